@@ -1,0 +1,1 @@
+//! What exists right now: the configuration as written, resolved into one immutable snapshot.

@@ -1,0 +1,28 @@
+//! The words of Gatehouse: what a call, a plan, an attempt and an outcome are, and the seams at which the
+//! thinking wing (pure gateways) meets the moving wing (sockets, tables).
+//!
+//! Nothing here does anything: no socket, no clock, no task, no SQL.
+
+mod call;
+mod fault;
+mod ids;
+mod money;
+mod outcome;
+mod principal;
+mod seam;
+mod secret;
+mod target;
+mod usage;
+
+pub use call::{Action, Door, Need, Request};
+pub use fault::{Code, Fault};
+pub use ids::{AttemptId, RequestId};
+pub use money::{Money, PicoPerToken};
+pub use outcome::{AttemptOutcome, AttemptStatus, CallOutcome};
+pub use principal::{KeyId, Principal, PrincipalKind};
+pub use seam::{
+    Availability, Blame, Call, End, Facts, Gateway, Head, Judgement, Metered, Now, Outbound, Relay, Reply, WriteContext,
+};
+pub use secret::Secret;
+pub use target::{Origin, Target, Timeouts, TokenGrant};
+pub use usage::Usage;

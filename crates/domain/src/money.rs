@@ -1,0 +1,105 @@
+//! Money in integers: amounts in nano-dollars, prices in pico-dollars a token, so that no sum ever drifts.
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+
+use serde::{Deserialize, Serialize};
+
+/// An amount in nano-dollars (10⁻⁹ USD). Arithmetic saturates: a wrong sum never wraps into a credit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Money {
+    /// Nano-dollars.
+    pub nano_usd: i64,
+}
+
+/// A price in pico-dollars (10⁻¹² USD) a token: 1 USD per million tokens is 1,000,000.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PicoPerToken(pub u64);
+
+impl Money {
+    /// Nothing.
+    pub const ZERO: Self = Self { nano_usd: 0 };
+
+    /// From nano-dollars.
+    #[must_use]
+    pub const fn from_nano_usd(nano_usd: i64) -> Self {
+        Self { nano_usd }
+    }
+
+    /// From dollars as written in a configuration file, rounded to the nearest nano-dollar.
+    #[must_use]
+    pub fn from_usd(usd: f64) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "float to int casts saturate, which is the meaning here")]
+        Self { nano_usd: (usd * 1e9).round() as i64 }
+    }
+
+    /// Dollars, for people and JSON. Not for sums.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "only shown, never summed")]
+    pub fn usd(self) -> f64 {
+        self.nano_usd as f64 / 1e9
+    }
+
+    /// From a sum of pico-dollars, rounded up: a call that cost anything never costs nothing.
+    #[must_use]
+    pub fn from_pico_usd(pico: u128) -> Self {
+        Self { nano_usd: i64::try_from(pico.div_ceil(1000)).unwrap_or(i64::MAX) }
+    }
+}
+
+impl PicoPerToken {
+    /// From USD per million tokens.
+    #[must_use]
+    pub fn from_usd_per_million(usd: f64) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturates; prices are not negative"
+        )]
+        Self((usd * 1e6).round() as u64)
+    }
+
+    /// Pico-dollars for so many tokens.
+    #[must_use]
+    pub fn times(self, tokens: u64) -> u128 {
+        u128::from(self.0) * u128::from(tokens)
+    }
+}
+
+impl Add for Money {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self { nano_usd: self.nano_usd.saturating_add(other.nano_usd) }
+    }
+}
+impl Sub for Money {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self { nano_usd: self.nano_usd.saturating_sub(other.nano_usd) }
+    }
+}
+impl AddAssign for Money {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+impl SubAssign for Money {
+    fn sub_assign(&mut self, other: Self) {
+        *self = *self - other;
+    }
+}
+impl Sum for Money {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, Add::add)
+    }
+}
+
+/// Dollars with nine decimals and no rounding: `0.000123400`.
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.nano_usd < 0 { "-" } else { "" };
+        let nano = self.nano_usd.unsigned_abs();
+        write!(f, "{sign}{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000)
+    }
+}

@@ -1,0 +1,227 @@
+//! The seams at which the moving wing drives a gateway without knowing what it speaks.
+//!
+//! All of it is values in, values out. The pipeline owns the sockets, the clock and the order; a gateway owns the
+//! meaning. One call passes `Gateway::door` → `Gateway::read` → `Call::plan` → (`Call::write` → `Call::relay` or
+//! `Call::judge`)* → `Relay::finish`.
+//!
+//! The other two kinds of traffic were held against these seams on paper; ARCHITECTURE.md says how each will pass.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::{Code, Door, Fault, Money, Need, Principal, Request, Target, TokenGrant, Usage};
+
+/// The time, handed in: the thinking wing has no clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Now(pub SystemTime);
+
+impl Now {
+    /// Unix seconds.
+    #[must_use]
+    pub fn unix_secs(self) -> u64 {
+        self.0.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+    }
+    /// Unix milliseconds.
+    #[must_use]
+    pub fn unix_ms(self) -> u64 {
+        u64::try_from(self.0.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A kind of traffic, as an immutable value built from a snapshot.
+pub trait Gateway: Send + Sync {
+    /// The entrance this method and path lead to, or `None` if they are not this gateway's.
+    fn door(&self, method: &Method, path: &str) -> Option<Door>;
+    /// Bytes to a call.
+    ///
+    /// # Errors
+    /// When the request is not what the door takes.
+    fn read(&self, request: Request, caller: &Principal) -> Result<Box<dyn Call>, Fault>;
+    /// A fault as a client of this door expects it.
+    fn refuse(&self, door: &Door, fault: &Fault) -> Reply;
+    /// Every target a plan can name; `Target::index` is the place in here.
+    fn targets(&self) -> &[Arc<Target>];
+    /// Tokens that must be fetched before some targets can be called.
+    fn grants(&self) -> &[TokenGrant];
+    /// The names this caller may use, for listings and suggestions (`models` for LLM traffic).
+    fn resources(&self) -> &[Arc<str>];
+}
+
+/// One call, read.
+pub trait Call: Send {
+    /// What the admit stage must know.
+    fn need(&self) -> &Need;
+    /// The most this call can cost, by the dearest target it may reach; `None` if any of them is unpriced or free of
+    /// charge.
+    fn ceiling(&self) -> Option<Money>;
+    /// The answer, if the gateway can give it without any upstream (listings, local counts).
+    fn local(&mut self, allowed: &dyn Fn(&str) -> bool, now: Now) -> Option<Result<Reply, Fault>>;
+    /// Targets in the order to try them, as indexes into the target table.
+    ///
+    /// # Errors
+    /// `NoTarget` when every target is excluded, saying which, why and until when.
+    fn plan(&mut self, facts: &Facts<'_>) -> Result<Vec<usize>, Fault>;
+    /// Why the plan is what it is, in a few words for `x-gatehouse-route`.
+    fn route(&self) -> Option<Arc<str>>;
+    /// The request for one target.
+    ///
+    /// # Errors
+    /// `NotTranslatable` in strict mode, `InvalidRequest` when the body cannot be read, `UpstreamCredentials` when the
+    /// provider has none.
+    fn write(&mut self, target: &Target, context: &WriteContext<'_>) -> Result<Outbound, Fault>;
+    /// The translator for an answer whose status is a success.
+    fn relay(&mut self, target: &Target, head: &Head, now: Now) -> Box<dyn Relay>;
+    /// What an answer whose status is not a success means.
+    fn judge(&self, target: &Target, head: &Head, body: &[u8]) -> Judgement;
+    /// A fault in this caller's shape.
+    fn refuse(&self, fault: &Fault) -> Reply;
+    /// Price of what was used at a target; `None` if there is no price for it.
+    fn price(&self, target: &Target, usage: &Usage, now: Now) -> Option<Money>;
+    /// Fields of the request that the last `write` could not carry.
+    fn dropped(&self) -> &[String];
+    /// The answer in whole, for a gateway that keeps state for its callers (stored responses); most keep none.
+    fn keeps(&self) -> bool {
+        false
+    }
+}
+
+/// What the router may know of the world.
+pub struct Facts<'a> {
+    /// The state of a target, by index.
+    pub availability: &'a dyn Fn(usize) -> Availability,
+    /// A fresh random number.
+    pub dice: u64,
+    /// The time.
+    pub now: Now,
+}
+
+/// Whether a target may be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// Yes.
+    Ready,
+    /// The breaker is open.
+    Broken {
+        /// Until a probe is let through.
+        retry_in: Duration,
+    },
+    /// The provider asked us to wait (429).
+    CoolingDown {
+        /// Until then.
+        retry_in: Duration,
+    },
+}
+
+/// What `Call::write` may know of the world.
+pub struct WriteContext<'a> {
+    /// The time, for signatures.
+    pub now: Now,
+    /// The short-lived token of the target's grant, if it has one and one was fetched.
+    pub token: Option<&'a str>,
+    /// Trace context to pass on.
+    pub traceparent: Option<&'a str>,
+}
+
+/// A request ready to send. The host header and the connection come from the target's origin.
+#[derive(Debug)]
+pub struct Outbound {
+    /// HTTP method.
+    pub method: Method,
+    /// Path and query.
+    pub path: http::uri::PathAndQuery,
+    /// Headers, credentials included (marked sensitive).
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+/// The head of an upstream's answer.
+#[derive(Debug)]
+pub struct Head {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+}
+
+/// Whose fault a bad answer is. Decides over breaker, retry and fallback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The caller's: passed on, never retried, never counted against the target.
+    Caller,
+    /// A limit: the target cools down for so long; another target may answer.
+    Limit {
+        /// As the headers say, or a default.
+        cool_down: Duration,
+    },
+    /// Overload or failure: counted against the target, retried.
+    Target,
+    /// The gateway's own credentials or configuration: another target may answer, the same one will not.
+    Gateway,
+}
+
+/// What a bad answer means.
+#[derive(Debug)]
+pub struct Judgement {
+    /// What the caller is told if this was the last attempt.
+    pub fault: Fault,
+    /// Whose fault.
+    pub blame: Blame,
+    /// The upstream's answer in the caller's own dialect, to be passed on as it is when the blame is the caller's.
+    pub verbatim: Option<Bytes>,
+}
+
+/// Translates an answer back, counts it, and knows when it is whole.
+pub trait Relay: Send {
+    /// Is the answer to the client a stream? If not, the pipeline collects the body and feeds it at once.
+    fn streams(&self) -> bool;
+    /// Headers of the answer to the client.
+    fn headers(&self, upstream: &HeaderMap) -> HeaderMap;
+    /// Takes bytes of the upstream's body and appends what the client shall see.
+    ///
+    /// # Errors
+    /// `UpstreamBroken` when the bytes are not an answer. What was appended before the fault stays valid.
+    fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault>;
+    /// The end: appends closing events, or the in-band error of the dialect, and says what was used. Called once.
+    fn finish(&mut self, end: End<'_>, out: &mut Vec<Bytes>) -> Metered;
+}
+
+/// How an upstream's body ended.
+#[derive(Clone, Copy, Debug)]
+pub enum End<'a> {
+    /// The transport ended it properly. Whether the answer was whole is for the relay to know.
+    Upstream,
+    /// It broke off or a timer ran out.
+    Fault(&'a Fault),
+    /// The client left: nothing more can be told, only counted.
+    ClientGone,
+}
+
+/// What an attempt used.
+#[derive(Clone, Debug, Default)]
+pub struct Metered {
+    /// Tokens by kind.
+    pub usage: Usage,
+    /// Did we count them ourselves?
+    pub estimated: bool,
+    /// Was the terminal event seen: is the answer whole?
+    pub complete: bool,
+    /// Why it ended.
+    pub finish: Option<&'static str>,
+    /// The fault that was told to the client in-band, if any.
+    pub fault: Option<Code>,
+}
+
+/// A whole answer of the gateway's own.
+#[derive(Debug)]
+pub struct Reply {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers, content type included.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}

@@ -1,0 +1,9 @@
+//! LLM traffic: six dialects, providers as values, prices, token metering. Pure: bytes and facts in, values out.
+//!
+//! Read in this order: `form` (the superset every dialect translates to and from), `dialects` (one folder each),
+//! `providers` (one file each), `prices`, and `gateway` (the value that joins them and stands at the seam).
+
+pub mod dialects;
+pub mod form;
+pub mod scan;
+pub mod sse;
