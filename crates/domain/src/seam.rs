@@ -51,7 +51,7 @@ pub trait Gateway: Send + Sync {
 }
 
 /// One call, read.
-pub trait Call: Send {
+pub trait Call: Send + Sync {
     /// What the admit stage must know.
     fn need(&self) -> &Need;
     /// The most this call can cost, by the dearest target it may reach; `None` if any of them is unpriced or free of

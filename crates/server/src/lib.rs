@@ -1,6 +1,7 @@
 //! Sockets on the caller's side: listeners, TLS, the data plane's cores and the control plane's router.
 
 mod cores;
+pub mod demo;
 mod io;
 mod listener;
 mod service;
