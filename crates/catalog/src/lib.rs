@@ -1,1 +1,3 @@
 //! What exists right now: the configuration as written, resolved into one immutable snapshot.
+
+pub mod written;
