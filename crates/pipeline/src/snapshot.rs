@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use gatehouse_domain::{Door, Gateway, Principal, Secret};
 use gatehouse_policy::{Meter, Permit};
+use gatehouse_store::{Pepper, keys};
 use gatehouse_upstream::Health;
 use http::Method;
 
@@ -84,17 +85,16 @@ pub struct KeyEntry {
 }
 
 /// Keys by keyed hash. The hash is uniform already, so its first bytes are the table's hash.
-#[derive(Default)]
 pub struct KeyTable {
     entries: HashMap<[u8; 32], Arc<KeyEntry>, BuildHasherDefault<FirstBytes>>,
-    pepper: [u8; 32],
+    pepper: Pepper,
     anonymous: Option<Arc<KeyEntry>>,
 }
 
 impl KeyTable {
     /// A table that hashes with this pepper; `anonymous` is who a caller without a key is, if such may call.
     #[must_use]
-    pub fn new(pepper: [u8; 32], anonymous: Option<Arc<KeyEntry>>) -> Self {
+    pub fn new(pepper: Pepper, anonymous: Option<Arc<KeyEntry>>) -> Self {
         Self { entries: HashMap::default(), pepper, anonymous }
     }
 
@@ -106,7 +106,7 @@ impl KeyTable {
     /// The entry of a presented key.
     #[must_use]
     pub fn find(&self, presented: &str) -> Option<&Arc<KeyEntry>> {
-        self.entries.get(blake3::keyed_hash(&self.pepper, presented.as_bytes()).as_bytes())
+        self.entries.get(&keys::hash(&self.pepper, presented))
     }
 
     /// Who a caller without a key is.
