@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gatehouse_domain::{Target, Timeouts, TokenGrant};
-use gatehouse_llm_router::{Group, Member, Strategy};
+use gatehouse_llm_router::{ModelSpec, Route, Routes, TargetSpec};
 
 use crate::dialects::{Quirks, ThinkingStyle};
 use crate::form::Issuer;
@@ -112,8 +112,15 @@ impl Facts {
 /// One model clients can name.
 pub(crate) struct ModelEntry {
     pub(crate) name: Arc<str>,
-    pub(crate) group: Group,
-    pub(crate) fallbacks: Vec<usize>,
+    /// Its own targets, then those of its fallbacks.
+    pub(crate) route: Route,
+}
+
+impl ModelEntry {
+    /// Every target a call may reach, the model's own first.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = usize> {
+        self.route.pools.iter().flat_map(|pool| &pool.candidates).map(|candidate| candidate.target)
+    }
 }
 
 /// Everything resolved.
@@ -162,49 +169,53 @@ pub(crate) fn build(blueprint: Blueprint) -> Result<Built, Vec<BlueprintProblem>
         catalogue: blueprint.catalogue,
         built_unix_secs: blueprint.built_unix_secs,
     };
-    for plan in &blueprint.models {
-        built.add_model(plan, &accounts, &mut problems);
+    let specs: Vec<ModelSpec> = blueprint.models.iter().map(|plan| built.spec(plan, &accounts)).collect();
+    // Models whose provider is broken would only be reported twice.
+    if problems.is_empty() {
+        match Routes::build(&specs) {
+            Ok(routes) => built.add_models(&routes),
+            Err(found) => problems.extend(found.into_iter().map(|problem| BlueprintProblem {
+                path: problem.field,
+                message: problem.message,
+                hint: None,
+            })),
+        }
     }
-    for (index, plan) in blueprint.models.iter().enumerate() {
-        let known = plan.fallbacks.iter().filter_map(|name| built.by_name.get(name).copied());
-        built.entries[index].fallbacks = known.collect();
-    }
-    let Built { wildcards, entries, .. } = &mut built;
-    wildcards.sort_by_key(|index| std::cmp::Reverse(entries[*index].name.len()));
     if problems.is_empty() { Ok(built) } else { Err(problems) }
 }
 
 type Account = (Arc<Provider>, Option<usize>, u8);
 
 impl Built {
-    fn add_model(&mut self, plan: &ModelPlan, accounts: &HashMap<Arc<str>, Account>, problems: &mut Vec<BlueprintProblem>) {
-        let strategy = Strategy::named(&plan.strategy).unwrap_or_else(|refusal| {
-            problems.push(BlueprintProblem {
-                path: format!("models.{}.strategy", plan.name),
-                message: refusal.message,
-                hint: refusal.hint,
-            });
-            Strategy::default()
-        });
-        let mut members = Vec::with_capacity(plan.targets.len());
+    fn spec(&mut self, plan: &ModelPlan, accounts: &HashMap<Arc<str>, Account>) -> ModelSpec {
+        let mut targets = Vec::with_capacity(plan.targets.len());
         for target in &plan.targets {
             // A provider that is missing or broken was reported where it stands.
             let Some(account) = accounts.get(&target.provider) else { continue };
             let index = self.add_target(target, account);
-            members.push(Member { target: index, weight: target.weight, label: Arc::clone(&self.targets[index].label) });
+            targets.push(TargetSpec { target: index, label: Arc::clone(&self.targets[index].label), weight: Some(target.weight) });
         }
-        let entry = self.entries.len();
-        self.by_name.insert(Arc::clone(&plan.name), entry);
-        if plan.name.ends_with('*') {
-            self.wildcards.push(entry);
-        } else {
-            self.names.push(Arc::clone(&plan.name));
-        }
-        self.entries.push(ModelEntry {
+        ModelSpec {
             name: Arc::clone(&plan.name),
-            group: Group { name: Arc::clone(&plan.name), strategy, members },
-            fallbacks: Vec::new(),
-        });
+            strategy: Some(plan.strategy.clone()),
+            targets,
+            fallbacks: plan.fallbacks.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn add_models(&mut self, routes: &Routes) {
+        for route in routes.iter() {
+            let (name, entry) = (Arc::clone(&route.model), self.entries.len());
+            self.by_name.insert(Arc::clone(&name), entry);
+            if name.ends_with('*') {
+                self.wildcards.push(entry);
+            } else {
+                self.names.push(Arc::clone(&name));
+            }
+            self.entries.push(ModelEntry { name, route: route.clone() });
+        }
+        let entries = &self.entries;
+        self.wildcards.sort_by_key(|index| std::cmp::Reverse(entries[*index].name.len()));
     }
 
     fn add_target(&mut self, plan: &TargetPlan, (provider, grant, retries): &Account) -> usize {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{
-    Action, Call, Code, Fault, Head, Judgement, Metered, Money, Need, Now, Outbound, Relay, Reply, Request, Target, Usage,
+    Action, Blame, Call, Code, Fault, Head, Judgement, Metered, Money, Need, Now, Outbound, Relay, Reply, Request, Target, Usage,
     WriteContext,
 };
 
@@ -183,16 +183,12 @@ impl Call for ChatCall {
     }
 
     fn ceiling(&self) -> Option<Money> {
-        let entry = &self.built.entries[self.entry?];
-        let entries = std::iter::once(entry).chain(entry.fallbacks.iter().map(|index| &self.built.entries[*index]));
-        let members = entries.flat_map(|entry| &entry.group.members);
-        members
-            .filter_map(|member| {
-                let facts = self.built.facts.get(member.target)?;
-                let output = self.need.output_cap.unwrap_or_else(|| facts.output_cap());
-                facts.prices.at(self.request.now).map(|price| price.ceiling(self.need.input_tokens, output))
-            })
-            .max()
+        let dearest = |target: usize| {
+            let facts = self.built.facts.get(target)?;
+            let output = self.need.output_cap.unwrap_or_else(|| facts.output_cap());
+            facts.prices.at(self.request.now).map(|price| price.ceiling(self.need.input_tokens, output))
+        };
+        self.built.entries[self.entry?].targets().filter_map(dearest).max()
     }
 
     fn local(&mut self, allowed: &dyn Fn(&str) -> bool, _: Now) -> Option<Result<Reply, Fault>> {
@@ -201,11 +197,10 @@ impl Call for ChatCall {
     }
 
     fn plan(&mut self, facts: &gatehouse_domain::Facts<'_>) -> Result<Vec<usize>, Fault> {
-        let entries = &self.built.entries;
-        let Some(entry) = self.entry.map(|index| &entries[index]) else { return Ok(Vec::new()) };
-        let fallbacks = entry.fallbacks.iter().map(|index| &entries[*index].group);
-        let plan = gatehouse_llm_router::plan(&entry.group, fallbacks, facts)?;
-        self.route = Some(plan.why.into());
+        let Some(entry) = self.entry else { return Ok(Vec::new()) };
+        let route = &self.built.entries[entry].route;
+        let plan = gatehouse_llm_router::plan(route, facts)?;
+        self.route = Some(plan.route(route).into());
         Ok(plan.order)
     }
 
@@ -267,10 +262,10 @@ impl Call for ChatCall {
 
     fn judge(&self, target: &Target, head: &Head, body: &[u8]) -> Judgement {
         let said = (dialects::of(self.spoken).read_error)(head.status.as_u16(), body);
-        let mut judgement = providers::judge(&target.provider, self.spoken, head, &said, self.request.now);
-        let same = self.spoken == self.own && judgement.blame == gatehouse_domain::Blame::Caller;
-        judgement.verbatim = (same && body.first() == Some(&b'{')).then(|| Bytes::copy_from_slice(body));
-        judgement
+        let (fault, blame) = providers::judge(&target.origin, head, body, &said, self.request.now);
+        let same = self.spoken == self.own && blame == Blame::Caller;
+        let verbatim = (same && body.first() == Some(&b'{')).then(|| Bytes::copy_from_slice(body));
+        Judgement { fault, blame, verbatim }
     }
 
     fn refuse(&self, fault: &Fault) -> Reply {
@@ -290,8 +285,8 @@ impl Call for ChatCall {
 impl ChatCall {
     /// Does the first target count tokens itself, in the caller's own dialect?
     fn counts_upstream(&self) -> bool {
-        let first = self.entry.and_then(|entry| self.built.entries[entry].group.members.first());
-        let Some(facts) = first.and_then(|member| self.built.facts(member.target, self.matched.as_deref())) else { return false };
+        let first = self.entry.and_then(|entry| self.built.entries[entry].targets().next());
+        let Some(facts) = first.and_then(|target| self.built.facts(target, self.matched.as_deref())) else { return false };
         let native = facts.provider.kind.speaks(self.own, &facts.target.model);
         native.is_some_and(|native| (native.path)(&facts.provider.place, &facts.target.model, Operation::CountTokens).is_some())
     }

@@ -45,7 +45,7 @@ impl Listing {
 
     fn listed(&self, entry: usize) -> ListedModel<'_> {
         let entry = &self.built.entries[entry];
-        let first = entry.group.members.first().and_then(|member| self.built.facts.get(member.target));
+        let first = entry.targets().next().and_then(|target| self.built.facts.get(target));
         ListedModel {
             name: &entry.name,
             created: self.built.built_unix_secs,
