@@ -1,0 +1,7 @@
+//! One file per command.
+
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod connect;
+pub(crate) mod schema;
+pub(crate) mod up_text;
