@@ -1,7 +1,7 @@
 //! Which target answers a call: strategies, fallback plans, explanations. Pure.
 //!
-//! Read in this order: `routes` (models as configured, checked once), `strategies` (one file each), `plan` (the choice for
-//! one call), `explanation` (the choice in words).
+//! Read in this order: `routes` (models as configured, checked once), `strategies` (one file each), `plan` (the choice
+//! for one call), `explanation` (the choice in words).
 
 mod explanation;
 mod plan;

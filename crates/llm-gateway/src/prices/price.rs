@@ -166,8 +166,8 @@ impl Price {
         Money::from_pico_usd(self.rates_for(usage.input_total()).pico(usage))
     }
 
-    /// The most a call with so many input and output tokens can cost, whatever kinds its tokens turn out to be of. For
-    /// reservations.
+    /// The most a text call with so many input and output tokens can cost, cached or not, reasoned or not. For reservations:
+    /// audio and image tokens, which may be dearer, are only known afterwards.
     #[must_use]
     pub fn ceiling(&self, input_tokens: u64, output_tokens: u64) -> Money {
         let rates = self.rates_for(input_tokens);

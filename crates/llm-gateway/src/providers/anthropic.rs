@@ -1,4 +1,5 @@
-//! Anthropic: owner of Messages. `anthropic-version` is sent as the client sent it, else as the version every SDK sends.
+//! Anthropic: owner of Messages. `anthropic-version` is sent as the client sent it, else as the version every SDK
+//! sends.
 
 use super::kind::{Needs, ProviderKind};
 use super::{endpoint, model};

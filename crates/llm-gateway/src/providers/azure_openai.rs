@@ -1,5 +1,5 @@
-//! Azure OpenAI (Microsoft Foundry). Without `api_version` the v1 API is used, where the deployment goes in the body; with
-//! `api_version: preview` or another word too, and with a date the older paths, where it goes in the path.
+//! Azure OpenAI (Microsoft Foundry). Without `api_version` the v1 API is used, where the deployment goes in the body;
+//! with `api_version: preview` or another word too, and with a date the older paths, where it goes in the path.
 
 use super::kind::{Auth, Native, Needs, Operation, Place, ProviderKind};
 use super::{endpoint, model};

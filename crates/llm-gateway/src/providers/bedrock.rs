@@ -1,5 +1,5 @@
-//! Amazon Bedrock: owner of Converse. Requests are signed, or carry a Bedrock API key. Embeddings there have a body of their
-//! own for each maker and are not served. A model is a model id, an inference profile or an ARN.
+//! Amazon Bedrock: owner of Converse. Requests are signed, or carry a Bedrock API key. Embeddings there have a body of
+//! their own for each maker and are not served. A model is a model id, an inference profile or an ARN.
 
 use super::kind::{Auth, DialectName, Native, Needs, Operation, Place, ProviderKind};
 use super::{endpoint, model};

@@ -1,5 +1,5 @@
-//! DeepSeek: Chat, and an Anthropic endpoint beside it. In a tool loop its thinking models want their earlier reasoning back
-//! as `reasoning_content`. JSON output is `json_object` only.
+//! DeepSeek: Chat, and an Anthropic endpoint beside it. In a tool loop its thinking models want their earlier
+//! reasoning back as `reasoning_content`. JSON output is `json_object` only.
 
 use super::kind::{Needs, ProviderKind};
 use super::{endpoint, model};

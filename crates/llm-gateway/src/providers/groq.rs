@@ -1,5 +1,6 @@
-//! Groq. Its models are others' open ones, so no signature is ever its own. It refuses `reasoning_effort` for models that do
-//! not reason; the two families named here do. That it takes the `developer` role for every model is not documented.
+//! Groq. Its models are others' open ones, so no signature is ever its own. It refuses `reasoning_effort` for models
+//! that do not reason; the two families named here do. That it takes the `developer` role for every model is not
+//! documented.
 
 use super::endpoint;
 use super::kind::{Needs, ProviderKind};

@@ -1,5 +1,5 @@
-//! Hugging Face Inference Providers: a router over hosts; `model:host` picks one. Its Responses endpoint is documented as
-//! beta and is therefore not used.
+//! Hugging Face Inference Providers: a router over hosts; `model:host` picks one. Its Responses endpoint is documented
+//! as beta and is therefore not used.
 
 use super::kind::{Needs, ProviderKind};
 use super::{endpoint, model};

@@ -1,8 +1,9 @@
 //! What a bad answer means: whose fault it is, what the caller is told, how long to wait.
 //!
-//! Names decide before statuses, because providers reuse statuses (a spent quota is a 429 at OpenAI and a 400 at Anthropic,
-//! a wrong key is a 400 at Gemini). A provider's own words are passed on only when the fault is the caller's, and without
-//! addresses and keys; of the gateway's own troubles a caller learns the kind and not the account.
+//! Names decide before statuses, because providers reuse statuses (a spent quota is a 429 at OpenAI and a 400 at
+//! Anthropic, a wrong key is a 400 at Gemini). A provider's own words are passed on only when the fault is the
+//! caller's, and without addresses and keys; of the gateway's own troubles a caller learns the kind and not the
+//! account.
 
 use std::borrow::Cow;
 use std::time::Duration;

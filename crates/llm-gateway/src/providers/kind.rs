@@ -1,5 +1,5 @@
-//! What a kind of provider is: a filled-in struct. Everything a kind does differently is a field, and only what is truly
-//! odd is a function.
+//! What a kind of provider is: a filled-in struct. Everything a kind does differently is a field, and only what is
+//! truly odd is a function.
 
 use bytes::Bytes;
 use gatehouse_domain::Fault;

@@ -1,6 +1,6 @@
-//! Mistral: Chat with names of its own, and a validator that answers 422 to any field it does not know. The last chunk of a
-//! stream always has usage, so `stream_options` is not needed. `reasoning_effort` is taken by the models that adjust their
-//! reasoning; which those are is only known here for the ones named.
+//! Mistral: Chat with names of its own, and a validator that answers 422 to any field it does not know. The last chunk
+//! of a stream always has usage, so `stream_options` is not needed. `reasoning_effort` is taken by the models that
+//! adjust their reasoning; which those are is only known here for the ones named.
 
 use super::endpoint;
 use super::kind::{Needs, ProviderKind};

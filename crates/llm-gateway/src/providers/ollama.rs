@@ -1,4 +1,5 @@
-//! Ollama on this machine (or elsewhere by `base_url`): Chat and embeddings; Responses since 0.13 and Messages since 0.14.
+//! Ollama on this machine (or elsewhere by `base_url`): Chat and embeddings; Responses since 0.13 and Messages since
+//! 0.14.
 
 use super::kind::{Auth, Native, Needs, ProviderKind};
 use super::{endpoint, model};

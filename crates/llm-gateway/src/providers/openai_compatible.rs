@@ -1,4 +1,5 @@
-//! Any server that speaks Chat Completions below its base URL. Nothing else is assumed: callers of Responses are translated.
+//! Any server that speaks Chat Completions below its base URL. Nothing else is assumed: callers of Responses are
+//! translated.
 
 use super::kind::{Needs, ProviderKind};
 use super::{endpoint, model};

@@ -1,5 +1,5 @@
-//! OpenRouter: one account for many makers. Chat, Responses and an Anthropic endpoint, all below `/api/v1`, all with a bearer
-//! key. Models are named `maker/model`, so signatures keep their maker.
+//! OpenRouter: one account for many makers. Chat, Responses and an Anthropic endpoint, all below `/api/v1`, all with a
+//! bearer key. Models are named `maker/model`, so signatures keep their maker.
 
 use super::kind::{Auth, Native, Needs, ProviderKind};
 use super::{endpoint, model};

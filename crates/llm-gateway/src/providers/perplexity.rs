@@ -1,5 +1,6 @@
-//! Perplexity Sonar: Chat without tools; answers carry citations beside the choices. It bills a fee for each search, which
-//! the price catalogue does not know. Its deviations are not documented field by field: the older forms are written.
+//! Perplexity Sonar: Chat without tools; answers carry citations beside the choices. It bills a fee for each search,
+//! which the price catalogue does not know. Its deviations are not documented field by field: the older forms are
+//! written.
 
 use super::kind::{Needs, ProviderKind};
 use super::{endpoint, model};

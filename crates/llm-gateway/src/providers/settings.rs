@@ -81,6 +81,7 @@ impl Provider {
 /// Every problem there is, not only the first.
 pub fn resolve(name: &str, kind_name: &str, settings: &Settings) -> Result<Provider, Vec<Problem>> {
     let Some(kind) = kind(kind_name) else { return Err(vec![unknown_kind(kind_name)]) };
+    let settings = &without_empties(settings);
     let mut problems = missing(kind, settings);
     let grant = google_grant(kind, settings).map_err(|problem| problems.push(problem)).ok().flatten();
     let address = address(kind, settings).map_err(|problem| problems.push(problem)).ok();
@@ -88,15 +89,20 @@ pub fn resolve(name: &str, kind_name: &str, settings: &Settings) -> Result<Provi
     if grant.is_some() && project.is_none() {
         problems.push(problem("project", "the credentials do not name a project", "set project: to the project's id"));
     }
-    for (field, value) in
-        [("project", &project), ("location", &settings.location), ("api_version", &settings.api_version)]
-    {
+    let words = [
+        ("region", &settings.region),
+        ("project", &project),
+        ("location", &settings.location),
+        ("api_version", &settings.api_version),
+    ];
+    for (field, value) in words {
         if value.as_deref().is_some_and(|text| !is_plain(text)) {
             problems.push(problem(field, "may only hold letters, digits, `-`, `_`, `.` and `:`", "check for spaces"));
         }
     }
     let grant = grant.map(|(grant, _)| grant);
-    let headers = kind.native.iter().map(|native| (native.dialect, headers(native, settings, &mut problems))).collect();
+    check_headers(settings, &mut problems);
+    let headers = kind.native.iter().map(|native| (native.dialect, headers(native, settings))).collect();
     match address {
         Some((origin, base)) if problems.is_empty() => {
             let root = base.strip_suffix(kind.version_path).unwrap_or(&base).to_owned();
@@ -105,10 +111,26 @@ pub fn resolve(name: &str, kind_name: &str, settings: &Settings) -> Result<Provi
             let signer = signer(kind, settings);
             Ok(Provider { name: name.into(), kind, origin, place, signer, grant, headers })
         }
-        _ => {
-            problems.dedup();
-            Err(problems)
-        }
+        _ => Err(problems),
+    }
+}
+
+/// A reference that resolved to nothing (`${NAME:-}`) is a setting that was not given.
+fn without_empties(settings: &Settings) -> Settings {
+    let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let secret = |secret: &Option<Secret>| secret.clone().filter(|secret| !secret.is_empty());
+    Settings {
+        base_url: text(&settings.base_url),
+        api_key: secret(&settings.api_key),
+        region: text(&settings.region),
+        access_key_id: text(&settings.access_key_id),
+        secret_access_key: secret(&settings.secret_access_key),
+        session_token: secret(&settings.session_token),
+        project: text(&settings.project),
+        location: text(&settings.location),
+        credentials: secret(&settings.credentials),
+        api_version: text(&settings.api_version),
+        headers: settings.headers.clone(),
     }
 }
 
@@ -134,7 +156,7 @@ fn unknown_kind(name: &str) -> Problem {
 /// What the kind needs and the settings lack.
 fn missing(kind: &ProviderKind, settings: &Settings) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let has_key = is_set(settings.api_key.as_ref());
+    let has_key = settings.api_key.is_some();
     match kind.needs {
         Needs::Nothing => {}
         Needs::Key if has_key => {}
@@ -146,39 +168,38 @@ fn missing(kind: &ProviderKind, settings: &Settings) -> Vec<Problem> {
                 format!("set api_key: \"${{{variable}}}\" and put the key into that environment variable"),
             ));
         }
-        Needs::Aws => {
-            if settings.region.is_none() && settings.base_url.is_none() {
-                problems.push(problem(
-                    "region",
-                    "bedrock needs a region",
-                    "set region: us-east-1, or where your models are",
-                ));
-            }
-            if !has_key && settings.access_key_id.as_deref().is_none_or(str::is_empty) {
-                let hint = "set access_key_id and secret_access_key, or api_key with a Bedrock API key";
-                problems.push(problem("access_key_id", "bedrock needs credentials", hint));
-            } else if !has_key && !is_set(settings.secret_access_key.as_ref()) {
-                let hint = "set secret_access_key: \"${AWS_SECRET_ACCESS_KEY}\"";
-                problems.push(problem("secret_access_key", "the access key has no secret", hint));
-            } else if !has_key && settings.region.is_none() {
-                problems.push(problem("region", "requests are signed for a region", "set region: us-east-1, or yours"));
-            }
-        }
-        Needs::Google => {
-            if !has_key && !is_set(settings.credentials.as_ref()) {
-                let hint = "set credentials: \"${file:/path/to/service-account.json}\", or api_key for express mode";
-                problems.push(problem("credentials", "vertex needs credentials", hint));
-            }
-            if is_set(settings.credentials.as_ref()) && settings.location.is_none() {
-                problems.push(problem("location", "vertex needs a location", "set location: global, or us-central1"));
-            }
-        }
+        Needs::Aws => missing_aws(settings, has_key, &mut problems),
+        Needs::Google => missing_google(settings, has_key, &mut problems),
     }
     problems
 }
 
-fn is_set(secret: Option<&Secret>) -> bool {
-    secret.is_some_and(|secret| !secret.is_empty())
+fn missing_aws(settings: &Settings, has_key: bool, problems: &mut Vec<Problem>) {
+    // A region is part of the address and of the signature; a bearer of a key at an address of its own needs neither.
+    if settings.region.is_none() && (settings.base_url.is_none() || !has_key) {
+        problems.push(problem("region", "bedrock needs a region", "set region: us-east-1, or where your models are"));
+    }
+    if has_key {
+        return;
+    }
+    if settings.access_key_id.is_none() {
+        let hint = "set access_key_id and secret_access_key, or api_key with a Bedrock API key";
+        problems.push(problem("access_key_id", "bedrock needs credentials", hint));
+    } else if settings.secret_access_key.is_none() {
+        let hint = "set secret_access_key: \"${AWS_SECRET_ACCESS_KEY}\"";
+        problems.push(problem("secret_access_key", "the access key has no secret", hint));
+    }
+}
+
+fn missing_google(settings: &Settings, has_key: bool, problems: &mut Vec<Problem>) {
+    let has_credentials = settings.credentials.is_some();
+    if !has_key && !has_credentials {
+        let hint = "set credentials: \"${file:/run/secrets/google.json}\", or api_key for express mode";
+        problems.push(problem("credentials", "vertex needs credentials", hint));
+    }
+    if has_credentials && settings.location.is_none() {
+        problems.push(problem("location", "vertex needs a location", "set location: global, or us-central1"));
+    }
 }
 
 /// Text that may stand in a host name or path segment as it is.
@@ -191,7 +212,7 @@ fn is_plain(text: &str) -> bool {
 /// `http://127.0.0.1:8000` and `http://127.0.0.1:8000/v1` mean the same; a URL with a path is taken as it is.
 fn address(kind: &ProviderKind, settings: &Settings) -> Result<(Origin, String), Problem> {
     let default = kind.default_base_url.map(|template| fill_in(template, settings));
-    let Some(url) = settings.base_url.as_deref().filter(|url| !url.is_empty()).or(default.as_deref()) else {
+    let Some(url) = settings.base_url.as_deref().or(default.as_deref()) else {
         let hint = match kind.name {
             "demo" => "the demo provider is started by `gatehouse up`, which knows where it is".to_owned(),
             "azure-openai" => "set base_url: https://RESOURCE.openai.azure.com".to_owned(),
@@ -246,13 +267,13 @@ fn default_path(kind: &ProviderKind) -> String {
 }
 
 fn signer(kind: &ProviderKind, settings: &Settings) -> Option<Signer> {
-    if kind.needs != Needs::Aws || is_set(settings.api_key.as_ref()) {
+    if kind.needs != Needs::Aws || settings.api_key.is_some() {
         return None;
     }
     Some(Signer {
         access_key_id: settings.access_key_id.clone()?,
         secret_access_key: settings.secret_access_key.clone()?,
-        session_token: settings.session_token.clone().filter(|token| !token.is_empty()),
+        session_token: settings.session_token.clone(),
         region: settings.region.clone()?,
         service: "bedrock",
     })
@@ -261,15 +282,29 @@ fn signer(kind: &ProviderKind, settings: &Settings) -> Option<Signer> {
 /// The grant of a service account and the project its key names.
 fn google_grant(kind: &ProviderKind, settings: &Settings) -> Result<Option<(TokenGrant, Option<String>)>, Problem> {
     match &settings.credentials {
-        Some(json) if kind.needs == Needs::Google && !json.is_empty() => vertex_token::grant(json)
+        Some(json) if kind.needs == Needs::Google => vertex_token::grant(json)
             .map(Some)
             .map_err(|why| problem("credentials", why, "download a JSON key of a service account and refer to it")),
         _ => Ok(None),
     }
 }
 
+/// What cannot be sent: found once, before headers are made for each dialect.
+fn check_headers(settings: &Settings, problems: &mut Vec<Problem>) {
+    if settings.api_key.as_ref().is_some_and(|key| sensitive(key.reveal()).is_none()) {
+        let hint = "check the file or variable it comes from for a line break at its end";
+        problems.push(problem("api_key", "holds a control character", hint));
+    }
+    for (name, value) in &settings.headers {
+        if header_name(name).is_none() || sensitive(value.reveal()).is_none() {
+            let hint = "names are letters and digits, values one line; framing headers belong to the gateway";
+            problems.push(problem("headers", format!("`{name}` cannot be sent as a header"), hint));
+        }
+    }
+}
+
 /// What every request of one dialect carries.
-fn headers(native: &Native, settings: &Settings, problems: &mut Vec<Problem>) -> HeaderMap {
+fn headers(native: &Native, settings: &Settings) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -278,39 +313,38 @@ fn headers(native: &Native, settings: &Settings, problems: &mut Vec<Problem>) ->
     if native.dialect == DialectName::Anthropic && native.auth != Auth::Grant {
         headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
     }
-    if let Some(key) = settings.api_key.as_ref().filter(|key| !key.is_empty()) {
+    // A service account's token, where there is one, is fetched and goes in with each request.
+    let key = settings.api_key.as_ref().filter(|_| native.auth != Auth::Grant || settings.credentials.is_none());
+    if let Some(key) = key {
         let (name, value) = match native.auth {
-            Auth::Bearer | Auth::SigV4 => (AUTHORIZATION, format!("Bearer {}", key.reveal())),
-            Auth::XApiKey => (HeaderName::from_static("x-api-key"), key.reveal().to_owned()),
-            Auth::GoogApiKey | Auth::Grant => (HeaderName::from_static("x-goog-api-key"), key.reveal().to_owned()),
-            Auth::ApiKey => (HeaderName::from_static("api-key"), key.reveal().to_owned()),
+            Auth::Bearer | Auth::SigV4 => (AUTHORIZATION, sensitive(&format!("Bearer {}", key.reveal()))),
+            Auth::XApiKey => (HeaderName::from_static("x-api-key"), sensitive(key.reveal())),
+            Auth::GoogApiKey | Auth::Grant => (HeaderName::from_static("x-goog-api-key"), sensitive(key.reveal())),
+            Auth::ApiKey => (HeaderName::from_static("api-key"), sensitive(key.reveal())),
         };
-        match sensitive(&value) {
-            Some(value) => _ = headers.insert(name, value),
-            None => problems.push(problem(
-                "api_key",
-                "holds a line break or another control character",
-                "check the file or variable it comes from for a trailing line break",
-            )),
+        if let Some(value) = value {
+            headers.insert(name, value);
         }
     }
     for (name, value) in &settings.headers {
-        match (HeaderName::try_from(name.as_str()).ok().filter(|name| !is_ours(name)), sensitive(value.reveal())) {
-            (Some(name), Some(value)) => _ = headers.insert(name, value),
-            _ => problems.push(problem(
-                "headers",
-                format!("`{name}` cannot be sent as a header"),
-                "hop-by-hop and length headers belong to the gateway",
-            )),
+        if let (Some(name), Some(value)) = (header_name(name), sensitive(value.reveal())) {
+            headers.insert(name, value);
         }
     }
     headers
 }
 
-/// Headers that frame the message: a wrong one would let one request be read as two.
-fn is_ours(name: &HeaderName) -> bool {
-    [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE, header::TE]
-        .contains(name)
+/// A name the configuration may set. Not those that frame the message: a wrong one would let one request be read as two.
+fn header_name(name: &str) -> Option<HeaderName> {
+    const FRAMING: [HeaderName; 6] = [
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::CONNECTION,
+        header::UPGRADE,
+        header::TE,
+    ];
+    HeaderName::try_from(name).ok().filter(|name| !FRAMING.contains(name))
 }
 
 fn sensitive(text: &str) -> Option<HeaderValue> {

@@ -246,6 +246,11 @@ fn what_is_missing_is_named_with_a_way_out() {
     assert_eq!(refused("openai", &empty)[0].field, "api_key", "a variable that resolved to nothing is no key");
     let fields: Vec<_> = refused("bedrock", &none).iter().map(|problem| problem.field).collect();
     assert_eq!(fields, ["region", "access_key_id"]);
+    let id = Settings { access_key_id: Some("AKIDEXAMPLE".to_owned()), ..Settings::default() };
+    let fields: Vec<_> = refused("bedrock", &id).iter().map(|problem| problem.field).collect();
+    assert_eq!(fields, ["region", "secret_access_key"]);
+    let elsewhere = Settings { region: Some("evil.example/".to_owned()), ..key() };
+    assert_eq!(refused("bedrock", &elsewhere)[0].field, "region");
     assert_eq!(refused("vertex", &none)[0].field, "credentials");
     assert_eq!(refused("openai-compatible", &none)[0].field, "base_url");
     let unknown = refused("open-ai", &none);
@@ -254,7 +259,7 @@ fn what_is_missing_is_named_with_a_way_out() {
 
 #[test]
 fn a_bad_address_is_refused() {
-    for url in ["", "h:8000/v1", "ftp://h", "http://", "https://u:p@h/v1", "http://h/v1?key=x", "http://a b/"] {
+    for url in ["", "/v1", "h:8000/v1", "ftp://h", "http://", "https://u:p@h/v1", "http://h/v1?key=x", "http://a b/"] {
         let refused = resolve("p", "openai-compatible", &at(url)).err().unwrap_or_default();
         assert_eq!(refused.first().map(|problem| problem.field), Some("base_url"), "{url}");
     }

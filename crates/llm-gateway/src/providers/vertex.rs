@@ -1,6 +1,6 @@
-//! Google Vertex AI: Gemini for Google's models, Messages for Claude. Requests carry the token of a service account; with an
-//! express-mode `api_key` only Google's models are served. Embeddings there have a body of their own (`:predict`) and are
-//! not served.
+//! Google Vertex AI: Gemini for Google's models, Messages for Claude. Requests carry the token of a service account;
+//! with an express-mode `api_key` only Google's models are served. Embeddings there have a body of their own
+//! (`:predict`) and are not served.
 
 use bytes::Bytes;
 use gatehouse_domain::{Code, Fault};

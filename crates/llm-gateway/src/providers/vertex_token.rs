@@ -1,5 +1,5 @@
-//! Google service accounts: from a downloaded key to a grant, from a grant to the assertion that is exchanged for a token
-//! (RFC 7523), from the answer to the token. Fetching it is the control plane's.
+//! Google service accounts: from a downloaded key to a grant, from a grant to the assertion that is exchanged for a
+//! token (RFC 7523), from the answer to the token. Fetching it is the control plane's.
 
 use gatehouse_domain::{Code, Fault, Now, Secret, TokenGrant};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};

@@ -1,5 +1,5 @@
-//! A vLLM server: Chat, Responses, Messages and embeddings, as its newer releases serve them. Whether the `developer` role is
-//! known depends on the model's chat template.
+//! A vLLM server: Chat, Responses, Messages and embeddings, as its newer releases serve them. Whether the `developer`
+//! role is known depends on the model's chat template.
 
 use super::kind::{Auth, Native, Needs, ProviderKind};
 use super::{endpoint, model};

@@ -1,5 +1,5 @@
-//! xAI: Chat and Responses. `grok-4` reasons but refuses `reasoning_effort`, as do the code models and the non-reasoning
-//! variants; `grok-3-mini` takes it. Newer ones are left to the dialect's newest form.
+//! xAI: Chat and Responses. `grok-4` reasons but refuses `reasoning_effort`, as do the code models and the
+//! non-reasoning variants; `grok-3-mini` takes it. Newer ones are left to the dialect's newest form.
 
 use super::endpoint;
 use super::kind::{Needs, ProviderKind};

@@ -1,5 +1,6 @@
-//! `weighted`: each call goes to a target with a probability that is its share of the weights, and further attempts are
-//! drawn from the rest in the same way, so that the load of a target that is out spreads over the others by their weights.
+//! `weighted`: each call goes to a target with a probability that is its share of the weights, and further attempts
+//! are drawn from the rest in the same way, so that the load of a target that is out spreads over the others by their
+//! weights.
 
 use super::{Candidate, Strategy, mix};
 
