@@ -17,7 +17,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -179,8 +179,7 @@ fn links(text: &str) -> Vec<String> {
 fn anchors(path: &Path) -> BTreeSet<String> {
     let text = fs::read_to_string(path).expect("a page");
     let outside = text.split("\n```").step_by(2).collect::<Vec<_>>().join("\n");
-    let headings =
-        outside.lines().filter_map(|line| line.starts_with('#').then(|| line.trim_start_matches('#').trim()));
+    let headings = outside.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
     headings
         .map(|heading| {
             let kept = heading.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
@@ -260,7 +259,7 @@ impl Drop for Gate {
 
 /// The lines of a pipe, read as they come.
 fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = channel();
+    let (sender, receiver) = sync_channel(1024);
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             if sender.send(line).is_err() {
