@@ -5,6 +5,13 @@
 //! `error.rs` (errors, both ways), `tally.rs` (counting a stream that is forwarded untouched) and `mod.rs` with the
 //! [`Dialect`] value.
 
+pub mod cohere;
+pub mod embeddings;
+pub mod gemini;
+mod locate;
+mod mime;
+mod wordless;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
