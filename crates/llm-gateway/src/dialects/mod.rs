@@ -6,7 +6,13 @@
 //! [`Dialect`] value.
 
 pub mod anthropic;
+pub mod cohere;
+pub mod embeddings;
+pub mod gemini;
+mod locate;
+mod mime;
 mod shared;
+mod wordless;
 
 use std::sync::Arc;
 
