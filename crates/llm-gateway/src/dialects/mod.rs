@@ -19,7 +19,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gatehouse_domain::{Fault, Usage};
 
+use crate::providers::DialectName;
 use crate::form::{Answer, Ask, Dropped, Event, Issuer, Stop};
+
+/// The dialect of a name.
+#[must_use]
+pub fn of(name: DialectName) -> &'static Dialect {
+    match name {
+        DialectName::OpenAiChat => &openai_chat::DIALECT,
+        DialectName::OpenAiResponses => &openai_responses::DIALECT,
+        DialectName::Anthropic => &anthropic::DIALECT,
+        DialectName::Gemini => &gemini::DIALECT,
+        DialectName::Bedrock => &bedrock::DIALECT,
+        DialectName::Cohere => &cohere::DIALECT,
+    }
+}
 
 /// One wire format.
 pub struct Dialect {
