@@ -21,6 +21,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
+/// The same for the shipper, which waits and tries again by itself.
+const LEDGER_BUSY: Duration = Duration::from_millis(500);
 /// How long a caller waits for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
 
@@ -60,7 +62,7 @@ impl Store {
             .acquire_timeout(ACQUIRE)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_lazy_with(options.synchronous(SqliteSynchronous::Full));
+            .connect_lazy_with(options.busy_timeout(LEDGER_BUSY).synchronous(SqliteSynchronous::Full));
         Ok(Self { pool, ledger })
     }
 

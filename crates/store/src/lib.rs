@@ -20,6 +20,9 @@ mod secret_file;
 mod shipper;
 mod tables;
 
+#[cfg(test)]
+mod tests;
+
 pub use data_dir::{DataDir, DataDirLock};
 pub use database::Store;
 pub use error::StoreError;

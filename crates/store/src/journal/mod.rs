@@ -22,7 +22,7 @@ mod segment;
 mod writer;
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 use std::fs;
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ use std::time::Duration;
 use crate::{DataDir, DataDirLock, StoreError};
 
 pub use reader::JournalReader;
-pub(crate) use reader::{PendingRow, ReaderCounts};
+pub(crate) use reader::PendingRow;
 pub use record::Intent;
 pub use writer::{JournalFull, JournalWriter, SettleError};
 

@@ -147,16 +147,6 @@ impl JournalReader {
         self.open.len()
     }
 
-    /// Segments that may still grow or were not read to their end.
-    pub(crate) fn unread(&self) -> usize {
-        self.left.len() + usize::from(self.reading.is_some()) + self.live.len() + locked(&self.shared.unseen).len()
-    }
-
-    /// Bytes of the journal on the disk.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.shared.bytes.load(std::sync::atomic::Ordering::Relaxed)
-    }
-
     pub(crate) fn counts(&self) -> ReaderCounts {
         self.counts
     }
