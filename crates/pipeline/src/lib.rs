@@ -1,1 +1,3 @@
 //! The one path of a call.
+
+pub mod outbox;
