@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use gatehouse_domain::CallOutcome;
+use gatehouse_upstream::Pool;
 use opentelemetry::InstrumentationScope;
 use opentelemetry_otlp::ExporterBuildError;
 
@@ -16,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::otlp::{Origin, Spans};
 use crate::sink::Sink;
 use crate::trace;
+use crate::transport;
 use crate::vocabulary::Vocabulary;
 
 /// The `telemetry` section, resolved.
@@ -26,6 +28,8 @@ pub struct Settings {
     pub log_to: Box<dyn Write + Send>,
     /// Base URL of the OpenTelemetry collector; empty for none.
     pub otlp: String,
+    /// What spans are sent over.
+    pub pool: Pool,
     /// Who we are.
     pub origin: Origin,
 }
@@ -37,6 +41,9 @@ pub enum StartError {
     #[error("cannot start the request log: {0}")]
     Log(#[from] io::Error),
     /// The collector's URL is not one.
+    #[error("telemetry.otlp must be a URL like http://collector:4318")]
+    Endpoint,
+    /// The exporter does not like its settings.
     #[error("telemetry.otlp is not usable: {0}")]
     Otlp(#[from] ExporterBuildError),
 }
@@ -65,7 +72,8 @@ impl Consumer {
         };
         let spans = match settings.otlp.trim() {
             "" => None,
-            endpoint => Some(Spans::start(endpoint, &settings.origin, Arc::clone(&dropped))?),
+            endpoint if transport::origin(endpoint).is_none() => return Err(StartError::Endpoint),
+            endpoint => Some(Spans::start(endpoint, settings.pool, &settings.origin, Arc::clone(&dropped))?),
         };
         let consumer = Self {
             metrics: Metrics::new(Arc::clone(&families), Arc::clone(&vocabulary)),

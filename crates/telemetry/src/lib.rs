@@ -16,6 +16,7 @@ mod metrics;
 mod otlp;
 mod sink;
 mod trace;
+mod transport;
 mod vocabulary;
 
 pub use consumer::{Consumer, Settings, StartError};

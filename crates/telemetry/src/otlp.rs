@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
-use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
 use tokio::task::JoinHandle;
 
+use gatehouse_upstream::Pool;
+
 use crate::dropped::Dropped;
+use crate::transport::Transport;
 
 /// Spans in a batch, as the conventions have it.
 const BATCH: usize = 512;
@@ -42,9 +45,15 @@ pub(crate) struct Spans {
 
 impl Spans {
     /// Starts the task on the current runtime. `endpoint` is the collector's base URL.
-    pub(crate) fn start(endpoint: &str, origin: &Origin, dropped: Arc<Dropped>) -> Result<Self, ExporterBuildError> {
+    pub(crate) fn start(
+        endpoint: &str,
+        pool: Pool,
+        origin: &Origin,
+        dropped: Arc<Dropped>,
+    ) -> Result<Self, ExporterBuildError> {
         let mut exporter = SpanExporter::builder()
             .with_http()
+            .with_http_client(Transport::new(pool, TIMEOUT))
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(traces_url(endpoint))
             .with_timeout(TIMEOUT)

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use gatehouse_domain::{AttemptOutcome, AttemptStatus, CallOutcome, Money, RequestId, Usage};
+use gatehouse_upstream::{Pool, PoolLimits, tls_config};
 use uuid::Uuid;
 
 use crate::{Consumer, Exposition, LogFormat, Origin, Settings, Vocabulary};
@@ -105,7 +106,11 @@ impl Page {
 }
 
 fn start(log: LogFormat, log_to: impl Write + Send + 'static, otlp: &str) -> (Consumer, Exposition) {
+    Consumer::start(settings(log, log_to, otlp), vocabulary()).unwrap()
+}
+
+fn settings(log: LogFormat, log_to: impl Write + Send + 'static, otlp: &str) -> Settings {
+    let pool = Pool::new(tls_config(None).unwrap(), PoolLimits::default());
     let origin = Origin { version: "0.1.0".into(), instance: "test".into() };
-    let settings = Settings { log, log_to: Box::new(log_to), otlp: otlp.into(), origin };
-    Consumer::start(settings, vocabulary()).unwrap()
+    Settings { log, log_to: Box::new(log_to), otlp: otlp.into(), pool, origin }
 }

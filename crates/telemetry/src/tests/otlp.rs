@@ -152,9 +152,9 @@ async fn a_collector_that_hangs_costs_spans_and_never_the_consumer() {
     assert!(text.contains("gatehouse_telemetry_dropped_total{signal=\"span\"} 1024\n"), "8 of 10 batches wait: {text}");
 }
 
-#[tokio::test]
-async fn an_endpoint_that_is_no_url_is_refused_at_start() {
-    let origin = Origin { version: "0".into(), instance: "t".into() };
-    let settings = Settings { log: LogFormat::Off, log_to: Box::new(io::sink()), otlp: "not a url".into(), origin };
-    assert!(Consumer::start(settings, vocabulary()).is_err());
+#[test]
+fn an_endpoint_that_is_no_url_is_refused_at_start() {
+    for otlp in ["not a url", "collector:4318", "ftp://collector", "http://"] {
+        assert!(Consumer::start(settings(LogFormat::Off, io::sink(), otlp), vocabulary()).is_err(), "{otlp}");
+    }
 }
