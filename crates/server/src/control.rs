@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use gatehouse_domain::Secret;
-use gatehouse_store::Store;
+use gatehouse_store::{Pepper, Store};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 /// An answer that takes a moment.
@@ -18,6 +19,8 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct Control {
     /// Every table.
     pub store: Store,
+    /// What keys are hashed with.
+    pub pepper: Pepper,
     /// The running gateway.
     pub operations: Arc<dyn Operations>,
 }
@@ -42,6 +45,8 @@ pub trait Operations: Send + Sync {
     /// Reads the configuration again. When the answer is there, the new one is in force, or refused with the old one in
     /// force still.
     fn reload(&self) -> Answer<'_, Reload>;
+    /// The keys of the configuration file.
+    fn file_keys(&self) -> Vec<FileKey>;
     /// Keys in the database have changed. When the answer is there, the data plane knows.
     fn keys_changed(&self) -> Answer<'_, ()>;
     /// The models clients can name.
@@ -141,6 +146,25 @@ pub enum Reload {
     Accepted(ConfigStatus),
     /// It is not; the one before is.
     Refused(ConfigProblem),
+}
+
+/// A key of the configuration file.
+#[derive(Clone, Debug)]
+pub struct FileKey {
+    /// The public id, as logs and usage name it.
+    pub id: String,
+    /// Its name in the file.
+    pub name: String,
+    /// The team that pays.
+    pub team: Option<String>,
+    /// Models it may use.
+    pub models: Vec<String>,
+    /// Limits as JSON, in the words of the file.
+    pub limits: Box<RawValue>,
+    /// Budgets likewise.
+    pub budgets: Box<RawValue>,
+    /// Unix milliseconds from which on it no longer works.
+    pub expires_unix_ms: Option<u64>,
 }
 
 /// A model as clients name it.

@@ -1,1 +1,4 @@
 //! Listeners, TLS, routes, admin API.
+
+pub mod admin;
+pub mod control;

@@ -4,6 +4,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
 use gatehouse_domain::Code;
+use gatehouse_store::StoreError;
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -55,6 +56,14 @@ impl ApiError {
         Self { status: StatusCode::CONFLICT, ..Self::invalid(message, hint) }
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn sentence(&self) -> String {
+        format!("{} {}", self.message, self.hint)
+    }
+
     pub(crate) fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after_secs: Some(seconds), ..self }
     }
@@ -71,6 +80,18 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
         }
         response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Exists { what } => Self::conflict(format!("There is already {what}."), "Try again."),
+            busy if busy.is_busy() => {
+                Self::new(Code::Overloaded, "The database is busy.", "Try again in a moment.").retry_after(1)
+            }
+            other => Self::new(Code::Internal, other.to_string(), "`gatehouse doctor` looks at the data folder."),
+        }
     }
 }
 

@@ -15,8 +15,8 @@ pub(crate) fn time(name: &str, text: &str) -> Result<SystemTime, ApiError> {
 
 /// Unix milliseconds of a moment.
 pub(crate) fn unix_ms(name: &str, text: &str, now: Timestamp) -> Result<u64, ApiError> {
-    let moment = text.parse().ok().or_else(|| midnight(text)).or_else(|| ago(text, now));
-    moment.and_then(|moment: Timestamp| u64::try_from(moment.as_millisecond()).ok()).ok_or_else(|| {
+    let moment = point(text).or_else(|| ago(text, now));
+    moment.and_then(|moment| u64::try_from(moment.as_millisecond()).ok()).ok_or_else(|| {
         ApiError::invalid(
             format!("{name} is not a moment."),
             "Write a time (2026-11-22T12:00:00Z), a day (2026-11-22, UTC), or how long ago (7d, 24h, 30m).",
@@ -24,8 +24,14 @@ pub(crate) fn unix_ms(name: &str, text: &str, now: Timestamp) -> Result<u64, Api
     })
 }
 
+/// A time or a day.
+pub(crate) fn point(text: &str) -> Option<Timestamp> {
+    text.parse().ok().or_else(|| midnight(text))
+}
+
 fn midnight(text: &str) -> Option<Timestamp> {
-    let day: Date = text.parse().ok()?;
+    // Strictly a day: a time of day without an offset would be a different moment in every place.
+    let day: Date = if text.len() == 10 { text.parse().ok()? } else { return None };
     Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
