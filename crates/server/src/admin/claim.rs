@@ -179,7 +179,8 @@ fn html(status: StatusCode, title: &str, body: &str) -> Response {
          pre{{user-select:all;overflow:auto}}</style><h1>{title}</h1>{body}\n"
     );
     let mut response = (status, Html(page)).into_response();
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    let policy =
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response

@@ -1,8 +1,8 @@
 //! Errors of the admin API: `{"error": {"code", "message", "hint"}}`, with the codes of docs/errors.md.
 
+use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use gatehouse_domain::Code;
 use gatehouse_store::StoreError;
 use http::StatusCode;

@@ -131,8 +131,11 @@ pub(crate) async fn list(
     let now = now_ms();
     let file = control.operations.file_keys();
     let stored = control.store.list_keys().await?;
-    let mut rows: Vec<Key> =
-        file.into_iter().map(|key| Key::of_file(key, now)).chain(stored.into_iter().map(|key| Key::of(key, now))).collect();
+    let mut rows: Vec<Key> = file
+        .into_iter()
+        .map(|key| Key::of_file(key, now))
+        .chain(stored.into_iter().map(|key| Key::of(key, now)))
+        .collect();
     if let Some(cursor) = page.cursor {
         let Some(place) = rows.iter().position(|key| key.id == cursor) else {
             return Err(ApiError::invalid("The cursor is not one of this listing.", "Start again without a cursor."));
@@ -337,7 +340,8 @@ fn meet(model: &str, pattern: &str) -> bool {
 }
 
 fn raw<T: Serialize>(value: &T) -> Result<Box<RawValue>, ApiError> {
-    serde_json::value::to_raw_value(value).map_err(|error| ApiError::invalid(error.to_string(), "Numbers must be finite."))
+    serde_json::value::to_raw_value(value)
+        .map_err(|error| ApiError::invalid(error.to_string(), "Numbers must be finite."))
 }
 
 fn now_ms() -> u64 {

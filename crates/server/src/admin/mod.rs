@@ -85,7 +85,10 @@ pub fn router(control: Control) -> Router {
     let document: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
     let closed: Router<Admin> = closed.into();
     let closed = closed
-        .route("/openapi.json", get(move || async move { ([(CONTENT_TYPE, "application/json")], document.to_string()) }))
+        .route(
+            "/openapi.json",
+            get(move || async move { ([(CONTENT_TYPE, "application/json")], document.to_string()) }),
+        )
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(control.clone(), auth::require_admin));

@@ -95,7 +95,10 @@ fn dimensions(text: &str) -> Result<Vec<UsageDimension>, ApiError> {
     for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
         let dimension: UsageDimension = word.parse().map_err(|_| {
             let known: Vec<_> = UsageDimension::ALL.iter().map(|dimension| dimension.as_str()).collect();
-            ApiError::invalid(format!("by: there is no dimension {word:?}."), format!("There are {}.", known.join(", ")))
+            ApiError::invalid(
+                format!("by: there is no dimension {word:?}."),
+                format!("There are {}.", known.join(", ")),
+            )
         })?;
         if !by.contains(&dimension) {
             by.push(dimension);
