@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderValue, Uri};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::get;
@@ -30,6 +30,7 @@ use axum::{Router, http::Method};
 use gatehouse_domain::Code;
 use utoipa::Modify;
 use utoipa::OpenApi;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -80,7 +81,7 @@ pub fn router(control: Control) -> Router {
     let admin = Admin { control: control.clone(), claims: Arc::default() };
     let (open, closed) = (open_routes(), closed_routes());
     let mut document = open.clone().merge(closed.clone()).into_openapi();
-    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    describe_answers(&mut document);
     // Serialising our own document cannot fail; an empty one would fail the golden test.
     let document: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
     let closed: Router<Admin> = closed.into();
@@ -100,6 +101,21 @@ pub fn router(control: Control) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(admin)
         .merge(probes(control))
+}
+
+/// OpenAPI wants a description for every answer; what there is to say is mostly its status.
+fn describe_answers(document: &mut utoipa::openapi::OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete, &mut item.patch];
+        for (status, answer) in
+            operations.into_iter().flatten().flat_map(|operation| &mut operation.responses.responses)
+        {
+            if let RefOr::T(answer) = answer {
+                let reason = status.parse().ok().and_then(|status: StatusCode| status.canonical_reason());
+                answer.description = reason.unwrap_or("Done").to_owned();
+            }
+        }
+    }
 }
 
 /// `/healthz`, `/readyz` and `/metrics`.
