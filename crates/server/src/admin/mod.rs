@@ -76,7 +76,6 @@ impl Modify for AdminKeyScheme {
 }
 
 /// The admin API, the claim page and the probes, ready to be served.
-#[must_use]
 pub fn router(control: Control) -> Router {
     let admin = Admin { control: control.clone(), claims: Arc::default() };
     let (open, closed) = (open_routes(), closed_routes());
