@@ -5,5 +5,7 @@
 
 pub mod dialects;
 pub mod form;
+pub mod prices;
+pub mod providers;
 pub mod scan;
 pub mod sse;

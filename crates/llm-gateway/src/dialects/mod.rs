@@ -5,6 +5,9 @@
 //! `error.rs` (errors, both ways), `tally.rs` (counting a stream that is forwarded untouched) and `mod.rs` with the
 //! [`Dialect`] value.
 
+pub mod anthropic;
+mod shared;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

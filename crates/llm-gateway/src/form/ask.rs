@@ -5,6 +5,8 @@ use serde_json::value::RawValue;
 /// A request for an answer, in the superset form.
 #[derive(Clone, Debug, Default)]
 pub struct Ask {
+    /// Name of the dialect it was read from: whose words `extras` are in. Empty: nobody's, so no writer writes `extras`.
+    pub origin: &'static str,
     /// The model as the client named it.
     pub model: String,
     /// Shall the answer come as a stream?
