@@ -4,6 +4,7 @@
 mod demo;
 mod lifecycle;
 mod operations;
+mod parts;
 mod seen;
 mod source;
 mod tokens;
