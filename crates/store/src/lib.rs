@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! data core ── intent, settle ──▶ JournalWriter ─▶ mapped segment ─▶ Shipper ─▶ ledger table
-//!                                                     ▲ prepared and synced by the Journal's thread
+//!                                                     ▲ prepared and synced by the Journal's threads
 //! ```
 
 mod data_dir;

@@ -1,6 +1,7 @@
-//! The journal's thread: prepares segments ahead of the writers, and syncs what they wrote.
+//! The journal's threads: one prepares segments ahead of the writers, one syncs what they wrote.
 //!
-//! A thread of its own and not a task, because both can wait for the disk.
+//! Threads of their own and not tasks, because both wait for the disk; two of them, because a sync that takes a second
+//! must not keep writers waiting for their next segment.
 
 use std::fs::File;
 use std::io;
@@ -10,76 +11,74 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::segment::Segment;
-use super::{Shared, locked};
+use super::writer::Lane;
+use super::{Job, Shared, locked};
 
-/// How long to wait after a segment could not be allocated.
+/// How long to wait after a segment could not be allocated. Writers that ask meanwhile do not shorten it: a full disk must
+/// not cost CPU on top.
 const RETRY: Duration = Duration::from_millis(250);
 
-#[derive(Debug)]
-pub(super) struct Keeper {
-    shared: Arc<Shared>,
-    /// Why the last segment could not be allocated, and when to try again.
-    refused: Option<(Instant, String)>,
+/// Fills the mailboxes of the writers until the journal is dropped. Woken by writers that took their spares.
+pub(super) fn prepare_segments(shared: &Shared) {
+    while !shared.stopping.load(Ordering::Acquire) {
+        let failed = top_up(shared).err();
+        let retry_at = failed.as_ref().map(|_| Instant::now() + RETRY);
+        shared.note(Job::Prepare, failed.map(|error| error.to_string()));
+        match retry_at {
+            Some(moment) => park_until(shared, moment),
+            None => thread::park_timeout(shared.config.sync_every),
+        }
+    }
 }
 
-impl Keeper {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, refused: None }
+fn park_until(shared: &Shared, moment: Instant) {
+    while !shared.stopping.load(Ordering::Acquire) {
+        match moment.checked_duration_since(Instant::now()) {
+            Some(rest) if !rest.is_zero() => thread::park_timeout(rest),
+            _ => return,
+        }
     }
+}
 
-    /// Works until the journal is dropped. Woken by writers that took their last spare, else every `sync_every`.
-    pub(super) fn run(mut self) {
-        while !self.shared.stopping.load(Ordering::Acquire) {
-            let prepared = self.top_up();
-            let synced = self.sync();
-            *locked(&self.shared.trouble) = prepared.and(synced).err().map(|error| error.to_string());
-            thread::park_timeout(self.shared.config.sync_every);
+fn top_up(shared: &Shared) -> io::Result<()> {
+    let lanes: Vec<Arc<Lane>> = shared.lanes().clone();
+    for lane in lanes {
+        if lane.is_closed() {
+            // What nobody used is sealed empty, and the reader removes it.
+            lane.mailbox().clear();
+            shared.lanes().retain(|other| !Arc::ptr_eq(other, &lane));
+            continue;
         }
-        if let Err(error) = self.sync() {
-            self.shared.note(&error.to_string());
+        for _ in 0..lane.missing(shared.config.segment_bytes) {
+            let tail = shared.prepare(lane.number)?;
+            lane.mailbox().push_back(tail);
         }
     }
+    Ok(())
+}
 
-    /// Fills the mailboxes of the writers and forgets writers that are gone.
-    fn top_up(&mut self) -> io::Result<()> {
-        if let Some((retry_at, why)) = &self.refused
-            && Instant::now() < *retry_at
-        {
-            return Err(io::Error::other(why.clone()));
+/// Syncs what was written every `sync_every`, and once more when the journal is dropped.
+pub(super) fn sync_segments(shared: &Shared) {
+    loop {
+        let stopping = shared.stopping.load(Ordering::Acquire);
+        shared.note(Job::Sync, sync(shared).err().map(|error| error.to_string()));
+        if stopping {
+            return;
         }
-        self.refused = None;
-        let lanes: Vec<_> = self.shared.lanes().clone();
-        for lane in lanes {
-            if lane.is_closed() {
-                // What nobody used is sealed empty, and the reader removes it.
-                lane.mailbox().clear();
-                self.shared.lanes().retain(|other| !Arc::ptr_eq(other, &lane));
-                continue;
-            }
-            for _ in 0..lane.missing(self.shared.config.segment_bytes) {
-                match self.shared.prepare(lane.number) {
-                    Ok(tail) => lane.mailbox().push_back(tail),
-                    Err(error) => {
-                        self.refused = Some((Instant::now() + RETRY, error.to_string()));
-                        return Err(error);
-                    }
-                }
-            }
-        }
-        Ok(())
+        thread::park_timeout(shared.config.sync_every);
     }
+}
 
-    /// Syncs every segment that was written to, and lets go of those that are complete on the disk.
-    fn sync(&self) -> io::Result<()> {
-        let segments: Vec<Arc<Segment>> = locked(&self.shared.unsynced).clone();
-        let mut new_files = false;
-        for segment in segments {
-            new_files |= segment.sync()?;
-        }
-        if new_files {
-            File::open(&self.shared.dir)?.sync_all()?;
-        }
-        locked(&self.shared.unsynced).retain(|segment| !segment.sync_is_done());
-        Ok(())
+/// Syncs every segment that was written to, and lets go of those that are complete on the disk.
+fn sync(shared: &Shared) -> io::Result<()> {
+    let segments: Vec<Arc<Segment>> = locked(&shared.unsynced).clone();
+    let mut new_files = false;
+    for segment in segments {
+        new_files |= segment.sync()?;
     }
+    if new_files {
+        File::open(&shared.dir)?.sync_all()?;
+    }
+    locked(&shared.unsynced).retain(|segment| !segment.sync_is_done());
+    Ok(())
 }

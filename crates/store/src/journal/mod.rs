@@ -11,7 +11,7 @@
 //!   deleted only after a commit that was synced itself.
 //!
 //! Each data-plane core owns a [`JournalWriter`]; writing takes no system call and no shared lock. The [`Journal`]'s
-//! thread prepares segments ahead, so that going on to the next one is a pointer swap, and syncs them.
+//! threads prepare segments ahead, so that going on to the next one is a pointer swap, and sync them.
 //!
 //! On disk: `<data_dir>/journal/<number>.seg`, see `segment` for the file and `record` for the records.
 
@@ -38,7 +38,6 @@ pub(crate) use reader::PendingRow;
 pub use record::Intent;
 pub use writer::{JournalFull, JournalWriter, SettleError};
 
-use keeper::Keeper;
 use segment::{Segment, Tail};
 use writer::Lane;
 
@@ -70,15 +69,24 @@ pub struct JournalHealth {
     pub trouble: Option<String>,
 }
 
-/// The journal of this process. Dropping it stops its thread after a last sync; writers go on until their room is used
+/// The journal of this process. Dropping it stops its threads after a last sync; writers go on until their room is used
 /// up.
 #[derive(Debug)]
 pub struct Journal {
     shared: Arc<Shared>,
-    keeper: Option<JoinHandle<()>>,
+    preparer: Option<JoinHandle<()>>,
+    syncer: Option<JoinHandle<()>>,
 }
 
-/// What the control object, its thread, the writers and the reader have in common.
+/// The jobs that can be in trouble, each on its own.
+#[derive(Clone, Copy, Debug)]
+enum Job {
+    Prepare = 0,
+    Sync = 1,
+    Clean = 2,
+}
+
+/// What the control object, its threads, the writers and the reader have in common.
 #[derive(Debug)]
 pub(crate) struct Shared {
     dir: PathBuf,
@@ -90,7 +98,7 @@ pub(crate) struct Shared {
     unseen: Mutex<Vec<Arc<Segment>>>,
     /// Segments that may have something to sync.
     unsynced: Mutex<Vec<Arc<Segment>>>,
-    trouble: Mutex<Option<String>>,
+    troubles: Mutex<[Option<String>; 3]>,
     stopping: AtomicBool,
     _lock: DataDirLock,
 }
@@ -117,17 +125,21 @@ impl Journal {
             lanes: Mutex::default(),
             unseen: Mutex::default(),
             unsynced: Mutex::default(),
-            trouble: Mutex::default(),
+            troubles: Mutex::default(),
             stopping: AtomicBool::new(false),
             _lock: lock,
         });
-        let keeper = Keeper::new(Arc::clone(&shared));
-        let keeper = thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || keeper.run())
-            .map_err(StoreError::file("start the journal's thread for", &shared.dir))?;
-        let reader = JournalReader::new(Arc::clone(&shared), left);
-        Ok((Self { shared, keeper: Some(keeper) }, reader))
+        let mut journal = Self { shared, preparer: None, syncer: None };
+        journal.preparer = Some(journal.start("journal", keeper::prepare_segments)?);
+        journal.syncer = Some(journal.start("journal-sync", keeper::sync_segments)?);
+        let reader = JournalReader::new(Arc::clone(&journal.shared), left);
+        Ok((journal, reader))
+    }
+
+    fn start(&self, name: &str, work: fn(&Shared)) -> Result<JoinHandle<()>, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared));
+        thread.map_err(StoreError::file("start the threads of", &self.shared.dir))
     }
 
     /// A writer for one more data-plane core, with its first segments in hand.
@@ -135,9 +147,9 @@ impl Journal {
     /// # Errors
     /// When no segment can be allocated.
     pub fn writer(&self) -> Result<JournalWriter, StoreError> {
-        let keeper = self.keeper.as_ref().map(|keeper| keeper.thread().clone());
+        let preparer = self.preparer.as_ref().map(|thread| thread.thread().clone());
         let number = self.shared.lanes().len();
-        let lane = Arc::new(Lane::new(u32::try_from(number).unwrap_or(u32::MAX - 1), keeper));
+        let lane = Arc::new(Lane::new(u32::try_from(number).unwrap_or(u32::MAX - 1), preparer));
         for _ in 0..2 {
             let tail = self.shared.prepare(lane.number).map_err(StoreError::file("allocate in", &self.shared.dir))?;
             lane.mailbox().push_back(tail);
@@ -152,7 +164,7 @@ impl Journal {
         JournalHealth {
             bytes: self.shared.bytes.load(Ordering::Relaxed),
             most_bytes: self.shared.config.most_bytes,
-            trouble: locked(&self.shared.trouble).clone(),
+            trouble: locked(&self.shared.troubles).iter().flatten().next().cloned(),
         }
     }
 }
@@ -160,10 +172,10 @@ impl Journal {
 impl Drop for Journal {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::Release);
-        if let Some(keeper) = self.keeper.take() {
-            keeper.thread().unpark();
+        for thread in [self.preparer.take(), self.syncer.take()].into_iter().flatten() {
+            thread.thread().unpark();
             // A thread that panicked has said so itself.
-            drop(keeper.join());
+            drop(thread.join());
         }
     }
 }
@@ -211,7 +223,7 @@ impl Shared {
         match fs::remove_file(&path) {
             Ok(()) => self.shrunk(bytes),
             // Shipped again at the next start, where the database knows it.
-            Err(error) => self.note(&format!("cannot remove {}: {error}", path.display())),
+            Err(error) => self.note(Job::Clean, Some(format!("cannot remove {}: {error}", path.display()))),
         }
     }
 
@@ -219,8 +231,9 @@ impl Shared {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    fn note(&self, trouble: &str) {
-        *locked(&self.trouble) = Some(trouble.to_owned());
+    /// Says how a job goes now.
+    fn note(&self, job: Job, trouble: Option<String>) {
+        locked(&self.troubles)[job as usize] = trouble;
     }
 }
 

@@ -19,7 +19,7 @@ use crate::tables::ledger::{LedgerRow, Subject};
 
 use super::record::{INTENT_MOST, IntentRecord, Record, SettleRecord, read, read_subject, write_intent_record};
 use super::segment::{CARRY_LANE, LeftFile, LeftSegment, Next, Segment, Tail, footprint, next, path, read_left};
-use super::{Shared, locked};
+use super::{Job, Shared, locked};
 
 /// Subjects kept at most before unused ones are forgotten.
 const MOST_SUBJECTS: usize = 16_384;
@@ -223,7 +223,10 @@ impl JournalReader {
         let path = path(&self.shared.dir, number);
         match std::fs::rename(&path, path.with_extension("damaged")) {
             Ok(()) => self.shared.shrunk(bytes),
-            Err(error) => self.shared.note(&format!("cannot set {} aside: {error}", path.display())),
+            Err(error) => {
+                let trouble = format!("cannot set {} aside: {error}", path.display());
+                self.shared.note(Job::Clean, Some(trouble));
+            }
         }
     }
 
@@ -341,9 +344,8 @@ impl JournalReader {
         if files.len() < SPARSE_FILES || self.is_recovering() {
             return;
         }
-        if let Err(error) = self.carry(&files) {
-            self.shared.note(&format!("cannot carry open attempts over: {error}"));
-        }
+        let trouble = self.carry(&files).err().map(|error| format!("cannot carry open attempts over: {error}"));
+        self.shared.note(Job::Clean, trouble);
         self.remove_finished();
     }
 

@@ -15,7 +15,7 @@ use super::locked;
 use super::record::{INTENT_MOST, Intent, SETTLE_MOST, write_intent, write_settle};
 use super::segment::{Tail, capacity, footprint};
 
-/// The journal cannot take an intent: the disk is full, the journal has reached its maximum, or its thread cannot keep up.
+/// The journal cannot take an intent: the disk is full, the journal has reached its maximum, or segments are not prepared fast enough.
 /// Nothing that costs money may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the usage journal has no room for another call")]
@@ -32,6 +32,10 @@ pub enum SettleError {
     NoRoom,
 }
 
+/// Segments prepared ahead: enough for a second or two of a disk that does not answer at full load, and no memory until
+/// they are written to.
+const AHEAD: usize = 4;
+
 /// Appends the records of one data-plane core. Attempts must settle at the writer that took their intent.
 #[derive(Debug)]
 pub struct JournalWriter {
@@ -44,7 +48,7 @@ pub struct JournalWriter {
     scratch: Vec<u8>,
 }
 
-/// What a writer and the journal's thread have in common. Touched by the writer once per segment, except for `open`.
+/// What a writer and the preparing thread have in common. Touched by the writer once per segment, except for `open`.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) number: u32,
@@ -54,18 +58,18 @@ pub(super) struct Lane {
     /// Spares the writer has taken out of the mailbox.
     held: AtomicUsize,
     closed: AtomicBool,
-    keeper: Option<Thread>,
+    preparer: Option<Thread>,
 }
 
 impl Lane {
-    pub(super) fn new(number: u32, keeper: Option<Thread>) -> Self {
+    pub(super) fn new(number: u32, preparer: Option<Thread>) -> Self {
         Self {
             number,
             mailbox: Mutex::default(),
             open: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
-            keeper,
+            preparer,
         }
     }
 
@@ -77,10 +81,10 @@ impl Lane {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Segments that should be put into the mailbox now: two ahead, and enough for everything open to settle.
+    /// Segments that should be put into the mailbox now: some ahead, and enough for everything open to settle.
     pub(super) fn missing(&self, segment_bytes: usize) -> usize {
         let settles = slots(capacity(segment_bytes));
-        let wanted = 2 + self.open.load(Ordering::Relaxed).div_ceil(settles);
+        let wanted = AHEAD + self.open.load(Ordering::Relaxed).div_ceil(settles);
         wanted.saturating_sub(self.held.load(Ordering::Relaxed) + self.mailbox().len())
     }
 }
@@ -179,8 +183,8 @@ impl JournalWriter {
     fn take_spares(&mut self) {
         self.spares.append(&mut self.lane.mailbox());
         self.lane.held.store(self.spares.len(), Ordering::Relaxed);
-        if let Some(keeper) = &self.lane.keeper {
-            keeper.unpark();
+        if let Some(preparer) = &self.lane.preparer {
+            preparer.unpark();
         }
     }
 }

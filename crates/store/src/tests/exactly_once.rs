@@ -41,7 +41,7 @@ async fn an_attempt_that_settles_has_one_row_and_leaves_no_file() {
     let (journal, shipper, _) = home.restart().await;
     let mut writer = journal.writer().unwrap();
     for n in 0..1000 {
-        writer.intent(&intent(n)).unwrap();
+        intent_when_ready(&mut writer, n);
         writer.settle(&outcome(n)).unwrap();
     }
     drop(writer);
