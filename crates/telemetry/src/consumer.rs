@@ -8,6 +8,7 @@ use gatehouse_domain::CallOutcome;
 use gatehouse_upstream::Pool;
 use opentelemetry::InstrumentationScope;
 use opentelemetry_otlp::ExporterBuildError;
+use tokio::runtime::{Handle, TryCurrentError};
 
 use crate::dropped::Dropped;
 use crate::exposition::Exposition;
@@ -43,6 +44,9 @@ pub enum StartError {
     /// The collector's URL is not one.
     #[error("telemetry.otlp must be a URL like http://collector:4318")]
     Endpoint,
+    /// Spans are sent from a task.
+    #[error("telemetry.otlp needs a runtime: {0}")]
+    NoRuntime(#[from] TryCurrentError),
     /// The exporter does not like its settings.
     #[error("telemetry.otlp is not usable: {0}")]
     Otlp(#[from] ExporterBuildError),
@@ -59,10 +63,10 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Starts the log's thread and the span task, as far as they are wanted. Needs a tokio runtime for the latter.
+    /// Starts the log's thread and the span task, as far as they are wanted; the latter on the current runtime.
     ///
     /// # Errors
-    /// When the system refuses a thread or the collector's URL cannot be used.
+    /// When the system refuses a thread, the collector's URL cannot be used or there is no runtime to send from.
     pub fn start(settings: Settings, vocabulary: Arc<Vocabulary>) -> Result<(Self, Exposition), StartError> {
         let families = Arc::new(Families::new(&settings.origin.version));
         let dropped = Arc::new(Dropped::default());
@@ -73,7 +77,10 @@ impl Consumer {
         let spans = match settings.otlp.trim() {
             "" => None,
             endpoint if transport::origin(endpoint).is_none() => return Err(StartError::Endpoint),
-            endpoint => Some(Spans::start(endpoint, settings.pool, &settings.origin, Arc::clone(&dropped))?),
+            endpoint => {
+                let runtime = Handle::try_current()?;
+                Some(Spans::start(endpoint, &runtime, settings.pool, &settings.origin, Arc::clone(&dropped))?)
+            }
         };
         let consumer = Self {
             metrics: Metrics::new(Arc::clone(&families), Arc::clone(&vocabulary)),

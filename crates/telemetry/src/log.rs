@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use gatehouse_domain::{AttemptOutcome, CallOutcome, RequestId, TraceParent};
+use gatehouse_domain::{AttemptOutcome, CallOutcome, TraceParent};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -26,9 +26,9 @@ struct Line<'a> {
     ts: Timestamp,
     level: &'static str,
     msg: &'static str,
-    request_id: RequestIdText,
-    trace_id: Hex128,
-    span_id: Hex64,
+    request_id: Hex<32>,
+    trace_id: Hex<32>,
+    span_id: Hex<16>,
     key_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     team: Option<&'a str>,
@@ -111,9 +111,9 @@ impl<'a> Line<'a> {
             ts: timestamp(call.started_unix_ms),
             level: level(call),
             msg: "call",
-            request_id: RequestIdText(call.id),
-            trace_id: Hex128(span.trace_id),
-            span_id: Hex64(span.span_id),
+            request_id: Hex(call.id.0.as_u128()),
+            trace_id: Hex(span.trace_id),
+            span_id: Hex(span.span_id.into()),
             key_id: &call.key,
             team: first.and_then(|attempt| attempt.team.as_deref()),
             dialect: call.dialect,
@@ -207,24 +207,17 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-// Ids are written straight into the line, without a string of their own.
+/// An id as so many hexadecimal digits, written without the formatting machinery: there are three in every line.
+struct Hex<const DIGITS: usize>(u128);
 
-struct RequestIdText(RequestId);
-struct Hex128(u128);
-struct Hex64(u64);
-
-impl Serialize for RequestIdText {
+impl<const DIGITS: usize> Serialize for Hex<DIGITS> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-impl Serialize for Hex128 {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:032x}", self.0))
-    }
-}
-impl Serialize for Hex64 {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:016x}", self.0))
+        let mut text = [0; DIGITS];
+        let mut rest = self.0;
+        for digit in text.iter_mut().rev() {
+            *digit = b"0123456789abcdef"[(rest & 0xf) as usize];
+            rest >>= 4;
+        }
+        serializer.serialize_str(str::from_utf8(&text).unwrap_or_default())
     }
 }

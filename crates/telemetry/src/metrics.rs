@@ -21,7 +21,6 @@ pub(crate) struct Metrics {
     vocabulary: Arc<Vocabulary>,
     calls: HashMap<CallKey, CallSeries>,
     attempts: HashMap<AttemptKey, AttemptSeries>,
-    series: usize,
 }
 
 /// What tells the series of two calls apart.
@@ -69,7 +68,7 @@ struct AttemptSeries {
 
 impl Metrics {
     pub(crate) fn new(families: Arc<Families>, vocabulary: Arc<Vocabulary>) -> Self {
-        Self { families, vocabulary, calls: HashMap::new(), attempts: HashMap::new(), series: SERIES }
+        Self { families, vocabulary, calls: HashMap::new(), attempts: HashMap::new() }
     }
 
     /// Another configuration: numbers of names have changed, so the caches start over. The series themselves stay.
@@ -103,7 +102,7 @@ impl Metrics {
     }
 
     fn call_series(&mut self, key: CallKey) -> &CallSeries {
-        let key = if self.calls.len() < self.series || self.calls.contains_key(&key) {
+        let key = if self.calls.len() < SERIES || self.calls.contains_key(&key) {
             key
         } else {
             self.families.series_capped.inc();
@@ -115,7 +114,7 @@ impl Metrics {
     }
 
     fn attempt_series(&mut self, key: AttemptKey) -> &AttemptSeries {
-        let key = if self.attempts.len() < self.series || self.attempts.contains_key(&key) {
+        let key = if self.attempts.len() < SERIES || self.attempts.contains_key(&key) {
             key
         } else {
             self.families.series_capped.inc();

@@ -8,6 +8,7 @@ use opentelemetry::KeyValue;
 use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
 use tokio::task::JoinHandle;
 
@@ -44,9 +45,10 @@ pub(crate) struct Spans {
 }
 
 impl Spans {
-    /// Starts the task on the current runtime. `endpoint` is the collector's base URL.
+    /// Starts the task. `endpoint` is the collector's base URL.
     pub(crate) fn start(
         endpoint: &str,
+        runtime: &Handle,
         pool: Pool,
         origin: &Origin,
         dropped: Arc<Dropped>,
@@ -66,7 +68,7 @@ impl Spans {
                 .build(),
         );
         let (queue, batches) = channel(QUEUE);
-        let task = tokio::spawn(export_all(exporter, batches, Arc::clone(&dropped)));
+        let task = runtime.spawn(export_all(exporter, batches, Arc::clone(&dropped)));
         Ok(Self { pending: Vec::with_capacity(BATCH), oldest: None, queue, task, dropped })
     }
 

@@ -213,11 +213,11 @@ pub(crate) async fn rotate(
         return Err(ApiError::invalid("overlap_secs is out of range.", "0 to 2592000 (30 days)."));
     }
     not_of_file(&control, &id)?;
-    let before = stored(&control, &id).await?;
+    // From here on there is such a key: it can only be revoked, never deleted.
+    stored(&control, &id).await?;
     let minted = keys::mint()?;
     let hash = keys::hash(&control.pepper, minted.secret.reveal());
     if !control.store.rotate_key(&id, &hash, &minted.shown, now_ms() + overlap * 1_000).await? {
-        debug_assert!(matches!(before.state, KeyState::Revoked));
         return Err(ApiError::conflict("The key is revoked.", "Make a new one: POST /api/v1/keys."));
     }
     control.operations.keys_changed().await;

@@ -92,7 +92,7 @@ pub fn router(control: Control) -> Router {
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(control.clone(), auth::require_admin));
-    let open: Router<Admin> = open.into();
+    let open = Router::from(open).method_not_allowed_fallback(unknown_method);
     let api = Router::new().nest("/api/v1", open.merge(closed));
     let page = Router::new().route("/claim/{token}", get(claim::page).post(claim::press));
     api.merge(page)

@@ -35,6 +35,23 @@ fn a_call_is_one_json_line_with_everything_but_content() {
 }
 
 #[test]
+fn every_field_is_on_the_telemetry_page() {
+    let page = include_str!("../../../../docs/telemetry.md");
+    let mut attempt = attempt(0, "openai", "gpt-5-mini", AttemptStatus::Ok);
+    (attempt.estimated, attempt.priced) = (true, false);
+    let full = CallOutcome { fault: Some("internal"), ..call(vec![attempt]) };
+    for call in [full, fallen_back()] {
+        let line: Value = serde_json::from_str(log(LogFormat::Json, &[call]).trim_end()).unwrap();
+        for (field, value) in line.as_object().unwrap() {
+            let parts = value.as_object().into_iter().flat_map(|object| object.keys());
+            for name in parts.filter(|_| field == "tokens").chain([field]) {
+                assert!(page.contains(&format!("`{name}`")), "docs/telemetry.md lacks {name}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_refused_call_has_a_line_without_a_target() {
     let refused =
         CallOutcome { status: 401, fault: Some("missing_key"), finish: None, route: None, ..call(Vec::new()) };

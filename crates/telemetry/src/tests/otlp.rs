@@ -158,3 +158,18 @@ fn an_endpoint_that_is_no_url_is_refused_at_start() {
         assert!(Consumer::start(settings(LogFormat::Off, io::sink(), otlp), vocabulary()).is_err(), "{otlp}");
     }
 }
+
+#[test]
+fn without_a_runtime_there_is_an_error_and_no_panic() {
+    let started = Consumer::start(settings(LogFormat::Off, io::sink(), "http://127.0.0.1:4318"), vocabulary());
+    assert!(matches!(started, Err(crate::StartError::NoRuntime(_))));
+}
+
+#[tokio::test]
+async fn every_attribute_is_on_the_telemetry_page() {
+    let page = include_str!("../../../../docs/telemetry.md");
+    let (_, export) = export(CallOutcome { fault: Some("upstream_broken"), ..fallen_back() }).await;
+    for attribute in spans(&export).iter().flat_map(|span| &span.attributes) {
+        assert!(page.contains(&format!("`{}`", attribute.key)), "docs/telemetry.md lacks {}", attribute.key);
+    }
+}

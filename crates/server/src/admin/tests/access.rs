@@ -84,6 +84,14 @@ async fn a_refusal_says_what_to_do_next() {
 }
 
 #[tokio::test]
+async fn a_path_or_method_that_does_not_exist_says_where_the_others_are() {
+    let desk = Desk::open().await;
+    assert_eq!(desk.get("/api/v1/nothing-here").await.code(), "not_found");
+    assert_eq!(desk.get("/api/v1/config/reload").await.code(), "method_not_allowed");
+    assert_eq!(desk.get("/api/v1/claim").await.code(), "method_not_allowed");
+}
+
+#[tokio::test]
 async fn a_wrong_body_is_told_in_the_same_shape() {
     let desk = Desk::open().await;
     let broken = Request::post("/api/v1/keys").header("authorization", format!("Bearer {ADMIN}"));
