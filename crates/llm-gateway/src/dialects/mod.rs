@@ -6,6 +6,7 @@
 //! [`Dialect`] value.
 
 pub mod anthropic;
+pub mod bedrock;
 mod shared;
 
 use std::sync::Arc;
