@@ -11,6 +11,7 @@ pub mod embeddings;
 pub mod gemini;
 mod locate;
 mod mime;
+pub mod bedrock;
 mod shared;
 mod wordless;
 
