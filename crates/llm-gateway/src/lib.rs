@@ -4,6 +4,8 @@
 //! `providers` (one file each), `prices`, and `gateway` (the value that joins them and stands at the seam).
 
 pub mod dialects;
+pub mod estimate;
 pub mod form;
+pub mod listings;
 pub mod scan;
 pub mod sse;
