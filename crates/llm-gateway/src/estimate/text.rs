@@ -100,18 +100,20 @@ fn weight(class: Class, before: Class, run: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// Counts of `o200k_base`, and how far off the estimate may be on so short a text.
+    /// The counts are those of `o200k_base`.
     #[test]
-    fn short_texts_are_estimated_within_a_third() {
+    fn short_texts_are_estimated_within_a_tenth() {
         let known = [
             ("The quick brown fox jumps over the lazy dog.", 10),
-            ("fn main() { println!(\"hello\"); }", 10),
-            ("{\"city\":\"Paris\",\"days\":3}", 10),
-            ("你好，世界", 3),
+            ("fn main() { println!(\"hello\"); }", 9),
+            ("{\"city\":\"Paris\",\"days\":3}", 9),
+            ("Gatehouse is one front door for models, tools and agents.", 13),
+            ("let total: u64 = items.iter().map(|item| item.price * 3).sum();", 21),
+            ("東京の天気はどうですか。明日は雨が降りますか。", 17),
         ];
         for (text, tokens) in known {
             let estimate = estimate_text(text);
-            assert!(estimate.abs_diff(tokens) * 3 <= tokens + 2, "{text}: {estimate}, not {tokens}");
+            assert!(estimate.abs_diff(tokens) * 10 <= tokens, "{text}: {estimate}, not {tokens}");
         }
     }
 
