@@ -12,6 +12,17 @@ use gatehouse_domain::{Fault, Usage};
 
 use crate::form::{Answer, Ask, Dropped, Event, Issuer, Stop};
 
+pub mod openai_chat;
+pub mod openai_responses;
+mod openai_shared;
+
+/// Every dialect, in the order of the documentation.
+#[must_use]
+pub fn all() -> &'static [&'static Dialect] {
+    static ALL: [&Dialect; 2] = [&openai_chat::DIALECT, &openai_responses::DIALECT];
+    &ALL
+}
+
 /// One wire format.
 pub struct Dialect {
     /// Its name, in configuration, metrics and golden files: `openai_chat`, `openai_responses`, `anthropic`, `gemini`,
