@@ -109,7 +109,8 @@ struct AnswerOut<'a> {
     created: u64,
     model: &'a str,
     choices: Vec<ChoiceOut<'a>>,
-    usage: ChatUsage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<ChatUsage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'a str>,
 }
@@ -214,7 +215,7 @@ pub(super) fn write(answer: &Answer, listener: &Listener) -> Vec<u8> {
         created: if answer.created == 0 { listener.created } else { answer.created },
         model: model_name(&answer.model, listener),
         choices: answer.choices.iter().enumerate().map(|(at, choice)| choice_out(at, choice, listener)).collect(),
-        usage: (&answer.usage).into(),
+        usage: (!answer.usage.is_empty()).then(|| (&answer.usage).into()),
         service_tier: answer.service_tier.as_deref(),
     };
     let mut out = Vec::with_capacity(1024);
@@ -264,10 +265,7 @@ fn choice_out<'a>(index: usize, choice: &'a Choice, listener: &Listener) -> Choi
     ChoiceOut {
         index,
         message,
-        logprobs: choice
-            .logprobs
-            .as_deref()
-            .map(|tokens| LogprobsOut { content: logprobs_out(tokens), refusal: None }),
+        logprobs: choice.logprobs.as_deref().map(|tokens| LogprobsOut { content: logprobs_out(tokens), refusal: None }),
         finish_reason,
         native_finish_reason: choice.native_stop.as_deref().filter(|native| *native != finish_reason),
     }

@@ -7,9 +7,7 @@ use serde::Deserialize;
 
 use super::details::{DetailIn, thoughts};
 use crate::dialects::openai_shared::wire::{CacheControl, ImageUrl, TextOr, invalid, nested, source_of_url};
-use crate::form::{
-    Block, Citation, Content, Issuer, Media, MediaKind, Signature, Source, ToolCall, unpack_call_id,
-};
+use crate::form::{Block, Citation, Content, Issuer, Media, MediaKind, Signature, Source, ToolCall, unpack_call_id};
 
 /// A message of any role.
 #[derive(Debug, Default, Deserialize)]
@@ -252,8 +250,12 @@ impl Part<'_> {
                 let text = self.thinking.into_iter().flatten().filter_map(|part| part.text).collect();
                 Content::Reasoning(crate::form::Reasoning { text, ..Default::default() })
             }
-            "image_url" => media_url(MediaKind::Image, self.image_url.ok_or_else(|| invalid("image_url", "is missing"))?),
-            "video_url" => media_url(MediaKind::Video, self.video_url.ok_or_else(|| invalid("video_url", "is missing"))?),
+            "image_url" => {
+                media_url(MediaKind::Image, self.image_url.ok_or_else(|| invalid("image_url", "is missing"))?)
+            }
+            "video_url" => {
+                media_url(MediaKind::Video, self.video_url.ok_or_else(|| invalid("video_url", "is missing"))?)
+            }
             "input_audio" => self.input_audio.ok_or_else(|| invalid("input_audio", "is missing"))?.content(),
             "file" => self.file.ok_or_else(|| invalid("file", "is missing"))?.content()?,
             _ => return Err(invalid("type", "is not a content part this path knows")),

@@ -73,7 +73,8 @@ impl Scan {
         }
         match value_of(&self.finish, data) {
             Some(value) if value.starts_with(b"\"") => {
-                let word = value[1..].split(|&byte| byte == b'"').next().and_then(|word| std::str::from_utf8(word).ok());
+                let word =
+                    value[1..].split(|&byte| byte == b'"').next().and_then(|word| std::str::from_utf8(word).ok());
                 self.counted.stop = Some(stop_of(word, self.called, false));
                 // A stream without `[DONE]` is whole with its finish reason.
                 self.counted.complete = true;

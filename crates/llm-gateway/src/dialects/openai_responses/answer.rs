@@ -80,7 +80,8 @@ pub(super) fn stop_of(
     calls: bool,
     refused: bool,
 ) -> (Stop, Option<String>) {
-    let native = reason.or(status).map(str::to_owned);
+    // `completed` is no word for why.
+    let native = reason.or(status.filter(|status| *status != "completed")).map(str::to_owned);
     let stop = match (status, reason) {
         (Some("incomplete"), Some("content_filter")) => Stop::ContentFilter,
         (Some("incomplete"), _) => Stop::MaxTokens,
@@ -168,7 +169,7 @@ pub(super) fn write(answer: &Answer, listener: &Listener) -> Vec<u8> {
         model: &answer.model,
         created: if answer.created == 0 { listener.created } else { answer.created },
         status: Status::of(choice.stop, refused),
-        usage: Some(&answer.usage),
+        usage: Some(&answer.usage).filter(|usage| !usage.is_empty()),
         service_tier: answer.service_tier.as_deref(),
     };
     let mut out = Vec::with_capacity(2048);

@@ -3,6 +3,7 @@
 
 use gatehouse_domain::{Code, Fault};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::wire::{Scalar, json_into};
 use crate::dialects::UpstreamError;
@@ -13,10 +14,11 @@ const MESSAGE_BYTES_MAX: usize = 2_000;
 /// Any of the shapes seen: `{"error": {…}}`, `{"error": "…"}`, `{"message": …}` (Mistral, vLLM), `{"detail": …}`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct BodyIn {
+struct BodyIn<'a> {
     error: Option<ErrorIn>,
     message: Scalar,
-    detail: Scalar,
+    #[serde(borrow)]
+    detail: Option<&'a RawValue>,
     r#type: Scalar,
     code: Scalar,
     param: Scalar,
@@ -82,21 +84,28 @@ impl<'de> Deserialize<'de> for ErrorIn {
 pub(crate) fn read(status: u16, body: &[u8]) -> UpstreamError {
     let trimmed = body.trim_ascii();
     let parsed = if trimmed.starts_with(b"[") {
-        serde_json::from_slice::<Vec<BodyIn>>(trimmed).ok().and_then(|mut all| (!all.is_empty()).then(|| all.remove(0)))
+        serde_json::from_slice::<Vec<BodyIn<'_>>>(trimmed)
+            .ok()
+            .and_then(|mut all| (!all.is_empty()).then(|| all.remove(0)))
     } else {
-        serde_json::from_slice::<BodyIn>(trimmed).ok()
+        serde_json::from_slice::<BodyIn<'_>>(trimmed).ok()
     };
     let Some(body) = parsed else {
         return UpstreamError { message: describe(status, trimmed), ..UpstreamError::default() };
     };
     body.error
         .unwrap_or(ErrorIn {
-            message: if body.message.0.is_some() { body.message } else { body.detail },
+            message: if body.message.0.is_some() { body.message } else { Scalar(body.detail.map(text_of)) },
             kind: body.r#type,
             code: body.code,
             param: body.param,
         })
         .upstream(|| describe(status, b""))
+}
+
+/// A string's text, or JSON as it stands: FastAPI lists what is wrong under `detail`.
+fn text_of(raw: &RawValue) -> String {
+    serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }
 
 /// A sentence for a body that is no error object.

@@ -12,9 +12,7 @@ use super::super::message::Message;
 use super::choice::{FormatIn, ToolIn, tool_choice, tools};
 use crate::dialects::openai_shared::blame::blame;
 use crate::dialects::openai_shared::wire::{Key, MANY_MAX, Strings, invalid, nested};
-use crate::form::{
-    Ask, Block, Content, Effort, ReasoningAsk, Role, Thinking, ToolResult, Turn, unpack_call_id,
-};
+use crate::form::{Ask, Block, Content, Effort, ReasoningAsk, Role, Thinking, ToolResult, Turn, unpack_call_id};
 
 /// Reads a request.
 pub(crate) fn read(body: &[u8]) -> Result<Ask, Fault> {

@@ -17,7 +17,7 @@ pub(super) struct Encoder {
     /// `data: {"id":…,"object":…,"created":…,"model":…`, the same in each chunk.
     head: Vec<u8>,
     choices: Vec<ChoiceState>,
-    usage: Usage,
+    usage: Option<Usage>,
     over: bool,
 }
 
@@ -100,7 +100,7 @@ impl Encode for Encoder {
             Event::Delta { choice, delta } => self.delta(*choice, delta, out),
             Event::Close { choice } => self.close(*choice, out),
             Event::Stop { choice, stop, native, .. } => self.stop(*choice, *stop, native.as_deref(), out),
-            Event::Usage(usage) => self.usage = *usage,
+            Event::Usage(usage) => self.usage = Some(*usage),
             Event::Ping => out.extend_from_slice(b": ping\n\n"),
             Event::Failed(fault) => {
                 self.over = true;
@@ -113,13 +113,8 @@ impl Encode for Encoder {
 
 impl Encoder {
     pub(super) fn new(listener: &Listener) -> Self {
-        let mut encoder = Self {
-            listener: listener.clone(),
-            head: Vec::new(),
-            choices: Vec::new(),
-            usage: Usage::default(),
-            over: false,
-        };
+        let mut encoder =
+            Self { listener: listener.clone(), head: Vec::new(), choices: Vec::new(), usage: None, over: false };
         encoder.start("", "", 0);
         encoder
     }
@@ -201,7 +196,8 @@ impl Encoder {
             Delta::Logprobs(tokens) => {
                 let logprobs = Some(LogprobsOut { content: logprobs_out(tokens), refusal: None });
                 let delta = DeltaOut::default();
-                let rest = ChoiceOut { index: choice, delta, logprobs, finish_reason: None, native_finish_reason: None };
+                let rest =
+                    ChoiceOut { index: choice, delta, logprobs, finish_reason: None, native_finish_reason: None };
                 return self.write(&rest, out);
             }
         }
@@ -234,10 +230,12 @@ impl Encoder {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         self.over = true;
-        if self.listener.ask.stream_usage {
+        // A provider that never said leaves the client without the chunk, as OpenAI does with a broken stream: no number
+        // is better than a wrong one.
+        if let Some(usage) = self.usage.filter(|_| self.listener.ask.stream_usage) {
             out.extend_from_slice(&self.head);
             out.extend_from_slice(b",\"choices\":[],\"usage\":");
-            json_into(out, &ChatUsage::from(&self.usage));
+            json_into(out, &ChatUsage::from(&usage));
             out.extend_from_slice(b"}\n\n");
         }
         out.extend_from_slice(b"data: [DONE]\n\n");

@@ -106,12 +106,9 @@ impl TextIn {
         Ok(Some(match (format.r#type.as_str(), format.schema) {
             ("text", _) => Format::Text,
             ("json_object", _) => Format::Json,
-            ("json_schema", Some(schema)) => Format::Schema {
-                name: format.name,
-                description: format.description,
-                schema,
-                strict: format.strict,
-            },
+            ("json_schema", Some(schema)) => {
+                Format::Schema { name: format.name, description: format.description, schema, strict: format.strict }
+            }
             ("json_schema", None) => return Err(invalid("text.format.schema", "is missing")),
             _ => return Err(invalid("text.format.type", "is neither `text`, `json_object` nor `json_schema`")),
         }))

@@ -147,9 +147,7 @@ fn reasoning<'a>(ask: &'a Ask, speaker: &Speaker<'_>, dropped: &mut Dropped) -> 
 
 /// OpenAI's thinking models refuse sampling parameters unless told not to think.
 fn sampling_is_fixed(ask: &Ask, speaker: &Speaker<'_>) -> bool {
-    speaker.issuer == Issuer::OpenAi
-        && speaker.thinking == ThinkingStyle::Effort
-        && effort(ask) != Some(Effort::None)
+    speaker.issuer == Issuer::OpenAi && speaker.thinking == ThinkingStyle::Effort && effort(ask) != Some(Effort::None)
 }
 
 /// Names what this dialect has no field for.

@@ -11,9 +11,7 @@ use super::super::NAME;
 use super::output::SummaryOut;
 use crate::dialects::Speaker;
 use crate::dialects::openai_shared::wire::{data_url, short_id};
-use crate::form::{
-    Ask, Block, Content, Dropped, Issuer, Media, MediaKind, Reasoning, Role, Source, ToolResult, Turn,
-};
+use crate::form::{Ask, Block, Content, Dropped, Issuer, Media, MediaKind, Reasoning, Role, Source, ToolResult, Turn};
 
 /// Longest call id OpenAI takes here.
 const CALL_ID_BYTES_MAX: usize = 64;
@@ -191,8 +189,7 @@ impl<'a> Scribe<'a, '_> {
             Some(id) => Cow::Borrowed(id.as_str()),
             None => Cow::Owned(format!("rs_{}", short_id(&proof.value))),
         };
-        let summary =
-            if thought.text.is_empty() { Vec::new() } else { vec![SummaryOut::new(&thought.text)] };
+        let summary = if thought.text.is_empty() { Vec::new() } else { vec![SummaryOut::new(&thought.text)] };
         Some(ItemOut::Reasoning { r#type: "reasoning", id, summary, encrypted_content: Some(&proof.value) })
     }
 }

@@ -95,13 +95,7 @@ pub(crate) struct CallOut<'a> {
 }
 
 impl<'a> CallOut<'a> {
-    pub(crate) fn new(
-        id: &'a str,
-        status: &'static str,
-        call_id: &'a str,
-        name: &'a str,
-        arguments: &'a str,
-    ) -> Self {
+    pub(crate) fn new(id: &'a str, status: &'static str, call_id: &'a str, name: &'a str, arguments: &'a str) -> Self {
         Self { id, r#type: "function_call", status, arguments, call_id, name }
     }
 }

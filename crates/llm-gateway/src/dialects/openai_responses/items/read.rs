@@ -103,11 +103,6 @@ impl Item<'_> {
         !matches!(&*self.r#type, "" | "message" | "function_call" | "function_call_output" | "reasoning")
     }
 
-    /// What a native item is called.
-    pub(crate) fn kind(&self) -> &str {
-        &self.r#type
-    }
-
     /// What was said. `raw` is the item's JSON, needed only for native ones.
     pub(crate) fn said(self, raw: Option<RawJson>) -> Result<Said, Fault> {
         match &*self.r#type {
@@ -117,7 +112,8 @@ impl Item<'_> {
             "reasoning" => Ok(Said::Assistant(self.thought().into_iter().collect())),
             kind => {
                 let kind = kind.to_owned();
-                let by_client = kind.ends_with("_output") || kind == "mcp_approval_response" || kind == "item_reference";
+                let by_client =
+                    kind.ends_with("_output") || kind == "mcp_approval_response" || kind == "item_reference";
                 let native = raw.map(|raw| Block::new(Content::Native { dialect: NAME, kind, raw }));
                 Ok(if by_client {
                     Said::User(native.into_iter().collect())
@@ -215,8 +211,7 @@ impl Part<'_> {
                 if text.is_empty() {
                     return Ok(None);
                 }
-                let citations =
-                    self.annotations.into_iter().flatten().map(AnnotationIn::citation).collect();
+                let citations = self.annotations.into_iter().flatten().map(AnnotationIn::citation).collect();
                 Content::Text { text, citations }
             }
             "refusal" => Content::Refusal(self.refusal.unwrap_or_default()),

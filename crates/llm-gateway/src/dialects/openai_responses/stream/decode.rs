@@ -165,14 +165,7 @@ impl State {
     }
 
     /// More text of the current item; opens the block it belongs to.
-    fn text(
-        &mut self,
-        kind: Kind,
-        part: u64,
-        index: Option<u64>,
-        delta: TextOr<IgnoredAny>,
-        out: &mut Vec<Event>,
-    ) {
+    fn text(&mut self, kind: Kind, part: u64, index: Option<u64>, delta: TextOr<IgnoredAny>, out: &mut Vec<Event>) {
         let TextOr::Text(text) = delta else { return };
         if !self.is_current(index) || text.is_empty() {
             return;

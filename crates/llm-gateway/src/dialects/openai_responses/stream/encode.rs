@@ -25,7 +25,7 @@ pub(super) struct Encoder {
     open: Item,
     stop: Stop,
     refused: bool,
-    usage: Usage,
+    usage: Option<Usage>,
     over: bool,
 }
 
@@ -33,9 +33,23 @@ pub(super) struct Encoder {
 enum Item {
     None,
     /// A message; the last part is the one that is open, if `part_open`.
-    Message { id: String, parts: Vec<PartText>, part_open: bool },
-    Call { id: String, call_id: String, name: String, arguments: String },
-    Thought { id: String, text: String, signature: Option<Signature>, encrypted: Option<Signature> },
+    Message {
+        id: String,
+        parts: Vec<PartText>,
+        part_open: bool,
+    },
+    Call {
+        id: String,
+        call_id: String,
+        name: String,
+        arguments: String,
+    },
+    Thought {
+        id: String,
+        text: String,
+        signature: Option<Signature>,
+        encrypted: Option<Signature>,
+    },
 }
 
 impl Encode for Encoder {
@@ -57,7 +71,7 @@ impl Encode for Encoder {
                 };
                 self.finish_message(status, out);
             }
-            Event::Usage(usage) => self.usage = *usage,
+            Event::Usage(usage) => self.usage = Some(*usage),
             Event::Ping => out.extend_from_slice(b": ping\n\n"),
             Event::Failed(fault) => self.fail(fault, out),
             Event::End => self.end(out),
@@ -78,7 +92,7 @@ impl Encoder {
             open: Item::None,
             stop: Stop::default(),
             refused: false,
-            usage: Usage::default(),
+            usage: None,
             over: false,
         }
     }
@@ -101,7 +115,7 @@ impl Encoder {
             model: &self.model,
             created: self.created,
             status,
-            usage: done.then_some(&self.usage),
+            usage: self.usage.as_ref().filter(|_| done),
             service_tier: None,
         };
         let (listener, items) = (&self.listener, self.items.json());
@@ -276,8 +290,7 @@ fn part_delta(part: &mut PartText, place: Place<'_>, delta: &Delta, framer: &mut
         Delta::Citation(citation) => {
             if let Some(annotation) = AnnotationOut::of(citation) {
                 let index = part.citations.len() as u64;
-                let said =
-                    Said { annotation_index: Some(index), annotation: Some(annotation), ..Said::default() };
+                let said = Said { annotation_index: Some(index), annotation: Some(annotation), ..Said::default() };
                 framer.part("response.output_text.annotation.added", place, &said, out);
                 part.citations.push(citation.clone());
             }
