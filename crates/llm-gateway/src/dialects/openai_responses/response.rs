@@ -2,7 +2,7 @@
 //!
 //! Clients insist on many fields of it, most of which repeat the request.
 
-use gatehouse_domain::{Fault, Usage};
+use gatehouse_domain::{Code, Fault, Usage};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -111,7 +111,10 @@ struct ResponseOut<'a> {
 
 #[derive(Serialize)]
 struct ErrorOut<'a> {
+    /// OpenAI's closed list, on which clients decide whether to try again.
     code: &'static str,
+    /// The gateway's stable code.
+    gatehouse_code: &'static str,
     message: &'a str,
 }
 
@@ -161,11 +164,10 @@ fn object<'a>(ask: &'a Ask, facts: &Facts<'a>) -> ResponseOut<'a> {
         status: facts.status.as_str(),
         background: extra(ask, "background").is_some_and(|raw| raw.get() == "true"),
         error: match facts.status {
-            Status::Failed(fault) => Some(ErrorOut { code: fault.code.as_str(), message: &fault.message }),
-            Status::Broken => Some(ErrorOut {
-                code: "upstream_broken",
-                message: "The provider reported an error in the middle of its answer.",
-            }),
+            Status::Failed(fault) => Some(error(fault.code, &fault.message)),
+            Status::Broken => {
+                Some(error(Code::UpstreamBroken, "The provider reported an error in the middle of its answer."))
+            }
             _ => None,
         },
         incomplete_details: match facts.status {
@@ -194,6 +196,15 @@ fn object<'a>(ask: &'a Ask, facts: &Facts<'a>) -> ResponseOut<'a> {
         user: ask.user.as_deref(),
         usage: facts.usage.map(ResponsesUsage::from),
     }
+}
+
+fn error(code: Code, message: &str) -> ErrorOut<'_> {
+    let word = match code {
+        Code::RateLimited | Code::UpstreamLimited => "rate_limit_exceeded",
+        Code::InvalidRequest | Code::NotTranslatable | Code::UpstreamRejected => "invalid_prompt",
+        _ => "server_error",
+    };
+    ErrorOut { code: word, gatehouse_code: code.as_str(), message }
 }
 
 fn extra<'a>(ask: &'a Ask, name: &str) -> Option<&'a RawValue> {

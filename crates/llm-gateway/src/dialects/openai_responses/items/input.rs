@@ -23,7 +23,7 @@ pub(crate) enum ItemOut<'a> {
     Message {
         r#type: &'static str,
         role: &'static str,
-        content: Vec<PartOut<'a>>,
+        content: TextOrParts<'a>,
     },
     Call {
         r#type: &'static str,
@@ -34,7 +34,7 @@ pub(crate) enum ItemOut<'a> {
     Result {
         r#type: &'static str,
         call_id: Cow<'a, str>,
-        output: ResultOut<'a>,
+        output: TextOrParts<'a>,
     },
     Reasoning {
         r#type: &'static str,
@@ -48,7 +48,7 @@ pub(crate) enum ItemOut<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(crate) enum ResultOut<'a> {
+pub(crate) enum TextOrParts<'a> {
     Text(&'a str),
     Parts(Vec<PartOut<'a>>),
 }
@@ -58,12 +58,6 @@ pub(crate) enum ResultOut<'a> {
 pub(crate) enum PartOut<'a> {
     InputText {
         text: &'a str,
-    },
-    OutputText {
-        text: &'a str,
-    },
-    Refusal {
-        refusal: &'a str,
     },
     InputImage {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,15 +76,6 @@ pub(crate) enum PartOut<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         filename: Option<&'a str>,
     },
-    InputAudio {
-        input_audio: AudioOut<'a>,
-    },
-}
-
-#[derive(Serialize)]
-pub(crate) struct AudioOut<'a> {
-    data: &'a str,
-    format: &'a str,
 }
 
 /// All items of the conversation. `system` are the instructions that did not fit into `instructions`.
@@ -126,11 +111,18 @@ impl<'a> Scribe<'a, '_> {
         let mut parts = Vec::new();
         for (index, block) in blocks.iter().enumerate() {
             self.dropped.note_if(block.cache.is_some(), "cache_control");
-            if let Some(part) = part(role, &block.content) {
-                parts.push(part);
-                continue;
-            }
             let item = match &block.content {
+                // As a part, what the model said would need the id it had in its answer; as a string it needs none.
+                Content::Text { text, .. } | Content::Refusal(text) if role == "assistant" => {
+                    Some(ItemOut::Message { r#type: "message", role, content: TextOrParts::Text(text) })
+                }
+                content if role != "assistant" && is_part(content) => {
+                    match part(content) {
+                        Some(part) => parts.push(part),
+                        None => self.dropped.note(format!("{place}.content[{index}]")),
+                    }
+                    continue;
+                }
                 Content::ToolCall(call) => Some(ItemOut::Call {
                     r#type: "function_call",
                     call_id: call_id(&call.id),
@@ -154,25 +146,29 @@ impl<'a> Scribe<'a, '_> {
     }
 
     fn message(&mut self, role: &'static str, parts: &mut Vec<PartOut<'a>>) {
-        if !parts.is_empty() {
-            self.out.push(ItemOut::Message { r#type: "message", role, content: std::mem::take(parts) });
-        }
+        let content = match parts.as_slice() {
+            [] => return,
+            [PartOut::InputText { text }] => TextOrParts::Text(text),
+            _ => TextOrParts::Parts(std::mem::take(parts)),
+        };
+        parts.clear();
+        self.out.push(ItemOut::Message { r#type: "message", role, content });
     }
 
     fn result(&mut self, result: &'a ToolResult, place: &str) -> ItemOut<'a> {
         self.dropped.note_if(result.error, "is_error");
         let output = match result.blocks.as_slice() {
-            [] => ResultOut::Text(""),
-            [Block { content: Content::Text { text, .. }, .. }] => ResultOut::Text(text),
+            [] => TextOrParts::Text(""),
+            [Block { content: Content::Text { text, .. }, .. }] => TextOrParts::Text(text),
             blocks => {
                 let mut parts = Vec::with_capacity(blocks.len());
                 for (index, block) in blocks.iter().enumerate() {
-                    match part("user", &block.content) {
+                    match part(&block.content) {
                         Some(part) => parts.push(part),
                         None => self.dropped.note(format!("{place}.output[{index}]")),
                     }
                 }
-                ResultOut::Parts(parts)
+                TextOrParts::Parts(parts)
             }
         };
         ItemOut::Result { r#type: "function_call_output", call_id: call_id(&result.id), output }
@@ -198,14 +194,16 @@ fn call_id(id: &str) -> Cow<'_, str> {
     if id.len() <= CALL_ID_BYTES_MAX { Cow::Borrowed(id) } else { Cow::Owned(short_id(id)) }
 }
 
-/// The content part of a block; `None` where a message cannot hold it.
-fn part<'a>(role: &str, content: &'a Content) -> Option<PartOut<'a>> {
+/// Whether a block is content of a message, and not an item of its own.
+fn is_part(content: &Content) -> bool {
+    matches!(content, Content::Text { .. } | Content::Refusal(_) | Content::Media(_))
+}
+
+/// The content part of a block; `None` where this dialect has none.
+fn part(content: &Content) -> Option<PartOut<'_>> {
     match content {
-        Content::Text { text, .. } if role == "assistant" => Some(PartOut::OutputText { text }),
-        Content::Text { text, .. } => Some(PartOut::InputText { text }),
-        Content::Refusal(refusal) if role == "assistant" => Some(PartOut::Refusal { refusal }),
-        Content::Refusal(text) => Some(PartOut::InputText { text }),
-        Content::Media(media) if role != "assistant" => media_part(media),
+        Content::Text { text, .. } | Content::Refusal(text) => Some(PartOut::InputText { text }),
+        Content::Media(media) => media_part(media),
         _ => None,
     }
 }
@@ -228,14 +226,6 @@ fn media_part(media: &Media) -> Option<PartOut<'_>> {
         }
         (MediaKind::Document, Source::Url(url)) => file(None, Some(url), None, name),
         (MediaKind::Document, Source::File(id)) => file(None, None, Some(id), name),
-        (MediaKind::Audio, Source::Base64(data)) => {
-            let format = match mime.and_then(|mime| mime.strip_prefix("audio/")).unwrap_or("wav") {
-                "mpeg" => "mp3",
-                "x-wav" | "wave" => "wav",
-                other => other,
-            };
-            PartOut::InputAudio { input_audio: AudioOut { data, format } }
-        }
         (_, Source::Text(text)) => PartOut::InputText { text },
         _ => return None,
     })
