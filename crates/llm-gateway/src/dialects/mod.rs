@@ -36,6 +36,20 @@ pub fn of(name: DialectName) -> &'static Dialect {
     }
 }
 
+/// Every dialect, in the order of the documentation.
+#[must_use]
+pub fn all() -> &'static [&'static Dialect] {
+    static ALL: [&Dialect; 6] = [
+        &openai_chat::DIALECT,
+        &openai_responses::DIALECT,
+        &anthropic::DIALECT,
+        &gemini::DIALECT,
+        &bedrock::DIALECT,
+        &cohere::DIALECT,
+    ];
+    &ALL
+}
+
 /// One wire format.
 pub struct Dialect {
     /// Its name, in configuration, metrics and golden files: `openai_chat`, `openai_responses`, `anthropic`, `gemini`,
