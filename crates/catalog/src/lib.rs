@@ -22,6 +22,6 @@ pub use config::{
     Server, Target, Telemetry, Tls,
 };
 pub use default::{DEFAULT_NAME, DEFAULT_YAML};
-pub use load::{Loaded, Surroundings, load};
+pub use load::{Loaded, Surroundings, load, load_prices};
 pub use problem::{Position, Problem, Problems, Severity, did_you_mean};
 pub use schema::{Known, published as schema};

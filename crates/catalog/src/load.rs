@@ -4,6 +4,7 @@
 //! `parse → resolve references → shape → typed structs → meaning`, and each step reports into the same list. File
 //! reads and environment look-ups are handed in: this crate has none of its own.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use crate::check::{Check, Place, Positions};
 use crate::config::Config;
 use crate::problem::{Problem, Problems, Severity};
 use crate::schema::{self, Known};
-use crate::written::File;
+use crate::written::{File, Price, Prices};
 use crate::{references, resolve, shape, yaml};
 
 /// What a file may refer to.
@@ -55,11 +56,7 @@ impl Loaded {
 /// # Errors
 /// Everything that is wrong with it, in the order of its lines, warnings among it.
 pub fn load(bytes: &[u8], around: &Surroundings<'_>) -> Result<Loaded, Problems> {
-    let mut root = yaml::parse(bytes).map_err(|reason| {
-        let mut check = Check::new(around.file_name, Positions::default());
-        check.error(Place::At("", reason.at), reason.message, reason.hint);
-        check.finish().err().unwrap_or(Problems(Vec::new()))
-    })?;
+    let mut root = tree(bytes, around.file_name)?;
     let mut check = Check::new(around.file_name, Positions::of(&root));
     references::resolve(&mut root, "", around, &mut check);
     let sound = shape::check(&root, &schema::exact(around.known), &mut check);
@@ -80,4 +77,26 @@ pub fn load(bytes: &[u8], around: &Surroundings<'_>) -> Result<Loaded, Problems>
             Err(check.finish().err().unwrap_or(Problems(Vec::new())))
         }
     }
+}
+
+/// Reads a price file of its own: `overrides`, as in the section `prices`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_prices(bytes: &[u8], file_name: &str) -> Result<BTreeMap<String, Price>, Problems> {
+    let root = tree(bytes, file_name)?;
+    let mut check = Check::new(file_name, Positions::of(&root));
+    let sound = shape::check(&root, &schemars::schema_for!(Prices).to_value(), &mut check);
+    let prices = Prices::deserialize(&sound).unwrap_or_default();
+    resolve::price_file(&prices, &mut check);
+    check.finish()?;
+    Ok(prices.overrides)
+}
+
+fn tree(bytes: &[u8], file_name: &str) -> Result<yaml::Node, Problems> {
+    yaml::parse(bytes).map_err(|reason| {
+        let mut check = Check::new(file_name, Positions::default());
+        check.error(Place::At("", reason.at), reason.message, reason.hint);
+        check.finish().err().unwrap_or(Problems(Vec::new()))
+    })
 }

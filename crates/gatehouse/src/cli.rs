@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::connect;
+use crate::commands::{connect, keys, prices, usage};
 use crate::output::Format;
+pub(crate) use crate::place::PlaceArguments;
 
 /// One front door for models, tools and agents.
 #[derive(Debug, Parser)]
@@ -35,6 +36,51 @@ pub(crate) enum Command {
     },
     /// Point a client at the gateway: print its configuration, write it, or take it back.
     Connect(connect::Arguments),
+    /// Make, list, take back and rotate keys.
+    Keys {
+        /// What to do.
+        #[command(subcommand)]
+        action: keys::Action,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Report what was used and what it cost.
+    Usage {
+        /// What to do.
+        #[command(subcommand)]
+        action: usage::Action,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show prices, or store a price file of your own.
+    Prices {
+        /// What to do.
+        #[command(subcommand)]
+        action: prices::Action,
+        /// The configuration whose prices and data folder are meant.
+        #[arg(long, value_name = "FILE", global = true)]
+        config: Option<PathBuf>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Look for what is wrong: configuration, data folder, database, providers, or a running gateway.
+    Doctor {
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 /// How a listing is printed.

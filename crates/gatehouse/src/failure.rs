@@ -61,3 +61,11 @@ impl From<std::io::Error> for Failure {
         Self { kind, message: format!("cannot write: {error}"), next: String::new() }
     }
 }
+
+/// The errors of the store say what to do where there is something to do.
+impl From<gatehouse_store::StoreError> for Failure {
+    fn from(error: gatehouse_store::StoreError) -> Self {
+        let next = if error.is_busy() { "try again in a moment" } else { "gatehouse doctor looks at the data folder" };
+        Self::problem(error, next)
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use gatehouse_domain::{AttemptOutcome, Code, Fault, Money};
-use gatehouse_store::{Intent, JournalWriter};
+use gatehouse_store::journal::{Intent, JournalWriter};
 use gatehouse_upstream::Pool;
 
 use crate::outbox::Outbox;
@@ -72,10 +72,25 @@ impl Core {
         &self.pool
     }
 
-    /// Writes down that an attempt is about to cost money.
-    pub(crate) fn intend(&self, attempt: &AttemptOutcome, ceiling: Option<Money>) -> Result<(), Fault> {
+    /// Writes down that an attempt is about to cost money: at most `ceiling`, if there is a price at all.
+    pub(crate) fn intend(&self, attempt: &AttemptOutcome, ceiling: Option<Money>, input_tokens: u64) -> Result<(), Fault> {
+        let intent = Intent {
+            id: attempt.id,
+            started_unix_ms: attempt.started_unix_ms,
+            key: &attempt.key,
+            team: attempt.team.as_deref(),
+            model: &attempt.model,
+            provider: &attempt.provider,
+            upstream_model: &attempt.upstream_model,
+            dialect: attempt.dialect,
+            operation: attempt.operation,
+            stream: attempt.stream,
+            reserved: ceiling.unwrap_or_default(),
+            priced: ceiling.is_some(),
+            input_tokens,
+        };
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        journal.intent(&Intent::of(attempt, ceiling)).map_err(|_| {
+        journal.intent(&intent).map_err(|_| {
             Fault::new(
                 Code::LedgerUnavailable,
                 "usage cannot be recorded right now, so nothing that costs money may start; the operator must free disk space",
@@ -84,9 +99,10 @@ impl Core {
         })
     }
 
-    /// Writes down what it cost. Room was reserved with the intent.
+    /// Writes down what it cost. Room was reserved with the intent, so this cannot fail for lack of any.
     pub(crate) fn settle(&self, attempt: &AttemptOutcome) {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        journal.settle(attempt);
+        let settled = journal.settle(attempt);
+        debug_assert!(settled.is_ok(), "every settle has its intent, on the same core: {settled:?}");
     }
 }

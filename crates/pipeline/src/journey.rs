@@ -26,6 +26,12 @@ pub(crate) struct Journey {
     attempt: Option<OpenAttempt>,
 }
 
+/// What an attempt is booked at if the process dies under it.
+pub(crate) struct Hold {
+    pub(crate) ceiling: Option<Money>,
+    pub(crate) input_tokens: u64,
+}
+
 /// An attempt that was written to the journal and is not settled yet.
 struct OpenAttempt {
     started: Instant,
@@ -64,7 +70,7 @@ impl Journey {
     }
 
     /// Writes the intent of an attempt down and opens it.
-    pub(crate) fn open(&mut self, target: &Target, health: &Arc<Health>, ceiling: Option<Money>, now: Now) -> Result<(), Fault> {
+    pub(crate) fn open(&mut self, target: &Target, health: &Arc<Health>, hold: &Hold, now: Now) -> Result<(), Fault> {
         let number = u8::try_from(self.outcome.attempts.len()).unwrap_or(u8::MAX);
         let outcome = AttemptOutcome {
             id: self.outcome.id.attempt(number),
@@ -86,7 +92,7 @@ impl Journey {
             duration_us: 0,
             first_byte_us: 0,
         };
-        self.core.intend(&outcome, ceiling)?;
+        self.core.intend(&outcome, hold.ceiling, hold.input_tokens)?;
         self.attempt = Some(OpenAttempt { started: Instant::now(), outcome, health: Arc::clone(health) });
         Ok(())
     }

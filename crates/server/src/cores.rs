@@ -59,6 +59,18 @@ impl Cores {
     /// # Errors
     /// When the address cannot be bound or a thread cannot be started; what had started is stopped.
     pub fn start(seed: &CoreSeed, cores: Vec<Arc<Core>>) -> io::Result<Self> {
+        Self::spawn(seed, cores.into_iter().map(Some).collect())
+    }
+
+    /// Binds an address that serves the control plane only, on one thread.
+    ///
+    /// # Errors
+    /// When the address cannot be bound or the thread cannot be started.
+    pub fn start_control(seed: &CoreSeed) -> io::Result<Self> {
+        Self::spawn(seed, vec![None])
+    }
+
+    fn spawn(seed: &CoreSeed, cores: Vec<Option<Arc<Core>>>) -> io::Result<Self> {
         let mut address = seed.address;
         let mut listeners = Vec::with_capacity(cores.len());
         for _ in &cores {
@@ -71,7 +83,7 @@ impl Cores {
         for (number, (core, listener)) in cores.into_iter().zip(listeners).enumerate() {
             let (seed, stopping) = (seed.clone(), stopping.clone());
             let thread = std::thread::Builder::new()
-                .name(format!("core-{number}"))
+                .name(if core.is_some() { format!("core-{number}") } else { "admin".to_owned() })
                 .spawn(move || run(&seed, core, listener, stopping))?;
             threads.push(thread);
         }
@@ -99,7 +111,7 @@ impl Cores {
     }
 }
 
-fn run(seed: &CoreSeed, core: Arc<Core>, listener: std::net::TcpListener, stop: watch::Receiver<bool>) {
+fn run(seed: &CoreSeed, core: Option<Arc<Core>>, listener: std::net::TcpListener, stop: watch::Receiver<bool>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -108,7 +120,7 @@ fn run(seed: &CoreSeed, core: Arc<Core>, listener: std::net::TcpListener, stop: 
         }
     };
     let front = Front {
-        core: Arc::clone(&core),
+        core: core.clone(),
         shared: Arc::clone(&seed.shared),
         control: seed.control.clone(),
         serves: seed.serves,
@@ -121,9 +133,11 @@ fn run(seed: &CoreSeed, core: Arc<Core>, listener: std::net::TcpListener, stop: 
                 return;
             }
         };
-        let sweeper = tokio::spawn(sweep(core));
+        let sweeper = core.map(|core| tokio::spawn(sweep(core)));
         accept(listener, Arc::new(front), seed.caps, seed.tls.clone(), stop).await;
-        sweeper.abort();
+        if let Some(sweeper) = sweeper {
+            sweeper.abort();
+        }
     });
 }
 

@@ -1,5 +1,7 @@
 //! Sockets on the caller's side: listeners, TLS, the data plane's cores and the control plane's router.
 
+pub mod admin;
+pub mod control;
 mod cores;
 pub mod demo;
 mod io;

@@ -32,13 +32,12 @@ pub enum Serves {
     Both,
     /// Gateways and health only: the control plane has an address of its own (`admin_listen`).
     DataOnly,
-    /// The control plane only.
-    ControlOnly,
 }
 
 /// One core's front: everything a connection needs.
 pub(crate) struct Front {
-    pub(crate) core: Arc<Core>,
+    /// None on an address that serves the control plane only.
+    pub(crate) core: Option<Arc<Core>>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) control: ControlPlane,
     pub(crate) serves: Serves,
@@ -46,10 +45,10 @@ pub(crate) struct Front {
 
 impl Front {
     pub(crate) async fn call(front: Arc<Self>, request: Request<Incoming>) -> Result<Response<GateBody>, Infallible> {
-        if front.serves != Serves::ControlOnly {
+        if let Some(core) = &front.core {
             let snapshot = front.shared.snapshot.load_full();
             if let Some((lane, door)) = snapshot.door(request.method(), request.uri().path()) {
-                return Ok(pass(Arc::clone(&front.core), Arrived { snapshot, lane, door, request }).await);
+                return Ok(pass(Arc::clone(core), Arrived { snapshot, lane, door, request }).await);
             }
         }
         if front.serves == Serves::DataOnly && !matches!(request.uri().path(), "/healthz" | "/readyz") {

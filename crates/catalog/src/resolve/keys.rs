@@ -119,9 +119,13 @@ fn limit(path: &str, written: &written::Limit, check: &mut Check) -> Option<Limi
 }
 
 fn budget(path: &str, written: &written::Budget, check: &mut Check) -> Option<Budget> {
-    if (0.0..=USD_MAX).contains(&written.usd) {
+    if written.usd > 0.0 && written.usd <= USD_MAX {
         return Some(Budget { max: Money::from_usd(written.usd), per: written.per });
     }
-    check.error_at(&format!("{path}.usd"), format!("{} is not an amount from 0 to {USD_MAX} USD", written.usd), None);
+    check.error_at(
+        &format!("{path}.usd"),
+        format!("{} is not an amount of more than 0 and at most {USD_MAX} USD", written.usd),
+        None,
+    );
     None
 }

@@ -13,6 +13,9 @@ use crate::config::{Config, Price};
 use crate::load::Surroundings;
 use crate::written::{File, Prices, Provider};
 
+/// A cent a token: a higher figure is meant per thousand tokens, or in another currency.
+const USD_PER_MILLION_MAX: f64 = 10_000.0;
+
 /// The resolved form. `None` only after an error was reported.
 pub(crate) fn config(file: File, around: &Surroundings<'_>, check: &mut Check) -> Option<Config> {
     let telemetry = server::telemetry(file.telemetry, check);
@@ -53,21 +56,32 @@ pub(crate) fn config(file: File, around: &Surroundings<'_>, check: &mut Check) -
     })
 }
 
+/// The section `prices`.
 fn prices(prices: &Prices, providers: &BTreeMap<String, Provider>, check: &mut Check) {
+    price_table("prices.overrides", prices, check);
+    for name in prices.overrides.keys() {
+        let Some((provider, _)) = name.split_once('/') else { continue };
+        if !providers.contains_key(provider) && !check.positions.has(&format!("providers.{provider}")) {
+            let hint = check.near(provider, providers.keys().map(String::as_str));
+            check.warn(&format!("prices.overrides.{name}"), format!("there is no provider `{provider}`"), hint);
+        }
+    }
+}
+
+/// A price file of its own.
+pub(crate) fn price_file(prices: &Prices, check: &mut Check) {
+    price_table("overrides", prices, check);
+}
+
+fn price_table(path: &str, prices: &Prices, check: &mut Check) {
     for (name, price) in &prices.overrides {
-        let path = format!("prices.overrides.{name}");
-        match name.split_once('/') {
-            Some((provider, model)) if !model.is_empty() => {
-                if !providers.contains_key(provider) && !check.positions.has(&format!("providers.{provider}")) {
-                    let hint = check.near(provider, providers.keys().map(String::as_str));
-                    check.warn(&path, format!("there is no provider `{provider}`"), hint);
-                }
-            }
-            _ => check.error_at(&path, "a price belongs to `provider/model`", None),
+        let path = format!("{path}.{name}");
+        if !name.split_once('/').is_some_and(|(provider, model)| !provider.is_empty() && !model.is_empty()) {
+            check.error_at(&path, "a price belongs to `provider/model`", None);
         }
         for (field, usd) in fields(price) {
-            if !(0.0..=1e6).contains(&usd) {
-                let message = format!("{usd} is not a price from 0 to 1000000 USD per million tokens");
+            if !(0.0..=USD_PER_MILLION_MAX).contains(&usd) {
+                let message = format!("{usd} is not a price from 0 to {USD_PER_MILLION_MAX} USD per million tokens");
                 check.error_at(&format!("{path}.{field}"), message, None);
             }
         }

@@ -202,6 +202,18 @@ fn prices_are_prices_of_targets() {
 }
 
 #[test]
+fn a_price_file_is_held_to_the_same_rules() {
+    let read = |text: &str| crate::load_prices(text.as_bytes(), "prices.yaml");
+    let prices = read("overrides: {a/b: {input: 1, output: 2}}\n").expect("good");
+    assert!((prices["a/b"].output - 2.0).abs() < f64::EPSILON);
+    let problems = read("overides: {}\n").expect_err("misspelt").to_string();
+    assert_eq!(problems, "prices.yaml:1:1: overides: unknown key (did you mean `overrides`?)");
+    assert!(
+        read("overrides:\n  b: {input: 1, output: -2}\n").expect_err("wrong").to_string().contains("prices.yaml:2:")
+    );
+}
+
+#[test]
 fn tls_files_must_hold_what_they_are_named_for() {
     let problems = bad("tls: {cert_file: cert.pem, key_file: key.pem}\n");
     assert_eq!(problems.lines().count(), 1);

@@ -1,4 +1,5 @@
 //! The command line, run as people run it: the real binary, in a folder of its own.
+#![expect(clippy::expect_used, reason = "clippy knows unit tests, not the files of an integration test")]
 
 mod connect;
 mod docs;
@@ -103,7 +104,15 @@ fn completions_exist_for_every_shell() {
 #[test]
 fn wrong_usage_exits_2() {
     let folder = folder();
-    for arguments in [&["nonsense"][..], &[], &["connect", "nobody"], &["connect", "codex", "--url", "x"]] {
+    for arguments in [
+        &["nonsense"][..],
+        &[],
+        &["connect", "nobody"],
+        &["connect", "codex", "--url", "x"],
+        &["keys", "create", "a", "--limit", "many"],
+        &["usage", "report", "--by", "weather"],
+        &["usage", "report", "--since", "yesterday"],
+    ] {
         fails(gatehouse(folder.path()).args(arguments), 2);
     }
 }

@@ -6,14 +6,49 @@
 //! [`Dialect`] value.
 
 pub mod anthropic;
+pub mod cohere;
+pub mod embeddings;
+pub mod gemini;
+mod locate;
+mod mime;
+pub mod bedrock;
 mod shared;
+mod wordless;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{Fault, Usage};
 
+use crate::providers::DialectName;
 use crate::form::{Answer, Ask, Dropped, Event, Issuer, Stop};
+
+/// The dialect of a name.
+#[must_use]
+pub fn of(name: DialectName) -> &'static Dialect {
+    match name {
+        DialectName::OpenAiChat => &openai_chat::DIALECT,
+        DialectName::OpenAiResponses => &openai_responses::DIALECT,
+        DialectName::Anthropic => &anthropic::DIALECT,
+        DialectName::Gemini => &gemini::DIALECT,
+        DialectName::Bedrock => &bedrock::DIALECT,
+        DialectName::Cohere => &cohere::DIALECT,
+    }
+}
+
+/// Every dialect, in the order of the documentation.
+#[must_use]
+pub fn all() -> &'static [&'static Dialect] {
+    static ALL: [&Dialect; 6] = [
+        &openai_chat::DIALECT,
+        &openai_responses::DIALECT,
+        &anthropic::DIALECT,
+        &gemini::DIALECT,
+        &bedrock::DIALECT,
+        &cohere::DIALECT,
+    ];
+    &ALL
+}
 
 /// One wire format.
 pub struct Dialect {

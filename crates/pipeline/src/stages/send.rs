@@ -15,7 +15,7 @@ use gatehouse_upstream::{Body, Health, SendError, Sent, Verdict};
 use http::header::HOST;
 use http_body_util::Full;
 
-use crate::journey::Journey;
+use crate::journey::{Hold, Journey};
 use crate::snapshot::Token;
 use crate::stages::respond::{Answer, Streaming};
 use crate::stages::route::Routed;
@@ -86,8 +86,9 @@ async fn attempt(journey: &mut Journey, routed: &mut Routed, target: &Arc<Target
     if !health.begin(Instant::now()) {
         return Err(missed(Blame::Gateway, Fault::new(Code::NoTarget, "the target is being probed; try again").retry_after(1)));
     }
-    let ceiling = routed.admitted.read.call.ceiling();
-    journey.open(target, &health, ceiling, now).map_err(|fault| missed(Blame::Gateway, fault))?;
+    let call = &routed.admitted.read.call;
+    let hold = Hold { ceiling: call.ceiling(), input_tokens: call.need().input_tokens };
+    journey.open(target, &health, &hold, now).map_err(|fault| missed(Blame::Gateway, fault))?;
     let sent = match deliver(journey, target, outbound).await {
         Ok(sent) => sent,
         Err((status, fault)) => {

@@ -11,7 +11,7 @@ use super::blocks_out::{BlockOut, to_client};
 use super::usage::{UsageIn, UsageOut, lost_word, stop_of, word_of};
 use crate::dialects::Listener;
 use crate::dialects::shared::place::read_upstream;
-use crate::dialects::shared::words::JSON_TOOL;
+use crate::dialects::shared::json_tool::JSON_TOOL;
 use crate::form::{Answer, Block, Choice, Content, Stop, pack_call_id};
 
 #[derive(Default, Deserialize)]

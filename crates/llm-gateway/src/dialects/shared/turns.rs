@@ -60,6 +60,15 @@ pub(in crate::dialects) fn grouped<'a>(
     groups
 }
 
+/// Does the conversation wait on calls whose thought is not there? Thinking by budget is refused then.
+pub(in crate::dialects) fn waits_without_thought(groups: &[Group<'_>]) -> bool {
+    let Some(last) = groups.iter().rposition(|group| group.role == Role::Assistant) else { return false };
+    let answered = groups.get(last + 1).is_some_and(|next| {
+        next.blocks.iter().any(|block| matches!(block.content, Content::ToolResult(_)))
+    });
+    answered && !groups[last].blocks.first().is_some_and(|block| matches!(block.content, Content::Reasoning(_)))
+}
+
 fn results_first(calls: &Group<'_>, user: &mut Group<'_>) {
     let order: std::collections::HashMap<&str, usize> = calls
         .blocks

@@ -6,10 +6,6 @@ use serde_json::value::RawValue;
 
 use crate::form::{Ask, Content, Tool};
 
-/// Name of the tool that stands in for structured output where a target does not know it. A reader that meets a call of
-/// it reads text.
-pub(in crate::dialects) const JSON_TOOL: &str = "gatehouse_json_output";
-
 /// What a client sees when a call's arguments are not a JSON object: they come whole, as text, under this key.
 const UNREADABLE: &str = "unreadable_arguments";
 

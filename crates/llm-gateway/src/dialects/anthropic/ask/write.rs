@@ -10,12 +10,13 @@ use serde_json::value::RawValue;
 use super::super::blocks_out::{BlockOut, CacheOut, NAME_MAX, is_writable, to_upstream};
 use super::super::thinking::{Obstacles, ThinkingOut, plan};
 use super::super::{CACHE_MARKS_MAX, NAME};
-use crate::dialects::shared::turns::{Group, grouped};
-use crate::dialects::shared::words::{JSON_TOOL, fit};
 use crate::dialects::Speaker;
+use crate::dialects::shared::foreign::note_foreign;
+use crate::dialects::shared::json_tool::{JSON_TOOL, JSON_TOOL_DESCRIPTION, any_object, forced_schema, schema_of};
+use crate::dialects::shared::marks::{Marks, mark_of};
+use crate::dialects::shared::turns::{Group, grouped, waits_without_thought};
+use crate::dialects::shared::words::fit;
 use crate::form::{Ask, Block, CacheMark, Content, Dropped, Format, Role, Tool, ToolChoice};
-
-const ANY_OBJECT: &str = r#"{"type":"object"}"#;
 
 /// Writes a request for a Claude model.
 ///
@@ -26,23 +27,21 @@ pub(in super::super) fn write_ask(
     speaker: &Speaker<'_>,
     dropped: &mut Dropped,
 ) -> Result<Vec<u8>, Fault> {
-    note_foreign(ask, dropped);
-    let any_object = RawValue::from_string(ANY_OBJECT.to_owned()).unwrap_or_default();
-    let forced_format = forced_format(ask, speaker);
-    let tools = tools(ask, forced_format.then(|| schema_of(ask, &any_object)).flatten(), &any_object, dropped);
-    let tool_choice = tool_choice(ask, forced_format, !tools.is_empty());
+    note_foreign(ask, NAME, dropped);
+    let forced = forced_schema(ask, speaker);
+    let mut tools = tools(ask, forced, dropped);
+    let tool_choice = tool_choice(ask, forced.is_some(), !tools.is_empty());
     let groups = grouped(&ask.turns, &mut |role, block| is_writable(role, block, speaker.issuer, dropped));
     let max_tokens = ask.output_cap.unwrap_or(speaker.default_output_cap).max(1);
     let obstacles = Obstacles {
         forced_tool: tool_choice.as_ref().is_some_and(|choice| matches!(choice.kind, "any" | "tool")),
-        thoughtless_calls: has_thoughtless_calls(&groups),
+        thoughtless_calls: waits_without_thought(&groups),
     };
     let plan = plan(ask, speaker, max_tokens, obstacles, dropped);
     let own = if ask.origin == NAME { ask.extras.as_slice() } else { &[] };
     let raw_thinking = own.iter().any(|(name, _)| name == "thinking");
 
-    let mut marks = Marks::new(ask, &groups, own, dropped);
-    let mut tools = tools;
+    let mut marks = marks(ask, &groups, own, dropped);
     for tool in &mut tools {
         tool.place(&mut marks, own);
     }
@@ -55,7 +54,7 @@ pub(in super::super) fn write_ask(
         messages.push(MessageOut { role: role_word(group.role), content });
     }
     let (system, messages) = settle(system, messages)?;
-    let format = if forced_format { None } else { schema_of(ask, &any_object) };
+    let format = if forced.is_some() { None } else { schema_of(ask) };
     let stop_sequences: Vec<&str> = ask.stop.iter().map(String::as_str).filter(|s| !s.trim().is_empty()).collect();
     dropped.note_if(stop_sequences.len() < ask.stop.len(), "stop");
     let body = AskOut {
@@ -80,46 +79,7 @@ pub(in super::super) fn write_ask(
     Ok(bytes)
 }
 
-/// Names what has no place in this dialect.
-fn note_foreign(ask: &Ask, dropped: &mut Dropped) {
-    dropped.note_if(ask.n.is_some_and(|n| n > 1), "n");
-    dropped.note_if(ask.seed.is_some(), "seed");
-    dropped.note_if(ask.frequency_penalty.is_some(), "frequency_penalty");
-    dropped.note_if(ask.presence_penalty.is_some(), "presence_penalty");
-    dropped.note_if(ask.logprobs.is_some(), "logprobs");
-    dropped.note_if(ask.metadata.is_some(), "metadata");
-    dropped.note_if(ask.cache_key.is_some(), "prompt_cache_key");
-    dropped.note_if(ask.verbosity.is_some(), "verbosity");
-    dropped.note_if(ask.store == Some(true), "store");
-    dropped.note_if(ask.previous.is_some(), "previous_response_id");
-    if ask.origin != NAME {
-        for (name, _) in &ask.extras {
-            dropped.note(name.as_str());
-        }
-    }
-}
-
-/// Must structured output be had by forcing a tool?
-fn forced_format(ask: &Ask, speaker: &Speaker<'_>) -> bool {
-    speaker.quirks.no_output_format
-        && matches!(ask.format, Some(Format::Json | Format::Schema { .. }))
-        && !matches!(ask.tool_choice, Some(ToolChoice::Tool(_)))
-}
-
-fn schema_of<'a>(ask: &'a Ask, any_object: &'a RawValue) -> Option<&'a RawValue> {
-    match &ask.format {
-        Some(Format::Schema { schema, .. }) => Some(schema),
-        Some(Format::Json) => Some(any_object),
-        Some(Format::Text) | None => None,
-    }
-}
-
-fn tools<'a>(
-    ask: &'a Ask,
-    forced: Option<&'a RawValue>,
-    any_object: &'a RawValue,
-    dropped: &mut Dropped,
-) -> Vec<ToolOut<'a>> {
+fn tools<'a>(ask: &'a Ask, forced: Option<&'a RawValue>, dropped: &mut Dropped) -> Vec<ToolOut<'a>> {
     let allowed = |name: &String| match &ask.tool_choice {
         Some(ToolChoice::OneOf { names, .. }) => names.contains(name),
         _ => true,
@@ -132,7 +92,7 @@ fn tools<'a>(
                     client_name: name,
                     name: fit(name, NAME_MAX, ""),
                     description: description.as_deref(),
-                    input_schema: parameters.as_deref().unwrap_or(any_object),
+                    input_schema: parameters.as_deref().unwrap_or(any_object()),
                     strict: *strict,
                     mark: *cache,
                     cache_control: None,
@@ -152,7 +112,7 @@ fn tools<'a>(
         written.push(ToolOut::Function(FunctionOut {
             client_name: JSON_TOOL,
             name: Cow::Borrowed(JSON_TOOL),
-            description: description.or(Some("Gives the answer. Call it once, with the whole answer.")),
+            description: description.or(Some(JSON_TOOL_DESCRIPTION)),
             input_schema: schema,
             strict: None,
             mark: None,
@@ -188,14 +148,6 @@ fn tool_choice(ask: &Ask, forced_format: bool, has_tools: bool) -> Option<Choice
     }
 }
 
-/// Does the conversation wait on calls whose thought is not there?
-fn has_thoughtless_calls(groups: &[Group<'_>]) -> bool {
-    let Some(last) = groups.iter().rposition(|group| group.role == Role::Assistant) else { return false };
-    let has = |group: &Group<'_>, what: fn(&Content) -> bool| group.blocks.iter().any(|block| what(&block.content));
-    let waits = groups.get(last + 1).is_some_and(|next| has(next, |content| matches!(content, Content::ToolResult(_))));
-    waits && !groups[last].blocks.first().is_some_and(|block| matches!(block.content, Content::Reasoning(_)))
-}
-
 fn blocks<'a>(
     from: impl Iterator<Item = &'a Block>,
     speaker: &Speaker<'_>,
@@ -205,7 +157,7 @@ fn blocks<'a>(
 ) -> Vec<BlockOut<'a>> {
     from.filter(|block| keep(block))
         .filter_map(|block| {
-            let cache_control = marks.take(mark_of(block));
+            let cache_control = marks.take(mark_of(block)).map(CacheOut::from);
             to_upstream(block, cache_control, speaker.issuer, dropped)
         })
         .collect()
@@ -263,39 +215,14 @@ fn append_extras(body: &mut Vec<u8>, extras: &[(String, Box<RawValue>)]) {
     }
 }
 
-/// The mark of a block: its own, or for a tool result one inside it, where none may be written.
-fn mark_of(block: &Block) -> Option<CacheMark> {
-    match &block.content {
-        Content::Reasoning(_) | Content::Native { .. } => None,
-        Content::ToolResult(result) => block.cache.or_else(|| result.blocks.iter().rev().find_map(|inner| inner.cache)),
-        _ => block.cache,
-    }
-}
-
-/// Deals out the cache marks Anthropic takes. The last ones win: they cover the longest prefixes.
-struct Marks {
-    skip: usize,
-}
-
-impl Marks {
-    fn new(ask: &Ask, groups: &[Group<'_>], own: &[(String, Box<RawValue>)], dropped: &mut Dropped) -> Self {
-        let of_tools = ask.tools.iter().filter(|tool| matches!(tool, Tool::Function { cache: Some(_), .. })).count();
-        let blocks = ask.system.iter().chain(groups.iter().flat_map(|group| group.blocks.iter().copied()));
-        let of_blocks = blocks.filter(|block| mark_of(block).is_some()).count();
-        let of_request = usize::from(own.iter().any(|(name, _)| name == "cache_control"));
-        let skip = (of_tools + of_blocks + of_request).saturating_sub(CACHE_MARKS_MAX);
-        dropped.note_if(skip > 0, "cache_control");
-        Self { skip }
-    }
-
-    fn take(&mut self, mark: Option<CacheMark>) -> Option<CacheOut> {
-        let mark = mark?;
-        if self.skip > 0 {
-            self.skip -= 1;
-            return None;
-        }
-        Some(mark.into())
-    }
+fn marks(ask: &Ask, groups: &[Group<'_>], own: &[(String, Box<RawValue>)], dropped: &mut Dropped) -> Marks {
+    let of_tools = ask.tools.iter().filter(|tool| matches!(tool, Tool::Function { cache: Some(_), .. })).count();
+    let blocks = ask.system.iter().chain(groups.iter().flat_map(|group| group.blocks.iter().copied()));
+    let of_blocks = blocks.filter(|block| mark_of(block).is_some()).count();
+    let of_request = usize::from(own.iter().any(|(name, _)| name == "cache_control"));
+    let marks = Marks::new(of_tools + of_blocks + of_request, CACHE_MARKS_MAX);
+    dropped.note_if(marks.are_short(), "cache_control");
+    marks
 }
 
 #[derive(Serialize)]
@@ -396,7 +323,7 @@ impl<'a> ToolOut<'a> {
     /// Gives the tool its cache mark and the fields that were kept raw.
     fn place(&mut self, marks: &mut Marks, own: &'a [(String, Box<RawValue>)]) {
         let Self::Function(tool) = self else { return };
-        tool.cache_control = marks.take(tool.mark);
+        tool.cache_control = marks.take(tool.mark).map(CacheOut::from);
         let prefix = format!("tools[{}].", tool.client_name);
         let fields = own.iter().filter_map(|(name, raw)| Some((name.strip_prefix(prefix.as_str())?, &**raw)));
         tool.rest.extend(fields);

@@ -10,7 +10,7 @@ use super::super::error::fault_of;
 use super::super::usage::{UsageIn, stop_of};
 use crate::dialects::Decode;
 use crate::dialects::shared::place::read_upstream;
-use crate::dialects::shared::words::JSON_TOOL;
+use crate::dialects::shared::json_tool::JSON_TOOL;
 use crate::form::{Delta, Event, Issuer, Open, RawJson, Signature, Stop};
 use crate::sse::{EVENT_BYTES_MAX, Frames};
 

@@ -1,0 +1,245 @@
+//! `bench-run [--gateway FILE] [--rounds 3] [--quick]`: the conductor. Core 0 has the scripted provider and the load,
+//! core 1 the process under test; floor and gateway take turns; medians are compared with the limits.
+#![allow(clippy::print_stdout, reason = "its table is its output")]
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use gatehouse_bench::arguments::Arguments;
+use gatehouse_bench::house::PLAIN_KEY;
+use gatehouse_bench::lanes::{self, Lane};
+use gatehouse_bench::load::render;
+use gatehouse_bench::process::{Process, free_address, sibling};
+use gatehouse_bench::report::{self, Bound, Figure, LaneResult, Run, median};
+use gatehouse_bench::{Error, canned, house};
+use gatehouse_tests::Dialect;
+use serde_json::Value;
+
+const LOAD_CORE: usize = 0;
+const TEST_CORE: usize = 1;
+const CONNECTIONS: usize = 16;
+/// Ledger rows are shipped after the answer: that work belongs to the request too.
+const SETTLING: Duration = Duration::from_millis(500);
+const OPEN_STREAMS: usize = 1_000;
+
+/// The stage: everything that runs while lanes are measured.
+struct Stage {
+    folder: tempfile::TempDir,
+    upstream: Process,
+    floor: Process,
+    gateway: Process,
+    gateway_binary: PathBuf,
+    rounds: usize,
+    /// Lanes run a fraction of their requests.
+    divisor: u64,
+    first_answer: Duration,
+    idle_rss_mib: f64,
+}
+
+fn main() -> Result<(), Error> {
+    let arguments = Arguments::of_process();
+    let stage = Stage::set(&arguments)?;
+    let only: Option<String> = arguments.get("lane")?;
+    let mut results = Vec::new();
+    for lane in lanes::all().into_iter().filter(|lane| only.as_deref().is_none_or(|name| name == lane.name)) {
+        println!("lane: {}", lane.name);
+        results.push(stage.measure(&lane)?);
+    }
+    let mut figures = stage.figures(results.first())?;
+    if only.is_none() {
+        figures.extend(stage.one_at_a_time()?);
+        figures.extend(stage.open_streams(&arguments)?);
+    }
+    println!("{}", report::tables(&results, &figures));
+    let folder = PathBuf::from(arguments.or("out", "bench".to_owned())?);
+    report::write(&folder, &results, &figures, &machine())
+}
+
+impl Stage {
+    fn set(arguments: &Arguments) -> Result<Self, Error> {
+        let folder = tempfile::tempdir()?;
+        let gateway_binary: PathBuf = arguments.or("gateway", PathBuf::from("target/dist/gatehouse"))?;
+        let quick = arguments.flag("quick");
+        let upstream_at = free_address()?;
+        let hold = if quick { "5" } else { "15" };
+        let log = |name: &str| folder.path().join(format!("{name}.log"));
+        let mut upstream = Process::start(
+            LOAD_CORE,
+            &sibling("bench-upstream")?,
+            &["--port", "{port}", "--hold", hold],
+            upstream_at,
+            &log("upstream"),
+        )?;
+        upstream.wait_until_listening()?;
+        let target = upstream_at.to_string();
+        let mut floor = Process::start(
+            TEST_CORE,
+            &sibling("bench-floor")?,
+            &["--port", "{port}", "--upstream", &target],
+            free_address()?,
+            &log("floor"),
+        )?;
+        floor.wait_until_listening()?;
+        let (gateway, first_answer) = start_gateway(&gateway_binary, folder.path(), upstream_at)?;
+        std::thread::sleep(Duration::from_secs(2));
+        let idle_rss_mib = gateway.rss_mib();
+        let rounds = arguments.or("rounds", if quick { 1 } else { 3 })?;
+        let divisor = if quick { 20 } else { 1 };
+        Ok(Self { folder, upstream, floor, gateway, gateway_binary, rounds, divisor, first_answer, idle_rss_mib })
+    }
+
+    /// Warms both up, then lets them take turns.
+    fn measure(&self, lane: &Lane) -> Result<LaneResult, Error> {
+        let requests = (lane.requests / self.divisor).max(100);
+        for process in [&self.floor, &self.gateway] {
+            self.run(lane, process, requests / 10, CONNECTIONS)?;
+        }
+        let mut result = LaneResult { name: lane.name, limit: lane.limit, floor: Vec::new(), gateway: Vec::new() };
+        for _ in 0..self.rounds {
+            result.floor.push(self.run(lane, &self.floor, requests, CONNECTIONS)?);
+            result.gateway.push(self.run(lane, &self.gateway, requests, CONNECTIONS)?);
+        }
+        Ok(result)
+    }
+
+    fn run(&self, lane: &Lane, process: &Process, requests: u64, connections: usize) -> Result<Run, Error> {
+        let before = process.cpu()?;
+        let load = self.load(lane, process.address, requests, connections)?.wait_with_output()?;
+        std::thread::sleep(SETTLING);
+        let used = process.cpu()?.micros_since(&before);
+        let load: Value = serde_json::from_slice(&load.stdout)?;
+        Ok(Run { cpu_us: used / requests as f64, load })
+    }
+
+    fn load(&self, lane: &Lane, address: SocketAddr, requests: u64, connections: usize) -> Result<Child, Error> {
+        let body = self.folder.path().join("body.json");
+        std::fs::write(&body, &lane.body)?;
+        let child = Command::new("taskset")
+            .args(["-c", &LOAD_CORE.to_string()])
+            .arg(sibling("bench-load")?)
+            .args(["--address", &address.to_string(), "--path", &lane.path, "--key", lane.key])
+            .arg("--body")
+            .arg(&body)
+            .args(["--connections", &connections.to_string(), "--requests", &requests.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        Ok(child)
+    }
+
+    fn figures(&self, relay: Option<&LaneResult>) -> Result<Vec<Figure>, Error> {
+        let size = std::fs::metadata(&self.gateway_binary)?.len() as f64 / f64::from(1 << 20);
+        let mut figures = vec![
+            figure("binary MiB", size, Bound::AtMost(25.0)),
+            figure("start to first answer ms", self.first_answer.as_secs_f64() * 1_000.0, Bound::AtMost(200.0)),
+            figure("idle RSS MiB", self.idle_rss_mib, Bound::AtMost(20.0)),
+        ];
+        if let Some(relay) = relay {
+            let (floor, gateway) = relay.load("rps");
+            figures.push(figure("relayed requests/s on one core, × floor", gateway / floor, Bound::AtLeast(0.7)));
+        }
+        Ok(figures)
+    }
+
+    /// Added latency at concurrency 1: over the provider alone, against what the floor adds.
+    fn one_at_a_time(&self) -> Result<Vec<Figure>, Error> {
+        println!("lane: one at a time");
+        let Some(lane) = lanes::all().into_iter().next() else { return Ok(Vec::new()) };
+        let requests = (20_000 / self.divisor).max(500);
+        let mut p50 = [Vec::new(), Vec::new(), Vec::new()];
+        for _ in 0..self.rounds.max(3) {
+            for (at, process) in [&self.upstream, &self.floor, &self.gateway].into_iter().enumerate() {
+                let run = self.run(&lane, process, requests, 1)?;
+                p50[at].push(run.load["p50_us"].as_f64().unwrap_or(f64::NAN));
+            }
+        }
+        let [direct, floor, gateway] = p50.map(|values| median(values.into_iter()));
+        Ok(vec![
+            figure("added p50 µs at concurrency 1: floor", floor - direct, Bound::None),
+            figure("added p50 µs at concurrency 1: gateway", gateway - direct, Bound::None),
+            figure("added p50 at concurrency 1, × floor's", (gateway - direct) / (floor - direct), Bound::AtMost(1.5)),
+        ])
+    }
+
+    /// Memory with a thousand open streams, and a minute after.
+    fn open_streams(&self, arguments: &Arguments) -> Result<Vec<Figure>, Error> {
+        println!("lane: {OPEN_STREAMS} open streams");
+        let Some(lane) = lanes::all().into_iter().find(|lane| lane.stream) else { return Ok(Vec::new()) };
+        let body = canned::request(Dialect::OpenAiChat, "chat-holding", true, canned::REQUEST_BYTES);
+        let lane = Lane { body, key: PLAIN_KEY, ..lane };
+        let load = self.load(&lane, self.gateway.address, OPEN_STREAMS as u64, OPEN_STREAMS)?;
+        std::thread::sleep(Duration::from_secs(3));
+        let (open_rss, open_descriptors) = (self.gateway.rss_mib(), self.gateway.descriptors());
+        let report: Value = serde_json::from_slice(&load.wait_with_output()?.stdout)?;
+        std::thread::sleep(Duration::from_secs(if arguments.flag("quick") { 5 } else { 60 }));
+        let after = self.gateway.rss_mib();
+        Ok(vec![
+            figure("RSS MiB with 1,000 open streams", open_rss, Bound::AtMost(60.0)),
+            figure("descriptors with 1,000 open streams", open_descriptors as f64, Bound::None),
+            figure(
+                "streams of 1,000 that ended whole",
+                report["answered"].as_f64().unwrap_or(0.0),
+                Bound::AtLeast(1_000.0),
+            ),
+            figure("RSS a minute after load, × idle", after / self.idle_rss_mib, Bound::AtMost(1.2)),
+            figure("descriptors a minute after load", self.gateway.descriptors() as f64, Bound::None),
+        ])
+    }
+}
+
+fn figure(name: &'static str, value: f64, bound: Bound) -> Figure {
+    Figure { name, value, bound }
+}
+
+/// Starts the gateway and asks until it answers a real call; says how long that took.
+fn start_gateway(binary: &Path, folder: &Path, upstream: SocketAddr) -> Result<(Process, Duration), Error> {
+    let address = free_address()?;
+    let config = folder.join("gatehouse.yaml");
+    house::write(&config, address, upstream)?;
+    let config = config.to_string_lossy().into_owned();
+    let body = canned::request(Dialect::OpenAiChat, "chat-instant", false, canned::REQUEST_BYTES);
+    let request = render("/v1/chat/completions", PLAIN_KEY, &body);
+    // The first start makes the data folder and its secrets; the second one is what an operator's restart is.
+    for _ in 0..2 {
+        let started = Instant::now();
+        let process =
+            Process::start(TEST_CORE, binary, &["serve", "--config", &config], address, &folder.join("gateway.log"))?;
+        let deadline = started + Duration::from_secs(10);
+        while !answers(address, &request) {
+            if Instant::now() > deadline {
+                let log = std::fs::read_to_string(folder.join("gateway.log")).unwrap_or_default();
+                return Err(format!("the gateway never answered; its log:\n{log}").into());
+            }
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        let took = started.elapsed();
+        if folder.join("warm").exists() {
+            return Ok((process, took));
+        }
+        std::fs::write(folder.join("warm"), "")?;
+    }
+    Err("unreachable: the second start returns".into())
+}
+
+fn answers(address: SocketAddr, request: &[u8]) -> bool {
+    let exchange = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        stream.write_all(request)?;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head)?;
+        Ok(&head[9..] == b"200")
+    };
+    exchange().unwrap_or(false)
+}
+
+/// The machine the figures come from.
+fn machine() -> String {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown CPU");
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("Machine: {}, {cores} cores, Linux {}.", model.trim_start_matches([' ', '\t', ':']), kernel.trim())
+}

@@ -1,0 +1,16 @@
+//! The LLM gateway: what a client of any dialect may rely on.
+
+mod bad_input;
+mod breakers;
+mod broken_providers;
+mod cancel;
+mod drain;
+mod embeddings;
+mod fallback;
+mod keys;
+mod ledger;
+mod money;
+mod operations;
+mod relay;
+mod reload;
+mod translate;
