@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::{connect, keys, prices, usage};
+use crate::commands::{connect, keys, prices, serve, up, usage};
 use crate::output::Format;
 pub(crate) use crate::place::PlaceArguments;
 
@@ -22,6 +22,10 @@ pub(crate) struct Cli {
 /// Everything the binary does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Start in the first minute: a demo model, a first key, lines to paste.
+    Up(up::Arguments),
+    /// Serve a configuration file.
+    Serve(serve::Arguments),
     /// Check a configuration file with the same code start-up uses.
     Check {
         /// The file.

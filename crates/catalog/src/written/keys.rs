@@ -68,7 +68,7 @@ pub enum LimitWindow {
 pub struct Budget {
     /// The most USD in a window.
     pub usd: f64,
-    /// The window, by the calendar in UTC; `total` never starts anew.
+    /// The window, by the calendar in UTC; `life` never starts anew.
     pub per: BudgetWindow,
 }
 
@@ -77,10 +77,8 @@ pub struct Budget {
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it, and documented variants would make a longer schema")]
 pub enum BudgetWindow {
-    Hour,
     Day,
     Week,
     Month,
-    Year,
-    Total,
+    Life,
 }

@@ -101,6 +101,8 @@ pub enum LogFormat {
     Json,
     /// For people.
     Text,
+    /// No line per call; diagnostics stay, as text.
+    Off,
 }
 
 /// Whether prompts and answers ride in traces.

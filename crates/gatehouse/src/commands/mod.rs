@@ -7,5 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod keys;
 pub(crate) mod prices;
 pub(crate) mod schema;
+pub(crate) mod serve;
+pub(crate) mod up;
 pub(crate) mod up_text;
 pub(crate) mod usage;

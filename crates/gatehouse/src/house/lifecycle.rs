@@ -257,7 +257,7 @@ fn watch_file(house: &Arc<House>, certificates: &TlsReload) -> Result<Option<not
         };
         if event.is_ok_and(|event| ours(&event)) {
             // Full means that a reload is due already.
-            drop(changed.try_send(()));
+            let _due_already = changed.try_send(());
         }
     })
     .map_err(|error| failure("the configuration file cannot be watched", error))?;

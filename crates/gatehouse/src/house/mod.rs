@@ -27,7 +27,7 @@ use gatehouse_store::{Payer, Pepper, ShipperStats, Store, StoreError};
 use gatehouse_telemetry::{Exposition, Vocabulary};
 use gatehouse_upstream::HealthTable;
 
-pub(crate) use lifecycle::{Options, run};
+pub(crate) use lifecycle::{Options, Ready, run};
 
 use demo::Demo;
 use source::Source;

@@ -177,9 +177,8 @@ const fn metric_state(state: Upstream) -> gatehouse_telemetry::BreakerState {
     use gatehouse_telemetry::BreakerState;
     match state {
         Upstream::Closed => BreakerState::Closed,
-        Upstream::Open => BreakerState::Open,
+        Upstream::Open | Upstream::CoolingDown => BreakerState::Open,
         Upstream::HalfOpen => BreakerState::HalfOpen,
-        Upstream::CoolingDown => BreakerState::CoolingDown,
     }
 }
 

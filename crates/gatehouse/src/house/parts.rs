@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use gatehouse_catalog::{Config, LogFormat as WrittenFormat};
 use gatehouse_pipeline::outbox::Outbox;
 use gatehouse_policy::Meters;
-use gatehouse_store::journal::{Journal, JournalConfig, JournalReader, JournalWriter};
+use gatehouse_store::journal::{Journal, JournalConfig, JournalWriter};
 use gatehouse_store::{DataDir, Pepper, Shipper, ShipperConfig, Store};
 use gatehouse_telemetry::{Consumer, Exposition, LogFormat, Origin, Settings, Vocabulary};
 use gatehouse_upstream::{HealthTable, Pool, PoolLimits, Tls};

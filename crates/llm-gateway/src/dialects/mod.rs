@@ -6,12 +6,15 @@
 //! [`Dialect`] value.
 
 pub mod anthropic;
+pub mod bedrock;
 pub mod cohere;
 pub mod embeddings;
 pub mod gemini;
 mod locate;
 mod mime;
-pub mod bedrock;
+pub mod openai_chat;
+pub mod openai_responses;
+mod openai_shared;
 mod shared;
 mod wordless;
 

@@ -57,7 +57,7 @@ impl ChatCall {
             resource: model.into(),
             known: found.is_some(),
             stream: stream && entrance != Entrance::CountTokens,
-            input_tokens: estimate::estimate_bytes(request.body.len()),
+            input_tokens: estimate::estimate_bytes(request.body.len() as u64),
             output_cap: peek.output_cap.map(|cap| cap.saturating_mul(peek.n)),
         };
         let strict = request.headers.get("x-gatehouse-strict").is_some_and(|value| value == "true");

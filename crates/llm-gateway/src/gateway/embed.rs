@@ -47,7 +47,7 @@ impl EmbedCall {
             resource: ask.model.as_str().into(),
             known: found.is_some(),
             stream: false,
-            input_tokens: estimate::estimate_bytes(request.body.len()),
+            input_tokens: estimate::estimate_bytes(request.body.len() as u64),
             output_cap: Some(0),
         };
         let strict = request.headers.get("x-gatehouse-strict").is_some_and(|value| value == "true");

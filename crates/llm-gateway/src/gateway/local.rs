@@ -12,7 +12,7 @@ use super::blueprint::Built;
 use super::doors::Entrance;
 use super::refuse;
 use crate::dialects::Counted;
-use crate::listings::{self, ListedModel};
+use crate::listings::{self, CountForm, ListForm, Listed};
 use crate::providers::DialectName;
 
 /// `GET /v1/models` and `GET /v1/models/{id}` in the form of each dialect.
@@ -21,16 +21,17 @@ pub(crate) struct Listing {
     request: Request,
     entrance: Entrance,
     own: DialectName,
+    form: ListForm,
     need: Need,
 }
 
 impl Listing {
     pub(crate) fn new(built: Arc<Built>, request: Request, entrance: Entrance, own: DialectName) -> Self {
         // Both vendors list at the same path; Anthropic's clients always send their version.
-        let own = if own == DialectName::OpenAiChat && request.headers.contains_key("anthropic-version") {
-            DialectName::Anthropic
-        } else {
-            own
+        let (own, form) = match own {
+            DialectName::Gemini => (own, ListForm::Gemini),
+            _ if request.headers.contains_key("anthropic-version") => (DialectName::Anthropic, ListForm::Anthropic),
+            _ => (own, ListForm::OpenAi),
         };
         let need = Need {
             action: Action::ListModels,
@@ -40,30 +41,30 @@ impl Listing {
             input_tokens: 0,
             output_cap: None,
         };
-        Self { built, request, entrance, own, need }
+        Self { built, request, entrance, own, form, need }
     }
 
-    fn listed(&self, entry: usize) -> ListedModel<'_> {
+    fn listed(&self, entry: usize) -> Listed {
         let entry = &self.built.entries[entry];
         let first = entry.targets().next().and_then(|target| self.built.facts.get(target));
-        ListedModel {
-            name: &entry.name,
+        Listed {
+            name: entry.name.to_string(),
             created: self.built.built_unix_secs,
-            owner: first.map_or("gatehouse", |facts| &facts.target.provider),
-            max_input: first.and_then(|facts| facts.prices.max_input),
-            max_output: first.and_then(|facts| facts.prices.max_output),
+            owners: first.map(|facts| facts.target.provider.to_string()).into_iter().collect(),
+            context: first.and_then(|facts| facts.prices.max_input),
+            output: first.and_then(|facts| facts.prices.max_output),
         }
     }
 
-    fn all(&self, allowed: &dyn Fn(&str) -> bool) -> Vec<ListedModel<'_>> {
+    fn all(&self, allowed: &dyn Fn(&str) -> bool) -> Vec<Listed> {
         let visible = self.built.names.iter().filter(|name| allowed(name));
         visible.filter_map(|name| self.built.by_name.get(name)).map(|entry| self.listed(*entry)).collect()
     }
 
-    fn one(&self, allowed: &dyn Fn(&str) -> bool) -> Result<ListedModel<'_>, Fault> {
+    fn one(&self, allowed: &dyn Fn(&str) -> bool) -> Result<Listed, Fault> {
         let name = self.request.door.subject.as_deref().unwrap_or_default();
         let entry = self.built.find(name).filter(|_| allowed(name)).map(|(entry, _)| entry);
-        entry.map(|entry| ListedModel { name, ..self.listed(entry) }).ok_or_else(|| {
+        entry.map(|entry| Listed { name: name.to_owned(), ..self.listed(entry) }).ok_or_else(|| {
             Fault::new(Code::UnknownModel, format!("there is no model `{name}` that this key may use; GET /v1/models lists those it may")).at("model")
         })
     }
@@ -80,8 +81,8 @@ impl Call for Listing {
 
     fn local(&mut self, allowed: &dyn Fn(&str) -> bool, _: Now) -> Option<Result<Reply, Fault>> {
         Some(match self.entrance {
-            Entrance::Model => self.one(allowed).map(|model| json(listings::one(self.own, &model))),
-            _ => Ok(json(listings::list(self.own, &self.all(allowed)))),
+            Entrance::Model => self.one(allowed).map(|model| json(listings::single(self.form, &model))),
+            _ => Ok(json(listings::list(self.form, &self.all(allowed)))),
         })
     }
 
@@ -124,7 +125,14 @@ impl Call for Listing {
 
 /// The answer to a count the gateway made itself.
 pub(crate) fn counted(dialect: DialectName, tokens: u64) -> Reply {
-    let mut reply = json(listings::counted(dialect, tokens));
+    let mut reply = json(listings::token_count(
+        match dialect {
+            DialectName::Gemini => CountForm::Gemini,
+            DialectName::OpenAiResponses => CountForm::Responses,
+            _ => CountForm::Anthropic,
+        },
+        tokens,
+    ));
     reply.headers.insert("x-gatehouse-estimated", HeaderValue::from_static("true"));
     reply
 }

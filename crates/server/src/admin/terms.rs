@@ -39,7 +39,7 @@ pub(crate) enum LimitWindow {
 pub(crate) struct Budget {
     /// The most USD in a window.
     usd: f64,
-    /// The window, by the calendar in UTC; `total` never starts anew.
+    /// The window, by the calendar in UTC; `life` never starts anew.
     per: BudgetWindow,
 }
 
@@ -47,12 +47,10 @@ pub(crate) struct Budget {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum BudgetWindow {
-    Hour,
     Day,
     Week,
     Month,
-    Year,
-    Total,
+    Life,
 }
 
 impl Limit {

@@ -112,10 +112,10 @@ fn limit(text: &str) -> Result<Value, String> {
 
 /// `100/month`.
 fn budget(text: &str) -> Result<Value, String> {
-    const FORM: &str = "write an amount in USD and a window: 100/month (hour, day, week, month, year or total)";
+    const FORM: &str = "write an amount in USD and a window: 100/month (day, week, month or life)";
     let (usd, window) = text.split_once('/').ok_or(FORM)?;
     let usd: f64 = usd.trim_start_matches('$').parse().map_err(|_| FORM)?;
-    let known = ["hour", "day", "week", "month", "year", "total"].contains(&window);
+    let known = ["day", "week", "month", "life"].contains(&window);
     if known && usd > 0.0 && usd <= 1e9 { Ok(json!({ "usd": usd, "per": window })) } else { Err(FORM.to_owned()) }
 }
 
