@@ -96,6 +96,40 @@ fn every_page_can_be_found_from_the_index() {
     assert!(lost.is_empty(), "docs/index.md does not name {lost:?}");
 }
 
+#[test]
+fn every_golden_case_the_dialect_page_names_is_there() {
+    let page = fs::read_to_string(root().join("docs/dialects.md")).expect("the page");
+    let named: BTreeSet<&str> = page.split('`').filter(|word| word.starts_with("*-")).collect();
+    let mut cases = BTreeSet::new();
+    for folder in ["requests", "answers", "streams"] {
+        let folder = fs::read_dir(root().join("crates/llm-gateway/golden").join(folder)).expect("golden files");
+        cases.extend(folder.map(|case| case.expect("an entry").file_name().to_string_lossy().into_owned()));
+    }
+    let is_there = |name: &str| {
+        let (inner, open) = name[1..].strip_suffix('*').map_or((&name[1..], false), |inner| (inner, true));
+        cases.iter().any(|case| if open { case.contains(inner) } else { case.ends_with(inner) })
+    };
+    let lost: Vec<&&str> = named.iter().filter(|name| !is_there(name)).collect();
+    assert!(!named.is_empty() && lost.is_empty(), "no golden case is called {lost:?}");
+}
+
+#[test]
+fn every_test_the_promises_name_is_there() {
+    let page = fs::read_to_string(root().join("docs/reliability.md")).expect("the page");
+    let mut tests = String::new();
+    for folder in ["tests/tests", "crates/store/src"] {
+        let mut sources = Vec::new();
+        files(&root().join(folder), "rs", &mut sources);
+        tests.extend(sources.iter().map(|file| fs::read_to_string(file).expect("a source file")));
+    }
+    let named = page.split('`').skip(1).step_by(2).filter(|name| name.contains('_') && !name.contains(['/', '.']));
+    let names =
+        named.flat_map(|name| name.split("::").filter(|part| part.contains('_') && *part != "broken_providers"));
+    let lost: Vec<&str> =
+        names.filter(|name| !tests.contains(&format!("{name}(")) && !tests.contains(&format!("({name},"))).collect();
+    assert!(lost.is_empty(), "no test is called {lost:#?}");
+}
+
 /// One page of prose.
 struct Page {
     /// From the root, with `/`.
@@ -108,7 +142,7 @@ struct Page {
 fn pages() -> Vec<Page> {
     let mut paths: Vec<PathBuf> =
         ["README.md", "ARCHITECTURE.md", "SECURITY.md"].iter().map(|name| root().join(name)).collect();
-    markdown(&root().join("docs"), &mut paths);
+    files(&root().join("docs"), "md", &mut paths);
     let page = |path: PathBuf| {
         let name = path.strip_prefix(root()).expect("inside").to_string_lossy().replace('\\', "/");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -117,14 +151,14 @@ fn pages() -> Vec<Page> {
     paths.into_iter().map(page).collect()
 }
 
-fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
+fn files(folder: &Path, wanted: &str, found: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> =
         fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
-            markdown(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "md") {
+            files(&path, wanted, found);
+        } else if path.extension().is_some_and(|extension| extension == wanted) {
             found.push(path);
         }
     }

@@ -35,7 +35,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("gatehouse", &["*"]),
     // Outside the house: they talk to it over the wire.
     ("tests", &[]),
-    ("bench", &[]),
+    ("bench", &["tests"]),
 ];
 
 /// The crates that think: bytes and facts in, values out.
@@ -94,7 +94,7 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// What may not be in the tree at all: a second HTTP client, a second TLS stack, a second async runtime.
-const NEVER: &[&str] = &["reqwest", "openssl", "openssl-sys", "native-tls", "async-std", "lazy_static"];
+const NEVER: &[&str] = &["reqwest", "openssl", "openssl-sys", "native-tls", "async-std"];
 
 /// The one file that may say it.
 const UNSAFE_FILE: &str = "crates/store/src/journal/segment.rs";
@@ -176,7 +176,7 @@ fn there_is_one_unsafe_file() {
     // Spelt in two halves, so that this file is not found by its own search.
     let words = [concat!("un", "safe"), concat!("un", "safe_code")];
     let says = |line: &str| {
-        line.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| words.contains(&word))
+        line.split(|letter: char| !letter.is_alphanumeric() && !"_-".contains(letter)).any(|word| words.contains(&word))
     };
     let found: Vec<String> = ["crates", "tests", "bench"]
         .into_iter()
@@ -240,7 +240,7 @@ fn every_dependency_says_why_it_is_here() {
     let silent: Vec<&str> = section
         .lines()
         .filter(|line| line.contains('=') && !line.starts_with('#') && !line.starts_with("gatehouse-"))
-        .filter(|line| !line.split_once(" # ").is_some_and(|(_, reason)| reason.trim().len() > 4))
+        .filter(|line| line.split_once(" # ").is_none_or(|(_, reason)| reason.trim().len() < 5))
         .collect();
     assert!(silent.is_empty(), "no reason given for:\n{}", silent.join("\n"));
 }
@@ -378,7 +378,7 @@ struct Source {
 impl Source {
     /// The second half of the module it lies beside.
     fn is_test(&self) -> bool {
-        self.name.ends_with("/tests.rs") || self.name.contains("/src/tests/")
+        self.name.ends_with("/tests.rs") || (self.name.contains("/src/") && self.name.contains("/tests/"))
     }
 
     /// Its lines without those that are only comment, up to its tests.
