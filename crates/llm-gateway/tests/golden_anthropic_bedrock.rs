@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gatehouse_domain::{Code, Fault};
-use gatehouse_llm_gateway::dialects::{Dialect, Listener, Quirks, Speaker, ThinkingStyle, UpstreamError, anthropic, bedrock};
+use gatehouse_llm_gateway::dialects::{
+    Dialect, Listener, Quirks, Speaker, ThinkingStyle, UpstreamError, anthropic, bedrock,
+};
 use gatehouse_llm_gateway::form::{Ask, Dropped, Event, Issuer};
 
 fn all() -> [&'static Dialect; 2] {

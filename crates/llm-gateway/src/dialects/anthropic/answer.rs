@@ -10,8 +10,8 @@ use super::blocks_in::{BlockIn, RawContent, read_blocks};
 use super::blocks_out::{BlockOut, to_client};
 use super::usage::{UsageIn, UsageOut, lost_word, stop_of, word_of};
 use crate::dialects::Listener;
-use crate::dialects::shared::place::read_upstream;
 use crate::dialects::shared::json_tool::JSON_TOOL;
+use crate::dialects::shared::place::read_upstream;
 use crate::form::{Answer, Block, Choice, Content, Stop, pack_call_id};
 
 #[derive(Default, Deserialize)]
@@ -36,8 +36,8 @@ pub(super) fn read_answer(body: &[u8]) -> Result<Answer, Fault> {
     let mut raws = || -> Vec<&RawValue> {
         serde_json::from_slice::<RawContent<'_>>(body).map_or_else(|_| Vec::new(), |raw| raw.content.0)
     };
-    let mut blocks =
-        read_blocks(content, &mut raws).map_err(|_| broken("the provider's answer holds a block that is incomplete"))?;
+    let mut blocks = read_blocks(content, &mut raws)
+        .map_err(|_| broken("the provider's answer holds a block that is incomplete"))?;
     let mut stop = read.stop_reason.as_deref().map_or(Stop::EndTurn, stop_of);
     let mut calls = false;
     let mut unwrapped = false;

@@ -212,8 +212,7 @@ impl BlockIn {
     }
 
     fn needs_raw(&self) -> bool {
-        self.is_native()
-            || matches!(&self.content, Some(ContentIn::Blocks(inner)) if inner.iter().any(Self::needs_raw))
+        self.is_native() || matches!(&self.content, Some(ContentIn::Blocks(inner)) if inner.iter().any(Self::needs_raw))
     }
 
     fn content(self, raw: Option<&RawValue>) -> Result<Content, Wrong> {

@@ -189,7 +189,8 @@ mod tests {
     use super::*;
     use crate::form::Stop;
 
-    const STREAM: &[u8] = b"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"content\":[],\
+    const STREAM: &[u8] =
+        b"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"content\":[],\
 \"usage\":{\"input_tokens\":10,\"cache_read_input_tokens\":5,\"output_tokens\":1}}}\r\n\r\n\
 event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\
 \"text\":\"message_stop \\\"error\\\" is only text here, and long enough to be seen\"}}\n\n\
@@ -219,7 +220,8 @@ event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason
 
     #[test]
     fn an_error_event_is_seen_and_is_no_end() {
-        let counted = tallied(&[b"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n"]);
+        let counted =
+            tallied(&[b"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n"]);
         assert!(counted.failed && !counted.complete);
     }
 

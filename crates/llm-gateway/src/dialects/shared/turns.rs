@@ -37,7 +37,8 @@ pub(in crate::dialects) fn grouped<'a>(
             Role::System => {}
             Role::Assistant => {
                 groups.append(&mut held);
-                open_calls = if groups.last().is_some_and(|last| last.role == Role::Assistant) { open_calls } else { 0 };
+                open_calls =
+                    if groups.last().is_some_and(|last| last.role == Role::Assistant) { open_calls } else { 0 };
                 open_calls += calls;
             }
             Role::User => open_calls = if results == 0 { 0 } else { open_calls.saturating_sub(results) },
@@ -63,9 +64,9 @@ pub(in crate::dialects) fn grouped<'a>(
 /// Does the conversation wait on calls whose thought is not there? Thinking by budget is refused then.
 pub(in crate::dialects) fn waits_without_thought(groups: &[Group<'_>]) -> bool {
     let Some(last) = groups.iter().rposition(|group| group.role == Role::Assistant) else { return false };
-    let answered = groups.get(last + 1).is_some_and(|next| {
-        next.blocks.iter().any(|block| matches!(block.content, Content::ToolResult(_)))
-    });
+    let answered = groups
+        .get(last + 1)
+        .is_some_and(|next| next.blocks.iter().any(|block| matches!(block.content, Content::ToolResult(_))));
     answered && !groups[last].blocks.first().is_some_and(|block| matches!(block.content, Content::Reasoning(_)))
 }
 

@@ -26,9 +26,8 @@ pub(in super::super) fn read_ask(body: &[u8]) -> Result<Ask, Fault> {
     let mut raws = Raws { body, read: None };
     let mut ask = Ask { origin: NAME, model: read.model, stream: read.stream, extras: read.extras, ..Ask::default() };
     if let Some(system) = read.system {
-        ask.system = read_content(system, &mut Vec::new).map_err(|fault| {
-            wrong(fault.path.replacen("content", "system", 1), fault.why)
-        })?;
+        ask.system = read_content(system, &mut Vec::new)
+            .map_err(|fault| wrong(fault.path.replacen("content", "system", 1), fault.why))?;
     }
     ask.turns = read_turns(read.messages.ok_or_else(|| wrong("messages", "`messages` is required"))?, &mut raws)?;
     for (index, tool) in read.tools.into_iter().enumerate() {
@@ -223,9 +222,7 @@ struct FormatIn {
 impl FormatIn {
     fn read(self) -> Result<Format, Fault> {
         match (self.kind.as_str(), self.schema) {
-            ("json_schema", Some(schema)) => {
-                Ok(Format::Schema { name: None, description: None, schema, strict: None })
-            }
+            ("json_schema", Some(schema)) => Ok(Format::Schema { name: None, description: None, schema, strict: None }),
             ("json_schema", None) => Err(wrong("output_config.format.schema", "a json_schema format needs `schema`")),
             _ => Err(wrong("output_config.format.type", "output_config.format.type must be json_schema")),
         }

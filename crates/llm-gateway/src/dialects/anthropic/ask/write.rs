@@ -22,11 +22,7 @@ use crate::form::{Ask, Block, CacheMark, Content, Dropped, Format, Role, Tool, T
 ///
 /// # Errors
 /// `InvalidRequest` when nothing is left to ask.
-pub(in super::super) fn write_ask(
-    ask: &Ask,
-    speaker: &Speaker<'_>,
-    dropped: &mut Dropped,
-) -> Result<Vec<u8>, Fault> {
+pub(in super::super) fn write_ask(ask: &Ask, speaker: &Speaker<'_>, dropped: &mut Dropped) -> Result<Vec<u8>, Fault> {
     note_foreign(ask, NAME, dropped);
     let forced = forced_schema(ask, speaker);
     let mut tools = tools(ask, forced, dropped);
@@ -45,9 +41,13 @@ pub(in super::super) fn write_ask(
     for tool in &mut tools {
         tool.place(&mut marks, own);
     }
-    let system = blocks(ask.system.iter(), speaker, &mut marks, dropped, |block| {
-        matches!(&block.content, Content::Text { text, .. } if !text.trim().is_empty())
-    });
+    let system = blocks(
+        ask.system.iter(),
+        speaker,
+        &mut marks,
+        dropped,
+        |block| matches!(&block.content, Content::Text { text, .. } if !text.trim().is_empty()),
+    );
     let mut messages: Vec<MessageOut<'_>> = Vec::with_capacity(groups.len());
     for group in &groups {
         let content = blocks(group.blocks.iter().copied(), speaker, &mut marks, dropped, |_| true);
@@ -74,7 +74,8 @@ pub(in super::super) fn write_ask(
         service_tier: service_tier(ask, dropped),
         stream: speaker.stream,
     };
-    let mut bytes = serde_json::to_vec(&body).map_err(|_| Fault::new(Code::Internal, "the request cannot be written"))?;
+    let mut bytes =
+        serde_json::to_vec(&body).map_err(|_| Fault::new(Code::Internal, "the request cannot be written"))?;
     append_extras(&mut bytes, own);
     Ok(bytes)
 }
@@ -142,9 +143,7 @@ fn tool_choice(ask: &Ask, forced_format: bool, has_tools: bool) -> Option<Choice
         Some(ToolChoice::None) => Some(ChoiceOut { kind: "none", name: None, disable_parallel_tool_use: None }),
         Some(ToolChoice::Auto | ToolChoice::OneOf { required: false, .. }) => Some(of("auto", None)),
         Some(ToolChoice::Any | ToolChoice::OneOf { required: true, .. }) => Some(of("any", None)),
-        Some(ToolChoice::Tool(name)) => {
-            Some(ChoiceOut { name: Some(fit(name, NAME_MAX, "")), ..of("tool", None) })
-        }
+        Some(ToolChoice::Tool(name)) => Some(ChoiceOut { name: Some(fit(name, NAME_MAX, "")), ..of("tool", None) }),
     }
 }
 
@@ -289,11 +288,7 @@ struct OutputOut<'a> {
 }
 
 impl<'a> OutputOut<'a> {
-    fn new(
-        effort: Option<&'a str>,
-        format: Option<&'a RawValue>,
-        own: &'a [(String, Box<RawValue>)],
-    ) -> Option<Self> {
+    fn new(effort: Option<&'a str>, format: Option<&'a RawValue>, own: &'a [(String, Box<RawValue>)]) -> Option<Self> {
         let extra = |name: &str| own.iter().find(|(extra, _)| extra == name).map(|(_, raw)| &**raw);
         let kept_effort = || serde_json::from_str(extra("output_config.effort")?.get()).ok().map(Cow::Owned);
         let out = Self {

@@ -102,7 +102,13 @@ impl Encoder {
                 return;
             }
         };
+        let is_call = matches!(block, BlockOut::ToolUse { .. });
         write(out, &EventOut::ContentBlockStart { index: self.index, content_block: block });
+        if is_call {
+            // As Anthropic does: a client that waits for a first piece has it, also where no arguments come.
+            let delta = DeltaOut::InputJsonDelta { partial_json: "" };
+            write(out, &EventOut::ContentBlockDelta { index: self.index, delta });
+        }
         self.block = BlockState::Open { kind: BlockKind::Whole, written: true };
     }
 

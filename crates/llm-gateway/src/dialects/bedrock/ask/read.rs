@@ -103,11 +103,7 @@ fn read_tool(tool: ToolIn, index: usize, tools: &mut Vec<Tool>) -> Result<(), Fa
 }
 
 /// `additionalModelRequestFields`: the model's own parameters. Anthropic's are understood, the rest stays raw.
-fn read_additional(
-    fields: Fields,
-    ask: &mut Ask,
-    reasoning: &mut ReasoningAsk,
-) -> Result<(), Fault> {
+fn read_additional(fields: Fields, ask: &mut Ask, reasoning: &mut ReasoningAsk) -> Result<(), Fault> {
     const AT: &str = "additionalModelRequestFields";
     for (name, raw) in fields.0 {
         match name.as_str() {

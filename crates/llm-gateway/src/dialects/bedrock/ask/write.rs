@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 use super::super::NAME;
 use super::super::blocks_out::{BlockOut, BlockWriter, CachePointOut, NAME_MAX, is_writable};
 use super::super::media::DocumentNames;
-use crate::dialects::Speaker;
 use crate::dialects::anthropic::CACHE_MARKS_MAX;
 use crate::dialects::anthropic::thinking::{Obstacles, Plan, ThinkingOut, plan};
 use crate::dialects::shared::foreign::note_foreign;
@@ -18,7 +17,8 @@ use crate::dialects::shared::json_tool::{JSON_TOOL, JSON_TOOL_DESCRIPTION, any_o
 use crate::dialects::shared::marks::{Marks, mark_of};
 use crate::dialects::shared::turns::{Group, grouped, waits_without_thought};
 use crate::dialects::shared::words::fit;
-use crate::form::{Ask, Block, Content, Dropped, Format, Issuer, Role, Tool, ToolChoice};
+use crate::dialects::{Speaker, ThinkingStyle};
+use crate::form::{Ask, Block, Content, Dropped, Effort, Format, Issuer, Role, Tool, ToolChoice};
 
 const ADDITIONAL: &str = "additionalModelRequestFields.";
 
@@ -56,18 +56,14 @@ pub(in super::super) fn write_ask(ask: &Ask, speaker: &Speaker<'_>, dropped: &mu
             .then_some(OutputOut { text_format: format, effort: plan.effort }),
         service_tier: service_tier(ask, dropped).map(|kind| TierOut { kind }),
     };
-    let mut bytes = serde_json::to_vec(&body).map_err(|_| Fault::new(Code::Internal, "the request cannot be written"))?;
+    let mut bytes =
+        serde_json::to_vec(&body).map_err(|_| Fault::new(Code::Internal, "the request cannot be written"))?;
     append_extras(&mut bytes, own);
     Ok(bytes)
 }
 
 /// Thinking and sampling. Anthropic's models take the same parameters here as at home; others take effort alone.
-fn thinking<'a>(
-    ask: &'a Ask,
-    speaker: &Speaker<'_>,
-    obstacles: Obstacles,
-    dropped: &mut Dropped,
-) -> (Plan, Option<u64>) {
+fn thinking(ask: &Ask, speaker: &Speaker<'_>, obstacles: Obstacles, dropped: &mut Dropped) -> (Plan, Option<u64>) {
     let cap = ask.output_cap.unwrap_or(speaker.default_output_cap).max(1);
     if speaker.issuer == Issuer::Anthropic {
         let plan = plan(ask, speaker, cap, obstacles, dropped);
@@ -77,10 +73,10 @@ fn thinking<'a>(
     }
     dropped.note_if(ask.top_k.is_some(), "top_k");
     let effort = ask.reasoning.as_ref().and_then(|asked| asked.effort);
-    let takes_effort = speaker.thinking == crate::dialects::ThinkingStyle::Effort;
+    let takes_effort = speaker.thinking == ThinkingStyle::Effort;
     dropped.note_if(ask.reasoning.is_some() && !(takes_effort && effort.is_some()), "reasoning");
     let plan = Plan {
-        effort: effort.filter(|_| takes_effort).map(crate::form::Effort::as_str),
+        effort: effort.filter(|_| takes_effort).map(Effort::as_str),
         temperature: ask.temperature,
         top_p: ask.top_p,
         ..Plan::default()
@@ -137,12 +133,16 @@ fn push<'a>(block: &'a Block, writer: &mut BlockWriter<'_>, marks: &mut Marks, t
     }
 }
 
-/// Instructions alone become the user's message, because one message there must be.
+/// Instructions alone become the user's message, because one message there must be; a text for the model to continue
+/// may not end in white space.
 fn settle<'a>(
     system: Vec<BlockOut<'a>>,
-    messages: Vec<MessageOut<'a>>,
+    mut messages: Vec<MessageOut<'a>>,
 ) -> Result<(Vec<BlockOut<'a>>, Vec<MessageOut<'a>>), Fault> {
-    if !messages.is_empty() {
+    if let Some(last) = messages.last_mut() {
+        if let (true, Some(BlockOut::Text(text))) = (last.role == "assistant", last.content.last_mut()) {
+            *text = text.trim_end();
+        }
         return Ok((system, messages));
     }
     if system.is_empty() {
@@ -241,7 +241,10 @@ fn text_format(ask: &Ask) -> Option<TextFormatOut<'_>> {
 }
 
 fn service_tier<'a>(ask: &'a Ask, dropped: &mut Dropped) -> Option<&'a str> {
-    let tier = ask.service_tier.as_deref()?;
+    let tier = match ask.service_tier.as_deref()? {
+        "standard_only" => "default",
+        tier => tier,
+    };
     let known = matches!(tier, "priority" | "default" | "flex" | "reserved");
     dropped.note_if(!known && tier != "auto", "service_tier");
     known.then_some(tier)
@@ -300,10 +303,8 @@ struct InferenceOut<'a> {
 impl<'a> InferenceOut<'a> {
     fn new(ask: &'a Ask, max_tokens: Option<u64>, plan: &Plan) -> Option<Self> {
         let stop_sequences: Vec<&str> = ask.stop.iter().map(String::as_str).filter(|stop| !stop.is_empty()).collect();
-        let any = max_tokens.is_some()
-            || plan.temperature.is_some()
-            || plan.top_p.is_some()
-            || !stop_sequences.is_empty();
+        let any =
+            max_tokens.is_some() || plan.temperature.is_some() || plan.top_p.is_some() || !stop_sequences.is_empty();
         any.then_some(Self { max_tokens, temperature: plan.temperature, top_p: plan.top_p, stop_sequences })
     }
 }
@@ -403,7 +404,8 @@ struct AdditionalOut<'a> {
 
 impl<'a> AdditionalOut<'a> {
     fn new(thinking: Option<ThinkingOut>, top_k: Option<u64>, own: &'a [(String, Box<RawValue>)]) -> Option<Self> {
-        let rest: Vec<_> = own.iter().filter_map(|(name, raw)| Some((name.strip_prefix(ADDITIONAL)?, &**raw))).collect();
+        let rest: Vec<_> =
+            own.iter().filter_map(|(name, raw)| Some((name.strip_prefix(ADDITIONAL)?, &**raw))).collect();
         // What was kept raw is the client's own word.
         let thinking = thinking.filter(|_| !rest.iter().any(|(name, _)| *name == "thinking"));
         (thinking.is_some() || top_k.is_some() || !rest.is_empty()).then_some(Self { thinking, top_k, rest })
