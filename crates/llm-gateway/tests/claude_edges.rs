@@ -1,6 +1,8 @@
 //! The Anthropic and Bedrock dialects where golden files do not reach: targets with quirks, hostile input, names that
 //! come back.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on should say where")]
+
 use gatehouse_domain::{Code, Fault};
 use gatehouse_llm_gateway::dialects::{Dialect, Quirks, Speaker, ThinkingStyle, anthropic, bedrock};
 use gatehouse_llm_gateway::form::{Ask, Dropped, Event, Issuer};

@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_GOLDEN=1` rewrites the outputs in place of comparing them.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on should say where")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

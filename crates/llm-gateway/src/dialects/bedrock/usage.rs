@@ -120,15 +120,6 @@ pub(super) const fn word_of(stop: Stop) -> &'static str {
     }
 }
 
-/// Tool calls make it `ToolUse`, and calls that were text all along do not.
-pub(super) const fn settled(stop: Stop, calls: bool, unwrapped: bool) -> Stop {
-    match stop {
-        Stop::EndTurn | Stop::StopSequence if calls => Stop::ToolUse,
-        Stop::ToolUse if unwrapped && !calls => Stop::EndTurn,
-        stop => stop,
-    }
-}
-
 /// `additionalModelResponseFields`: the provider's own word for the end, where Converse's says less.
 #[derive(Debug, Serialize)]
 pub(super) struct ExtraFieldsOut<'a> {

@@ -61,6 +61,24 @@ pub(in crate::dialects) fn grouped<'a>(
     groups
 }
 
+/// How far back the call of a tool result is looked for.
+const CALLS_REMEMBERED: usize = 256;
+
+/// Gives tool results the name of the tool whose call they answer.
+pub(in crate::dialects) fn name_results(turns: &mut [Turn]) {
+    let mut calls: Vec<(String, String)> = Vec::new();
+    for block in turns.iter_mut().flat_map(|turn| &mut turn.blocks) {
+        match &mut block.content {
+            Content::ToolCall(call) => calls.push((call.id.clone(), call.name.clone())),
+            Content::ToolResult(result) => {
+                let mut recent = calls.iter().rev().take(CALLS_REMEMBERED);
+                result.name = recent.find(|(id, _)| *id == result.id).map(|(_, name)| name.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Does the conversation wait on calls whose thought is not there? Thinking by budget is refused then.
 pub(in crate::dialects) fn waits_without_thought(groups: &[Group<'_>]) -> bool {
     let Some(last) = groups.iter().rposition(|group| group.role == Role::Assistant) else { return false };

@@ -9,13 +9,12 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::super::NAME;
-use super::super::blocks_in::{ContentIn, RawContent, read_content, type_of};
+use super::super::blocks_in::{read_content, type_of};
+use super::super::content_in::{ContentIn, RawContent};
 use super::super::tools_in::{ToolIn, read_tool};
 use crate::dialects::shared::place::{read_request, wrong};
-use crate::form::{Ask, Content, Effort, Format, ReasoningAsk, Role, Thinking, ToolChoice, Turn};
-
-/// How far back the call of a tool result is looked for, to learn the tool's name.
-const CALLS_REMEMBERED: usize = 256;
+use crate::dialects::shared::turns::name_results;
+use crate::form::{Ask, Effort, Format, ReasoningAsk, Role, Thinking, ToolChoice, Turn};
 
 /// Reads a request.
 ///
@@ -62,7 +61,6 @@ fn read_turns(messages: Vec<MessageIn>, raws: &mut Raws<'_>) -> Result<Vec<Turn>
         return Err(wrong("messages", "`messages` must hold at least one message"));
     }
     let mut turns: Vec<Turn> = Vec::with_capacity(messages.len());
-    let mut calls: Vec<(String, String)> = Vec::new();
     for (index, message) in messages.into_iter().enumerate() {
         let role = match message.role.as_str() {
             "user" => Role::User,
@@ -70,20 +68,11 @@ fn read_turns(messages: Vec<MessageIn>, raws: &mut Raws<'_>) -> Result<Vec<Turn>
             "system" => Role::System,
             _ => return Err(wrong(format!("messages[{index}].role"), "role must be user, assistant or system")),
         };
-        let mut blocks = read_content(message.content, &mut || raws.message(index))
+        let blocks = read_content(message.content, &mut || raws.message(index))
             .map_err(|fault| wrong(format!("messages[{index}].{}", fault.path), fault.why))?;
-        for block in &mut blocks {
-            match &mut block.content {
-                Content::ToolCall(call) => calls.push((call.id.clone(), call.name.clone())),
-                Content::ToolResult(result) => {
-                    let recent = calls.iter().rev().take(CALLS_REMEMBERED);
-                    result.name = recent.clone().find(|(id, _)| *id == result.id).map(|(_, name)| name.clone());
-                }
-                _ => {}
-            }
-        }
         turns.push(Turn { role, blocks });
     }
+    name_results(&mut turns);
     Ok(turns)
 }
 

@@ -11,7 +11,7 @@ use super::super::blocks_out::{BlockOut, CacheOut, NAME_MAX, is_writable, to_ups
 use super::super::thinking::{Obstacles, ThinkingOut, plan};
 use super::super::{CACHE_MARKS_MAX, NAME};
 use crate::dialects::Speaker;
-use crate::dialects::shared::foreign::note_foreign;
+use crate::dialects::shared::foreign::{append_extras, note_foreign};
 use crate::dialects::shared::json_tool::{JSON_TOOL, JSON_TOOL_DESCRIPTION, any_object, forced_schema, schema_of};
 use crate::dialects::shared::marks::{Marks, mark_of};
 use crate::dialects::shared::turns::{Group, grouped, waits_without_thought};
@@ -198,19 +198,6 @@ fn service_tier<'a>(ask: &'a Ask, dropped: &mut Dropped) -> Option<&'a str> {
             dropped.note("service_tier");
             None
         }
-    }
-}
-
-/// Adds the top-level fields that were kept raw.
-fn append_extras(body: &mut Vec<u8>, extras: &[(String, Box<RawValue>)]) {
-    for (name, raw) in extras.iter().filter(|(name, _)| !name.contains(['.', '['])) {
-        let Ok(name) = serde_json::to_vec(name) else { continue };
-        body.pop();
-        body.push(b',');
-        body.extend_from_slice(&name);
-        body.push(b':');
-        body.extend_from_slice(raw.get().as_bytes());
-        body.push(b'}');
     }
 }
 

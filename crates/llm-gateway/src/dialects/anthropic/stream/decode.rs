@@ -9,7 +9,7 @@ use super::super::blocks_in::{citation, type_of};
 use super::super::error::fault_of;
 use super::super::usage::{UsageIn, stop_of};
 use crate::dialects::Decode;
-use crate::dialects::shared::json_tool::JSON_TOOL;
+use crate::dialects::shared::json_tool::{JSON_TOOL, settled};
 use crate::dialects::shared::place::read_upstream;
 use crate::form::{Delta, Event, Issuer, Open, RawJson, Signature, Stop};
 use crate::sse::{EVENT_BYTES_MAX, Frames};
@@ -209,11 +209,8 @@ impl State {
             return;
         }
         self.close(out);
-        let stop = match native.as_deref().map_or(Stop::EndTurn, stop_of) {
-            Stop::EndTurn | Stop::StopSequence if self.calls => Stop::ToolUse,
-            Stop::ToolUse if self.unwrapped && !self.calls => Stop::EndTurn,
-            stop => stop,
-        };
+        let stop = native.as_deref().map_or(Stop::EndTurn, stop_of);
+        let stop = settled(stop, self.calls, self.unwrapped);
         out.push(Event::Stop { choice: 0, stop, native, sequence });
     }
 }

@@ -8,9 +8,9 @@ use super::super::NAME;
 use super::super::blocks_in::citation;
 use super::super::error::fault_of;
 use super::super::frames::{Frame, Frames};
-use super::super::usage::{UsageIn, settled, stop_of};
+use super::super::usage::{UsageIn, stop_of};
 use crate::dialects::Decode;
-use crate::dialects::shared::json_tool::JSON_TOOL;
+use crate::dialects::shared::json_tool::{JSON_TOOL, settled};
 use crate::dialects::shared::place::read_upstream;
 use crate::form::{Delta, Event, Issuer, Open, RawJson, Signature};
 
