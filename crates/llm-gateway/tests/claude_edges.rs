@@ -247,3 +247,37 @@ fn errors_carry_the_stable_code_in_the_dialects_own_shape() {
         assert!((bedrock::DIALECT.write_error)(&fault).starts_with(b"{\"message\""));
     }
 }
+
+#[test]
+fn a_tally_counts_what_a_decoder_reads() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/streams");
+    let mut compared = 0;
+    for folder in std::fs::read_dir(root).expect("golden streams").flatten() {
+        for (dialect, name) in BOTH.into_iter().zip(["in.anthropic.sse", "in.bedrock.jsonl"]) {
+            let Ok(text) = std::fs::read_to_string(folder.path().join(name)) else { continue };
+            let wire = match dialect.name {
+                "bedrock" => bedrock::frames::from_jsonl(&text).expect("frames"),
+                _ => text.into_bytes(),
+            };
+            let (events, _) = decoded(dialect, &wire);
+            let mut tally = (dialect.tally)();
+            wire.chunks(7).for_each(|piece| tally.feed(&bytes::Bytes::copy_from_slice(piece)));
+            let counted = tally.counted();
+            let usage = events.iter().rev().find_map(|event| match event {
+                Event::Usage(usage) => Some(*usage),
+                _ => None,
+            });
+            let what = folder.path();
+            assert_eq!(counted.usage, usage, "{}", what.display());
+            assert_eq!(counted.complete, events.contains(&Event::End), "{}", what.display());
+            assert_eq!(
+                counted.failed,
+                events.iter().any(|event| matches!(event, Event::Failed(_))),
+                "{}",
+                what.display()
+            );
+            compared += 1;
+        }
+    }
+    assert!(compared > 20, "{compared} streams");
+}
