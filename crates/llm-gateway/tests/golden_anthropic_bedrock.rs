@@ -2,13 +2,17 @@
 //!
 //! `UPDATE_GOLDEN=1` rewrites the outputs in place of comparing them.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on should say where")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gatehouse_domain::{Code, Fault};
-use gatehouse_llm_gateway::dialects::{Dialect, Listener, Quirks, Speaker, ThinkingStyle, UpstreamError, anthropic, bedrock};
+use gatehouse_llm_gateway::dialects::{
+    Dialect, Listener, Quirks, Speaker, ThinkingStyle, UpstreamError, anthropic, bedrock,
+};
 use gatehouse_llm_gateway::form::{Ask, Dropped, Event, Issuer};
 
 fn all() -> [&'static Dialect; 2] {
