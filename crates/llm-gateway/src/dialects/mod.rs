@@ -6,6 +6,7 @@
 //! [`Dialect`] value.
 
 pub mod cohere;
+mod compact;
 pub mod embeddings;
 pub mod gemini;
 mod locate;
