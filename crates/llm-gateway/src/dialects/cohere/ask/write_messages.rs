@@ -58,12 +58,7 @@ fn plain<'a>(role: &'static str, blocks: &'a [Block], dropped: &mut Dropped, mes
     messages.extend(ContentOut::of(said).map(|content| MessageOut::new(role, Some(content))));
 }
 
-fn user<'a>(
-    turn: &'a Turn,
-    order: &HashMap<&str, usize>,
-    dropped: &mut Dropped,
-    messages: &mut Vec<MessageOut<'a>>,
-) {
+fn user<'a>(turn: &'a Turn, order: &HashMap<&str, usize>, dropped: &mut Dropped, messages: &mut Vec<MessageOut<'a>>) {
     let mut results: Vec<&'a ToolResult> = Vec::new();
     let mut rest = Vec::new();
     for block in &turn.blocks {

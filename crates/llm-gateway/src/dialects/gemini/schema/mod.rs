@@ -4,9 +4,15 @@
 //! `additionalProperties`. What can be said in the subset is rewritten; what cannot (a schema that contains itself) goes
 //! out raw in `parametersJsonSchema` / `responseJsonSchema`, which newer models take.
 
+mod back;
+mod node;
+mod tree;
+
 use serde_json::value::RawValue;
 
-use super::tree::{Json, find, set};
+pub(super) use back::from_gemini;
+use node::{finish, kind, merge, values};
+use tree::{Json, find, set};
 
 type Members = Vec<(String, Json)>;
 
@@ -17,8 +23,19 @@ const DEPTH_MAX: usize = 64;
 
 /// Keywords that mean the same on both sides.
 const SHARED: &[&str] = &[
-    "title", "description", "default", "example", "minimum", "maximum", "minLength", "maxLength", "pattern", "minItems",
-    "maxItems", "minProperties", "maxProperties",
+    "title",
+    "description",
+    "default",
+    "example",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
 ];
 
 /// What to write for a JSON Schema.
@@ -192,111 +209,6 @@ impl<'a> Rewriter<'a> {
     }
 }
 
-/// `enum` and `const`: Gemini takes strings only; other values are told in words.
-fn values(members: &Members, out: &mut Members) {
-    let one;
-    let list = match (find(members, "enum"), find(members, "const")) {
-        (Some(Json::Array(list)), _) => list.as_slice(),
-        (_, Some(value)) => {
-            one = [value.clone()];
-            &one
-        }
-        _ => return,
-    };
-    if list.contains(&Json::Null) {
-        set(out, "nullable", Json::Bool(true));
-    }
-    let rest: Vec<&Json> = list.iter().filter(|value| **value != Json::Null).collect();
-    if rest.is_empty() {
-        return;
-    }
-    if rest.iter().all(|value| value.as_str().is_some()) {
-        set(out, "type", Json::string("STRING"));
-        set(out, "enum", Json::Array(rest.into_iter().cloned().collect()));
-        return;
-    }
-    if find(out, "type").is_none() {
-        set(out, "type", Json::string(type_of(rest[0])));
-    }
-    let told: Vec<String> = rest.iter().filter_map(|value| serde_json::to_string(value).ok()).collect();
-    let told = format!("One of: {}.", told.join(", "));
-    let description = match find(out, "description").and_then(Json::as_str) {
-        Some(old) => format!("{old} {told}"),
-        None => told,
-    };
-    set(out, "description", Json::String(description));
-}
-
-/// What must hold of the whole node: a known format, a type, only required properties that exist.
-fn finish(members: &Members, out: &mut Members) {
-    let format = find(members, "format").and_then(Json::as_str);
-    if let Some(format @ ("enum" | "date-time" | "float" | "double" | "int32" | "int64")) = format {
-        set(out, "format", Json::string(format));
-    }
-    if find(members, "nullable") == Some(&Json::Bool(true)) {
-        set(out, "nullable", Json::Bool(true));
-    }
-    if let Some(Json::Array(names)) = find(members, "required") {
-        merge(out, vec![("required".to_owned(), Json::Array(names.clone()))]);
-    }
-    let known: Vec<String> = match find(out, "properties") {
-        Some(Json::Object(properties)) => properties.iter().map(|(name, _)| name.clone()).collect(),
-        _ => Vec::new(),
-    };
-    if let Some((_, Json::Array(names))) = out.iter_mut().find(|(key, _)| key == "required") {
-        names.retain(|name| name.as_str().is_some_and(|name| known.iter().any(|known| known == name)));
-    }
-    out.retain(|(key, value)| key != "required" || *value != Json::Array(Vec::new()));
-    if find(out, "type").is_none() && find(out, "anyOf").is_none() {
-        let guess = if find(out, "properties").is_some() {
-            "OBJECT"
-        } else if find(out, "items").is_some() {
-            "ARRAY"
-        } else {
-            "STRING"
-        };
-        out.insert(0, kind(guess));
-    }
-}
-
-/// Joins `more` into `out`: properties and required names add up, everything else is overwritten.
-fn merge(out: &mut Members, more: Members) {
-    for (key, value) in more {
-        let old = out.iter_mut().find(|(name, _)| *name == key).map(|(_, old)| old);
-        match (old, value) {
-            (Some(Json::Object(old)), Json::Object(new)) if key == "properties" => {
-                for (name, schema) in new {
-                    set(old, &name, schema);
-                }
-            }
-            (Some(Json::Array(old)), Json::Array(new)) if key == "required" => {
-                for name in new {
-                    if !old.contains(&name) {
-                        old.push(name);
-                    }
-                }
-            }
-            (Some(old), value) => *old = value,
-            (None, value) => out.push((key, value)),
-        }
-    }
-}
-
-fn kind(word: &str) -> (String, Json) {
-    ("type".to_owned(), Json::string(word))
-}
-
-fn type_of(value: &Json) -> &'static str {
-    match value {
-        Json::Bool(_) => "BOOLEAN",
-        Json::Number(number) if number.is_f64() => "NUMBER",
-        Json::Number(_) => "INTEGER",
-        Json::Array(_) => "ARRAY",
-        Json::Object(_) => "OBJECT",
-        Json::Null | Json::String(_) => "STRING",
-    }
-}
-
 /// Follows a JSON pointer within the document (`#/$defs/Item`).
 fn resolve<'a>(root: &'a Json, reference: &str) -> Option<&'a Json> {
     let pointer = reference.strip_prefix('#')?;
@@ -309,54 +221,6 @@ fn resolve<'a>(root: &'a Json, reference: &str) -> Option<&'a Json> {
         };
     }
     Some(at)
-}
-
-/// Rewrites Gemini's subset as JSON Schema: small type words, `nullable` as a type, numbers as numbers.
-pub(super) fn from_gemini(schema: &RawValue) -> Option<Box<RawValue>> {
-    let root: Json = serde_json::from_str(schema.get()).ok()?;
-    serde_json::value::to_raw_value(&standard(root)).ok()
-}
-
-fn standard(schema: Json) -> Json {
-    let Json::Object(members) = schema else { return schema };
-    let nullable = find(&members, "nullable") == Some(&Json::Bool(true));
-    let mut out = Members::with_capacity(members.len());
-    for (key, value) in members {
-        let value = match (key.as_str(), value) {
-            ("nullable" | "propertyOrdering" | "property_ordering", _) => continue,
-            ("type", Json::String(word)) => {
-                let word = Json::String(word.to_ascii_lowercase());
-                if nullable { Json::Array(vec![word, Json::string("null")]) } else { word }
-            }
-            ("properties" | "$defs" | "defs", Json::Object(list)) => {
-                Json::Object(list.into_iter().map(|(name, value)| (name, standard(value))).collect())
-            }
-            ("anyOf" | "any_of", Json::Array(list)) => Json::Array(list.into_iter().map(standard).collect()),
-            ("items", value) => standard(value),
-            ("format", Json::String(word)) if word == "enum" => continue,
-            ("enum", Json::Array(mut list)) if nullable => {
-                list.push(Json::Null);
-                Json::Array(list)
-            }
-            (name, Json::String(text)) if counts(name) => {
-                text.parse::<u64>().map_or(Json::String(text), |number| Json::Number(number.into()))
-            }
-            (_, value) => value,
-        };
-        let key = match key.as_str() {
-            "any_of" => "anyOf",
-            "example" => "examples",
-            other => other,
-        };
-        let value = if key == "examples" && !matches!(value, Json::Array(_)) { Json::Array(vec![value]) } else { value };
-        out.push((key.to_owned(), value));
-    }
-    Json::Object(out)
-}
-
-/// Keywords that Google's JSON may write as strings, because they are 64-bit integers.
-fn counts(key: &str) -> bool {
-    matches!(key, "minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties" | "maxProperties")
 }
 
 #[cfg(test)]
@@ -423,10 +287,7 @@ mod tests {
     #[test]
     fn constants_become_enumerations_and_other_values_are_told_in_words() {
         assert_eq!(subset(r#"{"const":"x"}"#), r#"{"type":"STRING","enum":["x"]}"#);
-        assert_eq!(
-            subset(r#"{"type":"integer","enum":[1,2]}"#),
-            r#"{"type":"INTEGER","description":"One of: 1, 2."}"#
-        );
+        assert_eq!(subset(r#"{"type":"integer","enum":[1,2]}"#), r#"{"type":"INTEGER","description":"One of: 1, 2."}"#);
     }
 
     #[test]
