@@ -7,7 +7,7 @@ use gatehouse_domain::{Code, Fault};
 
 use super::DIALECT;
 use crate::dialects::{Counted, Listener, Quirks, Speaker, ThinkingStyle};
-use crate::form::{Ask, Content, Dropped, Event, Issuer, Stop};
+use crate::form::{Ask, Content, Delta, Dropped, Event, Issuer, Stop};
 
 fn speaker(quirks: Quirks) -> Speaker<'static> {
     Speaker {
@@ -165,6 +165,18 @@ fn a_huge_index_is_refused_without_making_room_for_it() {
     let (events, result) = events(&format!("{call}\n\ndata: [DONE]\n\n"));
     assert!(result.is_ok());
     assert!(events.iter().any(|event| matches!(event, Event::Stop { stop: Stop::ToolUse, .. })));
+}
+
+#[test]
+fn odd_chunks_of_real_providers_are_read() {
+    let stream = "data: {\"id\":\"\",\"model\":\"\",\"choices\":[],\"prompt_filter_results\":[]}\n\n\
+        data: {\"id\":\"x\",\"created\":17.5,\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"\"}]}\n\n\
+        data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"k\":1}}}]},\"finish_reason\":\"stop\"}]}\n\n";
+    let (events, result) = events(stream);
+    assert!(result.is_ok());
+    assert_eq!(events[0], Event::Start { id: "x".to_owned(), model: String::new(), created: 17 });
+    let arguments = Delta::Arguments(r#"{"k":1}"#.to_owned());
+    assert!(events.contains(&Event::Delta { choice: 0, delta: arguments }), "{events:?}");
 }
 
 #[test]
