@@ -184,10 +184,12 @@ impl Shipper {
         Drained { rows: self.stats.rows() - before, open: self.reader.open() as u64, complete }
     }
 
-    /// Ships everything there is now. Returns how many rows were new.
+    /// Ships everything there is now. Returns how many rows were new. What is written meanwhile waits for the next look
+    /// unless it fills a batch, so that transactions stay few and large.
     async fn ship_all(&mut self) -> Result<u64, StoreError> {
         let mut rows = 0;
         loop {
+            let recovering = self.reader.is_recovering();
             let (read, added) = match self.ship_batch().await {
                 Ok(counts) => counts,
                 Err(error) => {
@@ -197,7 +199,7 @@ impl Shipper {
                 }
             };
             rows += added;
-            if read == 0 && !self.reader.is_recovering() {
+            if read < self.config.most_rows && !recovering {
                 *locked(&self.stats.trouble) = None;
                 return Ok(rows);
             }

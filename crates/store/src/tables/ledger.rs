@@ -118,6 +118,17 @@ pub struct Spent {
     pub cost: Money,
 }
 
+/// What one key used for one team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayerSpent {
+    /// The key's id.
+    pub key: String,
+    /// The team it belonged to at the time.
+    pub team: Option<String>,
+    /// How much.
+    pub spent: Spent,
+}
+
 /// Counters that are nearly always zero; only then is the column not null.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -161,13 +172,33 @@ impl Store {
             .bind(name)
             .fetch_one(&self.pool)
             .await?;
-        let count = |column| Ok::<_, sqlx::Error>(unsigned(row.try_get(column)?));
-        Ok(Spent {
-            calls: count("calls")?,
-            attempts: count("attempts")?,
-            tokens: count("tokens")?,
-            cost: Money::from_nano_usd(row.try_get("cost")?),
-        })
+        read_spent(&row)
+    }
+
+    /// What every payer used since a moment, by key and team: one pass over the ledger, for restoring all budgets at a
+    /// start.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn spending_since(&self, since_unix_ms: u64) -> Result<Vec<PayerSpent>, StoreError> {
+        let sql = "SELECT s.key, s.team, sum(l.calls) AS calls, sum(l.attempts) AS attempts, sum(l.tokens) AS tokens,
+                       sum(l.cost) AS cost
+                   FROM (SELECT subject, sum(substr(id, 16) = X'00') AS calls, count(*) AS attempts,
+                             sum(input + output) AS tokens, sum(cost_nano_usd) AS cost
+                         FROM ledger WHERE id >= ? AND started_ms >= ? GROUP BY subject) l
+                   JOIN ledger_subjects s ON s.id = l.subject GROUP BY s.key, s.team";
+        let rows = sqlx::query(sql)
+            .bind(&first_id(since_unix_ms)[..])
+            .bind(signed(since_unix_ms))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let team: String = row.try_get("team")?;
+                let team = Some(team).filter(|team| !team.is_empty());
+                Ok(PayerSpent { key: row.try_get("key")?, team, spent: read_spent(row)? })
+            })
+            .collect()
     }
 
     /// The latest rows, newest first; at most 1,000.
@@ -336,6 +367,16 @@ impl LedgerRow {
             first_byte_us: attempt.first_byte_us,
         }
     }
+}
+
+fn read_spent(row: &SqliteRow) -> Result<Spent, StoreError> {
+    let count = |column| Ok::<_, sqlx::Error>(unsigned(row.try_get(column)?));
+    Ok(Spent {
+        calls: count("calls")?,
+        attempts: count("attempts")?,
+        tokens: count("tokens")?,
+        cost: Money::from_nano_usd(row.try_get("cost")?),
+    })
 }
 
 fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
