@@ -189,7 +189,8 @@ impl Shipper {
     async fn ship_all(&mut self) -> Result<u64, StoreError> {
         let mut rows = 0;
         loop {
-            let recovering = self.reader.is_recovering();
+            // A batch from before an interruption, or from a recovery, says nothing about what has been written since.
+            let stale = !self.pending.is_empty() || self.reader.is_recovering();
             let (read, added) = match self.ship_batch().await {
                 Ok(counts) => counts,
                 Err(error) => {
@@ -199,7 +200,7 @@ impl Shipper {
                 }
             };
             rows += added;
-            if read < self.config.most_rows && !recovering {
+            if read < self.config.most_rows && !stale {
                 *locked(&self.stats.trouble) = None;
                 return Ok(rows);
             }
