@@ -1,7 +1,8 @@
 //! The store's specification: what holds on every backend (`tables`), and what holds of journal and ledger together
-//! (`exactly_once`). Every function takes a [`Store`]; only [`Home`] knows which backend it is.
+//! (`exactly_once`, `killed`). Every function takes a [`Store`]; only [`Home`] knows which backend it is.
 
 mod exactly_once;
+mod killed;
 mod tables;
 
 use std::sync::Arc;
