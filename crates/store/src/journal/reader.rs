@@ -164,7 +164,14 @@ impl JournalReader {
     }
 
     fn remove_finished(&mut self) {
-        let Self { files, shared, .. } = self;
+        let Self { files, shared, carry, .. } = self;
+        let carrying = carry.as_ref().and_then(|tail| files.get_mut(&tail.segment().number()));
+        if let Some(held) = carrying
+            && held.intents == 0
+        {
+            held.done = true;
+            *carry = None;
+        }
         files.retain(|number, held| {
             let finished = held.done && held.intents == 0;
             if finished {
