@@ -5,9 +5,9 @@
 //!
 //! Memory: one small entry per open attempt and per file, one batch of rows, the distinct subjects. A file's mapping is
 //! let go as soon as it is read.
-//!
-//! A few attempts that run for minutes would keep every file alive in which one of them began. So once several files are
-//! held by few intents each, those intents are written again into a *carry* segment, and the files go.
+
+mod carry;
+mod left;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, OnceLock};
@@ -17,17 +17,12 @@ use gatehouse_domain::{AttemptStatus, Usage};
 use crate::StoreError;
 use crate::tables::ledger::{LedgerRow, Subject};
 
-use super::record::{INTENT_MOST, IntentRecord, Record, SettleRecord, read, read_subject, write_intent_record};
-use super::segment::{CARRY_LANE, LeftFile, LeftSegment, Next, Segment, Tail, footprint, next, path, read_left};
-use super::{Job, Shared, locked};
+use super::record::{IntentRecord, Record, SettleRecord, read, read_subject};
+use super::segment::{CARRY_LANE, LeftFile, Next, Segment, Tail, next};
+use super::{Shared, locked};
 
 /// Subjects kept at most before unused ones are forgotten.
 const MOST_SUBJECTS: usize = 16_384;
-/// Files held by few intents before those are carried over.
-const SPARSE_FILES: usize = 8;
-/// A file is sparse while the intents it is held by take less than this part of it.
-const SPARSE_PART: u64 = 4;
-const TYPICAL_INTENT: u64 = 256;
 
 /// The reading end of the journal. There is one; it belongs to the [`Shipper`](crate::Shipper).
 #[derive(Debug)]
@@ -164,7 +159,14 @@ impl JournalReader {
     }
 
     fn remove_finished(&mut self) {
-        let Self { files, shared, .. } = self;
+        let Self { files, shared, carry, .. } = self;
+        let carrying = carry.as_ref().and_then(|tail| files.get_mut(&tail.segment().number()));
+        if let Some(held) = carrying
+            && held.intents == 0
+        {
+            held.done = true;
+            *carry = None;
+        }
         files.retain(|number, held| {
             let finished = held.done && held.intents == 0;
             if finished {
@@ -173,76 +175,6 @@ impl JournalReader {
             !finished
         });
     }
-
-    // --- what an earlier process left ---
-
-    fn read_left(&mut self, rows: &mut Vec<PendingRow>, most: usize) -> Result<(), StoreError> {
-        while rows.len() < most {
-            let current = match self.reading.take() {
-                Some(current) => Some(current),
-                None => self.open_left()?,
-            };
-            let Some((number, bytes, from)) = current else { return Ok(()) };
-            let (from, finished) = self.read_records(number, &bytes, from, rows, most);
-            if finished {
-                if !matches!(next(bytes.get(from..).unwrap_or_default()), Next::End) {
-                    self.counts.torn_files += 1;
-                }
-                self.done(number);
-            } else {
-                self.reading = Some((number, bytes, from));
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the next left file into memory; `None` when there are no more.
-    fn open_left(&mut self) -> Result<Option<(u64, Vec<u8>, usize)>, StoreError> {
-        while let Some(file) = self.left.front() {
-            let path = path(&self.shared.dir, file.number);
-            let contents = read_left(&path).map_err(StoreError::file("read", &path))?;
-            let (number, bytes) = (file.number, file.bytes);
-            self.left.pop_front();
-            match contents {
-                LeftSegment::Records(records) => {
-                    self.files.insert(number, Held { bytes, intents: 0, done: false });
-                    return Ok(Some((number, records, 0)));
-                }
-                LeftSegment::Blank => {
-                    self.files.insert(number, Held { bytes, intents: 0, done: true });
-                }
-                LeftSegment::Foreign => self.set_aside(number, bytes),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Keeps a file nobody can read for people to look at, out of the journal's way.
-    fn set_aside(&mut self, number: u64, bytes: u64) {
-        self.counts.torn_files += 1;
-        let path = path(&self.shared.dir, number);
-        match std::fs::rename(&path, path.with_extension("damaged")) {
-            Ok(()) => self.shared.shrunk(bytes),
-            Err(error) => {
-                let trouble = format!("cannot set {} aside: {error}", path.display());
-                self.shared.note(Job::Clean, Some(trouble));
-            }
-        }
-    }
-
-    /// Everything left was read: what has not settled never will. Ends the recovery when none is left.
-    fn interrupt_left(&mut self, rows: &mut Vec<PendingRow>, most: usize) {
-        let ids: Vec<u128> = self.open.keys().copied().take(most).collect();
-        for id in ids {
-            let Some(open) = self.open.remove(&id) else { continue };
-            rows.push(open.interrupted(id));
-        }
-        if self.open.is_empty() {
-            self.left_numbers.clear();
-        }
-    }
-
-    // --- what this process writes ---
 
     fn read_live(&mut self, rows: &mut Vec<PendingRow>, most: usize) {
         for segment in locked(&self.shared.unseen).drain(..) {
@@ -332,58 +264,6 @@ impl JournalReader {
         if let Some(held) = self.files.get_mut(&file) {
             held.done = true;
         }
-    }
-
-    // --- long attempts ---
-
-    /// Writes the intents that hold sparse files once more, into a carry segment, and removes those files.
-    fn carry_over(&mut self) {
-        let sparse = |held: &Held| held.done && u64::from(held.intents) * TYPICAL_INTENT * SPARSE_PART < held.bytes;
-        let files: HashSet<u64> =
-            self.files.iter().filter(|(_, held)| sparse(held)).map(|(number, _)| *number).collect();
-        if files.len() < SPARSE_FILES || self.is_recovering() {
-            return;
-        }
-        let trouble = self.carry(&files).err().map(|error| format!("cannot carry open attempts over: {error}"));
-        self.shared.note(Job::Clean, trouble);
-        self.remove_finished();
-    }
-
-    fn carry(&mut self, files: &HashSet<u64>) -> std::io::Result<()> {
-        let mut payload = Vec::with_capacity(INTENT_MOST);
-        let mut moved = Vec::new();
-        for (id, open) in self.open.iter().filter(|(_, open)| files.contains(&open.file)) {
-            write_intent_record(&mut payload, &open.record(*id));
-            let fits = self.carry.as_ref().is_some_and(|tail| tail.room() >= footprint(payload.len()));
-            if !fits {
-                if let Some(full) = self.carry.take() {
-                    full.segment().sync()?;
-                    if let Some(held) = self.files.get_mut(&full.segment().number()) {
-                        held.done = true;
-                    }
-                }
-                let tail = self.shared.prepare_carry()?;
-                let held = Held { bytes: tail.segment().bytes(), intents: 0, done: false };
-                self.files.insert(tail.segment().number(), held);
-                self.carry = Some(tail);
-            }
-            let Some(tail) = self.carry.as_mut() else { continue };
-            if tail.append(&payload) {
-                moved.push((*id, tail.segment().number()));
-            }
-        }
-        // Only when the copies are on the disk do the originals stop counting.
-        if let Some(tail) = &self.carry {
-            tail.segment().sync()?;
-        }
-        for (id, carry) in moved {
-            let Some(open) = self.open.get_mut(&id) else { continue };
-            release(&mut self.files, std::mem::replace(&mut open.file, carry));
-            if let Some(held) = self.files.get_mut(&carry) {
-                held.intents += 1;
-            }
-        }
-        Ok(())
     }
 }
 
