@@ -124,7 +124,9 @@ fn see_part(part: &Value, seen: &mut Seen) {
         let data = &part["inlineData"];
         // Google's own SDK writes the proto's name inside and the JSON name outside; both are proto JSON.
         let mime = data["mimeType"].as_str().or(data["mime_type"].as_str()).unwrap_or_default();
-        seen.images.push((mime.to_owned(), text(&data["data"])));
+        // It also writes base64 in the URL-safe alphabet; Google takes either, nobody else does.
+        let standard = text(&data["data"]).replace('-', "+").replace('_', "/");
+        seen.images.push((mime.to_owned(), standard));
     } else if part["thought"] != json!(true) {
         seen.texts.push(text(&part["text"]));
     }
