@@ -1,1 +1,27 @@
 //! What exists right now: the configuration as written, resolved into one immutable snapshot.
+//!
+//! Start reading at `load`.
+
+mod check;
+mod config;
+mod default;
+mod load;
+pub mod pattern;
+mod problem;
+mod references;
+mod resolve;
+mod schema;
+mod shape;
+#[cfg(test)]
+mod tests;
+pub mod written;
+mod yaml;
+
+pub use config::{
+    Auth, Budget, BudgetWindow, Config, Content, Endpoint, Key, Limit, LimitWindow, LogFormat, Model, Price, Provider,
+    Server, Target, Telemetry, Tls,
+};
+pub use default::{DEFAULT_NAME, DEFAULT_YAML};
+pub use load::{Loaded, Surroundings, load, load_prices};
+pub use problem::{Position, Problem, Problems, Severity, did_you_mean};
+pub use schema::{Known, published as schema};

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use crate::{Now, RequestId};
+
 /// What a caller wants to do: the `action` of policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -44,6 +46,10 @@ pub struct Door {
 /// A request, read off the wire whole, with its caller's credential headers already removed.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// The gateway's id of the call.
+    pub id: RequestId,
+    /// When its head had been read.
+    pub now: Now,
     /// HTTP method.
     pub method: Method,
     /// The entrance.
@@ -63,6 +69,8 @@ pub struct Need {
     pub action: Action,
     /// To what: the model as the client named it; empty for listings.
     pub resource: Arc<str>,
+    /// Does the gateway know what the resource is? Decided before anything is permitted, told only after.
+    pub known: bool,
     /// Does the answer come as a stream?
     pub stream: bool,
     /// Estimated input tokens.

@@ -12,6 +12,7 @@ mod principal;
 mod seam;
 mod secret;
 mod target;
+mod trace;
 mod usage;
 
 pub use call::{Action, Door, Need, Request};
@@ -25,4 +26,5 @@ pub use seam::{
 };
 pub use secret::Secret;
 pub use target::{Origin, Target, Timeouts, TokenGrant};
+pub use trace::TraceParent;
 pub use usage::Usage;

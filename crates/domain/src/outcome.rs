@@ -97,7 +97,7 @@ pub struct AttemptOutcome {
 }
 
 /// One call, all attempts done: what logs, metrics and traces are made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct CallOutcome {
     /// The call.
     pub id: RequestId,

@@ -51,7 +51,7 @@ pub trait Gateway: Send + Sync {
 }
 
 /// One call, read.
-pub trait Call: Send {
+pub trait Call: Send + Sync {
     /// What the admit stage must know.
     fn need(&self) -> &Need;
     /// The most this call can cost, by the dearest target it may reach; `None` if any of them is unpriced or free of
@@ -64,6 +64,9 @@ pub trait Call: Send {
     /// # Errors
     /// `NoTarget` when every target is excluded, saying which, why and until when.
     fn plan(&mut self, facts: &Facts<'_>) -> Result<Vec<usize>, Fault>;
+    /// What the plan's indexes mean for this call: the table's target, with the model filled in where the table leaves it
+    /// open (wildcard models).
+    fn target(&self, index: usize) -> Option<Arc<Target>>;
     /// Why the plan is what it is, in a few words for `x-gatehouse-route`.
     fn route(&self) -> Option<Arc<str>>;
     /// The request for one target.
@@ -82,10 +85,6 @@ pub trait Call: Send {
     fn price(&self, target: &Target, usage: &Usage, now: Now) -> Option<Money>;
     /// Fields of the request that the last `write` could not carry.
     fn dropped(&self) -> &[String];
-    /// The answer in whole, for a gateway that keeps state for its callers (stored responses); most keep none.
-    fn keeps(&self) -> bool {
-        false
-    }
 }
 
 /// What the router may know of the world.

@@ -4,6 +4,11 @@
 //! `providers` (one file each), `prices`, and `gateway` (the value that joins them and stands at the seam).
 
 pub mod dialects;
+pub mod estimate;
 pub mod form;
+pub mod gateway;
+pub mod listings;
+pub mod prices;
+pub mod providers;
 pub mod scan;
 pub mod sse;

@@ -1,1 +1,34 @@
 //! Every table and the ledger journal.
+//!
+//! - [`DataDir`]: the folder everything durable lives in, private to its owner, used by one gateway at a time.
+//! - [`Store`]: the database. Each file under `tables/` is one table and the questions asked of it.
+//! - [`journal`]: the write-ahead journal of upstream attempts, written on the data path without a system call.
+//! - [`Shipper`]: carries the journal into the ledger table, exactly one row per attempt.
+//! - [`keys`]: minting, recognising and hashing API keys; [`Pepper`] is the secret they are hashed with.
+//!
+//! ```text
+//! data core ── intent, settle ──▶ JournalWriter ─▶ mapped segment ─▶ Shipper ─▶ ledger table
+//!                                                     ▲ prepared and synced by the Journal's threads
+//! ```
+
+mod data_dir;
+mod database;
+mod error;
+pub mod journal;
+pub mod keys;
+mod secret_file;
+mod shipper;
+mod tables;
+
+#[cfg(test)]
+mod tests;
+
+pub use data_dir::{DataDir, DataDirLock};
+pub use database::Store;
+pub use error::StoreError;
+pub use secret_file::Pepper;
+pub use shipper::{Drained, Recovery, Shipper, ShipperConfig, ShipperStats};
+pub use tables::keys::{KeyRecord, NewKey};
+pub use tables::ledger::{LedgerEntry, Payer, Spent};
+pub use tables::responses::StoredResponse;
+pub use tables::usage::{UnknownDimension, UsageDimension, UsageQuery, UsageRow};

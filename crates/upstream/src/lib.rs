@@ -1,1 +1,12 @@
-//! Every outbound connection: pools, TLS, timeouts, breakers.
+//! Every outbound connection of the data plane: pools, TLS, timers, breakers and retry budgets. Knows nothing of what
+//! is carried.
+
+mod body;
+mod connect;
+mod health;
+mod pool;
+
+pub use body::Body;
+pub use connect::{Tls, tls_config};
+pub use health::{BreakerState, Health, HealthTable, Verdict};
+pub use pool::{Pool, PoolLimits, SendError, Sent};

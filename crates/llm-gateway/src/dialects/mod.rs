@@ -5,12 +5,53 @@
 //! `error.rs` (errors, both ways), `tally.rs` (counting a stream that is forwarded untouched) and `mod.rs` with the
 //! [`Dialect`] value.
 
+pub mod anthropic;
+pub mod bedrock;
+pub mod cohere;
+pub mod embeddings;
+pub mod gemini;
+mod locate;
+mod mime;
+pub mod openai_chat;
+pub mod openai_responses;
+mod openai_shared;
+mod shared;
+mod wordless;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{Fault, Usage};
 
+use crate::providers::DialectName;
 use crate::form::{Answer, Ask, Dropped, Event, Issuer, Stop};
+
+/// The dialect of a name.
+#[must_use]
+pub fn of(name: DialectName) -> &'static Dialect {
+    match name {
+        DialectName::OpenAiChat => &openai_chat::DIALECT,
+        DialectName::OpenAiResponses => &openai_responses::DIALECT,
+        DialectName::Anthropic => &anthropic::DIALECT,
+        DialectName::Gemini => &gemini::DIALECT,
+        DialectName::Bedrock => &bedrock::DIALECT,
+        DialectName::Cohere => &cohere::DIALECT,
+    }
+}
+
+/// Every dialect, in the order of the documentation.
+#[must_use]
+pub fn all() -> &'static [&'static Dialect] {
+    static ALL: [&Dialect; 6] = [
+        &openai_chat::DIALECT,
+        &openai_responses::DIALECT,
+        &anthropic::DIALECT,
+        &gemini::DIALECT,
+        &bedrock::DIALECT,
+        &cohere::DIALECT,
+    ];
+    &ALL
+}
 
 /// One wire format.
 pub struct Dialect {

@@ -5,6 +5,8 @@ use serde_json::value::RawValue;
 /// A request for an answer, in the superset form.
 #[derive(Clone, Debug, Default)]
 pub struct Ask {
+    /// Name of the dialect it was read from: `extras` and the service tier are in its words. Empty if none.
+    pub origin: &'static str,
     /// The model as the client named it.
     pub model: String,
     /// Shall the answer come as a stream?

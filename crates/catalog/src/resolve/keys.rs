@@ -1,0 +1,131 @@
+//! `keys`: uniqueness, references, dates, limits and budgets.
+
+use std::collections::{BTreeMap, HashMap};
+
+use gatehouse_domain::{Money, Secret};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::server::KEY_CHARS_MIN;
+use crate::check::{Check, nth};
+use crate::config::{Budget, Key, Limit};
+use crate::pattern::Names;
+use crate::written;
+
+/// More than this in a budget is a slip of the finger.
+const USD_MAX: f64 = 1e9;
+
+pub(super) fn all(keys: Vec<written::Key>, models: &BTreeMap<String, written::Model>, check: &mut Check) -> Vec<Key> {
+    let models = Names::of(models);
+    let mut names: HashMap<String, usize> = HashMap::new();
+    let mut secrets: HashMap<String, usize> = HashMap::new();
+    let mut resolved = Vec::with_capacity(keys.len());
+    for (n, key) in keys.into_iter().enumerate() {
+        let path = nth("keys", n);
+        if key.name.trim().is_empty() {
+            check.error_at(&format!("{path}.name"), "empty", Some("give the key a name for reports".to_owned()));
+        } else if let Some(first) = names.insert(key.name.clone(), n) {
+            let message = format!("keys[{first}] has the name `{}` already", key.name);
+            check.error_at(&format!("{path}.name"), message, Some("names are unique".to_owned()));
+        }
+        secret(&path, &key.secret.0, &mut secrets, n, check);
+        resolved.push(one(&path, key, &models, check));
+    }
+    resolved
+}
+
+fn secret(path: &str, secret: &Secret, seen: &mut HashMap<String, usize>, n: usize, check: &mut Check) {
+    let at = format!("{path}.secret");
+    let text = secret.reveal();
+    if text.chars().count() < KEY_CHARS_MIN {
+        let hint = "make one: openssl rand -hex 32".to_owned();
+        check.error_at(&at, format!("shorter than {KEY_CHARS_MIN} characters"), Some(hint));
+    } else if !text.chars().all(|c| c.is_ascii_graphic()) {
+        check.error_at(&at, "has characters a header cannot carry", Some("use ASCII without spaces".to_owned()));
+    } else if let Some(first) = seen.insert(text.to_owned(), n) {
+        let hint = "every key needs its own, or nobody can tell whose usage it is".to_owned();
+        check.error_at(&at, format!("the same secret as keys[{first}]"), Some(hint));
+    }
+}
+
+fn one(path: &str, key: written::Key, names: &Names<'_, written::Model>, check: &mut Check) -> Key {
+    for (n, name) in key.models.iter().enumerate() {
+        if !names.meets(name) && !check.positions.has(&format!("models.{name}")) {
+            let hint = check.near(name, names.all());
+            check.error_at(&nth(&format!("{path}.models"), n), format!("there is no model `{name}`"), hint);
+        }
+    }
+    for (field, later) in [("mcp_servers", &key.mcp_servers), ("toolsets", &key.toolsets), ("agents", &key.agents)] {
+        if !later.is_empty() {
+            let message = "has no effect yet: it comes with a later release";
+            check.warn(&format!("{path}.{field}"), message, None);
+        }
+    }
+    let limits = key.limits.iter().enumerate();
+    let budgets = key.budgets.iter().enumerate();
+    Key {
+        name: key.name.as_str().into(),
+        secret: key.secret.0,
+        team: key.team.filter(|team| !team.is_empty()).map(Into::into),
+        limits: limits.filter_map(|(n, written)| limit(&nth(&format!("{path}.limits"), n), written, check)).collect(),
+        budgets: budgets
+            .filter_map(|(n, written)| budget(&nth(&format!("{path}.budgets"), n), written, check))
+            .collect(),
+        models: key.models,
+        expires: key.expires.filter(|text| !text.is_empty()).and_then(|text| moment(path, &text, check)),
+    }
+}
+
+fn moment(path: &str, text: &str, check: &mut Check) -> Option<Timestamp> {
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Some(moment);
+    }
+    // Strictly a date: a time of day without an offset would be a different moment in every place.
+    let date = if text.len() == 10 { text.parse::<Date>().ok() } else { None };
+    let moment = date.and_then(|date| date.to_zoned(TimeZone::UTC).ok()).map(|zoned| zoned.timestamp());
+    if moment.is_none() {
+        let hint = "write 2027-01-01 or 2027-01-01T12:00:00Z".to_owned();
+        check.error_at(&format!("{path}.expires"), format!("`{text}` is not a date"), Some(hint));
+    }
+    moment
+}
+
+fn limit(path: &str, written: &written::Limit, check: &mut Check) -> Option<Limit> {
+    let hint = "write {requests: 600, per: minute}, {tokens: 200000, per: minute} or {concurrent: 50}";
+    let limit = match (written.requests, written.tokens, written.concurrent, written.per) {
+        (Some(max), None, None, Some(per)) => Limit::Requests { max, per },
+        (None, Some(max), None, Some(per)) => Limit::Tokens { max, per },
+        (None, None, Some(max), None) => Limit::Concurrent { max },
+        (Some(_), None, None, None) | (None, Some(_), None, None) => {
+            check.error_at(path, "`per` is missing", Some("add `per: minute`".to_owned()));
+            return None;
+        }
+        (None, None, Some(_), Some(_)) => {
+            check.error_at(&format!("{path}.per"), "`concurrent` has no window", Some("remove `per`".to_owned()));
+            return None;
+        }
+        _ => {
+            check.error_at(path, "a limit is exactly one of requests, tokens and concurrent", Some(hint.to_owned()));
+            return None;
+        }
+    };
+    let nothing =
+        matches!(limit, Limit::Requests { max: 0, .. } | Limit::Tokens { max: 0, .. } | Limit::Concurrent { max: 0 });
+    if nothing {
+        check.error_at(path, "0 would refuse every call", Some("remove the key, or let it expire".to_owned()));
+    }
+    Some(limit)
+}
+
+fn budget(path: &str, written: &written::Budget, check: &mut Check) -> Option<Budget> {
+    if written.usd > 0.0 && written.usd <= USD_MAX {
+        return Some(Budget { max: Money::from_usd(written.usd), per: written.per });
+    }
+    check.error_at(
+        &format!("{path}.usd"),
+        format!("{} is not an amount of more than 0 and at most {USD_MAX} USD", written.usd),
+        None,
+    );
+    None
+}

@@ -1,0 +1,167 @@
+//! Listeners, storage, admission, TLS, caps and telemetry.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::address::{endpoint, seconds, socket};
+use crate::check::Check;
+use crate::config::{Auth, Endpoint, Server, Telemetry, Tls};
+use crate::load::Surroundings;
+use crate::written;
+
+/// The shortest key that is worth the name.
+pub(super) const KEY_CHARS_MIN: usize = 16;
+
+/// What decides over the listeners.
+pub(super) struct Listen<'a> {
+    pub(super) listen: &'a str,
+    pub(super) admin_listen: Option<&'a str>,
+    pub(super) public_url: Option<&'a str>,
+    pub(super) tls: bool,
+    pub(super) anonymous: bool,
+}
+
+/// Where the gateway listens and how it is reached.
+pub(super) struct Listeners {
+    pub(super) listen: SocketAddr,
+    pub(super) admin_listen: Option<SocketAddr>,
+    pub(super) public_url: Endpoint,
+}
+
+pub(super) fn listeners(written: &Listen<'_>, check: &mut Check) -> Option<Listeners> {
+    let listen = socket("listen", written.listen, check);
+    let admin_text = written.admin_listen.filter(|text| !text.is_empty());
+    let admin_listen = admin_text.map(|text| socket("admin_listen", text, check));
+    for (path, address) in [("listen", listen), ("admin_listen", admin_listen.flatten())] {
+        if address.is_some_and(|address| address.ip().is_unspecified()) {
+            let hint = "behind a firewall or in a container this is fine; else write one address, such as 127.0.0.1";
+            check.warn(path, "listens on every network of this machine", Some(hint.to_owned()));
+        }
+    }
+    if let (Some(one), Some(Some(other))) = (listen, admin_listen)
+        && one == other
+    {
+        let hint = "leave it out to serve both on one address".to_owned();
+        check.error_at("admin_listen", "the same address as `listen`", Some(hint));
+    }
+    if written.anonymous && listen.is_some_and(|address| !address.ip().is_loopback()) {
+        let hint = "set auth.anonymous to false, or listen on 127.0.0.1".to_owned();
+        check.warn("auth.anonymous", "anyone who reaches this machine can spend on your provider accounts", Some(hint));
+    }
+    let scheme = if written.tls { "https" } else { "http" };
+    let fallback = listen.map(|address| format!("{scheme}://{}", reachable(address)));
+    let public_text = written.public_url.filter(|text| !text.is_empty()).map(str::to_owned).or(fallback)?;
+    let public_url = endpoint("public_url", &public_text, check);
+    let admin_listen = match admin_listen {
+        Some(address) => Some(address?),
+        None => None,
+    };
+    Some(Listeners { listen: listen?, admin_listen, public_url: public_url? })
+}
+
+/// An address clients on this machine can use for one that is listened on.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+pub(super) fn database(storage: &written::Storage, data_dir: &Path, check: &mut Check) -> Option<PathBuf> {
+    match storage.shared.split(':').next().unwrap_or_default() {
+        "memory" if storage.shared == "memory" => {}
+        "redis" | "rediss" | "valkey" | "valkeys" => {
+            let message = "this release keeps shared counters in memory only; Redis comes with a later release";
+            check.error_at("storage.shared", message, Some("write `memory` and run one replica".to_owned()));
+        }
+        _ => check.error_at("storage.shared", "not a place for shared counters", Some("write `memory`".to_owned())),
+    }
+    let hint = Some("write `sqlite:gatehouse.db`".to_owned());
+    match storage.database.split_once(':') {
+        Some(("sqlite", "")) => check.error_at("storage.database", "`sqlite:` without a file name", hint),
+        // `sqlite://name` is what other tools write.
+        Some(("sqlite", name)) => return Some(data_dir.join(name.strip_prefix("//").unwrap_or(name))),
+        Some(("postgres" | "postgresql", _)) => {
+            let message = "this release keeps its tables in SQLite only; Postgres comes with a later release";
+            check.error_at("storage.database", message, hint);
+        }
+        _ => check.error_at("storage.database", "not a database", hint),
+    }
+    None
+}
+
+pub(super) fn auth(auth: written::Auth, check: &mut Check) -> Auth {
+    if !auth.jwt.is_empty() {
+        let message = "signed tokens come with a later release";
+        check.error_at("auth.jwt", message, Some("remove it; keys work today".to_owned()));
+    }
+    let admin_key = auth.admin_key.map(|key| key.0).filter(|key| !key.is_empty());
+    if admin_key.as_ref().is_some_and(|key| key.reveal().chars().count() < KEY_CHARS_MIN) {
+        let hint = "make one: openssl rand -hex 32".to_owned();
+        check.error_at("auth.admin_key", format!("shorter than {KEY_CHARS_MIN} characters"), Some(hint));
+    }
+    Auth { admin_key, anonymous: auth.anonymous }
+}
+
+pub(super) fn tls(tls: Option<written::Tls>, around: &Surroundings<'_>, check: &mut Check) -> Option<Tls> {
+    let tls = tls?;
+    let mut file = |path: &str, name: &str, content: &str| {
+        let at = around.folder.join(name);
+        match (around.read)(&at) {
+            Ok(text) if text.contains(content) => {}
+            Ok(_) => check.error_at(path, format!("{} holds no PEM {content}", at.display()), None),
+            Err(error) => check.error_at(path, format!("cannot read {}: {error}", at.display()), None),
+        }
+        at
+    };
+    Some(Tls {
+        cert_file: file("tls.cert_file", &tls.cert_file, "CERTIFICATE"),
+        key_file: file("tls.key_file", &tls.key_file, "PRIVATE KEY"),
+    })
+}
+
+pub(super) fn caps(written: &written::Server, check: &mut Check) -> Option<Server> {
+    const BODY_BYTES_TOP: u64 = 1024 * 1024 * 1024;
+    if written.body_bytes_max == 0 || written.body_bytes_max > BODY_BYTES_TOP {
+        check.error_at("server.body_bytes_max", format!("not a size from 1 to {BODY_BYTES_TOP} bytes"), None);
+    }
+    for (path, count) in
+        [("server.connections_max", written.connections_max), ("server.in_flight_max", written.in_flight_max)]
+    {
+        if count == 0 {
+            check.error_at(path, "0 would refuse everything", None);
+        }
+    }
+    if written.workers.is_some_and(|workers| workers == 0 || workers > 1024) {
+        let hint = "leave it out for one per core".to_owned();
+        check.error_at("server.workers", "not a number from 1 to 1024", Some(hint));
+    }
+    let mut time = |name: &str, secs: f64| -> Option<Duration> { seconds(&format!("server.{name}"), secs, check) };
+    let header_timeout = time("header_timeout_secs", written.header_timeout_secs);
+    let body_timeout = time("body_timeout_secs", written.body_timeout_secs);
+    let idle_timeout = time("idle_timeout_secs", written.idle_timeout_secs);
+    let drain = time("drain_secs", written.drain_secs);
+    Some(Server {
+        body_bytes_max: written.body_bytes_max,
+        header_timeout: header_timeout?,
+        body_timeout: body_timeout?,
+        idle_timeout: idle_timeout?,
+        connections_max: written.connections_max,
+        in_flight_max: written.in_flight_max,
+        drain: drain?,
+        workers: written.workers,
+    })
+}
+
+pub(super) fn telemetry(written: written::Telemetry, check: &mut Check) -> Option<Telemetry> {
+    let otlp = match written.otlp.as_str() {
+        "" => None,
+        url => Some(endpoint("telemetry.otlp", url, check)?),
+    };
+    Some(Telemetry { otlp, log: written.log, content: written.content })
+}

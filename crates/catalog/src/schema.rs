@@ -1,0 +1,75 @@
+//! The JSON Schema of the configuration file, derived from the structs in `written`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::written;
+
+/// The names other crates own: which kinds of provider and which strategies there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Values of `providers.*.kind`.
+    pub provider_kinds: &'a [&'a str],
+    /// Values of `models.*.strategy`.
+    pub strategies: &'a [&'a str],
+}
+
+/// The schema editors use (`gatehouse schema`): every value may also be a `${…}` reference.
+#[must_use]
+pub fn published(known: Known<'_>) -> Value {
+    let mut schema = exact(known);
+    let defs = schema.get_mut("$defs").and_then(Value::as_object_mut).into_iter().flat_map(|defs| defs.values_mut());
+    for object in defs {
+        allow_references(object);
+    }
+    allow_references(&mut schema);
+    schema
+}
+
+/// The schema after references are resolved: what the shape check walks.
+pub(crate) fn exact(known: Known<'_>) -> Value {
+    let mut schema = schemars::schema_for!(written::File).to_value();
+    limit_names(&mut schema, "Provider", "kind", known.provider_kinds);
+    limit_names(&mut schema, "Model", "strategy", known.strategies);
+    schema
+}
+
+fn limit_names(schema: &mut Value, object: &str, property: &str, names: &[&str]) {
+    let place = schema.pointer_mut(&format!("/$defs/{object}/properties/{property}")).and_then(Value::as_object_mut);
+    if let Some(place) = place {
+        place.insert("enum".to_owned(), json!(names));
+        place.insert("type".to_owned(), json!("string"));
+    }
+}
+
+/// Numbers, truth values and closed lists of names also take text with a reference in it.
+fn allow_references(object: &mut Value) {
+    let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for property in properties.values_mut() {
+        let Some(fields) = property.as_object_mut() else { continue };
+        let closed = fields.contains_key("enum")
+            || ["integer", "number", "boolean"].iter().any(|kind| allows(fields.get("type"), kind));
+        if !closed {
+            continue;
+        }
+        let mut outer = BTreeMap::new();
+        for kept in ["description", "default"] {
+            if let Some(value) = fields.remove(kept) {
+                outer.insert(kept, value);
+            }
+        }
+        let reference = json!({ "type": "string", "pattern": r"\$\{.+\}" });
+        outer.insert("anyOf", json!([Value::Object(std::mem::take(fields)), reference]));
+        *property = json!(outer);
+    }
+}
+
+/// Whether a `type` of a schema, one name or a list of them, allows a type.
+pub(crate) fn allows(kinds: Option<&Value>, kind: &str) -> bool {
+    match kinds {
+        Some(Value::String(one)) => one == kind,
+        Some(Value::Array(several)) => several.iter().any(|one| one == kind),
+        _ => false,
+    }
+}

@@ -1,0 +1,62 @@
+//! What the loader accepts, refuses and says, as its users see it.
+
+mod hostile;
+mod meaning;
+mod places;
+mod references;
+
+use std::io;
+use std::path::Path;
+
+use crate::{Config, Known, Loaded, Problems, Surroundings, load};
+
+pub(super) const KNOWN: Known<'static> = Known {
+    provider_kinds: &["openai", "anthropic", "gemini", "bedrock", "openai-compatible", "demo"],
+    strategies: &["weighted", "priority", "least_busy", "lowest_latency", "lowest_cost", "headroom"],
+};
+
+/// Loads with a small world around: two variables and two files.
+pub(super) fn read(text: impl AsRef<[u8]>) -> Result<Loaded, Problems> {
+    let env = |name: &str| match name {
+        "OPENAI_API_KEY" => Some("sk-from-the-environment".to_owned()),
+        "PORT" => Some("9000".to_owned()),
+        "EMPTY" => Some(String::new()),
+        "YAML" => Some("x, listen: 0.0.0.0:1".to_owned()),
+        _ => None,
+    };
+    let file = |path: &Path| match path.to_str() {
+        Some("/run/secrets/key") => Ok("sk-from-a-file\n".to_owned()),
+        Some("/etc/gatehouse/cert.pem") => Ok("-----BEGIN CERTIFICATE-----".to_owned()),
+        _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+    };
+    let folder = Path::new("/etc/gatehouse");
+    load(text.as_ref(), &Surroundings { file_name: "gatehouse.yaml", folder, env: &env, read: &file, known: KNOWN })
+}
+
+pub(super) fn good(text: &str) -> Config {
+    match read(text) {
+        Ok(loaded) => loaded.config,
+        Err(problems) => panic!("refused:\n{problems}"),
+    }
+}
+
+/// The problems, one a line.
+pub(super) fn bad(text: impl AsRef<[u8]>) -> String {
+    match read(text) {
+        Ok(_) => panic!("accepted"),
+        Err(problems) => problems.to_string(),
+    }
+}
+
+/// Asserts that a text is refused with exactly these lines.
+#[track_caller]
+pub(super) fn refused(text: &str, lines: &[&str]) {
+    assert_eq!(bad(text).lines().collect::<Vec<_>>(), lines);
+}
+
+pub(super) fn warnings(text: &str) -> Vec<String> {
+    match read(text) {
+        Ok(loaded) => loaded.warnings.iter().map(ToString::to_string).collect(),
+        Err(problems) => panic!("refused:\n{problems}"),
+    }
+}

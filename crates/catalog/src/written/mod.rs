@@ -1,0 +1,131 @@
+//! The configuration file as people write it: one struct per section, nothing checked but shape.
+//!
+//! These structs are the only list of keys there is: the JSON Schema, the shape check with its "did you mean" and
+//! docs/configuration.md are all derived from or tested against them, and a doc comment here is the description an
+//! editor shows. `resolve` turns them into a `Config`.
+
+mod keys;
+mod models;
+mod providers;
+mod server;
+
+use std::collections::BTreeMap;
+
+use gatehouse_domain::Secret;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
+
+pub use keys::{Budget, BudgetWindow, Key, Limit, LimitWindow};
+pub use models::{Model, Target};
+pub use providers::{Provider, Timeouts};
+pub use server::{Auth, Content, LogFormat, Server, Storage, Telemetry, Tls};
+
+/// The whole file. Unknown keys are errors; `${NAME}`, `${NAME:-default}` and `${file:/path}` may stand in any value.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "gatehouse.yaml")]
+pub struct File {
+    /// Address and port of LLM traffic, admin API and console. Never all interfaces unless written so.
+    pub listen: String,
+    /// Moves admin API, console and `/metrics` to an address of their own, away from the data plane.
+    pub admin_listen: Option<String>,
+    /// The URL under which clients reach this gateway. Without it: `http://` (or `https://`) and `listen`.
+    pub public_url: Option<String>,
+    /// Folder for the database, the usage journal and generated secrets; relative to the folder of this file.
+    pub data_dir: String,
+    /// Where state is kept.
+    pub storage: Storage,
+    /// Who may use the admin API, and whether callers without a key may come in.
+    pub auth: Auth,
+    /// Serve HTTPS with this certificate instead of HTTP.
+    pub tls: Option<Tls>,
+    /// Sizes, timers and caps of the listener.
+    pub server: Server,
+    /// Who serves models, by a name of your choice.
+    pub providers: BTreeMap<String, Provider>,
+    /// What clients send as "model". A name may end in `*`: `openai/*` takes every name that starts with `openai/`,
+    /// and a target model `*` stands for the part that matched.
+    pub models: BTreeMap<String, Model>,
+    /// Keys that callers present. More can be made through the admin API; these are read-only there.
+    pub keys: Vec<Key>,
+    /// Prices where the built-in catalogue has none or another one.
+    pub prices: Prices,
+    /// Logs and traces.
+    pub telemetry: Telemetry,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            admin_listen: None,
+            public_url: None,
+            data_dir: "./gatehouse-data".to_owned(),
+            storage: Storage::default(),
+            auth: Auth::default(),
+            tls: None,
+            server: Server::default(),
+            providers: BTreeMap::new(),
+            models: BTreeMap::new(),
+            keys: Vec::new(),
+            prices: Prices::default(),
+            telemetry: Telemetry::default(),
+        }
+    }
+}
+
+/// Prices of your own.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Prices {
+    /// By `provider/model`, as the ledger names a target.
+    pub overrides: BTreeMap<String, Price>,
+}
+
+/// What one model costs, in USD per million tokens. A kind of token without a price costs what the plain kind costs.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Input tokens.
+    pub input: f64,
+    /// Output tokens.
+    pub output: f64,
+    /// Input read from the provider's prompt cache.
+    pub cache_read: Option<f64>,
+    /// Input written to the prompt cache for five minutes, or for the provider's only lifetime.
+    pub cache_write: Option<f64>,
+    /// Input written to the prompt cache for one hour.
+    pub cache_write_1h: Option<f64>,
+    /// Reasoning tokens.
+    pub reasoning: Option<f64>,
+    /// Audio input.
+    pub input_audio: Option<f64>,
+    /// Audio output.
+    pub output_audio: Option<f64>,
+    /// Image input.
+    pub input_image: Option<f64>,
+    /// Image output.
+    pub output_image: Option<f64>,
+}
+
+/// A value nobody may see. Write a reference such as `${OPENAI_API_KEY}` rather than the value itself.
+#[derive(Clone, Debug)]
+pub struct SecretText(pub Secret);
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
+    }
+}
+
+impl JsonSchema for SecretText {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Secret".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "writeOnly": true })
+    }
+}

@@ -1,0 +1,117 @@
+//! Sections about the process itself: storage, admission, TLS, caps, telemetry.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::SecretText;
+
+/// Where state is kept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    /// `sqlite:` and a file name inside `data_dir` (or an absolute path).
+    pub database: String,
+    /// Counters of limits and budgets: `memory`.
+    pub shared: String,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { database: "sqlite:gatehouse.db".to_owned(), shared: "memory".to_owned() }
+    }
+}
+
+/// Who may come in besides the holders of keys.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// Key of the admin API, 16 characters or more. Empty: only the claim link opens the console.
+    pub admin_key: Option<SecretText>,
+    /// Lets callers without a key in, as principal `anonymous`. For laptops.
+    pub anonymous: bool,
+    /// Issuers of signed tokens. Comes with a later release; must be empty.
+    pub jwt: Vec<serde_json::Value>,
+}
+
+/// A certificate to serve HTTPS with.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file with the certificate chain, the leaf first; relative to the folder of this file.
+    pub cert_file: String,
+    /// PEM file with the private key.
+    pub key_file: String,
+}
+
+/// Sizes, timers and caps of the listener.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// The largest request body, after decompression, in bytes.
+    pub body_bytes_max: u64,
+    /// How long a client may take to send the head of a request, in seconds.
+    pub header_timeout_secs: f64,
+    /// How long a client may take to send a body, in seconds.
+    pub body_timeout_secs: f64,
+    /// How long a connection may be without a request, in seconds.
+    pub idle_timeout_secs: f64,
+    /// The most connections at once.
+    pub connections_max: u32,
+    /// The most calls at once; one more is told to come back later.
+    pub in_flight_max: u32,
+    /// How long calls may take to finish after a stop signal, in seconds.
+    pub drain_secs: f64,
+    /// Threads of the data plane. Without it: one per core.
+    pub workers: Option<u16>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 32 * 1024 * 1024,
+            header_timeout_secs: 10.0,
+            body_timeout_secs: 60.0,
+            idle_timeout_secs: 75.0,
+            connections_max: 10_000,
+            in_flight_max: 5_000,
+            drain_secs: 30.0,
+            workers: None,
+        }
+    }
+}
+
+/// Logs and traces.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// URL of an OTLP/HTTP collector. Empty: no traces are sent.
+    pub otlp: String,
+    /// The form of log lines on standard error.
+    pub log: LogFormat,
+    /// Whether prompts and answers ride in traces.
+    pub content: Content,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+    /// No line per call; diagnostics stay, as text.
+    Off,
+}
+
+/// Whether prompts and answers ride in traces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// Never.
+    #[default]
+    Off,
+    /// Whole. They may hold personal data and secrets: know who reads your collector.
+    On,
+}

@@ -1,0 +1,96 @@
+//! The command line: every command, argument and help text.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::commands::{connect, keys, prices, serve, up, usage};
+use crate::output::Format;
+pub(crate) use crate::place::PlaceArguments;
+
+/// One front door for models, tools and agents.
+#[derive(Debug, Parser)]
+#[command(name = "gatehouse", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 done, 1 something is wrong (the error says what to do next), 2 wrong usage.")]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Everything the binary does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start in the first minute: a demo model, a first key, lines to paste.
+    Up(up::Arguments),
+    /// Serve a configuration file.
+    Serve(serve::Arguments),
+    /// Check a configuration file with the same code start-up uses.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Print the JSON Schema of the configuration file.
+    Schema,
+    /// Print shell completions.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Point a client at the gateway: print its configuration, write it, or take it back.
+    Connect(connect::Arguments),
+    /// Make, list, take back and rotate keys.
+    Keys {
+        /// What to do.
+        #[command(subcommand)]
+        action: keys::Action,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Report what was used and what it cost.
+    Usage {
+        /// What to do.
+        #[command(subcommand)]
+        action: usage::Action,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show prices, or store a price file of your own.
+    Prices {
+        /// What to do.
+        #[command(subcommand)]
+        action: prices::Action,
+        /// The configuration whose prices and data folder are meant.
+        #[arg(long, value_name = "FILE", global = true)]
+        config: Option<PathBuf>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Look for what is wrong: configuration, data folder, database, providers, or a running gateway.
+    Doctor {
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// How a listing is printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Output {
+    /// The form of the listing.
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub(crate) output: Format,
+}

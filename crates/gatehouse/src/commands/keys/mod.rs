@@ -1,0 +1,142 @@
+//! `gatehouse keys create|list|revoke|rotate`, on a data folder or through a running gateway.
+//!
+//! Both ways give the same rows, with the field names of `/api/v1/keys`.
+
+mod local;
+mod remote;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use crate::cli::{Output, PlaceArguments};
+use crate::failure::Failure;
+use crate::output::Listing;
+use crate::place::Place;
+
+/// The fields a table shows.
+const COLUMNS: &[&str] = &["id", "name", "state", "shown", "team", "models", "source"];
+
+/// What to do with keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Make a key. Its secret is shown once.
+    Create(Create),
+    /// List keys.
+    List,
+    /// Take a key back, at once and for good.
+    Revoke {
+        /// Its id (`gatehouse keys list`).
+        id: String,
+    },
+    /// Give a key a new secret under the same id.
+    Rotate {
+        /// Its id (`gatehouse keys list`).
+        id: String,
+        /// Seconds for which the secret it has stays good; 0 for a leaked one.
+        #[arg(long, default_value_t = 3_600)]
+        overlap_secs: u64,
+    },
+}
+
+/// A key to make.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// What people call it.
+    pub(crate) name: String,
+    /// The team that pays.
+    #[arg(long)]
+    pub(crate) team: Option<String>,
+    /// A model it may use, or `prefix*`; may be given more than once. Without any: all.
+    #[arg(long = "model", value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+    /// How fast it may call: requests=600/minute, tokens=200000/minute or concurrent=50; may be given more than once.
+    #[arg(long = "limit", value_name = "LIMIT", value_parser = limit)]
+    pub(crate) limits: Vec<Value>,
+    /// How much it may spend: 100/month (USD); may be given more than once.
+    #[arg(long = "budget", value_name = "BUDGET", value_parser = budget)]
+    pub(crate) budgets: Vec<Value>,
+    /// The first moment it no longer works: 2027-01-01 (UTC) or 2027-01-01T12:00:00Z.
+    #[arg(long)]
+    pub(crate) expires: Option<String>,
+}
+
+/// Does it.
+pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) -> Result<(), Failure> {
+    let listing = match Place::open(place).await? {
+        Place::Gateway(client) => remote::run(action, &client).await?,
+        Place::Folder(folder) => {
+            let listing = local::run(action, &folder).await;
+            folder.store.close().await;
+            listing?
+        }
+    };
+    listing.write(output.output, &mut std::io::stdout().lock())
+}
+
+fn listed(keys: Vec<Map<String, Value>>) -> Listing {
+    Listing::new(COLUMNS.iter().copied(), keys)
+}
+
+/// A key with the secret that is shown this once: one row.
+fn issued(mut key: Map<String, Value>, secret: Value) -> Listing {
+    key.insert("secret".to_owned(), secret);
+    Listing::new(["id", "name", "secret"], vec![key])
+}
+
+/// The fields of a row.
+fn object(row: Value) -> Map<String, Value> {
+    match row {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// `requests=600/minute`, `tokens=200000/minute`, `concurrent=50`.
+fn limit(text: &str) -> Result<Value, String> {
+    const FORM: &str = "write requests=600/minute, tokens=200000/minute or concurrent=50";
+    let (what, rest) = text.split_once('=').ok_or(FORM)?;
+    let (count, window) = match rest.split_once('/') {
+        Some((count, window)) => (count, Some(window)),
+        None => (rest, None),
+    };
+    let count: u64 = count.parse().ok().filter(|count| *count > 0).ok_or(FORM)?;
+    match (what, window) {
+        ("requests" | "tokens", Some("second" | "minute" | "hour" | "day")) => {
+            Ok(json!({ what: count, "per": window }))
+        }
+        ("concurrent", None) if count <= u64::from(u32::MAX) => Ok(json!({ what: count })),
+        ("requests" | "tokens", Some(_)) => Err("the window is second, minute, hour or day".to_owned()),
+        _ => Err(FORM.to_owned()),
+    }
+}
+
+/// `100/month`.
+fn budget(text: &str) -> Result<Value, String> {
+    const FORM: &str = "write an amount in USD and a window: 100/month (day, week, month or life)";
+    let (usd, window) = text.split_once('/').ok_or(FORM)?;
+    let usd: f64 = usd.trim_start_matches('$').parse().map_err(|_| FORM)?;
+    let known = ["day", "week", "month", "life"].contains(&window);
+    if known && usd > 0.0 && usd <= 1e9 { Ok(json!({ "usd": usd, "per": window })) } else { Err(FORM.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_written_as_in_the_configuration_file() {
+        assert_eq!(limit("requests=600/minute"), Ok(json!({"requests": 600, "per": "minute"})));
+        assert_eq!(limit("concurrent=50"), Ok(json!({"concurrent": 50})));
+        for text in ["", "requests=600", "requests=0/minute", "tokens=1/month", "concurrent=1/day", "x=1/day"] {
+            assert!(limit(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn budgets_are_amounts_and_windows() {
+        assert_eq!(budget("$0.5/day"), Ok(json!({"usd": 0.5, "per": "day"})));
+        for text in ["", "100", "-1/day", "nan/day", "0/day", "1/second"] {
+            assert!(budget(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Keys through the admin API.
+
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use super::{Action, Create, issued, listed, object};
+use crate::admin_client::{AdminClient, encoded};
+use crate::failure::Failure;
+use crate::output::Listing;
+
+/// Keys asked for at once.
+const PAGE: u32 = 1_000;
+
+/// Does it.
+pub(super) async fn run(action: Action, client: &AdminClient) -> Result<Listing, Failure> {
+    match action {
+        Action::Create(wanted) => {
+            let answer = client.ask(Method::POST, "/api/v1/keys", Some(&wanted_body(&wanted))).await?;
+            Ok(issued_from(&answer))
+        }
+        Action::List => Ok(listed(all(client).await?)),
+        Action::Revoke { id } => {
+            let path = format!("/api/v1/keys/{}", encoded(&id));
+            Ok(listed(vec![object(client.ask(Method::DELETE, &path, None).await?)]))
+        }
+        Action::Rotate { id, overlap_secs } => {
+            let path = format!("/api/v1/keys/{}/rotate", encoded(&id));
+            let answer = client.ask(Method::POST, &path, Some(&json!({ "overlap_secs": overlap_secs }))).await?;
+            Ok(issued_from(&answer))
+        }
+    }
+}
+
+fn issued_from(answer: &Value) -> Listing {
+    issued(object(answer["key"].clone()), answer["secret"].clone())
+}
+
+fn wanted_body(wanted: &Create) -> Value {
+    let mut body = json!({
+        "name": wanted.name,
+        "models": wanted.models,
+        "limits": wanted.limits,
+        "budgets": wanted.budgets,
+    });
+    for (field, value) in [("team", &wanted.team), ("expires", &wanted.expires)] {
+        if let Some(value) = value {
+            body[field] = json!(value);
+        }
+    }
+    body
+}
+
+/// Every page.
+async fn all(client: &AdminClient) -> Result<Vec<Map<String, Value>>, Failure> {
+    let mut rows = Vec::new();
+    let mut path = format!("/api/v1/keys?limit={PAGE}");
+    loop {
+        let page = client.ask(Method::GET, &path, None).await?;
+        let before = rows.len();
+        rows.extend(page["rows"].as_array().into_iter().flatten().cloned().map(object));
+        match page["next_cursor"].as_str() {
+            // An empty page that names a next one would go on for ever.
+            Some(next) if rows.len() > before => path = format!("/api/v1/keys?limit={PAGE}&cursor={}", encoded(next)),
+            _ => return Ok(rows),
+        }
+    }
+}

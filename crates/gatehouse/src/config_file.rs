@@ -1,0 +1,102 @@
+//! The configuration file on this machine: `catalog` with a real environment and a real file system around it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use gatehouse_catalog::{DEFAULT_NAME, DEFAULT_YAML, Known, Loaded, Price, Problems, Surroundings};
+use gatehouse_llm_gateway::providers;
+use gatehouse_llm_router::strategies;
+
+use crate::failure::Failure;
+
+/// The largest file a `${file:…}` may name.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A price file that `gatehouse prices update` stored, inside the data folder.
+pub(crate) const PRICE_FILE: &str = "prices.yaml";
+
+/// Names of provider kinds and strategies, from the crates that own them.
+pub(crate) struct Names {
+    provider_kinds: Vec<&'static str>,
+    strategies: Vec<&'static str>,
+}
+
+impl Names {
+    /// All of them.
+    pub(crate) fn all() -> Self {
+        Self {
+            provider_kinds: providers::ALL.iter().map(|kind| kind.name).collect(),
+            strategies: strategies::ALL.iter().map(|strategy| strategy.name).collect(),
+        }
+    }
+
+    /// As the catalog takes them.
+    pub(crate) fn known(&self) -> Known<'_> {
+        Known { provider_kinds: &self.provider_kinds, strategies: &self.strategies }
+    }
+}
+
+/// Loads a file, or without one the built-in default.
+pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, Failure> {
+    let (file, bytes) = match file {
+        Some(file) => (file, read(file)?),
+        None => (Path::new(DEFAULT_NAME), DEFAULT_YAML.as_bytes().to_vec()),
+    };
+    let mut loaded = problems_as_failure(check(file, &bytes), file)?;
+    let stored = stored_prices(&loaded.config.data_dir)?;
+    // What the configuration says comes before what was stored.
+    for (name, price) in stored {
+        loaded.config.prices.entry(name).or_insert(price);
+    }
+    Ok(loaded)
+}
+
+/// The prices that `gatehouse prices update` stored in a data folder.
+fn stored_prices(data_dir: &Path) -> Result<BTreeMap<String, Price>, Failure> {
+    let file = data_dir.join(PRICE_FILE);
+    match fs::read(&file) {
+        Ok(bytes) => problems_as_failure(gatehouse_catalog::load_prices(&bytes, &file.display().to_string()), &file),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(BTreeMap::new()),
+        Err(error) => {
+            Err(Failure::problem(format!("cannot read {}: {error}", file.display()), "check who may read it"))
+        }
+    }
+}
+
+/// Reads a configuration file.
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(file).map_err(|error| {
+        Failure::problem(format!("cannot read {}: {error}", file.display()), "give the path of a configuration file")
+    })
+}
+
+/// Checks the content of a file against everything on this machine.
+pub(crate) fn check(file: &Path, bytes: &[u8]) -> Result<Loaded, Problems> {
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let env = |name: &str| std::env::var(name).ok();
+    let name = file.display().to_string();
+    let names = Names::all();
+    let around = Surroundings { file_name: &name, folder, env: &env, read: &read_text, known: names.known() };
+    gatehouse_catalog::load(bytes, &around)
+}
+
+fn read_text(path: &Path) -> std::io::Result<String> {
+    let length = fs::metadata(path)?.len();
+    if length > FILE_BYTES_MAX {
+        return Err(std::io::Error::other(format!("{length} bytes are more than {FILE_BYTES_MAX}")));
+    }
+    fs::read_to_string(path)
+}
+
+/// Problems as the end of a command.
+pub(crate) fn problems_as_failure<T>(loaded: Result<T, Problems>, file: &Path) -> Result<T, Failure> {
+    loaded.map_err(|problems| {
+        let next = "mend the lines above; `gatehouse check` runs the same checks without starting anything";
+        Failure::problem(format!("{} cannot be used:\n{problems}", file.display()), next)
+    })
+}

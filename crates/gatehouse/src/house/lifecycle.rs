@@ -1,0 +1,343 @@
+//! From start to exit: recover, put the configuration in force, serve, watch for changes, drain.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use gatehouse_catalog::Config;
+use gatehouse_domain::Secret;
+use gatehouse_pipeline::outbox::{Outbox, SWAP_EVERY};
+use gatehouse_pipeline::{Core, CoreParts, Shared};
+use gatehouse_server::control::{Control, Operations as _};
+use gatehouse_server::{Caps, ControlPlane, CoreSeed, Cores, Drained, Serves, TlsFiles, TlsReload, admin};
+use gatehouse_store::journal::JournalWriter;
+use gatehouse_store::{Pepper, Shipper, Store};
+use gatehouse_telemetry::Consumer;
+use gatehouse_upstream::{Pool, PoolLimits, Tls, tls_config};
+use notify::Watcher as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use super::parts::{Parts, log_format};
+use super::source::{Overrides, Source, Started};
+use super::{House, tokens};
+use crate::failure::Failure;
+
+/// How often the database is asked whether another process changed keys.
+const KEYS_EVERY: Duration = Duration::from_secs(1);
+/// Editors write a file in several steps; a change is read once it has been quiet this long.
+const FILE_QUIET: Duration = Duration::from_millis(100);
+/// Longest time for shipping the journal and the last telemetry at exit.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// The configuration file; the built-in default without one.
+    pub(crate) file: Option<PathBuf>,
+    /// `--listen`.
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// `--data-dir`.
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// What a caller of [`run`] is told once the gateway serves.
+pub(crate) struct Ready<'a> {
+    /// The bound address.
+    pub(crate) address: std::net::SocketAddr,
+    /// The configuration in force.
+    pub(crate) config: &'a Config,
+    /// The database, for a first key.
+    pub(crate) store: &'a Store,
+    /// What keys are hashed with.
+    pub(crate) pepper: &'a Pepper,
+    /// The claim link's token, while nobody has claimed the gateway.
+    pub(crate) claim: Option<Secret>,
+}
+
+/// Runs the gateway until it is told to stop. `ready` is called once, when it serves; what it made (a first key) is in
+/// force right after.
+///
+/// # Errors
+/// When it cannot start. Once it serves, nothing but a signal ends it.
+pub(crate) fn run<F>(options: Options, ready: F) -> Result<(), Failure>
+where
+    F: AsyncFnOnce(Ready<'_>) -> Result<(), Failure>,
+{
+    let source = Source { file: options.file, over: Overrides { listen: options.listen, data_dir: options.data_dir } };
+    let started = source.load_at_start()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(8)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .map_err(|error| failure("the runtime cannot be started", error))?;
+    let served = runtime.block_on(serve(source, started, ready));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served
+}
+
+async fn serve<F>(source: Source, started: Started, ready: F) -> Result<(), Failure>
+where
+    F: AsyncFnOnce(Ready<'_>) -> Result<(), Failure>,
+{
+    let config = started.loaded.config.clone();
+    // A second subscriber cannot be set in one process; the first one stays then.
+    drop(gatehouse_telemetry::init_diagnostics(log_format(config.telemetry.log), "info"));
+    let tls = tls_config(None).map_err(|error| failure("TLS cannot be set up", error))?;
+    let Parts { house, mut shipper, writers, outboxes, consumer } = Parts::open(&config, source, &tls).await?;
+    recover(&mut shipper).await?;
+    let shared = put_in_force(&house, started).await?;
+    let certificates = TlsReload::default();
+    load_certificates(&certificates, &config)?;
+    let cores = start_cores(&house, &config, &shared, &certificates, cores(&shared, &tls, writers, &outboxes))?;
+    let (stop, stopping) = watch::channel(false);
+    let shipping = tokio::spawn(ship(shipper, stopping.clone()));
+    let telemetry = tokio::spawn(consume(Arc::clone(&house), consumer, outboxes, stopping));
+    tokio::spawn(tokens::keep_fresh(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
+    tokio::spawn(watch_keys(Arc::clone(&house)));
+    let _watcher = watch_file(&house, &certificates)?;
+    let claim = admin::issue_claim(&house.store, &house.pepper).await.map_err(|error| failure("the claim link cannot be made", error))?;
+    let address = cores[0].address();
+    ready(Ready { address, config: &config, store: &house.store, pepper: &house.pepper, claim }).await?;
+    house.keys_changed().await;
+    say_listening(&cores, config.tls.is_some());
+    drop(sd_notify::notify(&[sd_notify::NotifyState::Ready]));
+    until_told(&house, &certificates).await?;
+    drop(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
+    drain(cores, &shared, config.server.drain).await;
+    stop.send_replace(true);
+    drop(tokio::time::timeout(FLUSH, telemetry).await);
+    drop(tokio::time::timeout(FLUSH * 2, shipping).await);
+    house.store.close().await;
+    Ok(())
+}
+
+async fn recover(shipper: &mut Shipper) -> Result<(), Failure> {
+    let recovery = shipper.recover().await.map_err(|error| failure("the usage journal cannot be shipped", error))?;
+    if recovery.rows > 0 {
+        tracing::info!(rows = recovery.rows, interrupted = recovery.interrupted, "usage of an earlier process recovered");
+    }
+    Ok(())
+}
+
+async fn put_in_force(house: &Arc<House>, started: Started) -> Result<Arc<Shared>, Failure> {
+    let Started { loaded, from, refused } = started;
+    let data_dir = loaded.config.data_dir.clone();
+    house.apply(Arc::new(loaded), &from).await.map_err(|error| {
+        let next = "mend the lines above; `gatehouse check` runs the same checks";
+        Failure::problem(format!("{} cannot be used:\n{error}", house.source.name()), next)
+    })?;
+    match refused {
+        None => house.source.keep(&data_dir),
+        Some(text) => {
+            tracing::error!(problem = text, "the configuration file is broken; started with the last good one");
+            drop(house.refused(&text));
+        }
+    }
+    house.shared().map(Arc::clone).ok_or_else(|| Failure::problem("no configuration is in force", "this is a defect; please report it"))
+}
+
+fn load_certificates(certificates: &TlsReload, config: &Config) -> Result<(), Failure> {
+    let Some(tls) = &config.tls else { return Ok(()) };
+    let files = TlsFiles { certificate: tls.cert_file.clone(), key: tls.key_file.clone() };
+    certificates.load(&files).map_err(|error| failure("the certificate cannot be used", error))
+}
+
+/// One core's state for each journal writer.
+fn cores(shared: &Arc<Shared>, tls: &Tls, writers: Vec<JournalWriter>, outboxes: &[Arc<Outbox>]) -> Vec<Arc<Core>> {
+    let core = |(journal, outbox): (JournalWriter, &Arc<Outbox>)| {
+        let pool = Pool::new(Arc::clone(tls), PoolLimits::default());
+        Arc::new(Core::new(CoreParts { shared: Arc::clone(shared), pool, journal, outbox: Arc::clone(outbox) }))
+    };
+    writers.into_iter().zip(outboxes).map(core).collect()
+}
+
+fn start_cores(
+    house: &Arc<House>,
+    config: &Config,
+    shared: &Arc<Shared>,
+    certificates: &TlsReload,
+    cores: Vec<Arc<Core>>,
+) -> Result<Vec<Cores>, Failure> {
+    let operations: Arc<House> = Arc::clone(house);
+    let control = Control { store: house.store.clone(), pepper: house.pepper.clone(), operations };
+    let caps = Caps {
+        connections_max: (config.server.connections_max as usize).div_ceil(cores.len()),
+        header_timeout: config.server.header_timeout,
+        ..Caps::default()
+    };
+    let mut seed = CoreSeed {
+        address: config.listen,
+        serves: if config.admin_listen.is_some() { Serves::DataOnly } else { Serves::Both },
+        caps,
+        tls: certificates.clone(),
+        shared: Arc::clone(shared),
+        control: ControlPlane { router: admin::router(control), runtime: tokio::runtime::Handle::current() },
+    };
+    let bind = |address, error: io::Error| {
+        Failure::problem(format!("cannot listen on {address}: {error}"), "free the address, or set another with `listen:` or --listen")
+    };
+    let mut running = vec![Cores::start(&seed, cores).map_err(|error| bind(config.listen, error))?];
+    if let Some(address) = config.admin_listen {
+        seed.address = address;
+        seed.serves = Serves::Both;
+        running.push(Cores::start_control(&seed).map_err(|error| bind(address, error))?);
+    }
+    Ok(running)
+}
+
+/// Ships the journal until told to stop, then what is left.
+async fn ship(mut shipper: Shipper, mut stopping: watch::Receiver<bool>) {
+    shipper
+        .run(async move {
+            // An error means that the sender is gone, which is a stop, too.
+            drop(stopping.wait_for(|stop| *stop).await);
+        })
+        .await;
+    let drained = shipper.drain(tokio::time::Instant::now() + FLUSH).await;
+    if !drained.complete || drained.open > 0 {
+        tracing::warn!(open = drained.open, complete = drained.complete, "usage is left in the journal; the next start ships it");
+    }
+}
+
+/// Hands outcomes to metrics, log and traces.
+async fn consume(house: Arc<House>, mut consumer: Consumer, outboxes: Vec<Arc<Outbox>>, stopping: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(SWAP_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut batch = Vec::new();
+    let mut generation = 0;
+    loop {
+        ticks.tick().await;
+        let last = *stopping.borrow();
+        let (now, vocabulary) = {
+            let state = house.state();
+            (state.generation, Arc::clone(&state.vocabulary))
+        };
+        if now != generation {
+            generation = now;
+            consumer.learn(vocabulary);
+        }
+        for outbox in &outboxes {
+            outbox.swap(&mut batch);
+            consumer.take(&batch);
+        }
+        if last {
+            return consumer.close().await;
+        }
+    }
+}
+
+/// Another process (`gatehouse keys …`) may have changed keys.
+async fn watch_keys(house: Arc<House>) {
+    let mut ticks = tokio::time::interval(KEYS_EVERY);
+    let mut known = None;
+    loop {
+        ticks.tick().await;
+        // A database that does not answer now is asked again in a second.
+        let Ok(generation) = house.store.keys_generation().await else { continue };
+        if known.replace(generation).is_some_and(|known| known != generation) {
+            house.keys_changed().await;
+        }
+    }
+}
+
+/// Reloads when the file changes. The folder is watched, because editors and Kubernetes replace the file.
+fn watch_file(house: &Arc<House>, certificates: &TlsReload) -> Result<Option<notify::RecommendedWatcher>, Failure> {
+    let Some(file) = house.source.file.clone() else { return Ok(None) };
+    let (changed, changes) = mpsc::channel(1);
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let name = file.file_name().map(ToOwned::to_owned);
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let ours = |event: &notify::Event| {
+            !event.kind.is_access() && event.paths.iter().any(|path| path.file_name() == name.as_deref() || path.ends_with("..data"))
+        };
+        if event.is_ok_and(|event| ours(&event)) {
+            // Full means that a reload is due already.
+            let _due_already = changed.try_send(());
+        }
+    })
+    .map_err(|error| failure("the configuration file cannot be watched", error))?;
+    watcher
+        .watch(&folder, notify::RecursiveMode::NonRecursive)
+        .map_err(|error| failure("the configuration file cannot be watched", error))?;
+    tokio::spawn(reload_on_change(Arc::clone(house), certificates.clone(), changes));
+    Ok(Some(watcher))
+}
+
+async fn reload_on_change(house: Arc<House>, certificates: TlsReload, mut changes: mpsc::Receiver<()>) {
+    while changes.recv().await.is_some() {
+        while let Ok(Some(())) = tokio::time::timeout(FILE_QUIET, changes.recv()).await {}
+        reload(&house, &certificates).await;
+    }
+}
+
+async fn reload(house: &House, certificates: &TlsReload) {
+    drop(house.reload().await);
+    let loaded = house.state().loaded.clone();
+    if let Some(loaded) = loaded
+        && let Err(failure) = load_certificates(certificates, &loaded.config)
+    {
+        tracing::error!(%failure, "the certificate was not replaced");
+    }
+}
+
+/// Standard error, one JSON line for scripts whatever the log's form: where it listens.
+fn say_listening(cores: &[Cores], tls: bool) {
+    let scheme = if tls { "https" } else { "http" };
+    for (index, running) in cores.iter().enumerate() {
+        let line = serde_json::json!({
+            "level": "info",
+            "msg": "listening",
+            "addr": running.address().to_string(),
+            "url": format!("{scheme}://{}", running.address()),
+            "serves": if index == 0 { "data" } else { "admin" },
+        });
+        // With standard error gone nobody waits for this line.
+        drop(io::Write::write_all(&mut io::stderr().lock(), format!("{line}\n").as_bytes()));
+    }
+}
+
+/// Waits for SIGTERM or SIGINT; SIGHUP reloads.
+async fn until_told(house: &House, certificates: &TlsReload) -> Result<(), Failure> {
+    let listen = |kind| signal(kind).map_err(|error| failure("signals cannot be received", error));
+    let (mut terminate, mut interrupt, mut hangup) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => reload(house, certificates).await,
+        }
+    }
+}
+
+/// Lets running calls finish; a second signal, or the deadline, cuts them.
+async fn drain(cores: Vec<Cores>, shared: &Arc<Shared>, limit: Duration) {
+    shared.draining.store(true, Ordering::Relaxed);
+    tracing::info!(calls = shared.in_flight(), limit_secs = limit.as_secs(), "draining");
+    let waiting = Arc::clone(shared);
+    let drained = tokio::task::spawn_blocking(move || {
+        let deadline = Instant::now() + limit;
+        cores.into_iter().map(|running| running.drain(&waiting, deadline)).collect::<Vec<_>>()
+    });
+    let (Ok(mut again), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+    tokio::select! {
+        ended = drained => {
+            for outcome in ended.unwrap_or_default() {
+                if let Drained::CutOff { calls } = outcome {
+                    tracing::warn!(calls, "calls were cut off: the drain limit was reached");
+                }
+            }
+        }
+        _ = again.recv() => tracing::warn!("second signal: not waiting any longer"),
+        _ = interrupt.recv() => tracing::warn!("second signal: not waiting any longer"),
+    }
+}
+
+fn failure(what: &str, error: impl std::fmt::Display) -> Failure {
+    Failure::problem(format!("{what}: {error}"), "")
+}

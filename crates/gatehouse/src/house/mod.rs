@@ -1,0 +1,166 @@
+//! The running gateway: what is in force, how it is replaced, and what operators may ask of it. Start-up and reload take
+//! the same way through [`House::apply`].
+
+mod demo;
+mod lifecycle;
+mod operations;
+mod parts;
+mod seen;
+mod source;
+mod tokens;
+pub(crate) mod wiring;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwapOption;
+use gatehouse_catalog::Loaded;
+use gatehouse_domain::{Gateway, Now, TokenGrant};
+use gatehouse_llm_gateway::gateway::{BlueprintProblem, LlmGateway};
+use gatehouse_pipeline::outbox::Outbox;
+use gatehouse_pipeline::{Lane, Shared, Snapshot, Token};
+use gatehouse_policy::{Measure, Meters};
+use gatehouse_server::control::ConfigProblem;
+use gatehouse_store::journal::Journal;
+use gatehouse_store::{Payer, Pepper, ShipperStats, Store, StoreError};
+use gatehouse_telemetry::{Exposition, Vocabulary};
+use gatehouse_upstream::HealthTable;
+
+pub(crate) use lifecycle::{Options, Ready, run};
+
+use demo::Demo;
+use source::Source;
+use wiring::KeyRoom;
+
+/// Everything that lives as long as the process.
+pub(crate) struct House {
+    store: Store,
+    pepper: Pepper,
+    journal: Journal,
+    shipped: Arc<ShipperStats>,
+    health: HealthTable,
+    meters: Meters,
+    demo: Demo,
+    source: Source,
+    exposition: Exposition,
+    outboxes: Vec<Arc<Outbox>>,
+    tokens: Mutex<HashMap<String, Arc<ArcSwapOption<Token>>>>,
+    /// Empty until the first configuration is in force.
+    shared: std::sync::OnceLock<Arc<Shared>>,
+    state: Mutex<State>,
+    /// One change at a time.
+    changing: tokio::sync::Mutex<()>,
+}
+
+/// What is in force, and what was refused last.
+#[derive(Default)]
+struct State {
+    loaded: Option<Arc<Loaded>>,
+    grants: Vec<TokenGrant>,
+    vocabulary: Arc<Vocabulary>,
+    generation: u64,
+    from: String,
+    since_unix_ms: u64,
+    problem: Option<ConfigProblem>,
+    accepted: u64,
+    rejected: u64,
+}
+
+/// Why a configuration is not put in force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApplyError {
+    /// It is wrong: every problem as `gatehouse check` prints it.
+    #[error("{}", .0.join("\n"))]
+    Refused(Vec<String>),
+    /// The keys cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The demo provider cannot be started.
+    #[error("the demo provider cannot be started: {0}")]
+    Demo(std::io::Error),
+}
+
+impl House {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a configuration in force, whole or not at all.
+    pub(crate) async fn apply(&self, loaded: Arc<Loaded>, from: &str) -> Result<u64, ApplyError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let config = &loaded.config;
+        let demo = self.demo.address(config).await.map_err(ApplyError::Demo)?;
+        let gateway = LlmGateway::build(wiring::blueprint(config, &demo))
+            .map_err(|found| ApplyError::Refused(problems(&loaded, &found)))?;
+        let stored = self.store.list_keys().await?;
+        let mut room = KeyRoom { pepper: &self.pepper, meters: &self.meters, fresh: Vec::new() };
+        let keys = room.table(config, &stored);
+        let fresh = room.fresh;
+        for meter in &fresh {
+            self.restore(meter).await?;
+        }
+        let grants = gateway.grants().to_vec();
+        let vocabulary = Arc::new(seen::vocabulary(config, &gateway));
+        let lane = self.lane(Arc::new(gateway));
+        let generation = {
+            let mut state = self.state();
+            state.generation += 1;
+            state.accepted += 1;
+            state.since_unix_ms = Now(SystemTime::now()).unix_ms();
+            from.clone_into(&mut state.from);
+            state.loaded = Some(Arc::clone(&loaded));
+            state.grants = grants;
+            state.vocabulary = vocabulary;
+            state.problem = None;
+            state.generation
+        };
+        let snapshot = Snapshot { generation, lanes: vec![lane], keys, caps: wiring::caps(config) };
+        match self.shared.get() {
+            Some(shared) => shared.snapshot.store(Arc::new(snapshot)),
+            None => _ = self.shared.set(Arc::new(Shared::new(snapshot))),
+        }
+        Ok(generation)
+    }
+
+    /// Reads the keys of the database again: one was made, rotated or revoked.
+    pub(crate) async fn refresh_keys(&self) -> Result<(), ApplyError> {
+        let (loaded, from) = {
+            let state = self.state();
+            (state.loaded.clone(), state.from.clone())
+        };
+        let Some(loaded) = loaded else { return Ok(()) };
+        self.apply(loaded, &from).await.map(drop)
+    }
+
+    /// What a new meter's windows held before the last restart.
+    async fn restore(&self, fresh: &wiring::FreshMeter) -> Result<(), StoreError> {
+        let now = Now(SystemTime::now());
+        for window in fresh.meter.open_windows(now) {
+            let spent = self.store.spent_since(Payer::Key(&fresh.key), window.start_unix_ms).await?;
+            let used = match window.measure {
+                Measure::Requests => i64::try_from(spent.calls),
+                Measure::Tokens => i64::try_from(spent.tokens),
+                Measure::Money => Ok(spent.cost.nano_usd),
+            };
+            fresh.meter.restore(now, &window, used.unwrap_or(i64::MAX));
+        }
+        Ok(())
+    }
+
+    fn lane(&self, gateway: Arc<dyn Gateway>) -> Lane {
+        let health = gateway.targets().iter().map(|target| self.health.of(&target.label)).collect();
+        let mut cells = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let tokens = gateway.grants().iter().map(|grant| Arc::clone(cells.entry(grant.name.clone()).or_default())).collect();
+        Lane { gateway, health, tokens }
+    }
+
+    fn shared(&self) -> Option<&Arc<Shared>> {
+        self.shared.get()
+    }
+}
+
+/// Problems of the gateway, at their place in the file.
+pub(crate) fn problems(loaded: &Loaded, found: &[BlueprintProblem]) -> Vec<String> {
+    found.iter().map(|problem| loaded.problem_at(&problem.path, &problem.message, problem.hint.clone()).to_string()).collect()
+}

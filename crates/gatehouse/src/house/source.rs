@@ -1,0 +1,109 @@
+//! Where the configuration comes from: a file, or the built-in default. The last good file is kept in the data folder, so
+//! that a restart with a broken one still serves.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gatehouse_catalog::{Loaded, Problems};
+
+use crate::config_file;
+use crate::failure::Failure;
+
+/// Name of the last good configuration in the data folder.
+const LAST_GOOD: &str = "last-good.yaml";
+
+/// A file, or the default.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    /// The file, if there is one.
+    pub(crate) file: Option<PathBuf>,
+    /// What the command line sets over it.
+    pub(crate) over: Overrides,
+}
+
+/// What the command line sets over the configuration.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    /// `--listen`.
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// `--data-dir`.
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// What was loaded at start.
+pub(crate) struct Started {
+    pub(crate) loaded: Loaded,
+    /// The file's path, `defaults` or `last_good`.
+    pub(crate) from: String,
+    /// Why the file itself is not in force.
+    pub(crate) refused: Option<String>,
+}
+
+impl Source {
+    /// How it is called in status and messages.
+    pub(crate) fn name(&self) -> String {
+        self.file.as_ref().map_or_else(|| "defaults".to_owned(), |file| file.display().to_string())
+    }
+
+    /// Reads and checks it.
+    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+        config_file::load(self.file.as_deref()).map(|loaded| self.with_overrides(loaded))
+    }
+
+    /// Reads it at start: a broken file gives way to the last good one, loudly.
+    pub(crate) fn load_at_start(&self) -> Result<Started, Failure> {
+        let failure = match self.load() {
+            Ok(loaded) => return Ok(Started { loaded, from: self.name(), refused: None }),
+            Err(failure) => failure,
+        };
+        let Some((file, last_good)) = self.file.as_ref().and_then(|file| Some((file, self.find_last_good(file)?))) else {
+            return Err(failure);
+        };
+        let Ok(loaded) = self.load_last_good(file, &last_good) else { return Err(failure) };
+        Ok(Started { loaded: self.with_overrides(loaded), from: "last_good".to_owned(), refused: Some(failure.to_string()) })
+    }
+
+    fn load_last_good(&self, file: &Path, last_good: &Path) -> Result<Loaded, Problems> {
+        // Relative paths in it start where they did in the file.
+        config_file::check(file, &fs::read(last_good).unwrap_or_default())
+    }
+
+    /// Keeps the file that was just put in force. References in it stay references: no secret is copied.
+    pub(crate) fn keep(&self, data_dir: &Path) {
+        let Some(file) = &self.file else { return };
+        let kept = data_dir.join(LAST_GOOD);
+        let written = fs::read(file).and_then(|bytes| {
+            let fresh = data_dir.join(format!("{LAST_GOOD}.new"));
+            fs::write(&fresh, bytes)?;
+            fs::rename(&fresh, &kept)
+        });
+        if let Err(error) = written {
+            tracing::warn!(%error, path = %kept.display(), "the last good configuration could not be kept");
+        }
+    }
+
+    /// The data folder of a file that cannot be read as a whole: its own line says it, or it is at its default.
+    fn find_last_good(&self, file: &Path) -> Option<PathBuf> {
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let written = text.lines().find_map(|line| line.strip_prefix("data_dir:"));
+        let written = written.map(|rest| rest.split(" #").next().unwrap_or(rest).trim().trim_matches(['"', '\'']).to_owned());
+        let data_dir = self.over.data_dir.clone().unwrap_or_else(|| folder.join(written.as_deref().unwrap_or("gatehouse-data")));
+        Some(data_dir.join(LAST_GOOD)).filter(|path| path.exists())
+    }
+
+    fn with_overrides(&self, mut loaded: Loaded) -> Loaded {
+        if let Some(listen) = self.over.listen {
+            loaded.config.listen = listen;
+        }
+        if let Some(data_dir) = &self.over.data_dir {
+            let relative = loaded.config.database.strip_prefix(&loaded.config.data_dir).map(Path::to_owned);
+            if let Ok(database) = relative {
+                loaded.config.database = data_dir.join(database);
+            }
+            loaded.config.data_dir.clone_from(data_dir);
+        }
+        loaded
+    }
+}
+

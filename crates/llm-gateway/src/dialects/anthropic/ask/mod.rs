@@ -1,0 +1,7 @@
+//! Requests: `read` takes a client's body into the form, `write` makes the body for an upstream.
+
+mod read;
+mod write;
+
+pub(super) use read::read_ask;
+pub(super) use write::write_ask;

@@ -1,0 +1,50 @@
+//! Anthropic Messages (`/v1/messages`, API version 2023-06-01).
+//!
+//! Read `ask` (requests), `answer` (whole answers), `stream` (streamed answers), `error` and `tally`; `blocks_in` and
+//! `blocks_out` are the content blocks all of them share, `thinking` decides how a Claude model is told to think.
+
+mod answer;
+mod ask;
+pub mod betas;
+mod blocks_in;
+mod blocks_out;
+mod error;
+mod stream;
+mod tally;
+pub(in crate::dialects) mod thinking;
+mod tools_in;
+mod usage;
+
+use crate::dialects::Dialect;
+use crate::dialects::shared::words::client_name;
+use crate::form::Ask;
+
+const NAME: &str = "anthropic";
+
+/// Most cache breakpoints in one request, for Claude models wherever hosted.
+pub(in crate::dialects) const CACHE_MARKS_MAX: usize = 4;
+
+/// The Messages API.
+pub static DIALECT: Dialect = Dialect {
+    name: NAME,
+    read_ask: ask::read_ask,
+    write_ask: ask::write_ask,
+    read_answer: answer::read_answer,
+    write_answer: answer::write_answer,
+    decoder: stream::decoder,
+    encoder: stream::encoder,
+    tally: tally::tally,
+    count: tally::count,
+    read_error: error::read_error,
+    write_error: error::write_error,
+    stream_type: "text/event-stream",
+};
+
+/// The client's own name of a tool that an Anthropic upstream called `wire`.
+///
+/// Requests shorten and clean names Anthropic would refuse. A decoder has no access to the request, so the gateway
+/// applies this to every tool call of an answer before it is written for the client.
+#[must_use]
+pub fn client_tool_name(ask: &Ask, wire: &str) -> String {
+    client_name(ask, wire, blocks_out::NAME_MAX)
+}

@@ -1,0 +1,85 @@
+//! Errors: `{"message":…}` under an exception's name, which goes into the header `x-amzn-errortype`.
+
+use gatehouse_domain::{Code, Fault};
+use serde::{Deserialize, Serialize};
+
+use crate::dialects::UpstreamError;
+use crate::dialects::shared::refusal;
+
+/// Reads an upstream's error body.
+pub(super) fn read_error(status: u16, body: &[u8]) -> UpstreamError {
+    refusal::read(status, body)
+}
+
+/// Writes an error body. The gateway's stable code rides along as `code`.
+pub(super) fn write_error(fault: &Fault) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        message: &'a str,
+        code: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        param: Option<&'a str>,
+    }
+    let body = Body { message: &fault.message, code: fault.code.as_str(), param: fault.param.as_deref() };
+    serde_json::to_vec(&body).unwrap_or_default()
+}
+
+/// The exception's name for the header `x-amzn-errortype`.
+#[must_use]
+pub const fn exception_name(fault: &Fault) -> &'static str {
+    match fault.code {
+        Code::InvalidJson
+        | Code::InvalidRequest
+        | Code::NotTranslatable
+        | Code::MethodNotAllowed
+        | Code::UnsupportedMedia
+        | Code::BodyTooLarge
+        | Code::UpstreamRejected => "ValidationException",
+        Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey | Code::NotAllowed => {
+            "AccessDeniedException"
+        }
+        Code::UnknownModel | Code::NotFound | Code::NotYetServed => "ResourceNotFoundException",
+        Code::RateLimited | Code::UpstreamLimited => "ThrottlingException",
+        // Not a throttle: SDKs try those again.
+        Code::BudgetExceeded => "ServiceQuotaExceededException",
+        Code::RequestTimeout | Code::UpstreamTimeout => "ModelTimeoutException",
+        Code::UpstreamBroken => "ModelErrorException",
+        Code::UpstreamOverloaded | Code::NoTarget | Code::Overloaded | Code::LedgerUnavailable | Code::Draining => {
+            "ServiceUnavailableException"
+        }
+        Code::UpstreamCredentials | Code::UpstreamUnreachable | Code::Internal => "InternalServerException",
+    }
+}
+
+/// The exception's name inside a stream, which knows five of them.
+pub(super) fn stream_exception_name(fault: &Fault) -> &'static str {
+    match exception_name(fault) {
+        "ThrottlingException" => "throttlingException",
+        "ServiceUnavailableException" => "serviceUnavailableException",
+        "ModelErrorException" | "ModelTimeoutException" => "modelStreamErrorException",
+        "InternalServerException" => "internalServerException",
+        _ => "validationException",
+    }
+}
+
+/// The fault an exception inside a stream stands for.
+pub(super) fn fault_of(name: &str, payload: &[u8]) -> Fault {
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Body {
+        message: Option<String>,
+        original_message: Option<String>,
+    }
+    let body: Body = serde_json::from_slice(payload).unwrap_or_default();
+    let code = match name {
+        "throttlingException" => Code::UpstreamLimited,
+        "serviceUnavailableException" => Code::UpstreamOverloaded,
+        "validationException" => Code::UpstreamRejected,
+        "modelTimeoutException" => Code::UpstreamTimeout,
+        "accessDeniedException" => Code::UpstreamCredentials,
+        _ => Code::UpstreamBroken,
+    };
+    let message = body.message.or(body.original_message).filter(|message| !message.is_empty());
+    let message = message.unwrap_or_else(|| "the provider failed in the middle of the answer".to_owned());
+    Fault::new(code, message).with_upstream_type(name)
+}

@@ -1,0 +1,77 @@
+//! MIME types and data URLs, as far as dialects need them.
+
+use crate::form::{MediaKind, Source};
+
+/// What kind of media a MIME type names; a document when in doubt.
+pub(crate) fn kind_of(mime: &str) -> MediaKind {
+    match mime.split('/').next() {
+        Some("image") => MediaKind::Image,
+        Some("audio") => MediaKind::Audio,
+        Some("video") => MediaKind::Video,
+        _ => MediaKind::Document,
+    }
+}
+
+/// The type to write where a dialect requires one and the client gave none.
+pub(crate) const fn usual(kind: MediaKind) -> &'static str {
+    match kind {
+        MediaKind::Image => "image/png",
+        MediaKind::Audio => "audio/wav",
+        MediaKind::Video => "video/mp4",
+        MediaKind::Document => "application/pdf",
+    }
+}
+
+/// The type an address suggests by its ending.
+pub(crate) fn of_url(url: &str) -> Option<&'static str> {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    let (_, ending) = path.rsplit_once('/').unwrap_or(("", path)).1.rsplit_once('.')?;
+    Some(match ending.to_ascii_lowercase().as_str() {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "heic" => "image/heic",
+        "mp3" => "audio/mpeg",
+        "wav" => "audio/wav",
+        "ogg" => "audio/ogg",
+        "flac" => "audio/flac",
+        "mp4" => "video/mp4",
+        "webm" => "video/webm",
+        "mov" => "video/quicktime",
+        "pdf" => "application/pdf",
+        "txt" => "text/plain",
+        "md" => "text/markdown",
+        "csv" => "text/csv",
+        "html" => "text/html",
+        _ => return None,
+    })
+}
+
+/// MIME type and source of an address: a base64 data URL becomes its bytes, all else stays an address.
+pub(crate) fn source_of(url: String) -> (Option<String>, Source) {
+    let parts = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
+    if let Some((mime, data)) = parts {
+        let mime = mime.split(';').next().filter(|mime| !mime.is_empty()).map(str::to_owned);
+        return (mime, Source::Base64(data.to_owned()));
+    }
+    (of_url(&url).map(str::to_owned), Source::Url(url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_url_becomes_its_bytes() {
+        let (mime, source) = source_of("data:image/gif;charset=x;base64,R0lG".to_owned());
+        assert_eq!((mime.as_deref(), source), (Some("image/gif"), Source::Base64("R0lG".to_owned())));
+    }
+
+    #[test]
+    fn an_address_keeps_its_place_and_tells_its_type_by_its_ending() {
+        let url = "https://x.test/a.b/cat.JPG?size=2";
+        assert_eq!(source_of(url.to_owned()), (Some("image/jpeg".to_owned()), Source::Url(url.to_owned())));
+        assert_eq!(of_url("https://x.test/cat"), None);
+    }
+}

@@ -1,0 +1,8 @@
+//! Requests, both ways.
+
+mod choice;
+mod read;
+mod write;
+
+pub(super) use read::read;
+pub(super) use write::write;

@@ -1,0 +1,220 @@
+//! The response object: the whole of an answer, and what most events of a stream carry.
+//!
+//! Clients insist on many fields of it, most of which repeat the request.
+
+use gatehouse_domain::{Code, Fault, Usage};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::NAME;
+use super::settings::{ChoiceOut, FormatOut, TextOut, ToolOut, effort, summary, text, tool_choice, tools};
+use crate::dialects::Listener;
+use crate::dialects::openai_shared::details::ResponsesUsage;
+use crate::dialects::openai_shared::wire::json_into;
+use crate::form::{Ask, Block, Content, Dropped, Effort, Stop};
+
+/// What is not in the request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts<'a> {
+    /// Its id.
+    pub(crate) id: &'a str,
+    /// The model that answers, in the provider's words.
+    pub(crate) model: &'a str,
+    /// Unix seconds.
+    pub(crate) created: u64,
+    /// How far it is.
+    pub(crate) status: Status<'a>,
+    /// What it took, once known.
+    pub(crate) usage: Option<&'a Usage>,
+    /// The tier that served it.
+    pub(crate) service_tier: Option<&'a str>,
+}
+
+/// How far an answer is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Status<'a> {
+    /// It waits for its turn.
+    Queued,
+    /// It is being made.
+    #[default]
+    InProgress,
+    /// It is whole.
+    Completed,
+    /// It was cut; why, in OpenAI's words.
+    Incomplete(&'static str),
+    /// It failed.
+    Failed(&'a Fault),
+    /// The model's provider failed without saying more.
+    Broken,
+    /// The client cancelled it.
+    Cancelled,
+}
+
+impl Status<'_> {
+    /// The status an answer ends with.
+    pub(crate) const fn of(stop: Stop, refused: bool) -> Self {
+        match stop {
+            Stop::EndTurn | Stop::StopSequence | Stop::ToolUse => Self::Completed,
+            Stop::Refusal if refused => Self::Completed,
+            Stop::MaxTokens | Stop::ContextWindow | Stop::Pause => Self::Incomplete("max_output_tokens"),
+            Stop::Refusal | Stop::ContentFilter | Stop::Malformed => Self::Incomplete("content_filter"),
+            Stop::Error => Self::Broken,
+        }
+    }
+
+    /// OpenAI's word.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+            Self::Incomplete(_) => "incomplete",
+            Self::Failed(_) | Self::Broken => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ResponseOut<'a> {
+    id: &'a str,
+    object: &'static str,
+    created_at: u64,
+    status: &'static str,
+    background: bool,
+    error: Option<ErrorOut<'a>>,
+    incomplete_details: Option<IncompleteOut>,
+    instructions: Option<&'a str>,
+    max_output_tokens: Option<u64>,
+    max_tool_calls: Option<&'a RawValue>,
+    metadata: Metadata<'a>,
+    model: &'a str,
+    parallel_tool_calls: bool,
+    previous_response_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_key: Option<&'a str>,
+    reasoning: ReasoningEcho<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    safety_identifier: Option<&'a RawValue>,
+    service_tier: &'a str,
+    store: bool,
+    temperature: f64,
+    text: TextOut<'a>,
+    tool_choice: ChoiceOut<'a>,
+    tools: Vec<ToolOut<'a>>,
+    top_logprobs: u32,
+    top_p: f64,
+    truncation: Truncation<'a>,
+    user: Option<&'a str>,
+    usage: Option<ResponsesUsage>,
+}
+
+#[derive(Serialize)]
+struct ErrorOut<'a> {
+    /// OpenAI's closed list, on which clients decide whether to try again.
+    code: &'static str,
+    /// The gateway's stable code.
+    gatehouse_code: &'static str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct IncompleteOut {
+    reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct ReasoningEcho<'a> {
+    effort: Option<&'static str>,
+    summary: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Truncation<'a> {
+    Word(&'static str),
+    Asked(&'a RawValue),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Metadata<'a> {
+    Empty {},
+    Asked(&'a RawValue),
+}
+
+/// Appends a response object. `output` is the inside of its list of items.
+pub(crate) fn write_response(out: &mut Vec<u8>, listener: &Listener, facts: &Facts<'_>, output: &[u8]) {
+    let ask = &*listener.ask;
+    json_into(out, &object(ask, facts));
+    if out.pop() == Some(b'}') {
+        out.extend_from_slice(b",\"output\":[");
+        out.extend_from_slice(output);
+        out.extend_from_slice(b"]}");
+    }
+}
+
+fn object<'a>(ask: &'a Ask, facts: &Facts<'a>) -> ResponseOut<'a> {
+    let mut text = text(ask);
+    text.format.get_or_insert(FormatOut::Text);
+    ResponseOut {
+        id: facts.id,
+        object: "response",
+        created_at: facts.created,
+        status: facts.status.as_str(),
+        background: extra(ask, "background").is_some_and(|raw| raw.get() == "true"),
+        error: match facts.status {
+            Status::Failed(fault) => Some(error(fault.code, &fault.message)),
+            Status::Broken => {
+                Some(error(Code::UpstreamBroken, "The provider reported an error in the middle of its answer."))
+            }
+            _ => None,
+        },
+        incomplete_details: match facts.status {
+            Status::Incomplete(reason) => Some(IncompleteOut { reason }),
+            _ => None,
+        },
+        instructions: ask.system.first().filter(|_| ask.origin == NAME).and_then(plain),
+        max_output_tokens: ask.output_cap,
+        max_tool_calls: extra(ask, "max_tool_calls"),
+        metadata: ask.metadata.as_deref().map_or(Metadata::Empty {}, Metadata::Asked),
+        model: if ask.model.is_empty() { facts.model } else { &ask.model },
+        parallel_tool_calls: ask.parallel_tools.unwrap_or(true),
+        previous_response_id: ask.previous.as_deref(),
+        prompt_cache_key: ask.cache_key.as_deref(),
+        reasoning: ReasoningEcho { effort: effort(ask).map(Effort::as_str), summary: summary(ask) },
+        safety_identifier: extra(ask, "safety_identifier"),
+        service_tier: facts.service_tier.unwrap_or("default"),
+        store: ask.store.unwrap_or(true),
+        temperature: ask.temperature.unwrap_or(1.0),
+        text,
+        tool_choice: tool_choice(ask).unwrap_or(ChoiceOut::Word("auto")),
+        tools: tools(ask, &mut Dropped::default()),
+        top_logprobs: ask.logprobs.unwrap_or_default(),
+        top_p: ask.top_p.unwrap_or(1.0),
+        truncation: extra(ask, "truncation").map_or(Truncation::Word("disabled"), Truncation::Asked),
+        user: ask.user.as_deref(),
+        usage: facts.usage.map(ResponsesUsage::from),
+    }
+}
+
+fn error(code: Code, message: &str) -> ErrorOut<'_> {
+    let word = match code {
+        Code::RateLimited | Code::UpstreamLimited => "rate_limit_exceeded",
+        Code::InvalidRequest | Code::NotTranslatable | Code::UpstreamRejected => "invalid_prompt",
+        _ => "server_error",
+    };
+    ErrorOut { code: word, gatehouse_code: code.as_str(), message }
+}
+
+fn extra<'a>(ask: &'a Ask, name: &str) -> Option<&'a RawValue> {
+    let own = ask.extras.iter().find(|(field, _)| ask.origin == NAME && field == name);
+    own.map(|(_, raw)| &**raw)
+}
+
+fn plain(block: &Block) -> Option<&str> {
+    match &block.content {
+        Content::Text { text, .. } => Some(text),
+        _ => None,
+    }
+}

@@ -1,0 +1,22 @@
+//! Names for what a request says and neither Anthropic nor Bedrock can hear.
+
+use crate::form::{Ask, Dropped};
+
+/// Notes the fields that have no place in these dialects, and extras that are another dialect's.
+pub(in crate::dialects) fn note_foreign(ask: &Ask, dialect: &str, dropped: &mut Dropped) {
+    dropped.note_if(ask.n.is_some_and(|n| n > 1), "n");
+    dropped.note_if(ask.seed.is_some(), "seed");
+    dropped.note_if(ask.frequency_penalty.is_some(), "frequency_penalty");
+    dropped.note_if(ask.presence_penalty.is_some(), "presence_penalty");
+    dropped.note_if(ask.logprobs.is_some(), "logprobs");
+    dropped.note_if(ask.metadata.is_some(), "metadata");
+    dropped.note_if(ask.cache_key.is_some(), "prompt_cache_key");
+    dropped.note_if(ask.verbosity.is_some(), "verbosity");
+    dropped.note_if(ask.store == Some(true), "store");
+    dropped.note_if(ask.previous.is_some(), "previous_response_id");
+    if ask.origin != dialect {
+        for (name, _) in &ask.extras {
+            dropped.note(name.as_str());
+        }
+    }
+}

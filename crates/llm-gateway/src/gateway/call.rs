@@ -1,0 +1,293 @@
+//! One LLM call: what it needs, where it may go, how it is written for a target and how the answer comes back.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gatehouse_domain::{
+    Action, Blame, Call, Code, Fault, Head, Judgement, Metered, Money, Need, Now, Outbound, Relay, Reply, Request, Target, Usage,
+    WriteContext,
+};
+
+use super::blueprint::{Built, Facts};
+use super::doors::Entrance;
+use super::forward::{ForwardStream, ForwardWhole, StripUsage};
+use super::peek::Peek;
+use super::translate::{ToolNames, TranslateStream, TranslateWhole};
+use super::{local, refuse};
+use crate::dialects::{self, Dialect, Listener, Speaker};
+use crate::form::{Ask, Dropped};
+use crate::providers::{self, DialectName, Operation, Wants};
+use crate::{estimate, scan};
+
+/// A conversation to be answered, or its tokens to be counted.
+pub(crate) struct ChatCall {
+    built: Arc<Built>,
+    request: Request,
+    entrance: Entrance,
+    dialect: &'static Dialect,
+    own: DialectName,
+    peek: Peek,
+    entry: Option<usize>,
+    matched: Option<String>,
+    need: Need,
+    strict: bool,
+    route: Option<Arc<str>>,
+    ask: Option<Arc<Ask>>,
+    dropped: Vec<String>,
+    /// The facts of the target written for last.
+    current: Option<Facts>,
+    /// The dialect written in last.
+    spoken: DialectName,
+}
+
+impl ChatCall {
+    pub(crate) fn new(built: Arc<Built>, request: Request, entrance: Entrance, own: DialectName, peek: Peek) -> Result<Self, Fault> {
+        let dialect = dialects::of(own);
+        let model = match (&request.door.subject, &peek.model) {
+            (Some(subject), _) => subject.clone(),
+            (None, Some(model)) => model.clone(),
+            (None, None) => {
+                return Err(Fault::new(Code::InvalidRequest, "`model` is missing; GET /v1/models lists those this key may use").at("model"));
+            }
+        };
+        let found = built.find(&model).map(|(entry, matched)| (entry, matched.map(str::to_owned)));
+        let stream = entrance == Entrance::ChatStream || peek.stream;
+        let need = Need {
+            action: Action::CallModel,
+            resource: model.into(),
+            known: found.is_some(),
+            stream: stream && entrance != Entrance::CountTokens,
+            input_tokens: estimate::estimate_bytes(request.body.len() as u64),
+            output_cap: peek.output_cap.map(|cap| cap.saturating_mul(peek.n)),
+        };
+        let strict = request.headers.get("x-gatehouse-strict").is_some_and(|value| value == "true");
+        let (entry, matched) = found.map_or((None, None), |(entry, matched)| (Some(entry), matched));
+        Ok(Self {
+            built,
+            request,
+            entrance,
+            dialect,
+            own,
+            peek,
+            entry,
+            matched,
+            need,
+            strict,
+            route: None,
+            ask: None,
+            dropped: Vec::new(),
+            current: None,
+            spoken: own,
+        })
+    }
+
+    fn operation(&self) -> Operation {
+        match self.entrance {
+            Entrance::CountTokens => Operation::CountTokens,
+            _ => Operation::Chat { stream: self.need.stream },
+        }
+    }
+
+    /// The request in the superset form, read once.
+    fn ask(&mut self) -> Result<Arc<Ask>, Fault> {
+        if let Some(ask) = &self.ask {
+            return Ok(Arc::clone(ask));
+        }
+        let mut ask = (self.dialect.read_ask)(&self.request.body)?;
+        ask.model = self.need.resource.to_string();
+        ask.stream = self.need.stream;
+        let ask = Arc::new(ask);
+        self.ask = Some(Arc::clone(&ask));
+        Ok(ask)
+    }
+
+    fn wants(&self) -> Wants {
+        Wants { tools: self.peek.tools, reasoning: self.peek.reasoning }
+    }
+
+    /// Same dialect: the client's bytes, with the model's name spliced in.
+    fn forward(&mut self, facts: &Facts) -> Bytes {
+        self.dropped.clear();
+        let mut body = self.request.body.clone();
+        let inject = self.injects_usage(facts);
+        if inject {
+            // Put in front, so that the ranges of everything else move by the same length.
+            let member: &[u8] = if self.peek.empty { br#""stream_options":{"include_usage":true}"# } else { br#""stream_options":{"include_usage":true},"# };
+            body = scan::splice(&body, self.peek.inside..self.peek.inside, member).into();
+            return self.splice_model(&body, facts, member.len());
+        }
+        self.splice_model(&body, facts, 0)
+    }
+
+    fn splice_model(&self, body: &Bytes, facts: &Facts, moved: usize) -> Bytes {
+        let Some(at) = &self.peek.model_at else { return body.clone() };
+        let at = at.start + moved..at.end + moved;
+        if body[at.clone()] == *facts.model_json.as_bytes() {
+            return body.clone();
+        }
+        scan::splice(body, at, facts.model_json.as_bytes()).into()
+    }
+
+    /// Chat streams tell usage only when asked to. A client that set `stream_options` itself is left alone.
+    fn injects_usage(&self, facts: &Facts) -> bool {
+        self.own == DialectName::OpenAiChat
+            && self.need.stream
+            && self.peek.stream_options_at.is_none()
+            && !facts.quirks(self.own).no_stream_options
+    }
+
+    /// Another dialect: by way of the superset form.
+    fn translate(&mut self, facts: &Facts, to: DialectName) -> Result<Bytes, Fault> {
+        let ask = self.ask()?;
+        let speaker = Speaker {
+            model: &facts.target.model,
+            stream: self.need.stream,
+            issuer: facts.issuer,
+            default_output_cap: facts.output_cap(),
+            thinking: facts.thinking,
+            quirks: facts.quirks(to),
+        };
+        let mut dropped = Dropped::default();
+        let body = (dialects::of(to).write_ask)(&ask, &speaker, &mut dropped)?;
+        if self.strict && !dropped.is_empty() {
+            return Err(refuse::not_translatable(&dropped, &facts.target.provider));
+        }
+        self.dropped = dropped.names().to_vec();
+        Ok(body.into())
+    }
+
+    fn listener(&mut self, facts: &Facts, now: Now) -> Listener {
+        let ask = self.ask.clone().unwrap_or_else(|| {
+            // Forwarded calls are never read in full; what an error frame needs is known all the same.
+            Arc::new(Ask { model: self.need.resource.to_string(), stream: self.need.stream, ..Ask::default() })
+        });
+        Listener {
+            ask,
+            id: self.request.id.to_string(),
+            created: now.unix_secs(),
+            issuer: facts.issuer,
+            input_estimate: self.need.input_tokens,
+        }
+    }
+
+    /// Gemini clients that do not ask for events get a JSON array (`alt=sse` is the query's).
+    fn wants_array(&self) -> bool {
+        self.own == DialectName::Gemini
+            && !self.request.query.as_deref().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"))
+    }
+}
+
+impl Call for ChatCall {
+    fn need(&self) -> &Need {
+        &self.need
+    }
+
+    fn ceiling(&self) -> Option<Money> {
+        let dearest = |target: usize| {
+            let facts = self.built.facts.get(target)?;
+            let output = self.need.output_cap.unwrap_or_else(|| facts.output_cap());
+            facts.prices.at(self.request.now).map(|price| price.ceiling(self.need.input_tokens, output))
+        };
+        self.built.entries[self.entry?].targets().filter_map(dearest).max()
+    }
+
+    fn local(&mut self, allowed: &dyn Fn(&str) -> bool, _: Now) -> Option<Result<Reply, Fault>> {
+        let counted_here = self.entrance == Entrance::CountTokens && allowed(&self.need.resource) && self.need.known && !self.counts_upstream();
+        counted_here.then(|| self.ask().map(|ask| local::counted(self.own, estimate::estimate_ask(&ask))))
+    }
+
+    fn plan(&mut self, facts: &gatehouse_domain::Facts<'_>) -> Result<Vec<usize>, Fault> {
+        let Some(entry) = self.entry else { return Ok(Vec::new()) };
+        let route = &self.built.entries[entry].route;
+        let plan = gatehouse_llm_router::plan(route, facts)?;
+        self.route = Some(plan.route(route).into());
+        Ok(plan.order)
+    }
+
+    fn target(&self, index: usize) -> Option<Arc<Target>> {
+        self.built.facts(index, self.matched.as_deref()).map(|facts| facts.target)
+    }
+
+    fn route(&self) -> Option<Arc<str>> {
+        self.route.clone()
+    }
+
+    fn write(&mut self, target: &Target, context: &WriteContext<'_>) -> Result<Outbound, Fault> {
+        let facts = self.built.facts(target.index, self.matched.as_deref()).ok_or_else(refuse::defect)?;
+        let kind = facts.provider.kind;
+        self.spoken = kind
+            .dialect_for(self.own, &facts.target.model, self.wants())
+            .ok_or_else(|| Fault::new(Code::NotTranslatable, format!("the provider `{}` serves no conversations with this model", target.provider)))?;
+        let spoken = self.spoken;
+        let body = if spoken == self.own { self.forward(&facts) } else { self.translate(&facts, spoken)? };
+        let ask = providers::Ask {
+            model: &facts.target.model,
+            dialect: spoken,
+            operation: self.operation(),
+            client_headers: &self.request.headers,
+        };
+        let outbound = providers::outbound(&facts.provider, ask, body, context)?;
+        self.current = Some(facts);
+        Ok(outbound)
+    }
+
+    fn relay(&mut self, _: &Target, _: &Head, now: Now) -> Box<dyn Relay> {
+        let Some(facts) = self.current.clone() else { return Box::new(refuse::Broken) };
+        let from = dialects::of(self.spoken);
+        let input_estimate = self.need.input_tokens;
+        match (self.spoken == self.own, self.need.stream) {
+            (true, false) => {
+                let count = if self.entrance == Entrance::CountTokens { local::any_json } else { from.count };
+                Box::new(ForwardWhole { count, input_estimate, counted: dialects::Counted::default() })
+            }
+            (true, true) => {
+                let strip = self.injects_usage(&facts).then(StripUsage::default);
+                Box::new(ForwardStream { dialect: from, tally: (from.tally)(), listener: self.listener(&facts, now), strip })
+            }
+            (false, stream) => {
+                let tool_names = if self.spoken == DialectName::Bedrock { ToolNames::Bedrock } else { ToolNames::Same };
+                let listener = self.listener(&facts, now);
+                if !stream {
+                    return Box::new(TranslateWhole { from, to: self.dialect, listener, tool_names, metered: Metered::default() });
+                }
+                let (encoder, stream_type) = if self.wants_array() {
+                    (dialects::gemini::encoder_array(&listener), "application/json")
+                } else {
+                    ((self.dialect.encoder)(&listener), self.dialect.stream_type)
+                };
+                Box::new(TranslateStream::new(from, encoder, stream_type, listener, tool_names))
+            }
+        }
+    }
+
+    fn judge(&self, target: &Target, head: &Head, body: &[u8]) -> Judgement {
+        let said = (dialects::of(self.spoken).read_error)(head.status.as_u16(), body);
+        let (fault, blame) = providers::judge(&target.origin, head, body, &said, self.request.now);
+        let same = self.spoken == self.own && blame == Blame::Caller;
+        let verbatim = (same && body.first() == Some(&b'{')).then(|| Bytes::copy_from_slice(body));
+        Judgement { fault, blame, verbatim }
+    }
+
+    fn refuse(&self, fault: &Fault) -> Reply {
+        refuse::refuse(self.own, fault)
+    }
+
+    fn price(&self, target: &Target, usage: &Usage, now: Now) -> Option<Money> {
+        let facts = self.current.as_ref().filter(|facts| facts.target.index == target.index)?;
+        facts.prices.at(now).map(|price| price.cost(usage))
+    }
+
+    fn dropped(&self) -> &[String] {
+        &self.dropped
+    }
+}
+
+impl ChatCall {
+    /// Does the first target count tokens itself, in the caller's own dialect?
+    fn counts_upstream(&self) -> bool {
+        let first = self.entry.and_then(|entry| self.built.entries[entry].targets().next());
+        let Some(facts) = first.and_then(|target| self.built.facts(target, self.matched.as_deref())) else { return false };
+        let native = facts.provider.kind.speaks(self.own, &facts.target.model);
+        native.is_some_and(|native| (native.path)(&facts.provider.place, &facts.target.model, Operation::CountTokens).is_some())
+    }
+}

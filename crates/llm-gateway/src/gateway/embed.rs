@@ -1,0 +1,229 @@
+//! A call for embeddings: forwarded where the provider speaks the caller's dialect, translated where it does not.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gatehouse_domain::{
+    Action, Blame, Call, Code, End, Fault, Head, Judgement, Metered, Money, Need, Now, Outbound, Relay, Reply, Request,
+    Target, Usage, WriteContext,
+};
+use http::HeaderMap;
+
+use super::blueprint::{Built, Facts};
+use super::forward::forwarded_headers;
+use super::{peek, refuse};
+use crate::dialects::embeddings::{self, EmbedDialect};
+use crate::form::{Dropped, EmbedAsk};
+use crate::providers::{self, DialectName, Operation};
+use crate::{dialects, estimate, scan};
+
+/// One call for vectors.
+pub(crate) struct EmbedCall {
+    built: Arc<Built>,
+    request: Request,
+    own: DialectName,
+    ask: Arc<EmbedAsk>,
+    model_at: Option<std::ops::Range<usize>>,
+    entry: Option<usize>,
+    matched: Option<String>,
+    need: Need,
+    strict: bool,
+    route: Option<Arc<str>>,
+    dropped: Vec<String>,
+    current: Option<Facts>,
+    spoken: DialectName,
+}
+
+impl EmbedCall {
+    pub(crate) fn new(built: Arc<Built>, request: Request, own: DialectName) -> Result<Self, Fault> {
+        let peek = peek::peek(&request.body)?;
+        let mut ask = (dialect(own).read_ask)(&request.body)?;
+        if let Some(subject) = &request.door.subject {
+            ask.model.clone_from(subject);
+        }
+        let found = built.find(&ask.model).map(|(entry, matched)| (entry, matched.map(str::to_owned)));
+        let need = Need {
+            action: Action::CallModel,
+            resource: ask.model.as_str().into(),
+            known: found.is_some(),
+            stream: false,
+            input_tokens: estimate::estimate_bytes(request.body.len() as u64),
+            output_cap: Some(0),
+        };
+        let strict = request.headers.get("x-gatehouse-strict").is_some_and(|value| value == "true");
+        // Gemini carries the model in the path, and may repeat it in the body.
+        let model_at = peek.model_at.filter(|_| own != DialectName::Gemini);
+        let (entry, matched) = found.map_or((None, None), |(entry, matched)| (Some(entry), matched));
+        Ok(Self {
+            built,
+            request,
+            own,
+            ask: Arc::new(ask),
+            model_at,
+            entry,
+            matched,
+            need,
+            strict,
+            route: None,
+            dropped: Vec::new(),
+            current: None,
+            spoken: own,
+        })
+    }
+
+    fn operation(&self) -> Operation {
+        Operation::Embed { many: !self.ask.single || self.ask.inputs.len() != 1 }
+    }
+
+    fn forward(&mut self, facts: &Facts) -> Bytes {
+        self.dropped.clear();
+        match &self.model_at {
+            Some(at) => scan::splice(&self.request.body, at.clone(), facts.model_json.as_bytes()).into(),
+            None => self.request.body.clone(),
+        }
+    }
+
+    fn translate(&mut self, facts: &Facts) -> Result<Bytes, Fault> {
+        let mut dropped = Dropped::default();
+        let body = (dialect(self.spoken).write_ask)(&self.ask, &facts.target.model, &mut dropped)?;
+        if self.strict && !dropped.is_empty() {
+            return Err(refuse::not_translatable(&dropped, &facts.target.provider));
+        }
+        self.dropped = dropped.names().to_vec();
+        Ok(body.into())
+    }
+
+    /// Gemini's body names the model again where several inputs are sent, so it is written anew under another name.
+    fn forwards(&self) -> bool {
+        self.spoken == self.own && self.own != DialectName::Gemini
+    }
+}
+
+/// The embedding dialect that goes with a caller's dialect.
+fn dialect(name: DialectName) -> &'static EmbedDialect {
+    match name {
+        DialectName::Gemini => &embeddings::gemini::DIALECT,
+        DialectName::Cohere => &embeddings::cohere::DIALECT,
+        _ => &embeddings::openai::DIALECT,
+    }
+}
+
+impl Call for EmbedCall {
+    fn need(&self) -> &Need {
+        &self.need
+    }
+
+    fn ceiling(&self) -> Option<Money> {
+        let dearest = |target: usize| {
+            let facts = self.built.facts.get(target)?;
+            facts.prices.at(self.request.now).map(|price| price.ceiling(self.need.input_tokens, 0))
+        };
+        self.built.entries[self.entry?].targets().filter_map(dearest).max()
+    }
+
+    fn local(&mut self, _: &dyn Fn(&str) -> bool, _: Now) -> Option<Result<Reply, Fault>> {
+        None
+    }
+
+    fn plan(&mut self, facts: &gatehouse_domain::Facts<'_>) -> Result<Vec<usize>, Fault> {
+        let Some(entry) = self.entry else { return Ok(Vec::new()) };
+        let route = &self.built.entries[entry].route;
+        let plan = gatehouse_llm_router::plan(route, facts)?;
+        self.route = Some(plan.route(route).into());
+        Ok(plan.order)
+    }
+
+    fn target(&self, index: usize) -> Option<Arc<Target>> {
+        self.built.facts(index, self.matched.as_deref()).map(|facts| facts.target)
+    }
+
+    fn route(&self) -> Option<Arc<str>> {
+        self.route.clone()
+    }
+
+    fn write(&mut self, target: &Target, context: &WriteContext<'_>) -> Result<Outbound, Fault> {
+        let facts = self.built.facts(target.index, self.matched.as_deref()).ok_or_else(refuse::defect)?;
+        let provider = Arc::clone(&facts.provider);
+        let operation = self.operation();
+        self.spoken = provider
+            .kind
+            .dialect_offering(operation, self.own, &provider.place, &facts.target.model)
+            .ok_or_else(|| Fault::new(Code::NotTranslatable, format!("the provider `{}` makes no embeddings", target.provider)))?;
+        let body = if self.forwards() { self.forward(&facts) } else { self.translate(&facts)? };
+        let ask = providers::Ask {
+            model: &facts.target.model,
+            dialect: self.spoken,
+            operation,
+            client_headers: &self.request.headers,
+        };
+        let outbound = providers::outbound(&provider, ask, body, context)?;
+        self.current = Some(facts);
+        Ok(outbound)
+    }
+
+    fn relay(&mut self, _: &Target, _: &Head, _: Now) -> Box<dyn Relay> {
+        Box::new(EmbedRelay {
+            from: dialect(self.spoken),
+            to: (self.spoken != self.own || !self.forwards()).then(|| dialect(self.own)),
+            ask: Arc::clone(&self.ask),
+            input_estimate: self.need.input_tokens,
+            metered: Metered::default(),
+        })
+    }
+
+    fn judge(&self, target: &Target, head: &Head, body: &[u8]) -> Judgement {
+        let said = (dialects::of(self.spoken).read_error)(head.status.as_u16(), body);
+        let (fault, blame) = providers::judge(&target.origin, head, body, &said, self.request.now);
+        let same = self.spoken == self.own && blame == Blame::Caller;
+        let verbatim = (same && body.first() == Some(&b'{')).then(|| Bytes::copy_from_slice(body));
+        Judgement { fault, blame, verbatim }
+    }
+
+    fn refuse(&self, fault: &Fault) -> Reply {
+        refuse::refuse(self.own, fault)
+    }
+
+    fn price(&self, target: &Target, usage: &Usage, now: Now) -> Option<Money> {
+        let facts = self.current.as_ref().filter(|facts| facts.target.index == target.index)?;
+        facts.prices.at(now).map(|price| price.cost(usage))
+    }
+
+    fn dropped(&self) -> &[String] {
+        &self.dropped
+    }
+}
+
+/// The answer: read for its usage, and written anew only for a caller of another dialect (`to`).
+struct EmbedRelay {
+    from: &'static EmbedDialect,
+    to: Option<&'static EmbedDialect>,
+    ask: Arc<EmbedAsk>,
+    input_estimate: u64,
+    metered: Metered,
+}
+
+impl Relay for EmbedRelay {
+    fn streams(&self) -> bool {
+        false
+    }
+
+    fn headers(&self, upstream: &HeaderMap) -> HeaderMap {
+        forwarded_headers(upstream, "application/json")
+    }
+
+    fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault> {
+        let answer = (self.from.read_answer)(&bytes)?;
+        let estimated = answer.usage.is_empty();
+        let usage = if estimated { Usage { input: self.input_estimate, ..Usage::default() } } else { answer.usage };
+        self.metered = Metered { usage, estimated, complete: true, ..Metered::default() };
+        out.push(match self.to {
+            Some(to) => (to.write_answer)(&answer, &self.ask).into(),
+            None => bytes,
+        });
+        Ok(())
+    }
+
+    fn finish(&mut self, _: End<'_>, _: &mut Vec<Bytes>) -> Metered {
+        self.metered.clone()
+    }
+}

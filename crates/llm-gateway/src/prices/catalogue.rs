@@ -1,0 +1,233 @@
+//! Finding the price of a model.
+
+use std::collections::BTreeMap;
+
+use gatehouse_domain::{Now, PicoPerToken};
+use jiff::civil::Date;
+
+use super::names;
+use super::price::{Named, Price, Rates, Tier};
+
+/// Lines of `kind, model, from, max_input, max_output, rates, source`, tab-separated, sorted by bytes.
+static BUILTIN: &str = include_str!("catalogue.tsv");
+
+/// Prices of every model, built in and configured.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    /// By `provider-name/model`, as in `prices.overrides` of the configuration file.
+    overrides: BTreeMap<String, Price>,
+}
+
+/// A price as the configuration file gives it: USD per million tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Override {
+    /// Fresh input.
+    pub input: f64,
+    /// Visible output.
+    pub output: f64,
+    /// Cache reads; else as input.
+    pub cache_read: Option<f64>,
+    /// Cache writes for five minutes; else as input.
+    pub cache_write: Option<f64>,
+    /// Cache writes for one hour; else as `cache_write`.
+    pub cache_write_1h: Option<f64>,
+    /// Reasoning; else as output.
+    pub reasoning: Option<f64>,
+    /// Audio input; else as input.
+    pub input_audio: Option<f64>,
+    /// Audio output; else as output.
+    pub output_audio: Option<f64>,
+}
+
+/// The prices of one model over time, and its limits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PriceList {
+    /// Prices by the second from which they hold, ascending; the first holds since ever. Empty: unpriced.
+    pub prices: Vec<Dated>,
+    /// Longest prompt in tokens, if known.
+    pub max_input: Option<u64>,
+    /// Longest answer in tokens, if known.
+    pub max_output: Option<u64>,
+}
+
+/// A price and the time from which it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dated {
+    /// Unix seconds of midnight UTC of the first day.
+    pub from_secs: u64,
+    /// The price.
+    pub price: Price,
+}
+
+/// One line of the built-in catalogue, for listings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Provider kind.
+    pub kind: &'static str,
+    /// Model, lower case.
+    pub model: &'static str,
+    /// First day of the price; empty if it holds since ever.
+    pub from: &'static str,
+    /// Longest prompt in tokens.
+    pub max_input: Option<u64>,
+    /// Longest answer in tokens.
+    pub max_output: Option<u64>,
+    /// The price.
+    pub price: Price,
+    /// Which lists it comes from.
+    pub source: &'static str,
+}
+
+impl PriceList {
+    /// The price that holds now; `None` if the model is unpriced.
+    #[must_use]
+    pub fn at(&self, now: Now) -> Option<&Price> {
+        let secs = now.unix_secs();
+        self.prices.iter().rev().find(|dated| dated.from_secs <= secs).map(|dated| &dated.price)
+    }
+}
+
+impl Catalogue {
+    /// The built-in prices alone. Costs nothing: lines are read when they are asked for.
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self::default()
+    }
+
+    /// Lays a configured price over `provider/model`; it replaces the built-in one whole.
+    ///
+    /// # Errors
+    /// With a sentence, when a figure is negative, not a number, or so high that it must be in another unit.
+    pub fn set(&mut self, provider_and_model: &str, price: Override) -> Result<(), String> {
+        if !provider_and_model.contains('/') {
+            return Err(format!("`{provider_and_model}` should be written provider/model"));
+        }
+        let named = Named {
+            input: Some(rate("input", price.input)?),
+            output: Some(rate("output", price.output)?),
+            cache_read: optional_rate("cache_read", price.cache_read)?,
+            cache_write_5m: optional_rate("cache_write", price.cache_write)?,
+            cache_write_1h: optional_rate("cache_write_1h", price.cache_write_1h)?,
+            reasoning: optional_rate("reasoning", price.reasoning)?,
+            input_audio: optional_rate("input_audio", price.input_audio)?,
+            output_audio: optional_rate("output_audio", price.output_audio)?,
+            ..Named::default()
+        };
+        if let Some(base) = Rates::complete(named) {
+            self.overrides.insert(provider_and_model.to_owned(), Price { base, tiers: Vec::new() });
+        }
+        Ok(())
+    }
+
+    /// Prices and limits of a model as the provider calls it. `provider` is the provider's name in the configuration,
+    /// `kind` its kind. A model nobody has a price for comes back without prices, never with a price of nothing.
+    #[must_use]
+    pub fn find(&self, provider: &str, kind: &str, model: &str) -> PriceList {
+        let mut list = find_builtin(kind, model);
+        if let Some(price) = self.overrides.get(&format!("{provider}/{model}")) {
+            list.prices = vec![Dated { from_secs: 0, price: price.clone() }];
+        }
+        list
+    }
+
+    /// Configured prices, by `provider/model`.
+    pub fn overrides(&self) -> impl Iterator<Item = (&str, &Price)> {
+        self.overrides.iter().map(|(name, price)| (name.as_str(), price))
+    }
+
+    /// Every built-in line, in order of kind, model and day.
+    pub fn rows() -> impl Iterator<Item = Row> {
+        BUILTIN.lines().filter_map(parse)
+    }
+}
+
+fn rate(name: &str, usd_per_million: f64) -> Result<PicoPerToken, String> {
+    // A cent a token, as in build.py: beyond it the figure is per thousand tokens or in another currency.
+    if !(0.0..=10_000.0).contains(&usd_per_million) {
+        return Err(format!("{name}: {usd_per_million} is not a price in USD per million tokens (0 to 10000)"));
+    }
+    Ok(PicoPerToken::from_usd_per_million(usd_per_million))
+}
+
+fn optional_rate(name: &str, usd_per_million: Option<f64>) -> Result<Option<PicoPerToken>, String> {
+    usd_per_million.map(|usd| rate(name, usd)).transpose()
+}
+
+fn find_builtin(kind: &str, model: &str) -> PriceList {
+    for name in names::candidates(kind, model) {
+        for kind in names::kinds(kind, &name) {
+            let mut list = PriceList::default();
+            for row in lines_of(kind, &name).filter_map(parse) {
+                list.max_input = row.max_input;
+                list.max_output = row.max_output;
+                list.prices.push(Dated { from_secs: midnight(row.from), price: row.price });
+            }
+            if !list.prices.is_empty() {
+                return list;
+            }
+        }
+    }
+    PriceList::default()
+}
+
+/// The lines of one model: adjacent, because the file is sorted.
+fn lines_of(kind: &str, model: &str) -> impl Iterator<Item = &'static str> {
+    let key = format!("{kind}\t{model}\t");
+    BUILTIN[first_line_from(BUILTIN, &key)..].lines().take_while(move |line| line.starts_with(&key))
+}
+
+/// Where the first line that is not less than `key` begins.
+fn first_line_from(text: &str, key: &str) -> usize {
+    let line_start = |at: usize| memchr::memrchr(b'\n', &text.as_bytes()[..at]).map_or(0, |newline| newline + 1);
+    let (mut low, mut high) = (0, text.len());
+    while low < high {
+        let start = line_start(low + (high - low) / 2);
+        let end = memchr::memchr(b'\n', &text.as_bytes()[start..]).map_or(text.len(), |length| start + length + 1);
+        if text.as_bytes()[start..end] < *key.as_bytes() {
+            low = end;
+        } else {
+            high = start;
+        }
+    }
+    low
+}
+
+fn parse(line: &'static str) -> Option<Row> {
+    let mut fields = line.split('\t');
+    let (kind, model, from) = (fields.next()?, fields.next()?, fields.next()?);
+    let (max_input, max_output) = (fields.next()?.parse().ok(), fields.next()?.parse().ok());
+    let price = parse_price(fields.next()?)?;
+    Some(Row { kind, model, from, max_input, max_output, price, source: fields.next()? })
+}
+
+/// `input=1000 output=2000;>200000 input=2000`
+fn parse_price(text: &str) -> Option<Price> {
+    let mut parts = text.split(';');
+    let base = parse_named(parts.next()?)?;
+    let mut tiers = Vec::new();
+    for part in parts {
+        let (edge, rates) = part.strip_prefix('>')?.split_once(' ')?;
+        let rates = Rates::complete(parse_named(rates)?.over(base))?;
+        tiers.push(Tier { above: edge.parse().ok()?, rates });
+    }
+    Some(Price { base: Rates::complete(base)?, tiers })
+}
+
+fn parse_named(text: &str) -> Option<Named> {
+    let mut named = Named::default();
+    for pair in text.split(' ') {
+        let (name, pico) = pair.split_once('=')?;
+        *named.slot(name)? = Some(PicoPerToken(pico.parse().ok()?));
+    }
+    Some(named)
+}
+
+/// Unix seconds at which a day begins in UTC; 0 for "since ever".
+fn midnight(day: &str) -> u64 {
+    let Ok(day) = day.parse::<Date>() else { return 0 };
+    let start = day.to_zoned(jiff::tz::TimeZone::UTC).map(|midnight| midnight.timestamp().as_second());
+    start.ok().and_then(|secs| u64::try_from(secs).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! One price: rates for every kind of token, dearer ones above a prompt size, and what a usage costs at them.
+
+use gatehouse_domain::{Money, PicoPerToken, Usage};
+
+/// What one token of each kind costs. Complete: what a price list leaves open was filled in by [`Rates::complete`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// Fresh text input.
+    pub input: PicoPerToken,
+    /// Visible text output.
+    pub output: PicoPerToken,
+    /// Input read from the prompt cache.
+    pub cache_read: PicoPerToken,
+    /// Input written to the cache for five minutes.
+    pub cache_write_5m: PicoPerToken,
+    /// Input written to the cache for one hour.
+    pub cache_write_1h: PicoPerToken,
+    /// Reasoning output.
+    pub reasoning: PicoPerToken,
+    /// Audio input.
+    pub input_audio: PicoPerToken,
+    /// Audio output.
+    pub output_audio: PicoPerToken,
+    /// Image and video input.
+    pub input_image: PicoPerToken,
+    /// Image output.
+    pub output_image: PicoPerToken,
+}
+
+/// The rates a price list names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Fresh text input.
+    pub input: Option<PicoPerToken>,
+    /// Visible text output.
+    pub output: Option<PicoPerToken>,
+    /// Input read from the prompt cache; else as fresh input.
+    pub cache_read: Option<PicoPerToken>,
+    /// Input written to the cache for five minutes; else as fresh input.
+    pub cache_write_5m: Option<PicoPerToken>,
+    /// Input written to the cache for one hour; else as for five minutes.
+    pub cache_write_1h: Option<PicoPerToken>,
+    /// Reasoning output; else as visible output.
+    pub reasoning: Option<PicoPerToken>,
+    /// Audio input; else as text input.
+    pub input_audio: Option<PicoPerToken>,
+    /// Audio output; else as text output.
+    pub output_audio: Option<PicoPerToken>,
+    /// Image and video input; else as text input.
+    pub input_image: Option<PicoPerToken>,
+    /// Image output; else as text output.
+    pub output_image: Option<PicoPerToken>,
+}
+
+impl Named {
+    /// The slot of a rate by its name in the catalogue and in the configuration file; `None` for an unknown name.
+    pub fn slot(&mut self, name: &str) -> Option<&mut Option<PicoPerToken>> {
+        Some(match name {
+            "input" => &mut self.input,
+            "output" => &mut self.output,
+            "cache_read" => &mut self.cache_read,
+            "cache_write" => &mut self.cache_write_5m,
+            "cache_write_1h" => &mut self.cache_write_1h,
+            "reasoning" => &mut self.reasoning,
+            "input_audio" => &mut self.input_audio,
+            "output_audio" => &mut self.output_audio,
+            "input_image" => &mut self.input_image,
+            "output_image" => &mut self.output_image,
+            _ => return None,
+        })
+    }
+
+    /// What is named here, and where nothing is, what `below` names: a tier over its base.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        Self {
+            input: self.input.or(below.input),
+            output: self.output.or(below.output),
+            cache_read: self.cache_read.or(below.cache_read),
+            cache_write_5m: self.cache_write_5m.or(below.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.or(below.cache_write_1h),
+            reasoning: self.reasoning.or(below.reasoning),
+            input_audio: self.input_audio.or(below.input_audio),
+            output_audio: self.output_audio.or(below.output_audio),
+            input_image: self.input_image.or(below.input_image),
+            output_image: self.output_image.or(below.output_image),
+        }
+    }
+}
+
+impl Rates {
+    /// Fills in what a list leaves open, always with the rate of the plainer token, never with zero. `None` when input or
+    /// output itself is not named: then there is no price.
+    #[must_use]
+    pub fn complete(named: Named) -> Option<Self> {
+        let (input, output) = (named.input?, named.output?);
+        let cache_write_5m = named.cache_write_5m.unwrap_or(input);
+        Some(Self {
+            input,
+            output,
+            cache_read: named.cache_read.unwrap_or(input),
+            cache_write_5m,
+            cache_write_1h: named.cache_write_1h.unwrap_or(cache_write_5m),
+            reasoning: named.reasoning.unwrap_or(output),
+            input_audio: named.input_audio.unwrap_or(input),
+            output_audio: named.output_audio.unwrap_or(output),
+            input_image: named.input_image.unwrap_or(input),
+            output_image: named.output_image.unwrap_or(output),
+        })
+    }
+
+    fn pico(&self, usage: &Usage) -> u128 {
+        let Usage {
+            input,
+            cache_read,
+            cache_write_5m,
+            cache_write_1h,
+            input_audio,
+            input_image,
+            input_tool,
+            output,
+            reasoning,
+            output_audio,
+            output_image,
+        } = *usage;
+        [
+            self.input.times(input),
+            self.input.times(input_tool),
+            self.cache_read.times(cache_read),
+            self.cache_write_5m.times(cache_write_5m),
+            self.cache_write_1h.times(cache_write_1h),
+            self.input_audio.times(input_audio),
+            self.input_image.times(input_image),
+            self.output.times(output),
+            self.reasoning.times(reasoning),
+            self.output_audio.times(output_audio),
+            self.output_image.times(output_image),
+        ]
+        .into_iter()
+        .fold(0, u128::saturating_add)
+    }
+}
+
+/// Rates that hold for the whole request once its prompt is longer than an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tier {
+    /// Input tokens of all kinds above which these rates hold; a prompt of exactly so many still pays the lower ones.
+    pub above: u64,
+    /// The rates.
+    pub rates: Rates,
+}
+
+/// The price of one model at one provider from one day on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// The rates of a short prompt.
+    pub base: Rates,
+    /// Rates of longer prompts, edges ascending.
+    pub tiers: Vec<Tier>,
+}
+
+impl Price {
+    /// What this usage costs, rounded up once, at the end.
+    #[must_use]
+    pub fn cost(&self, usage: &Usage) -> Money {
+        Money::from_pico_usd(self.rates_for(usage.input_total()).pico(usage))
+    }
+
+    /// The most a text call with so many input and output tokens can cost, cached or not, reasoned or not. For reservations:
+    /// audio and image tokens, which may be dearer, are only known afterwards.
+    #[must_use]
+    pub fn ceiling(&self, input_tokens: u64, output_tokens: u64) -> Money {
+        let rates = self.rates_for(input_tokens);
+        let dearest_in = rates.input.max(rates.cache_write_5m).max(rates.cache_write_1h);
+        let dearest_out = rates.output.max(rates.reasoning);
+        Money::from_pico_usd(dearest_in.times(input_tokens).saturating_add(dearest_out.times(output_tokens)))
+    }
+
+    fn rates_for(&self, input_tokens: u64) -> &Rates {
+        self.tiers.iter().rev().find(|tier| input_tokens > tier.above).map_or(&self.base, |tier| &tier.rates)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usd(per_million: f64) -> Option<PicoPerToken> {
+        Some(PicoPerToken::from_usd_per_million(per_million))
+    }
+
+    #[test]
+    fn what_a_list_leaves_open_costs_as_much_as_the_plainer_token() {
+        let rates = Rates::complete(Named { input: usd(1.0), output: usd(4.0), ..Named::default() }).unwrap();
+        assert_eq!((rates.cache_read, rates.cache_write_1h), (rates.input, rates.input));
+        assert_eq!((rates.reasoning, rates.output_audio), (rates.output, rates.output));
+    }
+
+    #[test]
+    fn half_a_price_is_no_price() {
+        assert_eq!(Rates::complete(Named { input: usd(1.0), ..Named::default() }), None);
+    }
+
+    #[test]
+    fn the_edge_of_a_tier_is_exact_to_the_token() {
+        let below = Rates::complete(Named { input: usd(1.0), output: usd(2.0), ..Named::default() }).unwrap();
+        let above = Rates::complete(Named { input: usd(3.0), output: usd(5.0), ..Named::default() }).unwrap();
+        let price = Price { base: below, tiers: vec![Tier { above: 200_000, rates: above }] };
+        let cost = |input, cache_read| price.cost(&Usage { input, cache_read, output: 1, ..Usage::default() }).nano_usd;
+        assert_eq!(cost(199_999, 0), 199_999_000 + 2_000);
+        assert_eq!(cost(199_999, 1), 200_000_000 + 2_000, "cached tokens count towards the edge");
+        assert_eq!(cost(200_000, 1), 600_003_000 + 5_000);
+    }
+
+    #[test]
+    fn a_sum_below_a_nano_dollar_is_rounded_up_and_never_free() {
+        let rates =
+            Rates::complete(Named { input: Some(PicoPerToken(1)), output: usd(0.0), ..Named::default() }).unwrap();
+        let price = Price { base: rates, tiers: vec![] };
+        assert_eq!(price.cost(&Usage { input: 1, ..Usage::default() }).nano_usd, 1);
+        assert_eq!(price.cost(&Usage { input: 1001, ..Usage::default() }).nano_usd, 2);
+    }
+
+    #[test]
+    fn an_absurd_usage_saturates() {
+        let rates = Rates::complete(Named { input: usd(9e6), output: usd(9e6), ..Named::default() }).unwrap();
+        let price = Price { base: rates, tiers: vec![] };
+        assert_eq!(price.cost(&Usage { input: u64::MAX, ..Usage::default() }).nano_usd, i64::MAX);
+    }
+}

@@ -1,0 +1,126 @@
+//! The request for a provider: path, headers and body, from what was made ready once.
+
+use bytes::Bytes;
+use gatehouse_domain::{Code, Fault, Outbound, WriteContext};
+use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, uri::PathAndQuery};
+
+use super::endpoint::encode_segment;
+use super::kind::{Auth, DialectName, Operation, ProviderKind};
+use super::settings::Provider;
+
+/// Longest value of a client's header that is passed on.
+const CLIENT_HEADER_BYTES_MAX: usize = 2048;
+
+/// What is asked of a provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The provider's name of the model.
+    pub model: &'a str,
+    /// The dialect the body is written in.
+    pub dialect: DialectName,
+    /// What for.
+    pub operation: Operation,
+    /// The client's headers, of which few are passed on.
+    pub client_headers: &'a HeaderMap,
+}
+
+/// Writes the request. Of the client's headers only those pass that mean something to the provider and nothing to anyone
+/// else: never a credential, a cookie, an address or an organisation.
+///
+/// # Errors
+/// `NotTranslatable` if the provider does not offer this in this dialect, `UpstreamCredentials` if a token is needed and
+/// none was fetched, `InvalidRequest` for a model name that cannot stand in a path.
+pub fn outbound(provider: &Provider, ask: Ask<'_>, body: Bytes, context: &WriteContext<'_>) -> Result<Outbound, Fault> {
+    let native = provider.kind.speaks(ask.dialect, ask.model).ok_or_else(|| not_offered(provider))?;
+    let path = (native.path)(&provider.place, &encode_segment(ask.model)?, ask.operation)
+        .ok_or_else(|| not_offered(provider))?;
+    let body = match provider.kind.rewrite {
+        Some(rewrite) => rewrite(ask.dialect, ask.operation, body)?,
+        None => body,
+    };
+    let mut headers = provider.headers_for(ask.dialect).ok_or_else(|| not_offered(provider))?.clone();
+    if ask.operation == (Operation::Chat { stream: true }) {
+        headers.insert(ACCEPT, stream_type(ask.dialect));
+    }
+    pass_client_headers(provider.kind, ask, &mut headers);
+    if let Some(trace) = context.traceparent.and_then(|trace| HeaderValue::from_str(trace).ok()) {
+        headers.insert("traceparent", trace);
+    }
+    if native.auth == Auth::Grant && provider.grant.is_some() {
+        headers.insert(AUTHORIZATION, bearer(context.token)?);
+    }
+    if let Some(signer) = &provider.signer {
+        signer.sign(&provider.origin, &path, &mut headers, &body, context.now)?;
+    }
+    let path = PathAndQuery::try_from(path)
+        .map_err(|_| Fault::new(Code::Internal, "the provider's path cannot be written; check its base_url"))?;
+    Ok(Outbound { method: Method::POST, path, headers, body })
+}
+
+/// The `anthropic-beta` values a host takes out of those a client asks for. Anthropic itself and hosts of its dialect get
+/// all of them; Vertex answers 400 to any it does not know, so it gets the few known to be served there.
+#[must_use]
+pub fn betas(kind: &ProviderKind, value: &str) -> Option<String> {
+    const VERTEX: [&str; 4] = [
+        "context-1m-2025-08-07",
+        "interleaved-thinking-2025-05-14",
+        "context-management-2025-06-27",
+        "tool-search-tool-2025-10-19",
+    ];
+    let taken: Vec<&str> = value
+        .split(',')
+        .map(str::trim)
+        .filter(|beta| match kind.name {
+            "anthropic" | "anthropic-compatible" => !beta.is_empty(),
+            "vertex" => VERTEX.contains(beta),
+            _ => false,
+        })
+        .collect();
+    (!taken.is_empty()).then(|| taken.join(","))
+}
+
+fn pass_client_headers(kind: &ProviderKind, ask: Ask<'_>, headers: &mut HeaderMap) {
+    let openai = matches!(ask.dialect, DialectName::OpenAiChat | DialectName::OpenAiResponses);
+    let anthropic = ask.dialect == DialectName::Anthropic && kind.rewrite.is_none();
+    let passed = [
+        ("idempotency-key", true),
+        ("x-client-request-id", true),
+        ("openai-beta", openai),
+        ("anthropic-version", anthropic),
+    ];
+    for (name, means_something) in passed {
+        let value = ask.client_headers.get(name).filter(|value| value.len() <= CLIENT_HEADER_BYTES_MAX);
+        if let (true, Some(value)) = (means_something, value) {
+            headers.insert(HeaderName::from_static(name), value.clone());
+        }
+    }
+    if ask.dialect != DialectName::Anthropic {
+        return;
+    }
+    let asked = ask.client_headers.get_all("anthropic-beta").iter().filter_map(|value| value.to_str().ok());
+    let asked = asked.filter(|value| value.len() <= CLIENT_HEADER_BYTES_MAX).take(16).collect::<Vec<_>>().join(",");
+    if let Some(value) = betas(kind, &asked).and_then(|taken| HeaderValue::try_from(taken).ok()) {
+        headers.insert("anthropic-beta", value);
+    }
+}
+
+fn stream_type(dialect: DialectName) -> HeaderValue {
+    HeaderValue::from_static(match dialect {
+        DialectName::Bedrock => "application/vnd.amazon.eventstream",
+        _ => "text/event-stream",
+    })
+}
+
+fn bearer(token: Option<&str>) -> Result<HeaderValue, Fault> {
+    let missing = "no token has been got for the provider's service account yet; try again in a moment";
+    let token = token.ok_or_else(|| Fault::new(Code::UpstreamCredentials, missing).retry_after(1))?;
+    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+        .map_err(|_| Fault::new(Code::UpstreamCredentials, "the provider's token cannot be sent as a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn not_offered(provider: &Provider) -> Fault {
+    Fault::new(Code::NotTranslatable, format!("provider {} does not offer this for this model", provider.name))
+}

@@ -1,0 +1,108 @@
+//! What one data-plane core owns, and what all of them share.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use gatehouse_domain::{AttemptOutcome, Code, Fault, Money};
+use gatehouse_store::journal::{Intent, JournalWriter};
+use gatehouse_upstream::Pool;
+
+use crate::outbox::Outbox;
+use crate::snapshot::Snapshot;
+
+/// Shared by all cores and the control plane.
+pub struct Shared {
+    /// The current snapshot.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// Calls under way.
+    pub in_flight: AtomicUsize,
+    /// Set while shutting down: new calls are refused, running ones finish.
+    pub draining: AtomicBool,
+}
+
+impl Shared {
+    /// Starts with this snapshot.
+    #[must_use]
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            in_flight: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// Calls under way, all cores together.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+/// One data-plane core. Its mutexes are only ever taken by the core's own thread and are never contended.
+pub struct Core {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pool: Pool,
+    pub(crate) outbox: Arc<Outbox>,
+    journal: Mutex<JournalWriter>,
+}
+
+/// What a core is made of.
+pub struct CoreParts {
+    /// Shared by all cores.
+    pub shared: Arc<Shared>,
+    /// This core's upstream connections.
+    pub pool: Pool,
+    /// This core's journal.
+    pub journal: JournalWriter,
+    /// Where call outcomes go.
+    pub outbox: Arc<Outbox>,
+}
+
+impl Core {
+    /// Puts a core together.
+    #[must_use]
+    pub fn new(parts: CoreParts) -> Self {
+        Self { shared: parts.shared, pool: parts.pool, outbox: parts.outbox, journal: Mutex::new(parts.journal) }
+    }
+
+    /// This core's upstream connections.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Writes down that an attempt is about to cost money: at most `ceiling`, if there is a price at all.
+    pub(crate) fn intend(&self, attempt: &AttemptOutcome, ceiling: Option<Money>, input_tokens: u64) -> Result<(), Fault> {
+        let intent = Intent {
+            id: attempt.id,
+            started_unix_ms: attempt.started_unix_ms,
+            key: &attempt.key,
+            team: attempt.team.as_deref(),
+            model: &attempt.model,
+            provider: &attempt.provider,
+            upstream_model: &attempt.upstream_model,
+            dialect: attempt.dialect,
+            operation: attempt.operation,
+            stream: attempt.stream,
+            reserved: ceiling.unwrap_or_default(),
+            priced: ceiling.is_some(),
+            input_tokens,
+        };
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.intent(&intent).map_err(|_| {
+            Fault::new(
+                Code::LedgerUnavailable,
+                "usage cannot be recorded right now, so nothing that costs money may start; the operator must free disk space",
+            )
+            .retry_after(5)
+        })
+    }
+
+    /// Writes down what it cost. Room was reserved with the intent, so this cannot fail for lack of any.
+    pub(crate) fn settle(&self, attempt: &AttemptOutcome) {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let settled = journal.settle(attempt);
+        debug_assert!(settled.is_ok(), "every settle has its intent, on the same core: {settled:?}");
+    }
+}

@@ -1,0 +1,177 @@
+//! One call's record, filled in as it goes and handed over exactly once, however the call ends: answered, refused, cut
+//! off, or dropped because the client left.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use gatehouse_domain::{
+    AttemptOutcome, AttemptStatus, CallOutcome, Code, Door, Fault, Metered, Money, Now, Principal, RequestId, Target,
+    Usage,
+};
+use gatehouse_policy::Reservation;
+use gatehouse_upstream::{Health, Verdict};
+
+use crate::core::Core;
+
+/// The record of a call under way. Dropping it settles what is open and hands the outcome over.
+pub(crate) struct Journey {
+    pub(crate) core: Arc<Core>,
+    pub(crate) outcome: CallOutcome,
+    pub(crate) started: Instant,
+    /// Microseconds spent waiting for others so far: the client's body, the upstream.
+    pub(crate) waited_us: u64,
+    pub(crate) reservation: Option<Reservation>,
+    pub(crate) team: Option<Arc<str>>,
+    attempt: Option<OpenAttempt>,
+}
+
+/// What an attempt is booked at if the process dies under it.
+pub(crate) struct Hold {
+    pub(crate) ceiling: Option<Money>,
+    pub(crate) input_tokens: u64,
+}
+
+/// An attempt that was written to the journal and is not settled yet.
+struct OpenAttempt {
+    started: Instant,
+    outcome: AttemptOutcome,
+    health: Arc<Health>,
+}
+
+impl Journey {
+    pub(crate) fn begin(core: Arc<Core>, id: RequestId, door: &Door, now: Now) -> Box<Self> {
+        core.shared.in_flight.fetch_add(1, Ordering::Relaxed);
+        Box::new(Self {
+            core,
+            started: Instant::now(),
+            waited_us: 0,
+            reservation: None,
+            team: None,
+            attempt: None,
+            outcome: CallOutcome {
+                id,
+                started_unix_ms: now.unix_ms(),
+                dialect: door.dialect,
+                operation: door.operation,
+                ..CallOutcome::default()
+            },
+        })
+    }
+
+    pub(crate) fn known(&mut self, principal: &Principal) {
+        self.outcome.key = Arc::clone(&principal.key);
+        self.team.clone_from(&principal.team);
+    }
+
+    /// Notes time spent waiting for somebody else.
+    pub(crate) fn waited_since(&mut self, since: Instant) {
+        self.waited_us += micros(since);
+    }
+
+    /// Writes the intent of an attempt down and opens it.
+    pub(crate) fn open(&mut self, target: &Target, health: &Arc<Health>, hold: &Hold, now: Now) -> Result<(), Fault> {
+        let number = u8::try_from(self.outcome.attempts.len()).unwrap_or(u8::MAX);
+        let outcome = AttemptOutcome {
+            id: self.outcome.id.attempt(number),
+            started_unix_ms: now.unix_ms(),
+            key: Arc::clone(&self.outcome.key),
+            team: self.team.clone(),
+            model: self.outcome.model.clone().unwrap_or_else(|| Arc::clone(&target.model)),
+            provider: Arc::clone(&target.provider),
+            upstream_model: Arc::clone(&target.model),
+            dialect: self.outcome.dialect,
+            operation: self.outcome.operation,
+            stream: self.outcome.stream,
+            status: AttemptStatus::Cancelled,
+            http_status: 0,
+            usage: Usage::default(),
+            estimated: false,
+            cost: Money::ZERO,
+            priced: true,
+            duration_us: 0,
+            first_byte_us: 0,
+        };
+        self.core.intend(&outcome, hold.ceiling, hold.input_tokens)?;
+        self.attempt = Some(OpenAttempt { started: Instant::now(), outcome, health: Arc::clone(health) });
+        Ok(())
+    }
+
+    /// The upstream's status has arrived.
+    pub(crate) fn status_of_attempt(&mut self, status: u16) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.outcome.http_status = status;
+        }
+    }
+
+    /// The first byte of the upstream's answer has arrived.
+    pub(crate) fn first_byte_of_attempt(&mut self) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.outcome.first_byte_us = micros(attempt.started);
+        }
+    }
+
+    /// Settles the open attempt: journal first, then everything else.
+    pub(crate) fn close(&mut self, status: AttemptStatus, verdict: Verdict, metered: &Metered, price: Option<Money>) {
+        let Some(mut attempt) = self.attempt.take() else { return };
+        attempt.outcome.status = status;
+        attempt.outcome.usage = metered.usage;
+        attempt.outcome.estimated = metered.estimated;
+        attempt.outcome.cost = price.unwrap_or_default();
+        attempt.outcome.priced = price.is_some() || metered.usage.is_empty();
+        attempt.outcome.duration_us = micros(attempt.started);
+        self.core.settle(&attempt.outcome);
+        attempt.health.end(verdict, Instant::now());
+        self.outcome.finish = metered.finish.or(self.outcome.finish);
+        self.outcome.attempts.push(attempt.outcome);
+    }
+
+    /// What all attempts cost so far.
+    pub(crate) fn cost(&self) -> Money {
+        self.outcome.attempts.iter().map(|attempt| attempt.cost).sum()
+    }
+
+    /// The answer is a refusal.
+    pub(crate) fn refused(&mut self, fault: &Fault) {
+        self.outcome.fault = Some(fault.code.as_str());
+    }
+
+    /// The stream carried a fault in-band.
+    pub(crate) fn failed_in_band(&mut self, code: Code) {
+        self.outcome.fault = Some(code.as_str());
+    }
+
+    /// The head of the answer is on its way.
+    pub(crate) fn answering(&mut self, status: u16) {
+        self.outcome.status = status;
+        self.outcome.first_byte_us = micros(self.started);
+        self.outcome.overhead_us = self.outcome.first_byte_us.saturating_sub(self.waited_us);
+    }
+
+    /// Settles the reservation with what was really used, before the last byte of the answer leaves.
+    pub(crate) fn settle_reservation(&mut self) {
+        let Some(reservation) = self.reservation.take() else { return };
+        let tokens = self.outcome.attempts.iter().map(|attempt| attempt.usage.total()).sum();
+        reservation.settle(Now(std::time::SystemTime::now()), tokens, self.cost());
+    }
+}
+
+impl Drop for Journey {
+    fn drop(&mut self) {
+        // Only a client that left leaves an attempt open here.
+        self.close(AttemptStatus::Cancelled, Verdict::Silent, &Metered::default(), None);
+        self.settle_reservation();
+        if self.outcome.status == 0 {
+            // Nginx's number for "client closed request": the client never sees it, logs and metrics do.
+            self.outcome.status = 499;
+            self.outcome.overhead_us = micros(self.started).saturating_sub(self.waited_us);
+        }
+        self.outcome.duration_us = micros(self.started);
+        self.core.shared.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.core.outbox.push(std::mem::take(&mut self.outcome));
+    }
+}
+
+pub(crate) fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

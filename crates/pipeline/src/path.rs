@@ -1,0 +1,81 @@
+//! The one path of a call, in order. Each stage takes what the stage before it made, so that leaving one out does not
+//! compile.
+//!
+//! ```text
+//! Arrived ─ authenticate ─▶ Known ─ read ─▶ Read ─ admit ─▶ Admitted ─ route ─▶ Routed ─ send ─▶ answer
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+use gatehouse_domain::{Code, Door, Fault, Now, Request, RequestId};
+use http::Response;
+use hyper::body::Incoming;
+use uuid::Uuid;
+
+use crate::body::GateBody;
+use crate::core::Core;
+use crate::journey::Journey;
+use crate::snapshot::Snapshot;
+use crate::stages::{admit, authenticate, read, respond, route, send};
+
+/// A request whose head has been read and whose path belongs to a gateway.
+pub struct Arrived {
+    /// The snapshot this call is judged by, from start to end.
+    pub snapshot: Arc<Snapshot>,
+    /// Which of its lanes.
+    pub lane: usize,
+    /// Which entrance.
+    pub door: Door,
+    /// The request; its body is still on the wire.
+    pub request: http::Request<Incoming>,
+}
+
+/// Takes a call from its head to the answer. The future may be dropped at any point: the upstream is then cancelled and
+/// what was used is settled.
+pub async fn pass(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
+    let now = Now(SystemTime::now());
+    let id = RequestId::from_uuid(Uuid::now_v7());
+    let mut journey = Journey::begin(core, id, &arrived.door, now);
+    let snapshot = Arc::clone(&arrived.snapshot);
+    let gateway = Arc::clone(&snapshot.lanes[arrived.lane].gateway);
+    let door = arrived.door.clone();
+    match walk(&mut journey, arrived, now).await {
+        Ok(answer) => respond::answer(journey, answer),
+        Err(fault) => respond::refusal(journey, gateway.refuse(&door, &fault), &fault),
+    }
+}
+
+async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<respond::Answer, Fault> {
+    refuse_when_overloaded(journey, &arrived)?;
+    let known = authenticate::authenticate(journey, arrived, now)?;
+    let mut called = read::read(journey, known, now).await?;
+    if let Some(reply) = read::answer_locally(&mut called, now) {
+        return Ok(respond::Answer::local(reply?));
+    }
+    let admitted = admit::admit(journey, called, now)?;
+    let routed = route::route(journey, admitted, now)?;
+    send::send(journey, routed).await
+}
+
+fn refuse_when_overloaded(journey: &Journey, arrived: &Arrived) -> Result<(), Fault> {
+    let shared = &journey.core.shared;
+    if shared.draining.load(Ordering::Relaxed) {
+        return Err(Fault::new(Code::Draining, "the gateway is shutting down; try again, another replica will answer").retry_after(1));
+    }
+    if shared.in_flight() > arrived.snapshot.caps.in_flight_max {
+        return Err(Fault::new(Code::Overloaded, "the gateway has as many calls under way as it may; try again").retry_after(1));
+    }
+    Ok(())
+}
+
+/// The request as a gateway takes it: credential headers removed.
+pub(crate) fn without_credentials(parts: http::request::Parts, door: Door, body: bytes::Bytes, id: RequestId, now: Now) -> Request {
+    let mut headers = parts.headers;
+    for name in crate::caller::CREDENTIAL_HEADERS {
+        headers.remove(name);
+    }
+    let query = parts.uri.query().and_then(crate::caller::query_without_key);
+    Request { id, now, method: parts.method, door, query, headers, body }
+}

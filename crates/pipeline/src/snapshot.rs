@@ -1,0 +1,138 @@
+//! What the path reads while a call passes: one immutable value, swapped whole when anything changes.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use gatehouse_domain::{Door, Gateway, Principal, Secret};
+use gatehouse_policy::{Meter, Permit};
+use gatehouse_store::{Pepper, keys};
+use gatehouse_upstream::Health;
+use http::Method;
+
+/// Everything a call needs to know, frozen.
+pub struct Snapshot {
+    /// Counts up with every swap.
+    pub generation: u64,
+    /// The gateways, in the order in which they are asked whether a path is theirs.
+    pub lanes: Vec<Lane>,
+    /// Who may call.
+    pub keys: KeyTable,
+    /// Sizes and timers.
+    pub caps: Caps,
+}
+
+/// One gateway with what the moving wing knows of its targets, by target index.
+pub struct Lane {
+    /// The gateway.
+    pub gateway: Arc<dyn Gateway>,
+    /// Health by target index.
+    pub health: Vec<Arc<Health>>,
+    /// Short-lived tokens by grant index, filled by the control plane.
+    pub tokens: Vec<Arc<ArcSwapOption<Token>>>,
+}
+
+/// A short-lived token.
+pub struct Token {
+    /// The bearer token.
+    pub secret: Secret,
+    /// Unix seconds.
+    pub expires_unix_secs: u64,
+}
+
+/// Sizes and timers of the path.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps {
+    /// Largest request body, after decompression.
+    pub request_bytes_max: usize,
+    /// Largest whole (not streamed) answer of an upstream.
+    pub answer_bytes_max: usize,
+    /// Most time a client may take to send its body.
+    pub body_timeout: Duration,
+    /// Most calls under way at once, all cores together.
+    pub in_flight_max: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            request_bytes_max: 32 << 20,
+            answer_bytes_max: 64 << 20,
+            body_timeout: Duration::from_secs(60),
+            in_flight_max: 20_000,
+        }
+    }
+}
+
+impl Snapshot {
+    /// The lane and entrance a path leads to.
+    #[must_use]
+    pub fn door(&self, method: &Method, path: &str) -> Option<(usize, Door)> {
+        self.lanes.iter().enumerate().find_map(|(index, lane)| Some((index, lane.gateway.door(method, path)?)))
+    }
+}
+
+/// One key that may call.
+pub struct KeyEntry {
+    /// Who it stands for.
+    pub principal: Arc<Principal>,
+    /// What it may use and until when.
+    pub permit: Permit,
+    /// Its limits and budget.
+    pub meter: Option<Arc<Meter>>,
+}
+
+/// Keys by keyed hash. The hash is uniform already, so its first bytes are the table's hash.
+pub struct KeyTable {
+    entries: HashMap<[u8; 32], Arc<KeyEntry>, BuildHasherDefault<FirstBytes>>,
+    pepper: Pepper,
+    anonymous: Option<Arc<KeyEntry>>,
+}
+
+impl KeyTable {
+    /// A table that hashes with this pepper; `anonymous` is who a caller without a key is, if such may call.
+    #[must_use]
+    pub fn new(pepper: Pepper, anonymous: Option<Arc<KeyEntry>>) -> Self {
+        Self { entries: HashMap::default(), pepper, anonymous }
+    }
+
+    /// Adds a key by its hash.
+    pub fn insert(&mut self, hash: [u8; 32], entry: Arc<KeyEntry>) {
+        self.entries.insert(hash, entry);
+    }
+
+    /// The entry of a presented key.
+    #[must_use]
+    pub fn find(&self, presented: &str) -> Option<&Arc<KeyEntry>> {
+        self.entries.get(&keys::hash(&self.pepper, presented))
+    }
+
+    /// Who a caller without a key is.
+    #[must_use]
+    pub fn anonymous(&self) -> Option<&Arc<KeyEntry>> {
+        self.anonymous.as_ref()
+    }
+
+    /// Every entry.
+    pub fn entries(&self) -> impl Iterator<Item = &Arc<KeyEntry>> {
+        self.entries.values()
+    }
+}
+
+#[derive(Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(Ok(first)) = bytes.get(..8).map(<[u8; 8]>::try_from) {
+            self.0 = u64::from_le_bytes(first);
+        }
+    }
+    // The length prefix of the array adds nothing.
+    fn write_usize(&mut self, _: usize) {}
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,38 @@
+//! May this call pass: is the model known and permitted, do limits and budget allow it. What they allow is reserved here
+//! and settled at the end.
+//!
+//! Cedar policies and guardrails come with the governance issue; they stand between the permit and the meter.
+
+use gatehouse_domain::{Fault, Now};
+use gatehouse_policy::{Cost, unknown_model};
+
+use crate::journey::Journey;
+use crate::stages::read::Read;
+
+/// A call that may pass, with what it may use reserved. Only [`admit`] makes one.
+pub(crate) struct Admitted {
+    pub(crate) read: Read,
+    _proof: (),
+}
+
+pub(crate) fn admit(journey: &mut Journey, read: Read, now: Now) -> Result<Admitted, Fault> {
+    let need = read.call.need();
+    read.caller.permit.model(&need.resource)?;
+    if !need.known {
+        return Err(no_such_model(&read));
+    }
+    if let Some(meter) = &read.caller.meter {
+        let tokens = need.input_tokens.saturating_add(need.output_cap.unwrap_or(0));
+        let cost = Cost { tokens, ceiling: read.call.ceiling() };
+        let reservation = meter.reserve(now, cost).map_err(|refusal| refusal.fault())?;
+        journey.reservation = Some(reservation);
+    }
+    Ok(Admitted { read, _proof: () })
+}
+
+/// Near names, but only such as this caller may use.
+fn no_such_model(read: &Read) -> Fault {
+    let resources = read.snapshot.lanes[read.lane].gateway.resources();
+    let usable = resources.iter().map(|name| &**name).filter(|name| read.caller.permit.models.match_name(name));
+    unknown_model(&read.call.need().resource, usable)
+}

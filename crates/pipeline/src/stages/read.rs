@@ -1,0 +1,110 @@
+//! Bytes to a call: the body off the wire under its limits, inflated if need be, then read by the gateway.
+
+use std::io::Read as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use gatehouse_domain::{Call, Code, Fault, Now, Reply};
+use http::header::CONTENT_ENCODING;
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use crate::journey::Journey;
+use crate::path::without_credentials;
+use crate::snapshot::{Caps, KeyEntry, Snapshot};
+use crate::stages::authenticate::Known;
+
+/// A request that was read, of a caller who is known.
+pub(crate) struct Read {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) lane: usize,
+    pub(crate) caller: Arc<KeyEntry>,
+    pub(crate) call: Box<dyn Call>,
+}
+
+pub(crate) async fn read(journey: &mut Journey, known: Known, now: Now) -> Result<Read, Fault> {
+    let Known { arrived, caller } = known;
+    let (parts, incoming) = arrived.request.into_parts();
+    let caps = arrived.snapshot.caps;
+    let began = Instant::now();
+    let body = whole_body(incoming, &caps).await?;
+    journey.waited_since(began);
+    journey.outcome.bytes_in = body.len() as u64;
+    let body = match parts.headers.get(CONTENT_ENCODING) {
+        None => body,
+        Some(encoding) => inflate(encoding.to_str().unwrap_or("?"), &body, caps.request_bytes_max)?,
+    };
+    journey.outcome.traceparent = parts.headers.get("traceparent").and_then(|value| value.to_str().ok()).map(Arc::from);
+    let request = without_credentials(parts, arrived.door, body, journey.outcome.id, now);
+    let call = arrived.snapshot.lanes[arrived.lane].gateway.read(request, &caller.principal)?;
+    let need = call.need();
+    journey.outcome.model = (!need.resource.is_empty()).then(|| Arc::clone(&need.resource));
+    journey.outcome.stream = need.stream;
+    Ok(Read { snapshot: arrived.snapshot, lane: arrived.lane, caller, call })
+}
+
+/// The answer the gateway can give without any upstream. Listings show only what the caller may use.
+pub(crate) fn answer_locally(read: &mut Read, now: Now) -> Option<Result<Reply, Fault>> {
+    let permit = &read.caller.permit;
+    read.call.local(&|name| permit.models.match_name(name), now)
+}
+
+async fn whole_body(mut incoming: Incoming, caps: &Caps) -> Result<Bytes, Fault> {
+    let limit = caps.request_bytes_max;
+    if incoming.size_hint().lower() > limit as u64 {
+        return Err(too_large(limit));
+    }
+    tokio::time::timeout(caps.body_timeout, async {
+        let Some(first) = next_data(&mut incoming).await? else { return Ok(Bytes::new()) };
+        let Some(second) = next_data(&mut incoming).await? else { return within(first, limit) };
+        let mut whole = BytesMut::with_capacity(usize::try_from(incoming.size_hint().lower()).unwrap_or(0).min(limit) + first.len() + second.len());
+        whole.extend_from_slice(&first);
+        whole.extend_from_slice(&second);
+        while whole.len() <= limit {
+            let Some(more) = next_data(&mut incoming).await? else { break };
+            whole.extend_from_slice(&more);
+        }
+        within(whole.freeze(), limit)
+    })
+    .await
+    .unwrap_or_else(|_| Err(Fault::new(Code::RequestTimeout, "the request body did not arrive in time; send it without pauses")))
+}
+
+async fn next_data(incoming: &mut Incoming) -> Result<Option<Bytes>, Fault> {
+    while let Some(frame) = incoming.frame().await {
+        let frame = frame.map_err(|_| Fault::new(Code::InvalidRequest, "the request body broke off before its declared end"))?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+fn within(body: Bytes, limit: usize) -> Result<Bytes, Fault> {
+    if body.len() > limit { Err(too_large(limit)) } else { Ok(body) }
+}
+
+fn too_large(limit: usize) -> Fault {
+    Fault::new(
+        Code::BodyTooLarge,
+        format!("the request body is over this gateway's limit of {limit} bytes; send less, or have the operator raise `server.body_bytes_max`"),
+    )
+}
+
+fn inflate(encoding: &str, body: &Bytes, limit: usize) -> Result<Bytes, Fault> {
+    if encoding.eq_ignore_ascii_case("identity") {
+        return Ok(body.clone());
+    }
+    if !encoding.eq_ignore_ascii_case("gzip") {
+        return Err(Fault::new(Code::UnsupportedMedia, "this content-encoding is not served; send gzip or no content-encoding"));
+    }
+    let mut whole = Vec::new();
+    // One byte more than allowed tells "exactly the limit" from "a bomb", and nothing beyond is ever inflated.
+    let read = flate2::read::MultiGzDecoder::new(&body[..]).take(limit as u64 + 1).read_to_end(&mut whole);
+    if read.is_err() {
+        return Err(Fault::new(Code::UnsupportedMedia, "the body says it is gzip, but it is not"));
+    }
+    within(whole.into(), limit)
+}

@@ -1,0 +1,140 @@
+//! The answer to the client: head, facts in headers, body.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gatehouse_domain::{Call, Code, Fault, Head, Relay, Reply, Target};
+use gatehouse_upstream::Body;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::body::{GateBody, StreamBody};
+use crate::journey::Journey;
+use crate::stages::route::Routed;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-gatehouse-request-id");
+const MODEL: HeaderName = HeaderName::from_static("x-gatehouse-model");
+const PROVIDER: HeaderName = HeaderName::from_static("x-gatehouse-provider");
+const COST: HeaderName = HeaderName::from_static("x-gatehouse-cost-usd");
+const ROUTE: HeaderName = HeaderName::from_static("x-gatehouse-route");
+const DROPPED: HeaderName = HeaderName::from_static("x-gatehouse-dropped");
+
+/// What the path came to.
+pub(crate) struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: AnswerBody,
+    fault: Option<Code>,
+}
+
+enum AnswerBody {
+    Whole(Bytes),
+    Stream(Box<Open>),
+}
+
+struct Open {
+    streaming: Streaming,
+    call: Box<dyn Call>,
+}
+
+/// A streamed answer whose first chunk has arrived.
+pub(crate) struct Streaming {
+    pub(crate) target: Arc<Target>,
+    pub(crate) head: Head,
+    pub(crate) body: Body,
+    pub(crate) first: Bytes,
+    pub(crate) relay: Box<dyn Relay>,
+}
+
+impl Answer {
+    pub(crate) fn local(reply: Reply) -> Self {
+        Self { status: reply.status, headers: reply.headers, body: AnswerBody::Whole(reply.body), fault: None }
+    }
+
+    pub(crate) fn whole(routed: &Routed, target: &Target, status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
+        let mut answer = Self { status, headers, body: AnswerBody::Whole(body), fault: None };
+        answer.say_route(routed.admitted.read.call.as_ref(), target);
+        answer
+    }
+
+    pub(crate) fn streaming(call: Box<dyn Call>, streaming: Streaming) -> Self {
+        let mut headers = streaming.relay.headers(&streaming.head.headers);
+        headers.reserve(6);
+        let target = Arc::clone(&streaming.target);
+        let status = streaming.head.status;
+        let mut answer = Self { status, headers, body: AnswerBody::Whole(Bytes::new()), fault: None };
+        answer.say_route(call.as_ref(), &target);
+        answer.body = AnswerBody::Stream(Box::new(Open { streaming, call }));
+        answer
+    }
+
+    /// An upstream's refusal in the caller's own dialect, passed on as it is.
+    pub(crate) fn verbatim(status: StatusCode, body: Bytes, code: Code) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Self { status, headers, body: AnswerBody::Whole(body), fault: Some(code) }
+    }
+
+    fn say_route(&mut self, call: &dyn Call, target: &Target) {
+        insert(&mut self.headers, MODEL, &target.model);
+        insert(&mut self.headers, PROVIDER, &target.provider);
+        if !call.dropped().is_empty() {
+            insert(&mut self.headers, DROPPED, &call.dropped().join(","));
+        }
+    }
+}
+
+/// The answer of a call that got through.
+pub(crate) fn answer(mut journey: Box<Journey>, answer: Answer) -> Response<GateBody> {
+    let Answer { status, mut headers, body, fault } = answer;
+    insert(&mut headers, REQUEST_ID, &journey.outcome.id.to_string());
+    if let Some(route) = &journey.outcome.route {
+        insert(&mut headers, ROUTE, route);
+    }
+    if let Some(code) = fault {
+        journey.failed_in_band(code);
+    }
+    let body = match body {
+        AnswerBody::Whole(bytes) => {
+            if !journey.outcome.attempts.is_empty() {
+                insert(&mut headers, COST, &journey.cost().to_string());
+            }
+            journey.outcome.bytes_out = bytes.len() as u64;
+            journey.settle_reservation();
+            journey.answering(status.as_u16());
+            GateBody::whole(bytes)
+        }
+        AnswerBody::Stream(open) => {
+            journey.answering(status.as_u16());
+            GateBody::stream(StreamBody::new(journey, open.call, open.streaming))
+        }
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// The answer of a call that did not.
+pub(crate) fn refusal(mut journey: Box<Journey>, reply: Reply, fault: &Fault) -> Response<GateBody> {
+    journey.refused(fault);
+    journey.outcome.bytes_out = reply.body.len() as u64;
+    journey.settle_reservation();
+    journey.answering(reply.status.as_u16());
+    let mut response = Response::new(GateBody::whole(reply.body));
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    let headers = response.headers_mut();
+    insert(headers, REQUEST_ID, &journey.outcome.id.to_string());
+    if let Some(seconds) = fault.retry_after_secs {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Names come from configuration and provider, so a value that is no header value is left out, never an error.
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

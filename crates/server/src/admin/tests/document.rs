@@ -1,0 +1,45 @@
+use std::path::Path;
+
+use super::*;
+
+/// The document is part of the contract: a change of it is seen in review. `UPDATE_GOLDEN=1` rewrites it.
+#[tokio::test]
+async fn the_openapi_document_is_the_golden_one() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admin/tests/openapi.json");
+    let document = Desk::open().await.get("/api/v1/openapi.json").await;
+    assert_eq!(document.headers["content-type"], "application/json");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&golden, document.text + "\n").unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(&golden).unwrap();
+    assert!(
+        expected.trim_end() == document.text,
+        "the document has changed: UPDATE_GOLDEN=1 cargo test, and read the diff"
+    );
+}
+
+#[tokio::test]
+async fn the_document_is_openapi_3_1_and_names_every_operation_once() {
+    let document = Desk::open().await.get("/api/v1/openapi.json").await.json();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let operations =
+        document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    let mut ids: Vec<&str> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "{ids:?}");
+}
+
+#[tokio::test]
+async fn every_operation_is_on_the_admin_page() {
+    let page = include_str!("../../../../../docs/admin-api.md");
+    let document = Desk::open().await.get("/api/v1/openapi.json").await.json();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            let row = format!("| `{} {path}` |", method.to_uppercase());
+            assert!(page.contains(&row), "docs/admin-api.md lacks {row}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What was used: sums over the ledger, and its latest rows.
+
+use axum::Json;
+use axum::extract::State;
+use gatehouse_domain::Usage;
+use gatehouse_store::{LedgerEntry, UsageDimension, UsageQuery, UsageRow};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::error::{ApiError, ErrorBody};
+use super::extract::Parameters;
+use super::moment;
+use super::rows::Rows;
+use crate::control::Control;
+
+/// What to sum up.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct UsageQuestion {
+    /// Dimensions, separated by commas: key, team, model, provider, upstream_model, dialect, operation, status, day, hour.
+    by: Option<String>,
+    /// Attempts that started at or after this: a time, a day (UTC), or how long ago (`7d`, `24h`, `30m`).
+    since: Option<String>,
+    /// Attempts that started before this.
+    until: Option<String>,
+    /// Only this key (its id).
+    key: Option<String>,
+    /// Only this team.
+    team: Option<String>,
+    /// Rows at most: 10,000 if not given, and at most.
+    limit: Option<u32>,
+}
+
+/// A row: the dimensions asked for, and the counters.
+#[derive(ToSchema)]
+#[schema(as = UsageRow)]
+#[expect(dead_code, reason = "describes how the store's own row is written")]
+pub(crate) struct UsageRowForm {
+    key: Option<String>,
+    /// Null for calls without a team.
+    team: Option<String>,
+    model: Option<String>,
+    provider: Option<String>,
+    upstream_model: Option<String>,
+    dialect: Option<String>,
+    operation: Option<String>,
+    status: Option<String>,
+    /// UTC.
+    day: Option<String>,
+    /// UTC.
+    hour: Option<String>,
+    /// Upstream attempts.
+    attempts: u64,
+    /// Cached ones included.
+    input_tokens: u64,
+    /// Reasoning included.
+    output_tokens: u64,
+    /// Of the input.
+    cache_read_tokens: u64,
+    /// Of the input.
+    cache_write_tokens: u64,
+    /// Of the output.
+    reasoning_tokens: u64,
+    cost_usd: f64,
+    /// Attempts that cost nothing because there was no price.
+    unpriced_attempts: u64,
+    /// Attempts whose tokens the gateway counted, or whose cost it assumed.
+    estimated_attempts: u64,
+}
+
+/// What was used, summed up by the dimensions asked for; by time if a time is among them, else dearest first.
+#[utoipa::path(get, path = "/usage", tag = "usage", operation_id = "get_usage", params(UsageQuestion),
+    responses((status = 200, body = Rows<UsageRowForm>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
+pub(crate) async fn usage(
+    State(control): State<Control>,
+    Parameters(question): Parameters<UsageQuestion>,
+) -> Result<Json<Rows<UsageRow>>, ApiError> {
+    let now = jiff::Timestamp::now();
+    let moment = |name, text: Option<String>| text.map(|text| moment::unix_ms(name, &text, now)).transpose();
+    let query = UsageQuery {
+        by: dimensions(question.by.as_deref().unwrap_or_default())?,
+        since_unix_ms: moment("since", question.since)?,
+        until_unix_ms: moment("until", question.until)?,
+        key: question.key,
+        team: question.team,
+        limit: question.limit.unwrap_or_default(),
+    };
+    Ok(Json(Rows::all(control.store.usage(&query).await?)))
+}
+
+/// Each dimension once, so that a row has no name twice.
+fn dimensions(text: &str) -> Result<Vec<UsageDimension>, ApiError> {
+    let mut by: Vec<UsageDimension> = Vec::new();
+    for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        let dimension: UsageDimension = word.parse().map_err(|_| {
+            let known: Vec<_> = UsageDimension::ALL.iter().map(|dimension| dimension.as_str()).collect();
+            ApiError::invalid(
+                format!("by: there is no dimension {word:?}."),
+                format!("There are {}.", known.join(", ")),
+            )
+        })?;
+        if !by.contains(&dimension) {
+            by.push(dimension);
+        }
+    }
+    Ok(by)
+}
+
+/// How many of the latest.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Latest {
+    /// Rows: 1 to 1000, 100 if not given.
+    limit: Option<u32>,
+}
+
+/// One upstream attempt.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Attempt {
+    /// The attempt. Its first 30 characters are those of the call's `x-gatehouse-request-id`; the last two count attempts.
+    id: String,
+    /// The call.
+    request_id: String,
+    /// When it was sent.
+    started_unix_ms: u64,
+    /// The key's id.
+    key: String,
+    /// The team that pays.
+    team: Option<String>,
+    /// The model as the client named it.
+    model: String,
+    /// The provider.
+    provider: String,
+    /// The provider's model.
+    upstream_model: String,
+    /// The caller's dialect.
+    dialect: String,
+    /// What was asked for.
+    operation: String,
+    /// Streamed answer?
+    stream: bool,
+    /// How it ended: ok, rejected, limited, failed, truncated, cancelled, timed_out or interrupted.
+    status: &'static str,
+    /// The upstream's HTTP status; 0 if there was none.
+    http_status: u16,
+    /// Tokens by kind; no token is in two of them.
+    #[schema(value_type = std::collections::BTreeMap<String, u64>)]
+    usage: Usage,
+    /// All input tokens.
+    input_tokens: u64,
+    /// All output tokens.
+    output_tokens: u64,
+    /// Were the tokens counted by the gateway?
+    estimated: bool,
+    /// Was there a price?
+    priced: bool,
+    /// What it cost.
+    cost_usd: f64,
+    /// From sending to the end.
+    duration_ms: f64,
+    /// From sending to the first byte of the answer; 0 if none came.
+    first_byte_ms: f64,
+}
+
+/// The latest upstream attempts, newest first.
+#[utoipa::path(get, path = "/attempts", tag = "usage", operation_id = "list_attempts", params(Latest),
+    responses((status = 200, body = Rows<Attempt>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
+pub(crate) async fn attempts(
+    State(control): State<Control>,
+    Parameters(latest): Parameters<Latest>,
+) -> Result<Json<Rows<Attempt>>, ApiError> {
+    let limit = latest.limit.unwrap_or(100);
+    if !(1..=1_000).contains(&limit) {
+        return Err(ApiError::invalid("limit is out of range.", "Ask for 1 to 1000 rows."));
+    }
+    let entries = control.store.recent(limit).await?;
+    Ok(Json(Rows::all(entries.into_iter().map(Attempt::of).collect())))
+}
+
+impl Attempt {
+    fn of(entry: LedgerEntry) -> Self {
+        Self {
+            id: entry.id.to_string(),
+            request_id: entry.id.request().to_string(),
+            started_unix_ms: entry.started_unix_ms,
+            key: entry.key,
+            team: entry.team,
+            model: entry.model,
+            provider: entry.provider,
+            upstream_model: entry.upstream_model,
+            dialect: entry.dialect,
+            operation: entry.operation,
+            stream: entry.stream,
+            status: entry.status,
+            http_status: entry.http_status,
+            usage: entry.usage,
+            input_tokens: entry.usage.input_total(),
+            output_tokens: entry.usage.output_total(),
+            estimated: entry.estimated,
+            priced: entry.priced,
+            cost_usd: entry.cost.usd(),
+            duration_ms: ms(entry.duration_us),
+            first_byte_ms: ms(entry.first_byte_us),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a measurement")]
+fn ms(us: u64) -> f64 {
+    us as f64 / 1e3
+}

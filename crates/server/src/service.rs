@@ -1,0 +1,92 @@
+//! What happens to a request once its head is read: a gateway's path goes down the data plane on this core; everything
+//! else goes to the control plane's own runtime.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use bytes::Bytes;
+use gatehouse_pipeline::{Arrived, Core, GateBody, Shared, pass};
+use http::{Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::runtime::Handle;
+use tower::ServiceExt as _;
+
+/// The control plane as the data plane sees it: a router, and the runtime on which it runs.
+#[derive(Clone)]
+pub struct ControlPlane {
+    /// Admin API, operations, registries.
+    pub router: Router,
+    /// Never a data-plane core's runtime: an operator's report must not slow a call down.
+    pub runtime: Handle,
+}
+
+/// Which of the two planes a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serves {
+    /// Both: the usual single address.
+    Both,
+    /// Gateways and health only: the control plane has an address of its own (`admin_listen`).
+    DataOnly,
+}
+
+/// One core's front: everything a connection needs.
+pub(crate) struct Front {
+    /// None on an address that serves the control plane only.
+    pub(crate) core: Option<Arc<Core>>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) control: ControlPlane,
+    pub(crate) serves: Serves,
+}
+
+impl Front {
+    pub(crate) async fn call(front: Arc<Self>, request: Request<Incoming>) -> Result<Response<GateBody>, Infallible> {
+        if let Some(core) = &front.core {
+            let snapshot = front.shared.snapshot.load_full();
+            if let Some((lane, door)) = snapshot.door(request.method(), request.uri().path()) {
+                return Ok(pass(Arc::clone(core), Arrived { snapshot, lane, door, request }).await);
+            }
+        }
+        if front.serves == Serves::DataOnly && !matches!(request.uri().path(), "/healthz" | "/readyz") {
+            return Ok(plain(StatusCode::NOT_FOUND, "no such path here; the admin API has an address of its own\n"));
+        }
+        Ok(control(&front.control, request).await)
+    }
+}
+
+async fn control(plane: &ControlPlane, request: Request<Incoming>) -> Response<GateBody> {
+    let router = plane.router.clone();
+    let request = request.map(axum::body::Body::new);
+    let answered = plane.runtime.spawn(async move { router.oneshot(request).await }).await;
+    match answered {
+        Ok(Ok(response)) => response.map(|body| GateBody::other(Ended(body).boxed_unsync())),
+        Ok(Err(never)) => match never {},
+        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed on this request; its log says why\n"),
+    }
+}
+
+/// An axum body whose error ends it: the head is long gone when one comes, and the framing tells the client.
+struct Ended(axum::body::Body);
+
+impl http_body::Body for Ended {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.0).poll_frame(context).map(|frame| frame.and_then(Result::ok).map(Ok))
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.0.size_hint()
+    }
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<GateBody> {
+    let mut response = Response::new(GateBody::text(text));
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,114 @@
+//! The database behind every table.
+//!
+//! SQLite in WAL mode: one writer at a time, readers never wait. Two pools. The first serves everything and syncs at
+//! checkpoints only (`synchronous = NORMAL`); the second has one connection that syncs at every commit (`FULL`), because
+//! the journal is deleted on the strength of its commits.
+//!
+//! A second backend (Postgres) becomes a second kind of pool inside [`Store`]; callers see one type either way.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::{DataDir, StoreError};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How long a statement waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(5);
+/// The same for the shipper, which waits and tries again by itself.
+const LEDGER_BUSY: Duration = Duration::from_millis(500);
+/// How long a caller waits for a free connection.
+const ACQUIRE: Duration = Duration::from_secs(10);
+
+/// The database. Cheap to clone; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) pool: SqlitePool,
+    /// One connection whose commits survive a power cut. Only the shipper uses it.
+    pub(crate) ledger: SqlitePool,
+}
+
+impl Store {
+    /// Opens `<data_dir>/gatehouse.db`, makes it (0600) if it is not there, and brings its tables to this version.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is of a later version.
+    pub async fn open(dir: &DataDir) -> Result<Self, StoreError> {
+        let path = dir.database();
+        // SQLite gives the files beside a database the rights of the database.
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(StoreError::file("open", &path))?;
+        let options = options(&path);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(ACQUIRE)
+            .idle_timeout(Duration::from_secs(60))
+            .connect_with(options.clone().synchronous(SqliteSynchronous::Normal))
+            .await?;
+        MIGRATIONS.run(&pool).await?;
+        let ledger = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(options.busy_timeout(LEDGER_BUSY).synchronous(SqliteSynchronous::Full));
+        Ok(Self { pool, ledger })
+    }
+
+    /// Can the database be read? For readiness and `doctor`.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT value FROM keys_generation").fetch_one(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Checks the whole file. Slow on a large ledger; for `doctor`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        let found: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(20)").fetch_all(&self.pool).await?;
+        Ok(found.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// Closes every connection, so that the last one folds the write-ahead log into the database.
+    pub async fn close(&self) {
+        self.ledger.close().await;
+        self.pool.close().await;
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .busy_timeout(BUSY)
+        .foreign_keys(true)
+        // 1 MiB of pages per connection is plenty for appends at the end of one table.
+        .pragma("cache_size", "-1024")
+        .statement_cache_capacity(32)
+}
+
+/// Counts and times are unsigned in Rust and signed in SQL.
+pub(crate) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The way back; a negative value can only come from a damaged row and reads as zero.
+pub(crate) fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

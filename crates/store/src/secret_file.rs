@@ -1,0 +1,107 @@
+//! The pepper: 32 random bytes beside the database. A stolen database alone verifies no guess at a key.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::{DataDir, StoreError};
+
+/// The secret API keys are hashed with. Losing it makes every issued key unknown; `Debug` does not show it.
+#[derive(Clone)]
+pub struct Pepper([u8; 32]);
+
+impl Pepper {
+    /// Reads `<data_dir>/key-pepper`, or makes it (0600) the first time.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written, or is not 32 bytes.
+    pub fn load(dir: &DataDir) -> Result<Self, StoreError> {
+        let path = dir.pepper();
+        match File::open(&path) {
+            Ok(file) => read(file, &path),
+            Err(error) if error.kind() == ErrorKind::NotFound => create(&path),
+            Err(error) => Err(StoreError::file("open", &path)(error)),
+        }
+    }
+
+    /// A pepper from known bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Pepper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pepper([secret])")
+    }
+}
+
+fn read(file: File, path: &Path) -> Result<Pepper, StoreError> {
+    let mut bytes = Vec::with_capacity(33);
+    file.take(33).read_to_end(&mut bytes).map_err(StoreError::file("read", path))?;
+    let bytes = bytes.try_into().map_err(|_| StoreError::Damaged {
+        path: path.to_owned(),
+        what: "it is not 32 bytes long; restore it from a backup, or delete it and issue every key again",
+    })?;
+    Ok(Pepper(bytes))
+}
+
+/// Written beside and linked into place, so that a crash leaves the whole file or none, and of two processes starting at
+/// once one wins and both use its bytes.
+fn create(path: &Path) -> Result<Pepper, StoreError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(StoreError::Random)?;
+    let draft = path.with_extension(format!("new-{}", std::process::id()));
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::hard_link(&draft, path)
+    })();
+    let cleaned = fs::remove_file(&draft);
+    match written {
+        Ok(()) => cleaned.map_err(StoreError::file("remove", &draft)).map(|()| Pepper(bytes)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            read(File::open(path).map_err(StoreError::file("open", path))?, path)
+        }
+        Err(error) => Err(StoreError::file("write", path)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_pepper_is_made_once_and_private() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = DataDir::create(home.path().join("data")).unwrap();
+        let first = Pepper::load(&dir).unwrap();
+        assert_eq!(first.bytes(), Pepper::load(&dir).unwrap().bytes());
+        assert_eq!(fs::metadata(dir.pepper()).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "a draft was left behind");
+    }
+
+    #[test]
+    fn a_damaged_pepper_is_an_error_and_not_a_new_pepper() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = DataDir::create(home.path().join("data")).unwrap();
+        fs::write(dir.pepper(), b"short").unwrap();
+        assert!(matches!(Pepper::load(&dir), Err(StoreError::Damaged { .. })));
+        assert_eq!(fs::read(dir.pepper()).unwrap(), b"short");
+    }
+
+    #[test]
+    fn the_pepper_is_not_in_its_debug_print() {
+        assert_eq!(format!("{:?}", Pepper::from_bytes([7; 32])), "Pepper([secret])");
+    }
+}

@@ -1,0 +1,412 @@
+//! `ledger`: one row per upstream attempt, and `ledger_subjects`: what rows are about.
+//!
+//! Rows are only ever appended, by the shipper, and an id that is already there is left as it is: shipping the same
+//! record twice changes nothing.
+
+use std::sync::LazyLock;
+
+use gatehouse_domain::{AttemptId, AttemptOutcome, AttemptStatus, Money, Usage};
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection as _, Row as _, SqliteConnection};
+use uuid::Uuid;
+
+use crate::database::{signed, unsigned};
+use crate::{Store, StoreError};
+
+/// An id's time is its call's start; an attempt starts at most this much later (milliseconds). Also forgives clocks.
+const ID_SLACK_MS: u64 = 86_400_000;
+
+const ESTIMATED: i32 = 1;
+const UNPRICED: i32 = 2;
+
+/// A provider that reports more than this (a trillion tokens of one kind, a million dollars) is wrong, and must not break
+/// the sums of everybody's reports.
+const MOST_TOKENS: u64 = 1_000_000_000_000;
+const DEAREST: i64 = 1_000_000_000_000_000;
+
+/// What a row is about: everything that repeats from call to call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub(crate) key: String,
+    /// Empty for no team.
+    pub(crate) team: String,
+    pub(crate) model: String,
+    pub(crate) provider: String,
+    pub(crate) upstream_model: String,
+    pub(crate) dialect: String,
+    pub(crate) operation: String,
+    pub(crate) stream: bool,
+}
+
+/// One row, with the number of its subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LedgerRow {
+    pub(crate) id: u128,
+    pub(crate) subject: i64,
+    pub(crate) started_ms: u64,
+    pub(crate) status: AttemptStatus,
+    pub(crate) http_status: u16,
+    pub(crate) estimated: bool,
+    pub(crate) priced: bool,
+    pub(crate) usage: Usage,
+    pub(crate) cost: Money,
+    pub(crate) duration_us: u64,
+    pub(crate) first_byte_us: u64,
+}
+
+/// A ledger row as people see it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LedgerEntry {
+    /// The attempt.
+    pub id: AttemptId,
+    /// Unix milliseconds at which it was sent.
+    pub started_unix_ms: u64,
+    /// The key's id.
+    pub key: String,
+    /// The team that pays.
+    pub team: Option<String>,
+    /// The model as the client named it.
+    pub model: String,
+    /// The provider's name.
+    pub provider: String,
+    /// The provider's model.
+    pub upstream_model: String,
+    /// The caller's dialect.
+    pub dialect: String,
+    /// What was asked for.
+    pub operation: String,
+    /// Streamed answer?
+    pub stream: bool,
+    /// How it ended: one of [`AttemptStatus::as_str`].
+    pub status: &'static str,
+    /// The upstream's HTTP status; 0 if there was none.
+    pub http_status: u16,
+    /// Tokens by kind.
+    pub usage: Usage,
+    /// Were the tokens counted by us?
+    pub estimated: bool,
+    /// Was there a price?
+    pub priced: bool,
+    /// What it cost, in nano-dollars.
+    pub cost: Money,
+    /// Microseconds from sending to the end.
+    pub duration_us: u64,
+    /// Microseconds from sending to the first byte of the body; 0 if none came.
+    pub first_byte_us: u64,
+}
+
+/// Whose spending is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payer<'a> {
+    /// A key's id.
+    Key(&'a str),
+    /// A team's name.
+    Team(&'a str),
+}
+
+/// What a payer used since a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Calls that reached at least one upstream.
+    pub calls: u64,
+    /// Upstream attempts.
+    pub attempts: u64,
+    /// Tokens, in and out.
+    pub tokens: u64,
+    /// Money.
+    pub cost: Money,
+}
+
+/// Counters that are nearly always zero; only then is the column not null.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Extra {
+    #[serde(skip_serializing_if = "is_zero")]
+    input_audio: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    input_image: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    input_tool: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    output_audio: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    output_image: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+impl Store {
+    /// What a payer used in attempts that started at or after a moment: what its budget windows held before a restart.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn spent_since(&self, payer: Payer<'_>, since_unix_ms: u64) -> Result<Spent, StoreError> {
+        let (column, name) = match payer {
+            Payer::Key(name) => ("key", name),
+            Payer::Team(name) => ("team", name),
+        };
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT coalesce(sum(substr(l.id, 16) = X'00'), 0) AS calls, count(*) AS attempts,
+                 coalesce(sum(l.input + l.output), 0) AS tokens, coalesce(sum(l.cost_nano_usd), 0) AS cost
+             FROM ledger l JOIN ledger_subjects s ON s.id = l.subject
+             WHERE l.id >= ? AND l.started_ms >= ? AND s.{column} = ?"
+        ));
+        let row = sqlx::query(sql)
+            .bind(&first_id(since_unix_ms)[..])
+            .bind(signed(since_unix_ms))
+            .bind(name)
+            .fetch_one(&self.pool)
+            .await?;
+        let count = |column| Ok::<_, sqlx::Error>(unsigned(row.try_get(column)?));
+        Ok(Spent {
+            calls: count("calls")?,
+            attempts: count("attempts")?,
+            tokens: count("tokens")?,
+            cost: Money::from_nano_usd(row.try_get("cost")?),
+        })
+    }
+
+    /// The latest rows, newest first; at most 1,000.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn recent(&self, limit: u32) -> Result<Vec<LedgerEntry>, StoreError> {
+        let sql =
+            "SELECT l.id AS attempt, l.started_ms, l.status, l.http_status, l.flags, l.input, l.output, l.cache_read,
+                       l.cache_write_5m, l.cache_write_1h, l.reasoning, l.extra, l.cost_nano_usd, l.duration_us,
+                       l.first_byte_us, s.key, s.team, s.model, s.provider, s.upstream_model, s.dialect, s.operation,
+                       s.stream
+                   FROM ledger l JOIN ledger_subjects s ON s.id = l.subject ORDER BY l.id DESC LIMIT ?";
+        sqlx::query(sql).bind(limit.min(1000)).fetch_all(&self.pool).await?.iter().map(read_entry).collect()
+    }
+
+    /// Adds attempts to the ledger without a journal: imports and tests. Returns how many were not there yet.
+    ///
+    /// # Errors
+    /// When the database fails; then none was added.
+    pub async fn insert_attempts(&self, attempts: &[AttemptOutcome]) -> Result<u64, StoreError> {
+        let mut rows = Vec::with_capacity(attempts.len());
+        for attempt in attempts {
+            let subject = self.subject_id(&Subject::of(attempt)).await?;
+            rows.push(LedgerRow::of(attempt, subject));
+        }
+        self.insert_rows(&rows).await
+    }
+
+    /// The number of a subject, given to it now if it is new.
+    pub(crate) async fn subject_id(&self, subject: &Subject) -> Result<i64, StoreError> {
+        // An update that changes nothing, because a conflict that does nothing returns no row.
+        let sql = "INSERT INTO ledger_subjects (key, team, model, provider, upstream_model, dialect, operation, stream)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                   ON CONFLICT DO UPDATE SET stream = excluded.stream RETURNING id";
+        Ok(sqlx::query_scalar(sql)
+            .bind(&subject.key)
+            .bind(&subject.team)
+            .bind(&subject.model)
+            .bind(&subject.provider)
+            .bind(&subject.upstream_model)
+            .bind(&subject.dialect)
+            .bind(&subject.operation)
+            .bind(subject.stream)
+            .fetch_one(&self.ledger)
+            .await?)
+    }
+
+    /// Appends rows in one transaction that survives a power cut. Returns how many were not there yet.
+    pub(crate) async fn insert_rows(&self, rows: &[LedgerRow]) -> Result<u64, StoreError> {
+        let mut connection = self.ledger.acquire().await?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut inserted = 0;
+        let mut rest = rows;
+        for (size, sql) in INSERTS.iter() {
+            while rest.len() >= *size {
+                let (chunk, later) = rest.split_at(*size);
+                inserted += insert_chunk(&mut transaction, sql, chunk).await?;
+                rest = later;
+            }
+        }
+        transaction.commit().await?;
+        Ok(inserted)
+    }
+}
+
+/// A few sizes of insert, largest first: each is prepared once, and any number of rows takes few statements.
+static INSERTS: LazyLock<[(usize, String); 5]> = LazyLock::new(|| {
+    [256, 64, 16, 4, 1].map(|rows| {
+        let tuples = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
+        let sql = format!(
+            "INSERT INTO ledger (id, subject, started_ms, status, http_status, flags, input, output, cache_read,
+                 cache_write_5m, cache_write_1h, reasoning, extra, cost_nano_usd, duration_us, first_byte_us)
+             VALUES {tuples} ON CONFLICT DO NOTHING"
+        );
+        (rows, sql)
+    })
+});
+
+async fn insert_chunk(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    rows: &[LedgerRow],
+) -> Result<u64, StoreError> {
+    let mut query = sqlx::query(sql);
+    for row in rows {
+        let usage = bounded(&row.usage);
+        let flags = if row.estimated { ESTIMATED } else { 0 } | if row.priced { 0 } else { UNPRICED };
+        query = query
+            .bind(row.id.to_be_bytes().to_vec())
+            .bind(row.subject)
+            .bind(signed(row.started_ms))
+            .bind(i32::from(row.status as u8))
+            .bind(i32::from(row.http_status))
+            .bind(flags)
+            .bind(signed(usage.input_total()))
+            .bind(signed(usage.output_total()))
+            .bind(signed(usage.cache_read))
+            .bind(signed(usage.cache_write_5m))
+            .bind(signed(usage.cache_write_1h))
+            .bind(signed(usage.reasoning))
+            .bind(extra(&usage))
+            .bind(row.cost.nano_usd.clamp(-DEAREST, DEAREST))
+            .bind(signed(row.duration_us))
+            .bind(signed(row.first_byte_us));
+    }
+    Ok(query.execute(connection).await?.rows_affected())
+}
+
+fn bounded(usage: &Usage) -> Usage {
+    let most = |tokens: u64| tokens.min(MOST_TOKENS);
+    Usage {
+        input: most(usage.input),
+        cache_read: most(usage.cache_read),
+        cache_write_5m: most(usage.cache_write_5m),
+        cache_write_1h: most(usage.cache_write_1h),
+        input_audio: most(usage.input_audio),
+        input_image: most(usage.input_image),
+        input_tool: most(usage.input_tool),
+        output: most(usage.output),
+        reasoning: most(usage.reasoning),
+        output_audio: most(usage.output_audio),
+        output_image: most(usage.output_image),
+    }
+}
+
+fn extra(usage: &Usage) -> Option<String> {
+    let extra = Extra {
+        input_audio: usage.input_audio,
+        input_image: usage.input_image,
+        input_tool: usage.input_tool,
+        output_audio: usage.output_audio,
+        output_image: usage.output_image,
+    };
+    if extra == Extra::default() { None } else { serde_json::to_string(&extra).ok() }
+}
+
+impl Subject {
+    pub(crate) fn of(attempt: &AttemptOutcome) -> Self {
+        Self {
+            key: attempt.key.to_string(),
+            team: attempt.team.as_deref().unwrap_or_default().to_owned(),
+            model: attempt.model.to_string(),
+            provider: attempt.provider.to_string(),
+            upstream_model: attempt.upstream_model.to_string(),
+            dialect: attempt.dialect.to_owned(),
+            operation: attempt.operation.to_owned(),
+            stream: attempt.stream,
+        }
+    }
+}
+
+impl LedgerRow {
+    fn of(attempt: &AttemptOutcome, subject: i64) -> Self {
+        Self {
+            id: attempt.id.0.as_u128(),
+            subject,
+            started_ms: attempt.started_unix_ms,
+            status: attempt.status,
+            http_status: attempt.http_status,
+            estimated: attempt.estimated,
+            priced: attempt.priced,
+            usage: attempt.usage,
+            cost: attempt.cost,
+            duration_us: attempt.duration_us,
+            first_byte_us: attempt.first_byte_us,
+        }
+    }
+}
+
+fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
+    let count = |column| Ok::<_, sqlx::Error>(unsigned(row.try_get(column)?));
+    let id: &[u8] = row.try_get("attempt")?;
+    let id = Uuid::from_slice(id).map_err(|_| row_error("an id is not 16 bytes long"))?;
+    let extra = match row.try_get::<Option<&str>, _>("extra")? {
+        Some(text) => serde_json::from_str(text).map_err(|_| row_error("extra counters are not JSON"))?,
+        None => Extra::default(),
+    };
+    let mut usage = Usage {
+        input: 0,
+        cache_read: count("cache_read")?,
+        cache_write_5m: count("cache_write_5m")?,
+        cache_write_1h: count("cache_write_1h")?,
+        input_audio: extra.input_audio,
+        input_image: extra.input_image,
+        input_tool: extra.input_tool,
+        output: 0,
+        reasoning: count("reasoning")?,
+        output_audio: extra.output_audio,
+        output_image: extra.output_image,
+    };
+    usage.input = count("input")?.saturating_sub(usage.input_total());
+    usage.output = count("output")?.saturating_sub(usage.output_total());
+    let team: String = row.try_get("team")?;
+    let flags: i32 = row.try_get("flags")?;
+    Ok(LedgerEntry {
+        id: AttemptId(id),
+        started_unix_ms: count("started_ms")?,
+        key: row.try_get("key")?,
+        team: Some(team).filter(|team| !team.is_empty()),
+        model: row.try_get("model")?,
+        provider: row.try_get("provider")?,
+        upstream_model: row.try_get("upstream_model")?,
+        dialect: row.try_get("dialect")?,
+        operation: row.try_get("operation")?,
+        stream: row.try_get("stream")?,
+        status: status_word(row.try_get("status")?),
+        http_status: row.try_get("http_status")?,
+        usage,
+        estimated: flags & ESTIMATED != 0,
+        priced: flags & UNPRICED == 0,
+        cost: Money::from_nano_usd(row.try_get("cost_nano_usd")?),
+        duration_us: count("duration_us")?,
+        first_byte_us: count("first_byte_us")?,
+    })
+}
+
+/// The word of a stored status; a later version may have written ones this one does not know.
+pub(crate) fn status_word(code: i64) -> &'static str {
+    let known = usize::try_from(code).ok().and_then(|code| AttemptStatus::ALL.get(code));
+    known.map_or("unknown", |status| status.as_str())
+}
+
+/// The smallest id an attempt that started at this moment can have.
+pub(crate) fn first_id(started_unix_ms: u64) -> [u8; 16] {
+    id_floor(started_unix_ms.saturating_sub(ID_SLACK_MS))
+}
+
+/// An id no attempt that started before this moment can reach.
+pub(crate) fn past_id(started_unix_ms: u64) -> [u8; 16] {
+    id_floor(started_unix_ms.saturating_add(ID_SLACK_MS))
+}
+
+/// The smallest UUIDv7 of a millisecond: its first 48 bits are the time.
+fn id_floor(unix_ms: u64) -> [u8; 16] {
+    let unix_ms = unix_ms.min((1 << 48) - 1);
+    (u128::from(unix_ms) << 80).to_be_bytes()
+}
+
+fn row_error(what: &'static str) -> StoreError {
+    StoreError::Row { table: "ledger", what }
+}

@@ -1,0 +1,7 @@
+//! One file per table: its questions, as methods of [`crate::Store`].
+
+pub(crate) mod keys;
+pub(crate) mod ledger;
+mod meta;
+pub(crate) mod responses;
+pub(crate) mod usage;

@@ -1,0 +1,282 @@
+//! What the tables promise, on every backend.
+
+use bytes::Bytes;
+use gatehouse_domain::{AttemptStatus, Money, Usage};
+use serde_json::value::RawValue;
+
+use super::{Home, START, outcome};
+use crate::{NewKey, Payer, Store, StoreError, StoredResponse, UsageDimension, UsageQuery};
+
+/// Runs each function as a test on each backend.
+macro_rules! on_every_backend {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&super::Home::new().await.store).await;
+            })+
+        }
+    };
+}
+
+on_every_backend!(
+    a_report_sums_every_attempt_once,
+    a_report_is_broken_down_by_what_is_asked_for,
+    a_report_begins_and_ends_where_it_is_told_to,
+    a_report_row_as_json_has_the_fields_of_the_contract,
+    an_attempt_inserted_twice_counts_once,
+    a_row_comes_back_as_it_was_written,
+    absurd_numbers_break_nobodys_report,
+    what_a_payer_spent_is_summed_from_a_moment_on,
+    a_key_comes_back_as_it_was_created,
+    a_second_key_with_the_same_hash_is_refused,
+    a_rotated_key_keeps_its_id_and_its_old_hash_for_a_while,
+    a_revoked_key_stays_revoked_since_the_first_time,
+    the_generation_changes_with_every_change_a_gateway_must_see,
+    a_stored_response_is_its_owners_alone,
+    an_expired_response_is_gone,
+    a_value_is_what_it_was_last_set_to,
+    a_sound_database_has_no_findings,
+);
+
+async fn a_report_sums_every_attempt_once(store: &Store) {
+    let mut attempts: Vec<_> = (0..341).map(outcome).collect();
+    attempts[0].priced = false;
+    attempts[1].estimated = true;
+    assert_eq!(store.insert_attempts(&attempts).await.unwrap(), 341);
+    let rows = store.usage(&UsageQuery::default()).await.unwrap();
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!((row.attempts, row.input_tokens, row.output_tokens), (341, 341 * 100, 341 * 20));
+    assert_eq!((row.cache_read_tokens, row.reasoning_tokens), (341 * 40, 341 * 5));
+    assert_eq!(row.cost, Money::from_nano_usd(341 * 1200));
+    assert_eq!((row.unpriced_attempts, row.estimated_attempts), (1, 1));
+}
+
+async fn a_report_is_broken_down_by_what_is_asked_for(store: &Store) {
+    let mut attempts: Vec<_> = (0..4).map(outcome).collect();
+    attempts[3].team = None;
+    attempts[3].status = AttemptStatus::TimedOut;
+    store.insert_attempts(&attempts).await.unwrap();
+    for (dimension, values) in [
+        (UsageDimension::Key, vec![(Some("key_ci"), 4)]),
+        (UsageDimension::Team, vec![(Some("support"), 3), (None, 1)]),
+        (UsageDimension::Model, vec![(Some("fast"), 4)]),
+        (UsageDimension::Provider, vec![(Some("claude"), 4)]),
+        (UsageDimension::UpstreamModel, vec![(Some("claude-haiku-4-5"), 4)]),
+        (UsageDimension::Dialect, vec![(Some("openai-chat"), 4)]),
+        (UsageDimension::Operation, vec![(Some("chat"), 4)]),
+        (UsageDimension::Status, vec![(Some("ok"), 3), (Some("timed_out"), 1)]),
+        (UsageDimension::Day, vec![(Some("2026-11-18"), 4)]),
+        (UsageDimension::Hour, vec![(Some("2026-11-18T11:00Z"), 4)]),
+    ] {
+        let query = UsageQuery { by: vec![dimension], ..UsageQuery::default() };
+        let rows = store.usage(&query).await.unwrap();
+        let found: Vec<_> = rows.iter().map(|row| (row.dimensions[0].1.as_deref(), row.attempts)).collect();
+        assert_eq!(found, values, "{}", dimension.as_str());
+    }
+}
+
+async fn a_report_begins_and_ends_where_it_is_told_to(store: &Store) {
+    let attempts: Vec<_> = (0..10).map(outcome).collect();
+    store.insert_attempts(&attempts).await.unwrap();
+    let query = |since, until| UsageQuery { since_unix_ms: since, until_unix_ms: until, ..UsageQuery::default() };
+    for (query, expected) in [
+        (query(Some(START + 3), None), 7),
+        (query(None, Some(START + 3)), 3),
+        (query(Some(START + 3), Some(START + 4)), 1),
+        (query(Some(START + 10), None), 0),
+        (UsageQuery { key: Some("key_other".to_owned()), ..UsageQuery::default() }, 0),
+        (UsageQuery { team: Some("support".to_owned()), ..UsageQuery::default() }, 10),
+    ] {
+        assert_eq!(store.usage(&query).await.unwrap()[0].attempts, expected, "{query:?}");
+    }
+}
+
+async fn a_report_row_as_json_has_the_fields_of_the_contract(store: &Store) {
+    store.insert_attempts(&[outcome(0)]).await.unwrap();
+    let by = vec![UsageDimension::Key, UsageDimension::Model];
+    let rows = store.usage(&UsageQuery { by, ..UsageQuery::default() }).await.unwrap();
+    let expected = concat!(
+        r#"[{"key":"key_ci","model":"fast","attempts":1,"input_tokens":100,"output_tokens":20,"#,
+        r#""cache_read_tokens":40,"cache_write_tokens":0,"reasoning_tokens":5,"cost_usd":1.2e-6,"#,
+        r#""unpriced_attempts":0,"estimated_attempts":0}]"#
+    );
+    assert_eq!(serde_json::to_string(&rows).unwrap(), expected);
+}
+
+async fn an_attempt_inserted_twice_counts_once(store: &Store) {
+    assert_eq!(store.insert_attempts(&[outcome(1), outcome(2)]).await.unwrap(), 2);
+    assert_eq!(store.insert_attempts(&[outcome(2), outcome(3)]).await.unwrap(), 1);
+    assert_eq!(store.usage(&UsageQuery::default()).await.unwrap()[0].attempts, 3);
+}
+
+async fn a_row_comes_back_as_it_was_written(store: &Store) {
+    let mut attempt = outcome(1);
+    attempt.status = AttemptStatus::Cancelled;
+    attempt.usage = Usage {
+        input: 1,
+        cache_read: 2,
+        cache_write_5m: 3,
+        cache_write_1h: 4,
+        input_audio: 5,
+        input_image: 6,
+        input_tool: 7,
+        output: 8,
+        reasoning: 9,
+        output_audio: 10,
+        output_image: 11,
+    };
+    store.insert_attempts(&[outcome(0), attempt.clone()]).await.unwrap();
+    let recent = store.recent(1).await.unwrap();
+    let [row] = &recent[..] else { panic!("{recent:?}") };
+    assert_eq!((row.id, row.usage, row.status), (attempt.id, attempt.usage, "cancelled"));
+    assert_eq!((row.team.as_deref(), row.stream, row.http_status), (Some("support"), true, 200));
+    assert_eq!((row.duration_us, row.first_byte_us, row.cost), (250_000, 90_000, attempt.cost));
+}
+
+async fn absurd_numbers_break_nobodys_report(store: &Store) {
+    let mut attempts: Vec<_> = (0..3).map(outcome).collect();
+    for attempt in &mut attempts {
+        attempt.usage = Usage { input: u64::MAX, cache_read: u64::MAX, output: u64::MAX, ..Usage::default() };
+        attempt.cost = Money::from_nano_usd(i64::MAX);
+        attempt.duration_us = u64::MAX;
+    }
+    store.insert_attempts(&attempts).await.unwrap();
+    assert_eq!(store.usage(&UsageQuery::default()).await.unwrap()[0].attempts, 3);
+    assert_eq!(store.recent(9).await.unwrap().len(), 3);
+}
+
+async fn what_a_payer_spent_is_summed_from_a_moment_on(store: &Store) {
+    let mut attempts: Vec<_> = (0..5).map(outcome).collect();
+    let retry = attempts[4].id.request().attempt(1);
+    attempts.push(gatehouse_domain::AttemptOutcome { id: retry, ..outcome(4) });
+    store.insert_attempts(&attempts).await.unwrap();
+    let spent = store.spent_since(Payer::Key("key_ci"), START + 3).await.unwrap();
+    assert_eq!((spent.calls, spent.attempts, spent.tokens), (2, 3, 360));
+    assert_eq!(spent.cost, Money::from_nano_usd(3600));
+    assert_eq!(store.spent_since(Payer::Team("support"), 0).await.unwrap().attempts, 6);
+    assert_eq!(store.spent_since(Payer::Team("nobody"), 0).await.unwrap().cost, Money::ZERO);
+}
+
+fn raw(json: &str) -> Box<RawValue> {
+    RawValue::from_string(json.to_owned()).unwrap()
+}
+
+fn new_key(id: &str, hash: u8) -> NewKey {
+    NewKey {
+        id: id.to_owned(),
+        name: "ci".to_owned(),
+        shown: "gh_4fQz…".to_owned(),
+        hash: [hash; 32],
+        team: Some("support".to_owned()),
+        models: vec!["fast".to_owned(), "gpt-*".to_owned()],
+        limits: raw(r#"[{"requests": 5, "per": "minute"}]"#),
+        budgets: raw("[]"),
+        created_unix_ms: START,
+        expires_unix_ms: Some(START + 1000),
+    }
+}
+
+async fn a_key_comes_back_as_it_was_created(store: &Store) {
+    let key = new_key("key_a", 1);
+    store.create_key(&key).await.unwrap();
+    let record = store.key("key_a").await.unwrap().unwrap();
+    assert_eq!(format!("{:?}", record.key), format!("{key:?}"));
+    assert!(record.old_hash.is_none() && record.revoked_unix_ms.is_none() && record.last_used_unix_ms.is_none());
+    assert!(store.key("key_b").await.unwrap().is_none());
+    assert_eq!(store.list_keys().await.unwrap().len(), 1);
+}
+
+async fn a_second_key_with_the_same_hash_is_refused(store: &Store) {
+    store.create_key(&new_key("key_a", 1)).await.unwrap();
+    let refused = store.create_key(&new_key("key_b", 1)).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Exists { .. }), "{refused}");
+}
+
+async fn a_rotated_key_keeps_its_id_and_its_old_hash_for_a_while(store: &Store) {
+    store.create_key(&new_key("key_a", 1)).await.unwrap();
+    assert!(store.rotate_key("key_a", &[2; 32], "gh_new…", START + 60_000).await.unwrap());
+    let record = store.key("key_a").await.unwrap().unwrap();
+    assert_eq!((record.key.hash, record.old_hash), ([2; 32], Some(([1; 32], START + 60_000))));
+    assert!(!store.rotate_key("key_b", &[3; 32], "gh_new…", START).await.unwrap());
+}
+
+async fn a_revoked_key_stays_revoked_since_the_first_time(store: &Store) {
+    store.create_key(&new_key("key_a", 1)).await.unwrap();
+    assert!(store.revoke_key("key_a", START + 5).await.unwrap());
+    assert!(store.revoke_key("key_a", START + 9).await.unwrap());
+    assert_eq!(store.key("key_a").await.unwrap().unwrap().revoked_unix_ms, Some(START + 5));
+    assert!(!store.rotate_key("key_a", &[2; 32], "gh_new…", START).await.unwrap(), "a revoked key came back to life");
+    assert!(!store.revoke_key("key_b", START).await.unwrap());
+}
+
+async fn the_generation_changes_with_every_change_a_gateway_must_see(store: &Store) {
+    let mut seen = vec![store.keys_generation().await.unwrap()];
+    store.create_key(&new_key("key_a", 1)).await.unwrap();
+    seen.push(store.keys_generation().await.unwrap());
+    store.rotate_key("key_a", &[2; 32], "gh_new…", START).await.unwrap();
+    seen.push(store.keys_generation().await.unwrap());
+    store.revoke_key("key_a", START).await.unwrap();
+    seen.push(store.keys_generation().await.unwrap());
+    assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "{seen:?}");
+    store.touch_keys(&[("key_a", START + 7), ("key_a", START + 3)]).await.unwrap();
+    assert_eq!(store.keys_generation().await.unwrap(), seen[3], "being used is no change");
+    assert_eq!(store.key("key_a").await.unwrap().unwrap().last_used_unix_ms, Some(START + 7));
+}
+
+fn response(id: &str, key: &str) -> StoredResponse {
+    StoredResponse {
+        id: id.to_owned(),
+        key_id: key.to_owned(),
+        created_unix_ms: START,
+        expires_unix_ms: START + 1000,
+        status: "completed".to_owned(),
+        request_items: Bytes::from_static(b"[1]"),
+        output: Bytes::from_static(b"[2]"),
+        body: Bytes::from_static(b"{\"id\":3}"),
+    }
+}
+
+async fn a_stored_response_is_its_owners_alone(store: &Store) {
+    let mine = response("resp_1", "key_a");
+    assert!(store.put_response(&mine).await.unwrap());
+    assert_eq!(store.response("resp_1", "key_a", START).await.unwrap(), Some(mine));
+    assert_eq!(store.response("resp_1", "key_b", START).await.unwrap(), None);
+    assert!(!store.put_response(&response("resp_1", "key_b")).await.unwrap());
+    assert!(!store.delete_response("resp_1", "key_b").await.unwrap());
+    assert!(store.delete_response("resp_1", "key_a").await.unwrap());
+    assert_eq!(store.response("resp_1", "key_a", START).await.unwrap(), None);
+}
+
+async fn an_expired_response_is_gone(store: &Store) {
+    store.put_response(&response("resp_1", "key_a")).await.unwrap();
+    assert_eq!(store.response("resp_1", "key_a", START + 1000).await.unwrap(), None);
+    assert_eq!(store.purge_responses(START + 999).await.unwrap(), 0);
+    assert_eq!(store.purge_responses(START + 1000).await.unwrap(), 1);
+}
+
+async fn a_value_is_what_it_was_last_set_to(store: &Store) {
+    assert_eq!(store.meta("last_good_config").await.unwrap(), None);
+    store.set_meta("last_good_config", b"one", START).await.unwrap();
+    store.set_meta("last_good_config", b"two", START + 1).await.unwrap();
+    assert_eq!(store.meta("last_good_config").await.unwrap().as_deref(), Some(&b"two"[..]));
+}
+
+async fn a_sound_database_has_no_findings(store: &Store) {
+    store.ping().await.unwrap();
+    assert_eq!(store.integrity().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_database_is_readable_by_its_owner_only_and_survives_reopening() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new().await;
+    home.store.set_meta("a", b"b", START).await.unwrap();
+    for file in std::fs::read_dir(home.dir.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.file_name());
+    }
+    home.store.close().await;
+    let again = Store::open(&home.dir).await.unwrap();
+    assert_eq!(again.meta("a").await.unwrap().as_deref(), Some(&b"b"[..]));
+}

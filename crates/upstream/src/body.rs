@@ -1,0 +1,76 @@
+//! The body of an upstream's answer.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use crate::pool::Lease;
+
+/// Chunks as they arrive. Read to its end, the connection goes back to the pool; dropped before, it is closed, which is
+/// how an upstream learns within a round trip that nobody listens any more.
+pub struct Body {
+    incoming: Incoming,
+    lease: Option<Lease>,
+    ended: bool,
+}
+
+impl Body {
+    pub(crate) fn new(incoming: Incoming, lease: Lease) -> Self {
+        let mut body = Self { ended: incoming.is_end_stream(), incoming, lease: Some(lease) };
+        body.release_if_ended();
+        body
+    }
+
+    /// The next chunk; `None` at the proper end of the body.
+    pub fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
+        loop {
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            match std::task::ready!(Pin::new(&mut self.incoming).poll_frame(context)) {
+                None => {
+                    self.ended = true;
+                    self.release_if_ended();
+                }
+                Some(Err(error)) => {
+                    self.ended = true;
+                    self.lease = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                Some(Ok(frame)) => {
+                    if self.incoming.is_end_stream() {
+                        self.ended = true;
+                        self.release_if_ended();
+                    }
+                    if let Ok(data) = frame.into_data()
+                        && !data.is_empty()
+                    {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next chunk, awaited.
+    pub async fn chunk(&mut self) -> Option<Result<Bytes, hyper::Error>> {
+        std::future::poll_fn(|context| self.poll_chunk(context)).await
+    }
+
+    /// The exact length of what is still to come, if the upstream declared it.
+    #[must_use]
+    pub fn exact_length(&self) -> Option<u64> {
+        self.incoming.size_hint().exact()
+    }
+
+    fn release_if_ended(&mut self) {
+        if self.ended
+            && let Some(lease) = self.lease.take()
+        {
+            lease.give_back();
+        }
+    }
+}
