@@ -48,7 +48,7 @@ fn answers_translate_as_pinned() {
 #[test]
 fn streams_translate_as_pinned_however_they_are_cut() {
     walk("streams", |case| {
-        let wire = to_wire(case.dialect, &case.input);
+        let wire = to_wire(case.dialect, &case.input)?;
         let whole = decode(case.dialect, &[&wire]);
         for cut in 1..wire.len() {
             let (head, tail) = wire.split_at(cut);
@@ -61,7 +61,7 @@ fn streams_translate_as_pinned_however_they_are_cut() {
         }
         in_order(&whole.0)?;
         let listener = listener(case.dialect);
-        Ok(all()
+        all()
             .iter()
             .map(|dialect| {
                 let mut encoder = (dialect.encoder)(&listener);
@@ -73,9 +73,9 @@ fn streams_translate_as_pinned_however_they_are_cut() {
                 if let Some(fault) = &whole.1 {
                     encoder.event(&Event::Failed(fault.clone()), &mut out);
                 }
-                (format!("out.{}", stream_suffix(dialect)), from_wire(dialect, &out))
+                Ok((format!("out.{}", stream_suffix(dialect)), from_wire(dialect, out)?))
             })
-            .collect())
+            .collect()
     });
 }
 
@@ -265,25 +265,25 @@ fn stream_suffix(dialect: &Dialect) -> String {
     format!("{}.{}", dialect.name, if dialect.name == "bedrock" { "jsonl" } else { "sse" })
 }
 
-/// Turns a stream's bytes into its other form.
-type Reframe = fn(&[u8]) -> Vec<u8>;
-
 /// Dialects whose streams are binary: name, golden file to wire, wire to golden file.
-const BINARY: &[(&str, Reframe, Reframe)] = &[];
+const BINARY: &[(&str, FromGolden, ToGolden)] = &[];
+
+type FromGolden = fn(&str) -> Result<Vec<u8>, Fault>;
+type ToGolden = fn(&[u8]) -> Result<String, Fault>;
 
 /// A golden stream as it comes over the wire.
-fn to_wire(dialect: &Dialect, text: &[u8]) -> Vec<u8> {
+fn to_wire(dialect: &Dialect, golden: &[u8]) -> Result<Vec<u8>, String> {
     match BINARY.iter().find(|(name, ..)| *name == dialect.name) {
-        Some((_, from_golden, _)) => from_golden(text),
-        None => text.to_vec(),
+        Some((_, from_golden, _)) => from_golden(&String::from_utf8_lossy(golden)).map_err(|fault| fault.to_string()),
+        None => Ok(golden.to_vec()),
     }
 }
 
 /// A stream as golden files hold it.
-fn from_wire(dialect: &Dialect, wire: &[u8]) -> Vec<u8> {
+fn from_wire(dialect: &Dialect, wire: Vec<u8>) -> Result<Vec<u8>, String> {
     match BINARY.iter().find(|(name, ..)| *name == dialect.name) {
-        Some((.., to_golden)) => to_golden(wire),
-        None => wire.to_vec(),
+        Some((.., to_golden)) => to_golden(&wire).map(String::into_bytes).map_err(|fault| fault.to_string()),
+        None => Ok(wire),
     }
 }
 
