@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gatehouse_domain::{Code, Fault};
-use gatehouse_llm_gateway::dialects::{Dialect, Listener, Quirks, Speaker, ThinkingStyle, UpstreamError, all};
+use gatehouse_llm_gateway::dialects::{bedrock, Dialect, Listener, Quirks, Speaker, ThinkingStyle, UpstreamError, all};
 use gatehouse_llm_gateway::form::{Ask, Dropped, Event, Issuer};
 
 type Outputs = BTreeMap<String, Vec<u8>>;
@@ -266,7 +266,7 @@ fn stream_suffix(dialect: &Dialect) -> String {
 }
 
 /// Dialects whose streams are binary: name, golden file to wire, wire to golden file.
-const BINARY: &[(&str, FromGolden, ToGolden)] = &[];
+const BINARY: &[(&str, FromGolden, ToGolden)] = &[("bedrock", bedrock::frames::from_jsonl, bedrock::frames::to_jsonl)];
 
 type FromGolden = fn(&str) -> Result<Vec<u8>, Fault>;
 type ToGolden = fn(&[u8]) -> Result<String, Fault>;
