@@ -223,6 +223,18 @@ fn arguments_that_are_no_object_are_wrapped_and_named() {
 }
 
 #[test]
+fn an_address_only_one_vendor_can_open_does_not_cross() {
+    let body = r#"{"messages":[{"role":"user","content":[{"type":"text","text":"What?"},{"type":"image_url","image_url":{"url":"s3://bucket/cat.png"}}]}]}"#;
+    let ask = ask(&cohere::DIALECT, body);
+    for dialect in [&gemini::DIALECT, &cohere::DIALECT] {
+        let mut dropped = Dropped::default();
+        let out = (dialect.write_ask)(&ask, &speaker(), &mut dropped).expect("written");
+        assert!(!String::from_utf8_lossy(&out).contains("s3://"), "{}", dialect.name);
+        assert_eq!(dropped.names(), ["file_id"], "{}", dialect.name);
+    }
+}
+
+#[test]
 fn count_tokens_reads_the_request_inside() {
     let body = r#"{"generateContentRequest":{"model":"models/gemini-3-flash","contents":[{"parts":[{"text":"Hi"}]}]}}"#;
     let ask = ask(&gemini::DIALECT, body);

@@ -151,7 +151,7 @@ fn medium<'a>(media: &'a Media, dropped: &mut Dropped) -> Option<BlockOut<'a>> {
     let detail = media.detail.as_deref();
     match (&media.source, media.kind) {
         (Source::Text(text), _) => return Some(BlockOut::Text { text: Cow::Borrowed(text.as_str()) }),
-        (Source::Url(url), MediaKind::Image) => {
+        (Source::Url(url), MediaKind::Image) if mime::is_web(url) => {
             return Some(BlockOut::ImageUrl { image_url: ImageOut { url: Cow::Borrowed(url.as_str()), detail } });
         }
         (Source::Base64(data), MediaKind::Image) => {

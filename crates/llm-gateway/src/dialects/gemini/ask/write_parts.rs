@@ -219,9 +219,9 @@ impl<'a, 'b> Scribe<'a, 'b> {
                 ..PartOut::default()
             }),
             Source::Text(text) => Some(PartOut::text(text.as_str())),
-            Source::Url(uri) => Some(self.file(media, uri)),
-            Source::File(uri) if wire::is_google_file(uri) => Some(self.file(media, uri)),
-            Source::File(_) => {
+            Source::Url(uri) if mime::is_web(uri) => Some(self.file(media, uri)),
+            Source::Url(uri) | Source::File(uri) if wire::is_google_file(uri) => Some(self.file(media, uri)),
+            Source::Url(_) | Source::File(_) => {
                 self.dropped.note("file_id");
                 None
             }
