@@ -29,7 +29,7 @@ pub fn examine(received: &Received) -> Reply {
         "parallel" => or_complaint(check_weather_tool(&seen).and_then(|()| two_tools(&seen))),
         "images" => or_complaint(check_image(&seen).map(|()| Reply::text("I see one pixel."))),
         "reasoning" => or_complaint(check_reasoning(&seen).map(|()| thinking())),
-        "structured" => or_complaint(check_schema(&seen).map(|()| Reply::text(r#"{"city":"Paris","degrees":21}"#))),
+        "structured" => or_complaint(structured(&seen)),
         "limit" => Reply::error(429, "Too many requests to the scripted provider.").header("retry-after", "1"),
         "invalid" => Reply::error(400, "The scripted provider does not like this."),
         "overloaded" => Reply::error(503, "The scripted provider is overloaded."),
@@ -116,10 +116,18 @@ fn thinking() -> Reply {
     Reply::answer(Answer::text("Hello after some thought.").thinking(THOUGHT.0, THOUGHT.1))
 }
 
-fn check_schema(seen: &Seen) -> Result<(), String> {
-    let schema = seen.schema.as_ref().ok_or("no output schema arrived")?;
-    let has = |name: &str| schema["properties"][name].is_object();
-    if has("city") && has("degrees") { Ok(()) } else { Err(format!("the output schema arrived as {schema}")) }
+/// The object, as text under a schema; or as the arguments of a tool, for clients that force one to get an object.
+fn structured(seen: &Seen) -> Result<Reply, String> {
+    let wanted = |schema: &Value| ["city", "degrees"].iter().all(|name| schema["properties"][name].is_object());
+    let object = json!({"city": "Paris", "degrees": 21});
+    match (&seen.schema, seen.tools.as_slice()) {
+        (Some(schema), _) if wanted(schema) => Ok(Reply::text(&object.to_string())),
+        (None, [(tool, schema)]) if wanted(schema) => {
+            Ok(Reply::answer(Answer::silent().call("call_object", tool, object)))
+        }
+        (Some(schema), _) => Err(format!("the output schema arrived as {schema}")),
+        (None, _) => Err("no output schema arrived".to_owned()),
+    }
 }
 
 /// The models a conformance house has: one per upstream dialect, named after it.

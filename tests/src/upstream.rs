@@ -162,6 +162,12 @@ impl Upstream {
         self.shared.lock().requests.len()
     }
 
+    /// How many answers had to be given up because the peer left.
+    #[must_use]
+    pub fn cancels(&self) -> usize {
+        self.shared.lock().cancels.len()
+    }
+
     /// Waits until this many requests have been received, and returns the last of them.
     #[must_use]
     pub fn wait_for_request(&self, count: usize) -> Received {

@@ -34,28 +34,23 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Everything that went in.
+    /// Everything that went in. Saturates: the numbers are a provider's word.
     #[must_use]
     pub fn input_total(&self) -> u64 {
-        self.input
-            + self.cache_read
-            + self.cache_write_5m
-            + self.cache_write_1h
-            + self.input_audio
-            + self.input_image
-            + self.input_tool
+        let parts = [self.cache_read, self.cache_write_5m, self.cache_write_1h, self.input_audio, self.input_image, self.input_tool];
+        parts.into_iter().fold(self.input, u64::saturating_add)
     }
 
     /// Everything that came out.
     #[must_use]
     pub fn output_total(&self) -> u64 {
-        self.output + self.reasoning + self.output_audio + self.output_image
+        [self.reasoning, self.output_audio, self.output_image].into_iter().fold(self.output, u64::saturating_add)
     }
 
     /// Input and output together.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.input_total() + self.output_total()
+        self.input_total().saturating_add(self.output_total())
     }
 
     /// Whether no counter was ever set.

@@ -5,8 +5,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use gatehouse_catalog::{DEFAULT_NAME, DEFAULT_YAML, Known, Loaded, Price, Problems, Surroundings};
-use gatehouse_llm_gateway::providers;
+use gatehouse_catalog::{DEFAULT_NAME, DEFAULT_YAML, Known, Loaded, Price, Problem, Problems, Provider, Surroundings};
+use gatehouse_llm_gateway::providers::{self, Settings};
 use gatehouse_llm_router::strategies;
 
 use crate::failure::Failure;
@@ -74,15 +74,52 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Checks the content of a file against everything on this machine.
 pub(crate) fn check(file: &Path, bytes: &[u8]) -> Result<Loaded, Problems> {
-    let folder = match file.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
+    let folder = file.parent().unwrap_or(Path::new(""));
     let env = |name: &str| std::env::var(name).ok();
     let name = file.display().to_string();
     let names = Names::all();
     let around = Surroundings { file_name: &name, folder, env: &env, read: &read_text, known: names.known() };
-    gatehouse_catalog::load(bytes, &around)
+    let loaded = gatehouse_catalog::load(bytes, &around)?;
+    let mut problems = provider_problems(&loaded);
+    if problems.is_empty() {
+        return Ok(loaded);
+    }
+    problems.extend(loaded.warnings);
+    problems.sort_by_key(|problem| problem.position);
+    Err(Problems(problems))
+}
+
+/// What each kind of provider says of its settings: which credentials are missing, which address is none.
+fn provider_problems(loaded: &Loaded) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for (name, provider) in &loaded.config.providers {
+        // The demo provider gets its address when it is started.
+        if provider.kind == "demo" && provider.base_url.is_none() {
+            continue;
+        }
+        let problems = providers::resolve(name, &provider.kind, &settings(provider)).err().unwrap_or_default();
+        found.extend(problems.into_iter().map(|problem| {
+            loaded.problem_at(&format!("providers.{name}.{}", problem.field), problem.message, problem.hint)
+        }));
+    }
+    found
+}
+
+/// A provider's settings in the words of the LLM gateway.
+pub(crate) fn settings(provider: &Provider) -> Settings {
+    Settings {
+        base_url: provider.base_url.as_ref().map(|url| url.text.clone()),
+        api_key: provider.api_key.clone(),
+        region: provider.region.clone(),
+        access_key_id: provider.access_key_id.clone(),
+        secret_access_key: provider.secret_access_key.clone(),
+        session_token: provider.session_token.clone(),
+        project: provider.project.clone(),
+        location: provider.location.clone(),
+        credentials: provider.credentials.clone(),
+        api_version: provider.api_version.clone(),
+        headers: provider.headers.clone(),
+    }
 }
 
 fn read_text(path: &Path) -> std::io::Result<String> {

@@ -49,9 +49,7 @@ impl ListForm {
 #[must_use]
 pub fn list(form: ListForm, models: &[Listed]) -> Vec<u8> {
     match form {
-        ListForm::OpenAi => {
-            bytes(&OpenAiList { object: "list", data: models.iter().map(OpenAiModel::from).collect() })
-        }
+        ListForm::OpenAi => bytes(&OpenAiList { object: "list", data: models.iter().map(OpenAiModel::from).collect() }),
         ListForm::Anthropic => bytes(&AnthropicList {
             data: models.iter().map(AnthropicModel::from).collect(),
             has_more: false,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gatehouse_domain::{Code, Fault};
-use gatehouse_llm_gateway::dialects::{Dialect, Listener, Quirks, Speaker, ThinkingStyle, UpstreamError, all};
+use gatehouse_llm_gateway::dialects::{bedrock, Dialect, Listener, Quirks, Speaker, ThinkingStyle, UpstreamError, all};
 use gatehouse_llm_gateway::form::{Ask, Dropped, Event, Issuer};
 
 type Outputs = BTreeMap<String, Vec<u8>>;
@@ -48,7 +48,7 @@ fn answers_translate_as_pinned() {
 #[test]
 fn streams_translate_as_pinned_however_they_are_cut() {
     walk("streams", |case| {
-        let wire = to_wire(case.dialect, &case.input);
+        let wire = to_wire(case.dialect, &case.input)?;
         let whole = decode(case.dialect, &[&wire]);
         for cut in 1..wire.len() {
             let (head, tail) = wire.split_at(cut);
@@ -61,7 +61,7 @@ fn streams_translate_as_pinned_however_they_are_cut() {
         }
         in_order(&whole.0)?;
         let listener = listener(case.dialect);
-        Ok(all()
+        all()
             .iter()
             .map(|dialect| {
                 let mut encoder = (dialect.encoder)(&listener);
@@ -73,9 +73,9 @@ fn streams_translate_as_pinned_however_they_are_cut() {
                 if let Some(fault) = &whole.1 {
                     encoder.event(&Event::Failed(fault.clone()), &mut out);
                 }
-                (format!("out.{}", stream_suffix(dialect)), from_wire(dialect, &out))
+                Ok((format!("out.{}", stream_suffix(dialect)), from_wire(dialect, out)?))
             })
-            .collect())
+            .collect()
     });
 }
 
@@ -111,7 +111,7 @@ fn walk(group: &str, translate: impl Fn(&Case) -> Result<Outputs, String>) {
         cases += 1;
         match translate(&case) {
             Err(complaint) => complaints.push(format!("{group}/{name}: {complaint}")),
-            Ok(outputs) if update => write_outputs(&folder, &outputs),
+            Ok(outputs) if update => complaints.extend(write_outputs(&folder, &outputs).err()),
             Ok(outputs) => complaints.extend(compare(&folder, &outputs).map(|what| format!("{group}/{name}/{what}"))),
         }
     }
@@ -134,7 +134,7 @@ fn read_case(folder: &Path) -> Option<Case> {
     let name = pieces.next().unwrap_or_default();
     let status = pieces.next().and_then(|status| status.parse().ok());
     let dialect = all().iter().find(|dialect| dialect.name == name)?;
-    Some(Case { dialect, status, input: fs::read(folder.join(&inputs[0])).expect("the input can be read") })
+    Some(Case { dialect, status, input: fs::read(folder.join(&inputs[0])).unwrap_or_default() })
 }
 
 fn files(folder: &Path) -> BTreeSet<String> {
@@ -146,13 +146,14 @@ fn is_output(name: &str) -> bool {
     name.starts_with("out.") || name.starts_with("dropped.")
 }
 
-fn write_outputs(folder: &Path, outputs: &Outputs) {
+fn write_outputs(folder: &Path, outputs: &Outputs) -> Result<(), String> {
     for stale in files(folder).iter().filter(|name| is_output(name) && !outputs.contains_key(*name)) {
-        fs::remove_file(folder.join(stale)).expect("a stale output can be removed");
+        fs::remove_file(folder.join(stale)).map_err(|error| format!("{stale}: {error}"))?;
     }
     for (name, bytes) in outputs {
-        fs::write(folder.join(name), bytes).expect("an output can be written");
+        fs::write(folder.join(name), bytes).map_err(|error| format!("{name}: {error}"))?;
     }
+    Ok(())
 }
 
 fn compare(folder: &Path, outputs: &Outputs) -> impl Iterator<Item = String> {
@@ -264,19 +265,25 @@ fn stream_suffix(dialect: &Dialect) -> String {
     format!("{}.{}", dialect.name, if dialect.name == "bedrock" { "jsonl" } else { "sse" })
 }
 
-/// A golden stream as it comes over the wire. Bedrock's binary frames are written as lines of JSON.
-fn to_wire(dialect: &Dialect, text: &[u8]) -> Vec<u8> {
-    match dialect.name {
-        // "bedrock" => gatehouse_llm_gateway::dialects::bedrock::frames::from_jsonl(text),
-        _ => text.to_vec(),
+/// Dialects whose streams are binary: name, golden file to wire, wire to golden file.
+const BINARY: &[(&str, FromGolden, ToGolden)] = &[("bedrock", bedrock::frames::from_jsonl, bedrock::frames::to_jsonl)];
+
+type FromGolden = fn(&str) -> Result<Vec<u8>, Fault>;
+type ToGolden = fn(&[u8]) -> Result<String, Fault>;
+
+/// A golden stream as it comes over the wire.
+fn to_wire(dialect: &Dialect, golden: &[u8]) -> Result<Vec<u8>, String> {
+    match BINARY.iter().find(|(name, ..)| *name == dialect.name) {
+        Some((_, from_golden, _)) => from_golden(&String::from_utf8_lossy(golden)).map_err(|fault| fault.to_string()),
+        None => Ok(golden.to_vec()),
     }
 }
 
 /// A stream as golden files hold it.
-fn from_wire(dialect: &Dialect, wire: &[u8]) -> Vec<u8> {
-    match dialect.name {
-        // "bedrock" => gatehouse_llm_gateway::dialects::bedrock::frames::to_jsonl(wire),
-        _ => wire.to_vec(),
+fn from_wire(dialect: &Dialect, wire: Vec<u8>) -> Result<Vec<u8>, String> {
+    match BINARY.iter().find(|(name, ..)| *name == dialect.name) {
+        Some((.., to_golden)) => to_golden(&wire).map(String::into_bytes).map_err(|fault| fault.to_string()),
+        None => Ok(wire),
     }
 }
 

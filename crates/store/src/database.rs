@@ -40,23 +40,33 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened or is of a later version.
     pub async fn open(dir: &DataDir) -> Result<Self, StoreError> {
-        let path = dir.database();
+        Self::open_file(&dir.database()).await
+    }
+
+    /// The same for a database that lies elsewhere.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is of a later version.
+    pub async fn open_file(path: &Path) -> Result<Self, StoreError> {
         // SQLite gives the files beside a database the rights of the database.
         OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(&path)
-            .map_err(StoreError::file("open", &path))?;
-        let options = options(&path);
+            .open(path)
+            .map_err(StoreError::file("open", path))?;
+        let options = options(path);
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(ACQUIRE)
             .idle_timeout(Duration::from_secs(60))
             .connect_with(options.clone().synchronous(SqliteSynchronous::Normal))
             .await?;
-        MIGRATIONS.run(&pool).await?;
+        // Of two processes that start at once, one may find the other in the middle of this, and the work done afterwards.
+        if MIGRATIONS.run(&pool).await.is_err() {
+            MIGRATIONS.run(&pool).await?;
+        }
         let ledger = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE)

@@ -184,10 +184,13 @@ impl Shipper {
         Drained { rows: self.stats.rows() - before, open: self.reader.open() as u64, complete }
     }
 
-    /// Ships everything there is now. Returns how many rows were new.
+    /// Ships everything there is now. Returns how many rows were new. What is written meanwhile waits for the next look
+    /// unless it fills a batch, so that transactions stay few and large.
     async fn ship_all(&mut self) -> Result<u64, StoreError> {
         let mut rows = 0;
         loop {
+            // A batch from before an interruption, or from a recovery, says nothing about what has been written since.
+            let stale = !self.pending.is_empty() || self.reader.is_recovering();
             let (read, added) = match self.ship_batch().await {
                 Ok(counts) => counts,
                 Err(error) => {
@@ -197,7 +200,7 @@ impl Shipper {
                 }
             };
             rows += added;
-            if read == 0 && !self.reader.is_recovering() {
+            if read < self.config.most_rows && !stale {
                 *locked(&self.stats.trouble) = None;
                 return Ok(rows);
             }

@@ -83,8 +83,8 @@ pub(super) fn see(request: &Value) -> Seen {
     for tool in each(&request["tools"]) {
         seen.tools.push((text(&tool["function"]["name"]), tool["function"]["parameters"].clone()));
     }
-    let schema = &request["response_format"]["json_schema"];
-    seen.schema = schema.is_object().then(|| schema.clone());
+    let format = &request["response_format"];
+    seen.schema = ["json_schema", "schema"].iter().map(|name| format[name].clone()).find(Value::is_object);
     seen.reasoning = request["thinking"].is_object() && request["thinking"]["type"] != json!("disabled");
     seen
 }

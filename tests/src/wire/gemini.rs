@@ -121,7 +121,12 @@ fn see_part(part: &Value, seen: &mut Seen) {
         let id = response["id"].as_str().or(response["name"].as_str()).unwrap_or_default();
         seen.results.push((id.to_owned(), response["response"].to_string()));
     } else if part["inlineData"].is_object() {
-        seen.images.push((text(&part["inlineData"]["mimeType"]), text(&part["inlineData"]["data"])));
+        let data = &part["inlineData"];
+        // Google's own SDK writes the proto's name inside and the JSON name outside; both are proto JSON.
+        let mime = data["mimeType"].as_str().or(data["mime_type"].as_str()).unwrap_or_default();
+        // It also writes base64 in the URL-safe alphabet; Google takes either, nobody else does.
+        let standard = text(&data["data"]).replace('-', "+").replace('_', "/");
+        seen.images.push((mime.to_owned(), standard));
     } else if part["thought"] != json!(true) {
         seen.texts.push(text(&part["text"]));
     }

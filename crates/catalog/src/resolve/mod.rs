@@ -7,6 +7,7 @@ mod providers;
 mod server;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::check::Check;
 use crate::config::{Config, Price};
@@ -22,7 +23,8 @@ pub(crate) fn config(file: File, around: &Surroundings<'_>, check: &mut Check) -
     let caps = server::caps(&file.server, check);
     let auth = server::auth(file.auth, check);
     let tls = server::tls(file.tls, around, check);
-    let data_dir = around.folder.join(&file.data_dir);
+    // Its components without the `.` ones, because people read this path.
+    let data_dir: PathBuf = around.folder.join(&file.data_dir).components().collect();
     let database = server::database(&file.storage, &data_dir, check);
     let listeners = server::listeners(
         &server::Listen {

@@ -89,7 +89,7 @@ fn headers(path: &str, written: BTreeMap<String, SecretText>, check: &mut Check)
 }
 
 /// Timers over those of the next outer place. Timers written inside must not outlast written ones around them; those
-/// not written shrink to fit.
+/// not written shrink to fit. `first_byte` starts when the connection stands, so it is not around `connect`.
 pub(super) fn timeouts(path: &str, written: &written::Timeouts, outer: Timeouts, check: &mut Check) -> Timeouts {
     let mut read = |name: &str, secs: Option<f64>| -> Option<Duration> {
         secs.and_then(|secs| seconds(&format!("{path}.{name}"), secs, check))
@@ -99,7 +99,6 @@ pub(super) fn timeouts(path: &str, written: &written::Timeouts, outer: Timeouts,
     let between_chunks = read("between_chunks", written.between_chunks);
     let total = read("total", written.total);
     for (inner_name, inner, outer_name, around) in [
-        ("connect", connect, "first_byte", first_byte),
         ("connect", connect, "total", total),
         ("first_byte", first_byte, "total", total),
         ("between_chunks", between_chunks, "total", total),
@@ -115,10 +114,9 @@ pub(super) fn timeouts(path: &str, written: &written::Timeouts, outer: Timeouts,
     }
     let longest = [connect, first_byte, between_chunks].into_iter().flatten().max().unwrap_or_default();
     let total = total.unwrap_or(outer.total.max(longest));
-    let first_byte = first_byte.unwrap_or(outer.first_byte.max(connect.unwrap_or_default()).min(total));
     Timeouts {
-        connect: connect.unwrap_or(outer.connect.min(first_byte)),
-        first_byte,
+        connect: connect.unwrap_or(outer.connect.min(total)),
+        first_byte: first_byte.unwrap_or(outer.first_byte.min(total)),
         between_chunks: between_chunks.unwrap_or(outer.between_chunks.min(total)),
         total,
     }

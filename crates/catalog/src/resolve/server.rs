@@ -13,6 +13,9 @@ use crate::written;
 /// The shortest key that is worth the name.
 pub(super) const KEY_CHARS_MIN: usize = 16;
 
+/// The database's file in the data folder.
+const DATABASE: &str = "gatehouse.db";
+
 /// What decides over the listeners.
 pub(super) struct Listen<'a> {
     pub(super) listen: &'a str,
@@ -81,11 +84,13 @@ pub(super) fn database(storage: &written::Storage, data_dir: &Path, check: &mut 
         }
         _ => check.error_at("storage.shared", "not a place for shared counters", Some("write `memory`".to_owned())),
     }
-    let hint = Some("write `sqlite:gatehouse.db`".to_owned());
+    let hint = Some(format!("write `sqlite:{DATABASE}`"));
     match storage.database.split_once(':') {
-        Some(("sqlite", "")) => check.error_at("storage.database", "`sqlite:` without a file name", hint),
-        // `sqlite://name` is what other tools write.
-        Some(("sqlite", name)) => return Some(data_dir.join(name.strip_prefix("//").unwrap_or(name))),
+        Some(("sqlite", DATABASE)) => return Some(data_dir.join(DATABASE)),
+        Some(("sqlite", _)) => {
+            let message = format!("this release names the file {DATABASE} and keeps it in data_dir");
+            check.error_at("storage.database", message, hint);
+        }
         Some(("postgres" | "postgresql", _)) => {
             let message = "this release keeps its tables in SQLite only; Postgres comes with a later release";
             check.error_at("storage.database", message, hint);

@@ -38,7 +38,7 @@ fn the_example_of_the_contract_is_understood() {
     assert_eq!(ci.expires.expect("a date").to_string(), "2027-01-01T00:00:00Z");
     assert_eq!(ci.limits[0], Limit::Requests { max: 600, per: LimitWindow::Minute });
     assert_eq!((ci.budgets[0].max, ci.budgets[0].per), (Money::from_usd(100.0), BudgetWindow::Month));
-    assert_eq!(config.database.to_str(), Some("/etc/gatehouse/./gatehouse-data/gatehouse.db"));
+    assert_eq!(config.database.to_str(), Some("/etc/gatehouse/gatehouse-data/gatehouse.db"));
 }
 
 #[test]

@@ -96,6 +96,12 @@ fn databases_of_later_releases_are_named_as_such() {
 }
 
 #[test]
+fn a_database_under_another_name_is_refused_rather_than_ignored() {
+    let problems = bad("storage: {database: \"sqlite:other.db\"}\n");
+    assert!(problems.contains("names the file gatehouse.db"), "{problems}");
+}
+
+#[test]
 fn a_later_builder_reports_at_the_right_place() {
     let loaded = read("providers:\n  aws:\n    kind: bedrock\n    region: mars\n").expect("good");
     let at = |path: &str| loaded.problem_at(path, "no", None).to_string();

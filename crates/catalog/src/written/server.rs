@@ -9,7 +9,7 @@ use super::SecretText;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Storage {
-    /// `sqlite:` and a file name inside `data_dir` (or an absolute path).
+    /// `sqlite:gatehouse.db`: a file inside `data_dir`.
     pub database: String,
     /// Counters of limits and budgets: `memory`.
     pub shared: String,

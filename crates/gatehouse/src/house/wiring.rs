@@ -12,6 +12,8 @@ use gatehouse_pipeline::{Caps, KeyEntry, KeyTable};
 use gatehouse_policy::{BudgetSpec, LimitSpec, Meter, Meters, Patterns, Period, Permit, Terms};
 use gatehouse_store::{KeyRecord, Pepper, keys};
 
+use crate::config_file;
+
 /// The LLM gateway's plan. `demo` is where the demo provider listens.
 pub(super) fn blueprint(config: &Config, demo: &str) -> Blueprint {
     let providers = config.providers.iter().map(|(name, provider)| ProviderPlan {
@@ -35,20 +37,9 @@ pub(super) fn blueprint(config: &Config, demo: &str) -> Blueprint {
 }
 
 fn settings(provider: &gatehouse_catalog::Provider, demo: &str) -> Settings {
-    let written = provider.base_url.as_ref().map(|url| url.text.clone());
-    Settings {
-        base_url: written.or_else(|| (provider.kind == "demo").then(|| demo.to_owned())),
-        api_key: provider.api_key.clone(),
-        region: provider.region.clone(),
-        access_key_id: provider.access_key_id.clone(),
-        secret_access_key: provider.secret_access_key.clone(),
-        session_token: provider.session_token.clone(),
-        project: provider.project.clone(),
-        location: provider.location.clone(),
-        credentials: provider.credentials.clone(),
-        api_version: provider.api_version.clone(),
-        headers: provider.headers.clone(),
-    }
+    let settings = config_file::settings(provider);
+    let base_url = settings.base_url.or_else(|| (provider.kind == "demo").then(|| demo.to_owned()));
+    Settings { base_url, ..settings }
 }
 
 fn target(target: &gatehouse_catalog::Target) -> TargetPlan {

@@ -69,6 +69,16 @@ fn check_prints_each_problem_with_line_and_column_and_exits_1() {
 }
 
 #[test]
+fn check_knows_which_settings_each_kind_of_provider_needs() {
+    let folder = folder();
+    std::fs::write(folder.path().join("g.yaml"), "providers:\n  a: {kind: bedrock}\n  b: {kind: openai}\n")
+        .expect("written");
+    let said = text(&fails(gatehouse(folder.path()).args(["check", "g.yaml"]), 1).stdout);
+    assert!(said.contains("g.yaml:2:3: providers.a.region: "), "{said}");
+    assert!(said.contains("g.yaml:3:3: providers.b.api_key: "), "{said}");
+}
+
+#[test]
 fn check_of_a_file_that_is_not_there_says_so() {
     let folder = folder();
     let said = refused(gatehouse(folder.path()).args(["check", "nothing.yaml"]));

@@ -48,6 +48,11 @@ pub(crate) fn of_url(url: &str) -> Option<&'static str> {
     })
 }
 
+/// Whether a provider on the open web could fetch this address: others (`s3://…`) mean something to one vendor only.
+pub(crate) fn is_web(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
+}
+
 /// MIME type and source of an address: a base64 data URL becomes its bytes, all else stays an address.
 pub(crate) fn source_of(url: String) -> (Option<String>, Source) {
     let parts = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));

@@ -8,6 +8,7 @@
 pub mod anthropic;
 pub mod bedrock;
 pub mod cohere;
+mod compact;
 pub mod embeddings;
 pub mod gemini;
 mod locate;

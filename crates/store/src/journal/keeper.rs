@@ -17,6 +17,8 @@ use super::{Job, Shared, locked};
 /// How long to wait after a segment could not be allocated. Writers that ask meanwhile do not shorten it: a full disk must
 /// not cost CPU on top.
 const RETRY: Duration = Duration::from_millis(250);
+/// How often to look around if nobody asks.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Fills the mailboxes of the writers until the journal is dropped. Woken by writers that took their spares.
 pub(super) fn prepare_segments(shared: &Shared) {
@@ -26,7 +28,7 @@ pub(super) fn prepare_segments(shared: &Shared) {
         shared.note(Job::Prepare, failed.map(|error| error.to_string()));
         match retry_at {
             Some(moment) => park_until(shared, moment),
-            None => thread::park_timeout(shared.config.sync_every),
+            None => thread::park_timeout(IDLE),
         }
     }
 }

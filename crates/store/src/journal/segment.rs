@@ -215,8 +215,8 @@ impl Drop for Tail {
     }
 }
 
-/// Reserves every block now, so that a full disk is an error here and never a signal at a store. File systems that cannot
-/// promise blocks get zeros written instead.
+/// Reserves every block now, so that a full disk is an error here and never a signal at a store. File systems that know no
+/// reservation get zeros written instead; those that copy on write (btrfs, ZFS) keep neither promise on a full disk.
 fn allocate(file: &File, size: usize) -> io::Result<()> {
     match fallocate(file, FallocateFlags::empty(), 0, size as u64) {
         Ok(()) => Ok(()),

@@ -6,6 +6,16 @@ use super::segment::{Next, footprint, next};
 use crate::tests::{intent, outcome};
 
 #[test]
+fn a_writer_can_be_moved_to_its_core_and_the_rest_be_shared() {
+    fn moves<T: Send>() {}
+    fn is_shared<T: Send + Sync>() {}
+    moves::<super::JournalWriter>();
+    moves::<crate::Shipper>();
+    is_shared::<super::Journal>();
+    is_shared::<crate::Store>();
+}
+
+#[test]
 fn the_largest_possible_settle_fits_into_the_room_that_is_set_aside_for_it() {
     let most = u64::MAX;
     let mut largest = outcome(1);

@@ -96,28 +96,6 @@ pub struct LedgerEntry {
     pub first_byte_us: u64,
 }
 
-/// Whose spending is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Payer<'a> {
-    /// A key's id.
-    Key(&'a str),
-    /// A team's name.
-    Team(&'a str),
-}
-
-/// What a payer used since a moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spent {
-    /// Calls that reached at least one upstream.
-    pub calls: u64,
-    /// Upstream attempts.
-    pub attempts: u64,
-    /// Tokens, in and out.
-    pub tokens: u64,
-    /// Money.
-    pub cost: Money,
-}
-
 /// Counters that are nearly always zero; only then is the column not null.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -140,36 +118,6 @@ fn is_zero(value: &u64) -> bool {
 }
 
 impl Store {
-    /// What a payer used in attempts that started at or after a moment: what its budget windows held before a restart.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn spent_since(&self, payer: Payer<'_>, since_unix_ms: u64) -> Result<Spent, StoreError> {
-        let (column, name) = match payer {
-            Payer::Key(name) => ("key", name),
-            Payer::Team(name) => ("team", name),
-        };
-        let sql = sqlx::AssertSqlSafe(format!(
-            "SELECT coalesce(sum(substr(l.id, 16) = X'00'), 0) AS calls, count(*) AS attempts,
-                 coalesce(sum(l.input + l.output), 0) AS tokens, coalesce(sum(l.cost_nano_usd), 0) AS cost
-             FROM ledger l JOIN ledger_subjects s ON s.id = l.subject
-             WHERE l.id >= ? AND l.started_ms >= ? AND s.{column} = ?"
-        ));
-        let row = sqlx::query(sql)
-            .bind(&first_id(since_unix_ms)[..])
-            .bind(signed(since_unix_ms))
-            .bind(name)
-            .fetch_one(&self.pool)
-            .await?;
-        let count = |column| Ok::<_, sqlx::Error>(unsigned(row.try_get(column)?));
-        Ok(Spent {
-            calls: count("calls")?,
-            attempts: count("attempts")?,
-            tokens: count("tokens")?,
-            cost: Money::from_nano_usd(row.try_get("cost")?),
-        })
-    }
-
     /// The latest rows, newest first; at most 1,000.
     ///
     /// # Errors

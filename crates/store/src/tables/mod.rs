@@ -4,4 +4,5 @@ pub(crate) mod keys;
 pub(crate) mod ledger;
 mod meta;
 pub(crate) mod responses;
+pub(crate) mod spending;
 pub(crate) mod usage;

@@ -42,6 +42,8 @@ pub enum UsageDimension {
     Day,
     /// The hour in UTC (`2026-11-22T16:00Z`).
     Hour,
+    /// Each attempt by itself: the id of its row. Its first 30 digits are the call's request id.
+    Attempt,
 }
 
 /// A report to make.
@@ -88,7 +90,7 @@ pub struct UsageRow {
 
 impl UsageDimension {
     /// Every dimension.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Key,
         Self::Team,
         Self::Model,
@@ -99,6 +101,7 @@ impl UsageDimension {
         Self::Status,
         Self::Day,
         Self::Hour,
+        Self::Attempt,
     ];
 
     /// The word on the command line, in the API and in rows.
@@ -115,6 +118,7 @@ impl UsageDimension {
             Self::Status => "status",
             Self::Day => "day",
             Self::Hour => "hour",
+            Self::Attempt => "attempt",
         }
     }
 
@@ -130,6 +134,7 @@ impl UsageDimension {
             Self::Status => "l.status",
             Self::Day => "l.started_ms / 86400000",
             Self::Hour => "l.started_ms / 3600000",
+            Self::Attempt => "lower(hex(l.id))",
         }
     }
 
@@ -158,7 +163,7 @@ impl FromStr for UsageDimension {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is nothing a report can be broken down by; there are key, team, model, provider, upstream_model, dialect, \
-     operation, status, day and hour"
+     operation, status, day, hour and attempt"
 )]
 pub struct UnknownDimension(String);
 

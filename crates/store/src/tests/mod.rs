@@ -1,7 +1,8 @@
 //! The store's specification: what holds on every backend (`tables`), and what holds of journal and ledger together
-//! (`exactly_once`). Every function takes a [`Store`]; only [`Home`] knows which backend it is.
+//! (`exactly_once`, `killed`). Every function takes a [`Store`]; only [`Home`] knows which backend it is.
 
 mod exactly_once;
+mod killed;
 mod tables;
 
 use std::sync::Arc;
@@ -48,7 +49,10 @@ impl Home {
         let to = copy.journal().unwrap();
         for file in std::fs::read_dir(self.dir.journal().unwrap()).unwrap() {
             let file = file.unwrap();
-            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+            // A file may go while this looks at the folder: then its rows are in the database.
+            if let Ok(bytes) = std::fs::read(file.path()) {
+                std::fs::write(to.join(file.file_name()), bytes).unwrap();
+            }
         }
         (folder, copy)
     }

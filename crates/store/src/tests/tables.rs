@@ -156,6 +156,9 @@ async fn what_a_payer_spent_is_summed_from_a_moment_on(store: &Store) {
     assert_eq!(spent.cost, Money::from_nano_usd(3600));
     assert_eq!(store.spent_since(Payer::Team("support"), 0).await.unwrap().attempts, 6);
     assert_eq!(store.spent_since(Payer::Team("nobody"), 0).await.unwrap().cost, Money::ZERO);
+    let all = store.spending_since(START + 3).await.unwrap();
+    let [one] = &all[..] else { panic!("{all:?}") };
+    assert_eq!((&*one.key, one.team.as_deref(), one.spent), ("key_ci", Some("support"), spent));
 }
 
 fn raw(json: &str) -> Box<RawValue> {
@@ -279,4 +282,19 @@ async fn the_database_is_readable_by_its_owner_only_and_survives_reopening() {
     home.store.close().await;
     let again = Store::open(&home.dir).await.unwrap();
     assert_eq!(again.meta("a").await.unwrap().as_deref(), Some(&b"b"[..]));
+}
+
+#[tokio::test]
+async fn processes_that_start_at_once_all_find_the_tables_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gatehouse.db");
+    let starts: Vec<_> = (0..8)
+        .map(|_| {
+            let path = path.clone();
+            tokio::spawn(async move { Store::open_file(&path).await.unwrap().ping().await.unwrap() })
+        })
+        .collect();
+    for start in starts {
+        start.await.unwrap();
+    }
 }

@@ -6,12 +6,13 @@ use gatehouse_domain::Fault;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::blocks_in::{BlockIn, RawContent, read_blocks};
+use super::blocks_in::{BlockIn, read_blocks};
 use super::blocks_out::{BlockOut, to_client};
+use super::content_in::RawContent;
 use super::usage::{UsageIn, UsageOut, lost_word, stop_of, word_of};
 use crate::dialects::Listener;
+use crate::dialects::shared::json_tool::unwrap_blocks;
 use crate::dialects::shared::place::read_upstream;
-use crate::dialects::shared::json_tool::JSON_TOOL;
 use crate::form::{Answer, Block, Choice, Content, Stop, pack_call_id};
 
 #[derive(Default, Deserialize)]
@@ -36,26 +37,9 @@ pub(super) fn read_answer(body: &[u8]) -> Result<Answer, Fault> {
     let mut raws = || -> Vec<&RawValue> {
         serde_json::from_slice::<RawContent<'_>>(body).map_or_else(|_| Vec::new(), |raw| raw.content.0)
     };
-    let mut blocks =
-        read_blocks(content, &mut raws).map_err(|_| broken("the provider's answer holds a block that is incomplete"))?;
-    let mut stop = read.stop_reason.as_deref().map_or(Stop::EndTurn, stop_of);
-    let mut calls = false;
-    let mut unwrapped = false;
-    for block in &mut blocks {
-        match &mut block.content {
-            Content::ToolCall(call) if call.name == JSON_TOOL => {
-                *block = Block::text(std::mem::take(&mut call.arguments));
-                unwrapped = true;
-            }
-            Content::ToolCall(_) => calls = true,
-            _ => {}
-        }
-    }
-    if calls && matches!(stop, Stop::EndTurn | Stop::StopSequence) {
-        stop = Stop::ToolUse;
-    } else if unwrapped && !calls && stop == Stop::ToolUse {
-        stop = Stop::EndTurn;
-    }
+    let mut blocks = read_blocks(content, &mut raws)
+        .map_err(|_| broken("the provider's answer holds a block that is incomplete"))?;
+    let stop = unwrap_blocks(&mut blocks, read.stop_reason.as_deref().map_or(Stop::EndTurn, stop_of));
     Ok(Answer {
         id: read.id,
         model: read.model,

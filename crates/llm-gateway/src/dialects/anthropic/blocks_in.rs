@@ -1,14 +1,11 @@
 //! Content blocks as they come: one flat wire type for all kinds, because tagged serde enums buffer every block and
 //! cannot hold raw JSON. Blocks only Anthropic knows are looked up raw, and only when there are any.
 
-use std::fmt;
-
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::NAME;
+use super::content_in::{CitationsIn, ContentIn, RawContent, SourceIn};
 use crate::dialects::shared::carried;
 use crate::form::{
     Block, CacheMark, Citation, Content, Issuer, Media, MediaKind, RawJson, Reasoning, Signature, Source, ToolCall,
@@ -22,18 +19,6 @@ pub(super) struct BlockFault {
     pub(super) path: String,
     /// Why.
     pub(super) why: &'static str,
-}
-
-/// `content`: a string, blocks, or (in blocks of server tools) something else.
-#[derive(Default)]
-pub(super) enum ContentIn {
-    /// A string.
-    Text(String),
-    /// Blocks.
-    Blocks(Vec<BlockIn>),
-    /// Neither; only blocks that are kept raw have it.
-    #[default]
-    Neither,
 }
 
 /// A content block of any kind.
@@ -87,28 +72,6 @@ impl CacheIn {
     pub(super) fn mark(&self) -> CacheMark {
         if self.ttl.as_deref() == Some("1h") { CacheMark::OneHour } else { CacheMark::FiveMinutes }
     }
-}
-
-/// A list under a text, a switch under a document.
-enum CitationsIn {
-    List(Vec<Box<RawValue>>),
-    Switch(bool),
-}
-
-/// Where an image or a document is.
-#[derive(Default)]
-struct SourceIn(SourceFields);
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct SourceFields {
-    #[serde(rename = "type")]
-    kind: String,
-    media_type: Option<String>,
-    data: Option<String>,
-    url: Option<String>,
-    file_id: Option<String>,
-    content: Option<ContentIn>,
 }
 
 /// Reads a list of blocks. `raws` gives the same list raw; it is asked only when a block must be kept raw.
@@ -184,19 +147,6 @@ pub(super) fn type_of(raw: &RawValue) -> Option<String> {
     serde_json::from_str::<Typed>(raw.get()).ok().map(|typed| typed.kind)
 }
 
-/// The blocks of a raw `content`.
-#[derive(Default)]
-pub(super) struct RawBlocks<'a>(pub(super) Vec<&'a RawValue>);
-
-/// Anything with raw blocks in `content`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct RawContent<'a> {
-    /// The blocks; empty for a string.
-    #[serde(borrow)]
-    pub(super) content: RawBlocks<'a>,
-}
-
 type Wrong = (&'static str, &'static str);
 
 impl BlockIn {
@@ -212,8 +162,7 @@ impl BlockIn {
     }
 
     fn needs_raw(&self) -> bool {
-        self.is_native()
-            || matches!(&self.content, Some(ContentIn::Blocks(inner)) if inner.iter().any(Self::needs_raw))
+        self.is_native() || matches!(&self.content, Some(ContentIn::Blocks(inner)) if inner.iter().any(Self::needs_raw))
     }
 
     fn content(self, raw: Option<&RawValue>) -> Result<Content, Wrong> {
@@ -289,114 +238,5 @@ impl BlockIn {
             detail: None,
             citations: matches!(self.citations, Some(CitationsIn::Switch(true))),
         })
-    }
-}
-
-impl<'de> Deserialize<'de> for ContentIn {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Seen;
-        impl<'de> Visitor<'de> for Seen {
-            type Value = ContentIn;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a list of blocks")
-            }
-            fn visit_str<E>(self, text: &str) -> Result<ContentIn, E> {
-                Ok(ContentIn::Text(text.to_owned()))
-            }
-            fn visit_string<E>(self, text: String) -> Result<ContentIn, E> {
-                Ok(ContentIn::Text(text))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ContentIn, A::Error> {
-                let mut blocks = Vec::new();
-                while let Some(block) = seq.next_element()? {
-                    blocks.push(block);
-                }
-                Ok(ContentIn::Blocks(blocks))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ContentIn, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(ContentIn::Neither)
-            }
-        }
-        deserializer.deserialize_any(Seen)
-    }
-}
-
-impl<'de> Deserialize<'de> for CitationsIn {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Seen;
-        impl<'de> Visitor<'de> for Seen {
-            type Value = CitationsIn;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of citations or {\"enabled\": true}")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<CitationsIn, A::Error> {
-                let mut list = Vec::new();
-                while let Some(raw) = seq.next_element()? {
-                    list.push(raw);
-                }
-                Ok(CitationsIn::List(list))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<CitationsIn, A::Error> {
-                #[derive(Default, Deserialize)]
-                #[serde(default)]
-                struct Switch {
-                    enabled: Option<bool>,
-                }
-                let switch = Switch::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(CitationsIn::Switch(switch.enabled.unwrap_or(false)))
-            }
-        }
-        deserializer.deserialize_any(Seen)
-    }
-}
-
-impl<'de> Deserialize<'de> for SourceIn {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Seen;
-        impl<'de> Visitor<'de> for Seen {
-            type Value = SourceIn;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a source")
-            }
-            // Search results, which are kept raw, name their source with a word.
-            fn visit_str<E>(self, _: &str) -> Result<SourceIn, E> {
-                Ok(SourceIn::default())
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SourceIn, A::Error> {
-                SourceFields::deserialize(MapAccessDeserializer::new(map)).map(SourceIn)
-            }
-        }
-        deserializer.deserialize_any(Seen)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for RawBlocks<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Seen;
-        impl<'de> Visitor<'de> for Seen {
-            type Value = RawBlocks<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("content")
-            }
-            fn visit_str<E>(self, _: &str) -> Result<RawBlocks<'de>, E> {
-                Ok(RawBlocks::default())
-            }
-            fn visit_unit<E>(self) -> Result<RawBlocks<'de>, E> {
-                Ok(RawBlocks::default())
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<RawBlocks<'de>, A::Error> {
-                let mut blocks = Vec::new();
-                while let Some(raw) = seq.next_element()? {
-                    blocks.push(raw);
-                }
-                Ok(RawBlocks(blocks))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawBlocks<'de>, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(RawBlocks::default())
-            }
-        }
-        deserializer.deserialize_any(Seen)
     }
 }

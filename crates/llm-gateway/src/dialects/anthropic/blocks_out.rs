@@ -202,12 +202,7 @@ fn tool_result<'a>(
             content.extend(to_upstream(block, None, issuer, dropped));
         }
     }
-    BlockOut::ToolResult {
-        tool_use_id: fit(&result.id, NAME_MAX, ""),
-        content,
-        is_error: result.error,
-        cache_control,
-    }
+    BlockOut::ToolResult { tool_use_id: fit(&result.id, NAME_MAX, ""), content, is_error: result.error, cache_control }
 }
 
 fn media_out(media: &Media, cache_control: Option<CacheOut>) -> Option<BlockOut<'_>> {
@@ -229,9 +224,7 @@ fn source(media: &Media) -> Result<SourceOut<'_>, &'static str> {
     let mime = media.mime.as_deref();
     Ok(match (&media.source, media.kind) {
         (_, kind @ (MediaKind::Audio | MediaKind::Video)) => return Err(kind_name(kind)),
-        (Source::Base64(data), MediaKind::Image) => {
-            SourceOut::Base64 { media_type: mime.unwrap_or("image/png"), data }
-        }
+        (Source::Base64(data), MediaKind::Image) => SourceOut::Base64 { media_type: mime.unwrap_or("image/png"), data },
         (Source::Base64(data), _) => match mime {
             None | Some("application/pdf") => SourceOut::Base64 { media_type: "application/pdf", data },
             Some(text) if text.starts_with("text/") || text == "application/json" => {
@@ -255,7 +248,10 @@ pub(super) fn to_client<'a>(block: &'a Block, tool_id: Cow<'a, str>) -> Option<B
     Some(match &block.content {
         Content::Text { text, citations } => BlockOut::Text {
             text,
-            citations: citations.iter().filter_map(|citation| own_citation(citation).or_else(|| web(citation))).collect(),
+            citations: citations
+                .iter()
+                .filter_map(|citation| own_citation(citation).or_else(|| web(citation)))
+                .collect(),
             cache_control: None,
         },
         Content::Refusal(text) => BlockOut::Text { text, citations: Vec::new(), cache_control: None },

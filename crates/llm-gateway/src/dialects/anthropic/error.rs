@@ -35,12 +35,7 @@ pub(super) struct ErrorOut<'a> {
 
 impl<'a> ErrorOut<'a> {
     pub(super) fn new(fault: &'a Fault) -> Self {
-        Self {
-            kind: kind_of(fault),
-            message: &fault.message,
-            code: fault.code.as_str(),
-            param: fault.param.as_deref(),
-        }
+        Self { kind: kind_of(fault), message: &fault.message, code: fault.code.as_str(), param: fault.param.as_deref() }
     }
 }
 
@@ -79,7 +74,8 @@ pub(super) fn fault_of(kind: &str, message: String) -> Fault {
         "invalid_request_error" | "not_found_error" | "request_too_large" => Code::UpstreamRejected,
         _ => Code::UpstreamBroken,
     };
-    let message = if message.is_empty() { "the provider failed in the middle of the answer".to_owned() } else { message };
+    let message =
+        if message.is_empty() { "the provider failed in the middle of the answer".to_owned() } else { message };
     let fault = Fault::new(code, message);
     if kind.is_empty() { fault } else { fault.with_upstream_type(kind) }
 }

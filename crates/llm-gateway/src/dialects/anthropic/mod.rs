@@ -8,6 +8,7 @@ mod ask;
 pub mod betas;
 mod blocks_in;
 mod blocks_out;
+mod content_in;
 mod error;
 mod stream;
 mod tally;

@@ -64,43 +64,36 @@ impl Tally for MessagesTally {
 
 impl MessagesTally {
     fn piece(&mut self, piece: &[u8], ends: bool) {
-        if self.line == Line::Unknown {
-            if self.kept.is_empty() && (ends || piece.len() >= HEAD_BYTES) {
-                self.line = kind_of(piece);
-            } else {
-                let room = HEAD_BYTES.saturating_sub(self.kept.len()).min(piece.len());
-                self.kept.extend_from_slice(&piece[..room]);
-                if ends || self.kept.len() >= HEAD_BYTES {
-                    self.line = kind_of(&self.kept);
-                }
-                if self.line == Line::Telling || self.line == Line::Unknown {
-                    self.kept.extend_from_slice(&piece[room..]);
-                }
-                self.length += piece.len() as u64;
-                if ends {
-                    self.finish(&[]);
-                }
-                return;
-            }
-        }
         self.length += piece.len() as u64;
+        if self.kept.is_empty() && ends && self.line == Line::Unknown {
+            // The common case: a whole line in one chunk, told and read where it lies.
+            self.line = kind_of(piece);
+            return self.finish(piece);
+        }
+        if self.line == Line::Unknown && self.kept.is_empty() && piece.len() >= HEAD_BYTES {
+            self.line = kind_of(piece);
+        }
+        if self.line == Line::Unknown || self.line == Line::Telling {
+            let room = KEPT_BYTES_MAX.saturating_sub(self.kept.len()).min(piece.len());
+            self.kept.extend_from_slice(&piece[..room]);
+        }
+        if self.line == Line::Unknown && (ends || self.kept.len() >= HEAD_BYTES) {
+            self.line = kind_of(&self.kept);
+        }
         if ends {
-            self.finish(piece);
-        } else if self.line == Line::Telling && self.kept.len() + piece.len() <= KEPT_BYTES_MAX {
-            self.kept.extend_from_slice(piece);
+            self.finish(&[]);
         }
     }
 
-    /// The line is whole: `kept` and then `last`.
-    fn finish(&mut self, last: &[u8]) {
+    /// The line is whole: here, or in `kept` if it was cut.
+    fn finish(&mut self, whole: &[u8]) {
         match self.line {
             Line::Output => {
                 self.counted.output_bytes += self.length.saturating_sub(DELTA_FRAME_BYTES);
             }
-            Line::Telling if self.kept.is_empty() => self.read(last),
+            Line::Telling if self.kept.is_empty() => self.read(whole),
             Line::Telling => {
-                let mut line = std::mem::take(&mut self.kept);
-                line.extend_from_slice(last);
+                let line = std::mem::take(&mut self.kept);
                 self.read(&line);
                 self.kept = line;
             }
@@ -136,7 +129,7 @@ fn kind_of(line: &[u8]) -> Line {
     }
     let has = |word: &[u8]| memmem::find(head, word).is_some();
     if has(b"\"content_block_") {
-        if has(b"_delta\",\"index") && !has(b"signature_delta") { Line::Output } else { Line::Other }
+        if has(b"\"content_block_delta\"") && !has(b"signature_delta") { Line::Output } else { Line::Other }
     } else if has(b"\"message_") || has(b"\"error\"") {
         Line::Telling
     } else {
@@ -189,7 +182,8 @@ mod tests {
     use super::*;
     use crate::form::Stop;
 
-    const STREAM: &[u8] = b"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"content\":[],\
+    const STREAM: &[u8] =
+        b"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"content\":[],\
 \"usage\":{\"input_tokens\":10,\"cache_read_input_tokens\":5,\"output_tokens\":1}}}\r\n\r\n\
 event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\
 \"text\":\"message_stop \\\"error\\\" is only text here, and long enough to be seen\"}}\n\n\
@@ -219,7 +213,8 @@ event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason
 
     #[test]
     fn an_error_event_is_seen_and_is_no_end() {
-        let counted = tallied(&[b"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n"]);
+        let counted =
+            tallied(&[b"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n"]);
         assert!(counted.failed && !counted.complete);
     }
 

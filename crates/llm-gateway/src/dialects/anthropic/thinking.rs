@@ -120,25 +120,16 @@ const fn effort_word(effort: Effort) -> Option<&'static str> {
     }
 }
 
+/// Temperature ends at 1 here and must be 1 when thinking; newer models take temperature or `top_p`, not both, and
+/// thinking ones only the top of `top_p`.
 fn sample(plan: &mut Plan, ask: &Ask, dropped: &mut Dropped) {
     let thinks = matches!(plan.thinking, Some(ThinkingOut::Enabled { .. } | ThinkingOut::Adaptive { .. }));
-    let mut keep = |set: bool, clashes: bool, name: &str| {
-        dropped.note_if(set && clashes, name);
-        set && !clashes
-    };
-    let hot = ask.temperature.is_some_and(|t| t > 1.0);
-    let clash = hot || (thinks && ask.temperature.is_some_and(|t| t < 1.0));
-    plan.temperature = ask.temperature.filter(|_| keep(true, clash, "temperature"));
-    // Newer models take one of the two, and thinking models only the top of the range.
-    let clash = plan.temperature.is_some() || (thinks && ask.top_p.is_some_and(|p| p < 0.95));
-    plan.top_p = ask.top_p.filter(|_| keep(true, clash, "top_p"));
-    plan.top_k = ask.top_k.filter(|_| keep(true, thinks, "top_k"));
-    if hot && !thinks {
-        // Other vendors count to 2: the hottest there is comes closest.
-        plan.temperature = Some(1.0);
-        plan.top_p = None;
-        dropped.note_if(ask.top_p.is_some(), "top_p");
-    }
+    plan.temperature = ask.temperature.map(|wanted| wanted.min(1.0)).filter(|wanted| !thinks || *wanted >= 1.0);
+    plan.top_p = ask.top_p.filter(|wanted| plan.temperature.is_none() && (!thinks || *wanted >= 0.95));
+    plan.top_k = ask.top_k.filter(|_| !thinks);
+    dropped.note_if(plan.temperature != ask.temperature, "temperature");
+    dropped.note_if(plan.top_p != ask.top_p, "top_p");
+    dropped.note_if(plan.top_k != ask.top_k, "top_k");
 }
 
 #[cfg(test)]

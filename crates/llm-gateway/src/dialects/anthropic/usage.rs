@@ -3,6 +3,7 @@
 use gatehouse_domain::Usage;
 use serde::{Deserialize, Serialize};
 
+use crate::dialects::shared::words::sane;
 use crate::form::Stop;
 
 /// Usage as it comes. `input_tokens` is without the cache; in a stream every counter is cumulative and may be missing.
@@ -35,20 +36,20 @@ struct OutputDetails {
 impl UsageIn {
     /// Takes over what this one says into what is known.
     pub(super) fn update(&self, usage: &mut Usage) {
-        let set = |slot: &mut u64, value: Option<u64>| *slot = value.unwrap_or(*slot);
+        let set = |slot: &mut u64, value: Option<u64>| *slot = value.map_or(*slot, sane);
         set(&mut usage.input, self.input_tokens);
         set(&mut usage.cache_read, self.cache_read_input_tokens);
-        if let Some(total) = self.cache_creation_input_tokens {
+        if let Some(total) = self.cache_creation_input_tokens.map(sane) {
             usage.cache_write_1h = match self.cache_creation {
                 Some(split) => split.ephemeral_1h_input_tokens.min(total),
                 None => usage.cache_write_1h.min(total),
             };
             usage.cache_write_5m = total - usage.cache_write_1h;
         } else if let Some(split) = self.cache_creation {
-            usage.cache_write_1h = split.ephemeral_1h_input_tokens;
-            usage.cache_write_5m = split.ephemeral_5m_input_tokens;
+            usage.cache_write_1h = sane(split.ephemeral_1h_input_tokens);
+            usage.cache_write_5m = sane(split.ephemeral_5m_input_tokens);
         }
-        if let Some(total) = self.output_tokens {
+        if let Some(total) = self.output_tokens.map(sane) {
             usage.reasoning = match self.output_tokens_details {
                 Some(details) => details.thinking_tokens.min(total),
                 None => usage.reasoning.min(total),

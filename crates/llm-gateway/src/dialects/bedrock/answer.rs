@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks_in::{BlockIn, collect};
 use super::blocks_out::{BlockOut, to_client};
-use super::usage::{ExtraFieldsOut, MetricsOut, UsageIn, UsageOut, settled, stop_of, word_of};
+use super::usage::{ExtraFieldsOut, MetricsOut, UsageIn, UsageOut, stop_of, word_of};
 use crate::dialects::Listener;
-use crate::dialects::shared::json_tool::JSON_TOOL;
+use crate::dialects::shared::json_tool::unwrap_blocks;
 use crate::dialects::shared::place::read_upstream;
 use crate::form::{Answer, Block, Choice, Content};
 
@@ -53,18 +53,7 @@ pub(super) fn read_answer(body: &[u8]) -> Result<Answer, Fault> {
         .message
         .ok_or_else(|| Fault::new(Code::UpstreamBroken, "the provider's answer holds no message"))?;
     let mut blocks = collect(message.content);
-    let (mut calls, mut unwrapped) = (false, false);
-    for block in &mut blocks {
-        match &mut block.content {
-            Content::ToolCall(call) if call.name == JSON_TOOL => {
-                *block = Block::text(std::mem::take(&mut call.arguments));
-                unwrapped = true;
-            }
-            Content::ToolCall(_) => calls = true,
-            _ => {}
-        }
-    }
-    let stop = settled(stop_of(&read.stop_reason), calls, unwrapped);
+    let stop = unwrap_blocks(&mut blocks, stop_of(&read.stop_reason));
     Ok(Answer {
         choices: vec![Choice { blocks, stop, native_stop: Some(read.stop_reason), ..Choice::default() }],
         usage: read.usage.read(),

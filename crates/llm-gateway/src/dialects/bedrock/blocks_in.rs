@@ -72,10 +72,9 @@ fn read_member<'de, A: MapAccess<'de>>(key: String, map: &mut A) -> Result<Optio
         "toolResult" => map.next_value::<Option<ToolResultIn>>()?.map(ToolResultIn::read).transpose()?,
         "reasoningContent" => map.next_value::<Option<ReasoningIn>>()?.map(ReasoningIn::read),
         "citationsContent" => map.next_value::<Option<CitationsContentIn>>()?.map(CitationsContentIn::read),
-        "json" => map.next_value::<Option<Box<RawValue>>>()?.map(|json| Content::Text {
-            text: Box::<str>::from(json).into_string(),
-            citations: Vec::new(),
-        }),
+        "json" => map
+            .next_value::<Option<Box<RawValue>>>()?
+            .map(|json| Content::Text { text: Box::<str>::from(json).into_string(), citations: Vec::new() }),
         "cachePoint" => {
             return Ok(map.next_value::<Option<CachePointIn>>()?.map(|point| BlockIn::Cache(point.mark())));
         }
@@ -238,10 +237,9 @@ struct ReasoningTextIn {
 impl ReasoningIn {
     fn read(self) -> Content {
         Content::Reasoning(match (self.redacted_content, self.reasoning_text) {
-            (Some(value), _) => Reasoning {
-                encrypted: Some(Signature { issuer: Issuer::Anthropic, value }),
-                ..Reasoning::default()
-            },
+            (Some(value), _) => {
+                Reasoning { encrypted: Some(Signature { issuer: Issuer::Anthropic, value }), ..Reasoning::default() }
+            }
             (None, Some(thought)) => carried::unpack(thought.text, thought.signature),
             (None, None) => Reasoning::default(),
         })

@@ -237,9 +237,10 @@ fn source(media: &Media) -> Result<(&'static str, SourceOut<'_>), &'static str> 
     Ok(match &media.source {
         Source::Base64(data) => (format()?, SourceOut::Bytes(data)),
         Source::Url(uri) if uri.starts_with("s3://") => (format()?, SourceOut::S3Location { uri }),
-        Source::Text(text) if media.kind == MediaKind::Document => {
-            (format_of(media.kind, media.mime.as_deref()).filter(|_| media.mime.is_some()).unwrap_or("txt"), SourceOut::Text(text))
-        }
+        Source::Text(text) if media.kind == MediaKind::Document => (
+            format_of(media.kind, media.mime.as_deref()).filter(|_| media.mime.is_some()).unwrap_or("txt"),
+            SourceOut::Text(text),
+        ),
         Source::Url(_) if media.kind == MediaKind::Image => return Err("image_url"),
         Source::Url(_) => return Err("file_url"),
         Source::File(_) => return Err("file_id"),
@@ -250,9 +251,10 @@ fn source(media: &Media) -> Result<(&'static str, SourceOut<'_>), &'static str> 
 /// A block for a client. `None` for what the dialect has no block for.
 pub(super) fn to_client(block: &Block) -> Option<BlockOut<'_>> {
     Some(match &block.content {
-        Content::Text { text, citations } => {
-            cited(text, citations.iter().filter_map(|citation| own_citation(citation).or_else(|| web(citation))).collect())
-        }
+        Content::Text { text, citations } => cited(
+            text,
+            citations.iter().filter_map(|citation| own_citation(citation).or_else(|| web(citation))).collect(),
+        ),
         Content::Refusal(text) => BlockOut::Text(text),
         Content::Reasoning(thought) => BlockOut::ReasoningContent(thought_out(thought)?),
         Content::ToolCall(call) => BlockOut::ToolUse {

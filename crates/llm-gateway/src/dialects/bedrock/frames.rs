@@ -105,11 +105,8 @@ fn read_frame(bytes: &[u8], each: &mut dyn FnMut(Frame<'_>) -> Result<(), Fault>
         })
     };
     let exception = matches!(header(":message-type"), Some("exception" | "error"));
-    let name = if exception {
-        header(":exception-type").or_else(|| header(":error-code"))
-    } else {
-        header(":event-type")
-    };
+    let name =
+        if exception { header(":exception-type").or_else(|| header(":error-code")) } else { header(":event-type") };
     each(Frame { exception, name: name.unwrap_or_default(), payload: message.payload() })
 }
 

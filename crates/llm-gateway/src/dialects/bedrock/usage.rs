@@ -3,6 +3,7 @@
 use gatehouse_domain::Usage;
 use serde::{Deserialize, Serialize};
 
+use crate::dialects::shared::words::sane;
 use crate::form::Stop;
 
 /// Usage as it comes; `inputTokens` is without the cache.
@@ -25,16 +26,20 @@ struct CacheDetailIn {
 
 impl UsageIn {
     pub(super) fn read(&self) -> Usage {
-        let written = self.cache_write_input_tokens.unwrap_or(0);
+        let written = self.cache_write_input_tokens.map_or(0, sane);
         let details = self.cache_details.as_deref().unwrap_or_default();
-        let hour: u64 = details.iter().filter(|detail| detail.ttl == "1h").map(|detail| detail.input_tokens).sum();
+        let hour = details
+            .iter()
+            .filter(|detail| detail.ttl == "1h")
+            .map(|detail| detail.input_tokens)
+            .fold(0, u64::saturating_add);
         let hour = hour.min(written);
         Usage {
-            input: self.input_tokens,
-            cache_read: self.cache_read_input_tokens.unwrap_or(0),
+            input: sane(self.input_tokens),
+            cache_read: self.cache_read_input_tokens.map_or(0, sane),
             cache_write_5m: written - hour,
             cache_write_1h: hour,
-            output: self.output_tokens,
+            output: sane(self.output_tokens),
             ..Usage::default()
         }
     }
@@ -112,15 +117,6 @@ pub(super) const fn word_of(stop: Stop) -> &'static str {
         Stop::ContentFilter | Stop::Refusal => "content_filtered",
         Stop::Malformed | Stop::Error => "malformed_model_output",
         Stop::ContextWindow => "model_context_window_exceeded",
-    }
-}
-
-/// Tool calls make it `ToolUse`, and calls that were text all along do not.
-pub(super) const fn settled(stop: Stop, calls: bool, unwrapped: bool) -> Stop {
-    match stop {
-        Stop::EndTurn | Stop::StopSequence if calls => Stop::ToolUse,
-        Stop::ToolUse if unwrapped && !calls => Stop::EndTurn,
-        stop => stop,
     }
 }
 

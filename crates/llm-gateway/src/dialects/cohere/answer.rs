@@ -107,9 +107,8 @@ impl CitationIn {
 pub(super) fn read(body: &[u8]) -> Result<Answer, Fault> {
     let response: Response = serde_json::from_slice(body)
         .map_err(|_| Fault::new(Code::UpstreamBroken, "the provider's answer is not a Cohere chat answer"))?;
-    let message = response
-        .message
-        .ok_or_else(|| Fault::new(Code::UpstreamBroken, "the provider's answer holds no message"))?;
+    let message =
+        response.message.ok_or_else(|| Fault::new(Code::UpstreamBroken, "the provider's answer holds no message"))?;
     let has_calls = message.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty());
     let stop = response.finish_reason.as_deref().map_or(Stop::Error, |word| stop::read(word, has_calls));
     let choice = Choice {
@@ -251,8 +250,13 @@ pub(super) fn write(answer: &Answer, listener: &Listener) -> Vec<u8> {
 }
 
 fn message(choice: &Choice, has_tools: bool) -> MessageOut<'_> {
-    let mut out =
-        MessageOut { role: "assistant", tool_plan: None, tool_calls: Vec::new(), content: Vec::new(), citations: Vec::new() };
+    let mut out = MessageOut {
+        role: "assistant",
+        tool_plan: None,
+        tool_calls: Vec::new(),
+        content: Vec::new(),
+        citations: Vec::new(),
+    };
     for block in &choice.blocks {
         match &block.content {
             Content::Text { text, citations } => {

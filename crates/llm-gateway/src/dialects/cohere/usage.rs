@@ -11,7 +11,7 @@ pub(super) struct UsageBody {
     pub(super) billed_units: Option<Tokens>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<Tokens>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "whole_out")]
     cached_tokens: Option<f64>,
 }
 
@@ -54,8 +54,7 @@ impl UsageBody {
 
     /// Cohere's view of disjoint counters.
     pub(super) fn from_usage(usage: &Usage) -> Self {
-        let tokens =
-            Tokens { input_tokens: float(usage.input_total()), output_tokens: float(usage.output_total()) };
+        let tokens = Tokens { input_tokens: float(usage.input_total()), output_tokens: float(usage.output_total()) };
         Self {
             billed_units: Some(tokens.clone()),
             tokens: Some(tokens),

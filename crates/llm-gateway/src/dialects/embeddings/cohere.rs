@@ -55,9 +55,9 @@ fn read_ask(body: &[u8]) -> Result<EmbedAsk, Fault> {
     ask.inputs.extend(request.texts.into_iter().flatten().map(EmbedInput::Text));
     ask.inputs.extend(request.images.into_iter().flatten().map(EmbedInput::Image));
     for (index, input) in request.inputs.into_iter().flatten().enumerate() {
-        let input = input.into_form().ok_or_else(|| {
-            invalid(format!("inputs[{index}].content"), "an input is text, or one image")
-        })?;
+        let input = input
+            .into_form()
+            .ok_or_else(|| invalid(format!("inputs[{index}].content"), "an input is text, or one image"))?;
         ask.inputs.push(input);
     }
     check_count(&ask.inputs, "texts")?;

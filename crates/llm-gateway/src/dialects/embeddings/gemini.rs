@@ -86,9 +86,9 @@ fn read_ask(body: &[u8]) -> Result<EmbedAsk, Fault> {
             return Err(invalid(place("outputDimensionality"), "all inputs of one request share their dimensions"));
         }
         let content = request.content.ok_or_else(|| invalid(place("content"), "there is nothing to embed"))?;
-        ask.inputs.push(content.into_input().ok_or_else(|| {
-            invalid(place("content.parts"), "an input is text, or one picture")
-        })?);
+        ask.inputs.push(
+            content.into_input().ok_or_else(|| invalid(place("content.parts"), "an input is text, or one picture"))?,
+        );
     }
     check_count(&ask.inputs, "requests")?;
     Ok(ask)

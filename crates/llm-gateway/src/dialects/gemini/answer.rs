@@ -47,6 +47,7 @@ pub(super) struct PromptFeedback {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct LogprobsResult {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     top_candidates: Vec<TopCandidates>,
     chosen_candidates: Vec<Token>,
 }
@@ -81,10 +82,12 @@ impl LogprobsResult {
     }
 
     pub(super) fn from_form(tokens: &[TokenLogprob]) -> Self {
+        let has_top = tokens.iter().any(|chosen| !chosen.top.is_empty());
         let token = |token: &str, log_probability| Token { token: token.to_owned(), log_probability };
         Self {
             top_candidates: tokens
                 .iter()
+                .filter(|_| has_top)
                 .map(|chosen| TopCandidates {
                     candidates: chosen.top.iter().map(|(name, logprob)| token(name, *logprob)).collect(),
                 })

@@ -12,7 +12,6 @@ mod schema;
 mod stop;
 mod stream;
 mod tally;
-mod tree;
 mod usage;
 mod wire;
 

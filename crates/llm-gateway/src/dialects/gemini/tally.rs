@@ -54,7 +54,9 @@ impl Tally for Counter {
 impl State {
     fn frame(&mut self, data: &[u8]) {
         let has_user_json = memmem::find(data, b"\"args\"").is_some() || memmem::find(data, b"\"response\"").is_some();
-        if has_user_json || memmem::find(data, b"\"error\"").is_some() || memmem::find(data, b"\"blockReason\"").is_some()
+        if has_user_json
+            || memmem::find(data, b"\"error\"").is_some()
+            || memmem::find(data, b"\"blockReason\"").is_some()
         {
             return self.parsed(data);
         }
@@ -144,8 +146,7 @@ struct PartView<'a> {
 
 impl View<'_> {
     fn count(&self) -> State {
-        let mut state =
-            State { usage: self.usage_metadata.as_ref().map(UsageMetadata::to_usage), ..State::default() };
+        let mut state = State { usage: self.usage_metadata.as_ref().map(UsageMetadata::to_usage), ..State::default() };
         for candidate in &self.candidates {
             for part in candidate.content.iter().flat_map(|content| &content.parts) {
                 state.has_calls |= part.function_call.is_some();

@@ -181,6 +181,7 @@ pub(super) struct ContentOut<'a> {
 /// A part, as written: one of ours, or a raw one that came from this dialect.
 #[derive(Debug, Write)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "the raw variant is rare, and a box per part would be an allocation")]
 pub(super) enum Piece<'a> {
     Part(PartOut<'a>),
     Native(&'a RawValue),

@@ -11,7 +11,7 @@ use crate::dialects::Listener;
 use crate::dialects::openai_shared::details::{ChatUsage, UsageIn};
 use crate::dialects::openai_shared::error::{ErrorIn, in_stream};
 use crate::dialects::openai_shared::wire::{
-    LogprobIn, LogprobOut, MANY_MAX, broken, data_url, json_into, logprobs_in, logprobs_out,
+    LogprobIn, LogprobOut, MANY_MAX, broken, data_url, json_into, logprobs_in, logprobs_out, seconds,
 };
 use crate::form::{Answer, Choice, Citation, Content, Media, MediaKind, Source, Stop, ToolCall, pack_call_id};
 
@@ -20,7 +20,7 @@ use crate::form::{Answer, Choice, Citation, Content, Media, MediaKind, Source, S
 struct AnswerIn<'a> {
     id: Option<String>,
     model: Option<String>,
-    created: Option<u64>,
+    created: Option<f64>,
     #[serde(borrow)]
     choices: Option<Vec<ChoiceIn<'a>>>,
     usage: Option<UsageIn>,
@@ -54,7 +54,7 @@ pub(super) fn read(body: &[u8]) -> Result<Answer, Fault> {
     Ok(Answer {
         id: wire.id.unwrap_or_default(),
         model: wire.model.unwrap_or_default(),
-        created: wire.created.unwrap_or_default(),
+        created: seconds(wire.created),
         choices: choices.into_iter().map(choice).collect::<Result<_, _>>()?,
         usage: wire.usage.map(|usage| usage.usage()).unwrap_or_default(),
         service_tier: wire.service_tier,

@@ -12,7 +12,7 @@ use crate::form::{Issuer, Reasoning, Signature};
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct DetailIn {
-    r#type: String,
+    r#type: Option<String>,
     text: Option<String>,
     summary: Option<String>,
     data: Option<String>,
@@ -27,7 +27,7 @@ impl DetailIn {
         let issuer = issuer_of(self.format.as_deref());
         let sign = |value: String| (!value.is_empty()).then_some(Signature { issuer, value });
         let thought = Reasoning {
-            summary: self.r#type == "reasoning.summary",
+            summary: self.r#type.as_deref() == Some("reasoning.summary"),
             text: self.text.or(self.summary).unwrap_or_default(),
             signature: self.signature.and_then(sign),
             encrypted: self.data.and_then(sign),

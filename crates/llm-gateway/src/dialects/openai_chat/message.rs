@@ -6,7 +6,7 @@ use gatehouse_domain::Fault;
 use serde::Deserialize;
 
 use super::details::{DetailIn, thoughts};
-use crate::dialects::openai_shared::wire::{CacheControl, ImageUrl, TextOr, invalid, nested, source_of_url};
+use crate::dialects::openai_shared::wire::{CacheControl, ImageUrl, JsonText, TextOr, invalid, nested, source_of_url};
 use crate::form::{Block, Citation, Content, Issuer, Media, MediaKind, Signature, Source, ToolCall, unpack_call_id};
 
 /// A message of any role.
@@ -112,7 +112,7 @@ pub(super) struct Call {
 #[serde(default)]
 struct Function {
     name: String,
-    arguments: Option<String>,
+    arguments: Option<JsonText>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -147,7 +147,7 @@ impl Call {
     /// The call in the words of the form; `index` is its place among its message's calls, for an id where none is given.
     pub(super) fn call(self, index: usize) -> Result<ToolCall, Fault> {
         let (name, arguments) = match (self.function, self.custom) {
-            (Some(function), _) => (function.name, function.arguments.unwrap_or_default()),
+            (Some(function), _) => (function.name, function.arguments.unwrap_or_default().0),
             // A custom tool takes free text; as arguments it is an object with that text.
             (None, Some(custom)) => (custom.name, serde_json::json!({"input": custom.input}).to_string()),
             (None, None) => return Err(invalid("function", "is missing")),

@@ -72,7 +72,7 @@ impl Scan {
             self.called = true;
         }
         match value_of(&self.finish, data) {
-            Some(value) if value.starts_with(b"\"") => {
+            Some(value) if value.starts_with(b"\"") && !value.starts_with(b"\"\"") => {
                 let word =
                     value[1..].split(|&byte| byte == b'"').next().and_then(|word| std::str::from_utf8(word).ok());
                 self.counted.stop = Some(stop_of(word, self.called, false));

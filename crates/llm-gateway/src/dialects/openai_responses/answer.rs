@@ -11,7 +11,7 @@ use super::response::{Facts, Status, write_response};
 use crate::dialects::Listener;
 use crate::dialects::openai_shared::details::UsageIn;
 use crate::dialects::openai_shared::error::{ErrorIn, in_stream};
-use crate::dialects::openai_shared::wire::broken;
+use crate::dialects::openai_shared::wire::{broken, seconds};
 use crate::form::{Answer, Block, Choice, Content, RawJson, Stop, TokenLogprob};
 
 /// A response object without its items: what the last event of a stream is read for, too.
@@ -50,10 +50,9 @@ struct ItemsIn<'a> {
 }
 
 impl ResponseIn {
-    /// Unix seconds; some providers write a fraction.
+    /// Unix seconds.
     pub(super) fn created(&self) -> u64 {
-        // Saturates: a float to integer cast cannot overflow.
-        self.created_at.unwrap_or_default() as u64
+        seconds(self.created_at)
     }
 
     /// Whether it has what makes a response.

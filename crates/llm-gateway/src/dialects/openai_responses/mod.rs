@@ -7,6 +7,7 @@ mod items;
 mod response;
 mod seal;
 mod settings;
+pub mod state;
 mod stream;
 mod tally;
 

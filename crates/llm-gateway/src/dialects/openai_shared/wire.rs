@@ -15,6 +15,11 @@ pub(crate) const MANY_MAX: usize = 128;
 #[derive(Deserialize)]
 pub(crate) struct Key<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
+/// Unix seconds. Some providers write a fraction; the cast saturates.
+pub(crate) fn seconds(stamp: Option<f64>) -> u64 {
+    stamp.unwrap_or_default() as u64
+}
+
 /// A refusal of the request that names a field.
 pub(crate) fn invalid(param: impl Into<String>, what: &str) -> Fault {
     let param = param.into();
@@ -95,6 +100,20 @@ impl<'de> Deserialize<'de> for Scalar {
             Some(b'{' | b'[' | b'n') | None => None,
             Some(_) => Some(raw.to_owned()),
         }))
+    }
+}
+
+/// JSON text: the value of a string, or what stands in its place. Arguments are a string; a few providers send the object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct JsonText(pub(crate) String);
+
+impl<'de> Deserialize<'de> for JsonText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        if !raw.starts_with('"') {
+            return Ok(Self(raw.to_owned()));
+        }
+        serde_json::from_str(raw).map(Self).map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,4 +1,6 @@
-//! Names for what a request says and neither Anthropic nor Bedrock can hear.
+//! What a request says that only one dialect can hear: named when it is another's, written back when it is its own.
+
+use serde_json::value::RawValue;
 
 use crate::form::{Ask, Dropped};
 
@@ -18,5 +20,18 @@ pub(in crate::dialects) fn note_foreign(ask: &Ask, dialect: &str, dropped: &mut 
         for (name, _) in &ask.extras {
             dropped.note(name.as_str());
         }
+    }
+}
+
+/// Adds the top-level fields that were kept raw; those kept from inside (`output_config.x`) are not for this place.
+pub(in crate::dialects) fn append_extras(body: &mut Vec<u8>, extras: &[(String, Box<RawValue>)]) {
+    for (name, raw) in extras.iter().filter(|(name, _)| !name.contains(['.', '['])) {
+        let Ok(name) = serde_json::to_vec(name) else { continue };
+        body.pop();
+        body.push(b',');
+        body.extend_from_slice(&name);
+        body.push(b':');
+        body.extend_from_slice(raw.get().as_bytes());
+        body.push(b'}');
     }
 }

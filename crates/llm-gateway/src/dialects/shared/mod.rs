@@ -1,7 +1,7 @@
 //! What more than one dialect needs and none of them owns.
 //!
 //! `place` names the field a JSON error is about, `turns` groups a conversation for dialects that want roles to
-//! alternate, `words` maps tool names, call ids and arguments that a dialect would refuse, `carried` takes foreign
+//! alternate, `words` makes tool names, call ids and arguments fit, `carried` takes foreign
 //! signatures through a client's thinking blocks, `marks` deals out cache breakpoints, `json_tool` forces structured
 //! output, `foreign` names what cannot cross, `refusal` reads error bodies of any kind.
 

@@ -5,6 +5,9 @@ use gatehouse_domain::{Code, Fault};
 use serde::Deserialize;
 use serde_json::error::Category;
 
+/// Longest piece of a path: keys are the caller's, and may be anything.
+const KEY_CHARS_MAX: usize = 64;
+
 /// Reads a request body.
 ///
 /// # Errors
@@ -12,7 +15,8 @@ use serde_json::error::Category;
 pub(in crate::dialects) fn read_request<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Fault> {
     serde_json::from_slice(body).map_err(|error| match error.classify() {
         Category::Data => {
-            let fault = Fault::new(Code::InvalidRequest, format!("the request does not have the expected shape: {error}"));
+            let fault =
+                Fault::new(Code::InvalidRequest, format!("the request does not have the expected shape: {error}"));
             match path_at(body, offset(body, error.line(), error.column())) {
                 path if path.is_empty() => fault,
                 path => fault.at(path),
@@ -75,7 +79,7 @@ fn path_at(body: &[u8], end: usize) -> String {
             (None, b'}' | b']') if at + 1 < end => drop(steps.pop()),
             (None, b':') => {
                 if let Some(Step::Field(name)) = steps.last_mut() {
-                    last_text.clone_into(name);
+                    name.extend(last_text.chars().take(KEY_CHARS_MAX));
                 }
             }
             (None, b',') if at + 1 < end => match steps.last_mut() {

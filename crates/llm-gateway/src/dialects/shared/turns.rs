@@ -37,7 +37,8 @@ pub(in crate::dialects) fn grouped<'a>(
             Role::System => {}
             Role::Assistant => {
                 groups.append(&mut held);
-                open_calls = if groups.last().is_some_and(|last| last.role == Role::Assistant) { open_calls } else { 0 };
+                open_calls =
+                    if groups.last().is_some_and(|last| last.role == Role::Assistant) { open_calls } else { 0 };
                 open_calls += calls;
             }
             Role::User => open_calls = if results == 0 { 0 } else { open_calls.saturating_sub(results) },
@@ -60,12 +61,30 @@ pub(in crate::dialects) fn grouped<'a>(
     groups
 }
 
+/// How far back the call of a tool result is looked for.
+const CALLS_REMEMBERED: usize = 256;
+
+/// Gives tool results the name of the tool whose call they answer.
+pub(in crate::dialects) fn name_results(turns: &mut [Turn]) {
+    let mut calls: Vec<(String, String)> = Vec::new();
+    for block in turns.iter_mut().flat_map(|turn| &mut turn.blocks) {
+        match &mut block.content {
+            Content::ToolCall(call) => calls.push((call.id.clone(), call.name.clone())),
+            Content::ToolResult(result) => {
+                let mut recent = calls.iter().rev().take(CALLS_REMEMBERED);
+                result.name = recent.find(|(id, _)| *id == result.id).map(|(_, name)| name.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Does the conversation wait on calls whose thought is not there? Thinking by budget is refused then.
 pub(in crate::dialects) fn waits_without_thought(groups: &[Group<'_>]) -> bool {
     let Some(last) = groups.iter().rposition(|group| group.role == Role::Assistant) else { return false };
-    let answered = groups.get(last + 1).is_some_and(|next| {
-        next.blocks.iter().any(|block| matches!(block.content, Content::ToolResult(_)))
-    });
+    let answered = groups
+        .get(last + 1)
+        .is_some_and(|next| next.blocks.iter().any(|block| matches!(block.content, Content::ToolResult(_))));
     answered && !groups[last].blocks.first().is_some_and(|block| matches!(block.content, Content::Reasoning(_)))
 }
 

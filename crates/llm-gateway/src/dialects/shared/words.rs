@@ -1,10 +1,18 @@
-//! Tool names, call ids and arguments, made fit for dialects that are strict about them.
+//! Tool names, call ids, arguments and counters, made fit for those who are strict about them.
 
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
 use crate::form::{Ask, Content, Tool};
+
+/// More tokens than this nobody sends; a provider's nonsense must not overflow a sum.
+const TOKENS_MAX: u64 = 1 << 48;
+
+/// A token counter as a provider sent it, kept where sums of counters cannot overflow.
+pub(in crate::dialects) fn sane(tokens: u64) -> u64 {
+    tokens.min(TOKENS_MAX)
+}
 
 /// What a client sees when a call's arguments are not a JSON object: they come whole, as text, under this key.
 const UNREADABLE: &str = "unreadable_arguments";

@@ -9,13 +9,12 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::super::NAME;
-use super::super::blocks_in::{ContentIn, RawContent, read_content, type_of};
+use super::super::blocks_in::{read_content, type_of};
+use super::super::content_in::{ContentIn, RawContent};
 use super::super::tools_in::{ToolIn, read_tool};
 use crate::dialects::shared::place::{read_request, wrong};
-use crate::form::{Ask, Content, Effort, Format, ReasoningAsk, Role, Thinking, ToolChoice, Turn};
-
-/// How far back the call of a tool result is looked for, to learn the tool's name.
-const CALLS_REMEMBERED: usize = 256;
+use crate::dialects::shared::turns::name_results;
+use crate::form::{Ask, Effort, Format, ReasoningAsk, Role, Thinking, ToolChoice, Turn};
 
 /// Reads a request.
 ///
@@ -26,9 +25,8 @@ pub(in super::super) fn read_ask(body: &[u8]) -> Result<Ask, Fault> {
     let mut raws = Raws { body, read: None };
     let mut ask = Ask { origin: NAME, model: read.model, stream: read.stream, extras: read.extras, ..Ask::default() };
     if let Some(system) = read.system {
-        ask.system = read_content(system, &mut Vec::new).map_err(|fault| {
-            wrong(fault.path.replacen("content", "system", 1), fault.why)
-        })?;
+        ask.system = read_content(system, &mut Vec::new)
+            .map_err(|fault| wrong(fault.path.replacen("content", "system", 1), fault.why))?;
     }
     ask.turns = read_turns(read.messages.ok_or_else(|| wrong("messages", "`messages` is required"))?, &mut raws)?;
     for (index, tool) in read.tools.into_iter().enumerate() {
@@ -63,7 +61,6 @@ fn read_turns(messages: Vec<MessageIn>, raws: &mut Raws<'_>) -> Result<Vec<Turn>
         return Err(wrong("messages", "`messages` must hold at least one message"));
     }
     let mut turns: Vec<Turn> = Vec::with_capacity(messages.len());
-    let mut calls: Vec<(String, String)> = Vec::new();
     for (index, message) in messages.into_iter().enumerate() {
         let role = match message.role.as_str() {
             "user" => Role::User,
@@ -71,20 +68,11 @@ fn read_turns(messages: Vec<MessageIn>, raws: &mut Raws<'_>) -> Result<Vec<Turn>
             "system" => Role::System,
             _ => return Err(wrong(format!("messages[{index}].role"), "role must be user, assistant or system")),
         };
-        let mut blocks = read_content(message.content, &mut || raws.message(index))
+        let blocks = read_content(message.content, &mut || raws.message(index))
             .map_err(|fault| wrong(format!("messages[{index}].{}", fault.path), fault.why))?;
-        for block in &mut blocks {
-            match &mut block.content {
-                Content::ToolCall(call) => calls.push((call.id.clone(), call.name.clone())),
-                Content::ToolResult(result) => {
-                    let recent = calls.iter().rev().take(CALLS_REMEMBERED);
-                    result.name = recent.clone().find(|(id, _)| *id == result.id).map(|(_, name)| name.clone());
-                }
-                _ => {}
-            }
-        }
         turns.push(Turn { role, blocks });
     }
+    name_results(&mut turns);
     Ok(turns)
 }
 
@@ -223,9 +211,7 @@ struct FormatIn {
 impl FormatIn {
     fn read(self) -> Result<Format, Fault> {
         match (self.kind.as_str(), self.schema) {
-            ("json_schema", Some(schema)) => {
-                Ok(Format::Schema { name: None, description: None, schema, strict: None })
-            }
+            ("json_schema", Some(schema)) => Ok(Format::Schema { name: None, description: None, schema, strict: None }),
             ("json_schema", None) => Err(wrong("output_config.format.schema", "a json_schema format needs `schema`")),
             _ => Err(wrong("output_config.format.type", "output_config.format.type must be json_schema")),
         }

@@ -11,7 +11,7 @@ use super::super::blocks_out::{BlockOut, CacheOut, NAME_MAX, is_writable, to_ups
 use super::super::thinking::{Obstacles, ThinkingOut, plan};
 use super::super::{CACHE_MARKS_MAX, NAME};
 use crate::dialects::Speaker;
-use crate::dialects::shared::foreign::note_foreign;
+use crate::dialects::shared::foreign::{append_extras, note_foreign};
 use crate::dialects::shared::json_tool::{JSON_TOOL, JSON_TOOL_DESCRIPTION, any_object, forced_schema, schema_of};
 use crate::dialects::shared::marks::{Marks, mark_of};
 use crate::dialects::shared::turns::{Group, grouped, waits_without_thought};
@@ -22,11 +22,7 @@ use crate::form::{Ask, Block, CacheMark, Content, Dropped, Format, Role, Tool, T
 ///
 /// # Errors
 /// `InvalidRequest` when nothing is left to ask.
-pub(in super::super) fn write_ask(
-    ask: &Ask,
-    speaker: &Speaker<'_>,
-    dropped: &mut Dropped,
-) -> Result<Vec<u8>, Fault> {
+pub(in super::super) fn write_ask(ask: &Ask, speaker: &Speaker<'_>, dropped: &mut Dropped) -> Result<Vec<u8>, Fault> {
     note_foreign(ask, NAME, dropped);
     let forced = forced_schema(ask, speaker);
     let mut tools = tools(ask, forced, dropped);
@@ -45,9 +41,13 @@ pub(in super::super) fn write_ask(
     for tool in &mut tools {
         tool.place(&mut marks, own);
     }
-    let system = blocks(ask.system.iter(), speaker, &mut marks, dropped, |block| {
-        matches!(&block.content, Content::Text { text, .. } if !text.trim().is_empty())
-    });
+    let system = blocks(
+        ask.system.iter(),
+        speaker,
+        &mut marks,
+        dropped,
+        |block| matches!(&block.content, Content::Text { text, .. } if !text.trim().is_empty()),
+    );
     let mut messages: Vec<MessageOut<'_>> = Vec::with_capacity(groups.len());
     for group in &groups {
         let content = blocks(group.blocks.iter().copied(), speaker, &mut marks, dropped, |_| true);
@@ -74,7 +74,8 @@ pub(in super::super) fn write_ask(
         service_tier: service_tier(ask, dropped),
         stream: speaker.stream,
     };
-    let mut bytes = serde_json::to_vec(&body).map_err(|_| Fault::new(Code::Internal, "the request cannot be written"))?;
+    let mut bytes =
+        serde_json::to_vec(&body).map_err(|_| Fault::new(Code::Internal, "the request cannot be written"))?;
     append_extras(&mut bytes, own);
     Ok(bytes)
 }
@@ -142,9 +143,7 @@ fn tool_choice(ask: &Ask, forced_format: bool, has_tools: bool) -> Option<Choice
         Some(ToolChoice::None) => Some(ChoiceOut { kind: "none", name: None, disable_parallel_tool_use: None }),
         Some(ToolChoice::Auto | ToolChoice::OneOf { required: false, .. }) => Some(of("auto", None)),
         Some(ToolChoice::Any | ToolChoice::OneOf { required: true, .. }) => Some(of("any", None)),
-        Some(ToolChoice::Tool(name)) => {
-            Some(ChoiceOut { name: Some(fit(name, NAME_MAX, "")), ..of("tool", None) })
-        }
+        Some(ToolChoice::Tool(name)) => Some(ChoiceOut { name: Some(fit(name, NAME_MAX, "")), ..of("tool", None) }),
     }
 }
 
@@ -199,19 +198,6 @@ fn service_tier<'a>(ask: &'a Ask, dropped: &mut Dropped) -> Option<&'a str> {
             dropped.note("service_tier");
             None
         }
-    }
-}
-
-/// Adds the top-level fields that were kept raw.
-fn append_extras(body: &mut Vec<u8>, extras: &[(String, Box<RawValue>)]) {
-    for (name, raw) in extras.iter().filter(|(name, _)| !name.contains(['.', '['])) {
-        let Ok(name) = serde_json::to_vec(name) else { continue };
-        body.pop();
-        body.push(b',');
-        body.extend_from_slice(&name);
-        body.push(b':');
-        body.extend_from_slice(raw.get().as_bytes());
-        body.push(b'}');
     }
 }
 
@@ -289,11 +275,7 @@ struct OutputOut<'a> {
 }
 
 impl<'a> OutputOut<'a> {
-    fn new(
-        effort: Option<&'a str>,
-        format: Option<&'a RawValue>,
-        own: &'a [(String, Box<RawValue>)],
-    ) -> Option<Self> {
+    fn new(effort: Option<&'a str>, format: Option<&'a RawValue>, own: &'a [(String, Box<RawValue>)]) -> Option<Self> {
         let extra = |name: &str| own.iter().find(|(extra, _)| extra == name).map(|(_, raw)| &**raw);
         let kept_effort = || serde_json::from_str(extra("output_config.effort")?.get()).ok().map(Cow::Owned);
         let out = Self {

@@ -9,8 +9,8 @@ use super::super::blocks_in::{citation, type_of};
 use super::super::error::fault_of;
 use super::super::usage::{UsageIn, stop_of};
 use crate::dialects::Decode;
+use crate::dialects::shared::json_tool::{JSON_TOOL, settled};
 use crate::dialects::shared::place::read_upstream;
-use crate::dialects::shared::json_tool::JSON_TOOL;
 use crate::form::{Delta, Event, Issuer, Open, RawJson, Signature, Stop};
 use crate::sse::{EVENT_BYTES_MAX, Frames};
 
@@ -67,6 +67,9 @@ impl State {
             return Ok(());
         }
         let event: EventIn = read_upstream(data)?;
+        if !self.started && event.kind.belongs_to_message() {
+            self.start(MessageIn::default(), out);
+        }
         match event.kind {
             Kind::MessageStart => self.start(event.message.unwrap_or_default(), out),
             Kind::ContentBlockStart => {
@@ -113,6 +116,9 @@ impl State {
     }
 
     fn open(&mut self, index: u64, raw: Box<RawValue>, out: &mut Vec<Event>) -> Result<(), Fault> {
+        if self.stopped {
+            return Err(broken("a block comes after the answer's end"));
+        }
         self.close(out);
         let block: BlockIn = read_upstream(raw.get().as_bytes())?;
         let mut first = None;
@@ -140,7 +146,8 @@ impl State {
                 };
                 self.calls = true;
                 // Hosts that do not stream arguments put them here.
-                first = block.input.filter(|input| input.get() != "{}").map(|input| Delta::Arguments(input.get().into()));
+                first =
+                    block.input.filter(|input| input.get() != "{}").map(|input| Delta::Arguments(input.get().into()));
                 (Open::ToolCall { id, name, signature: None }, BlockKind::Plain)
             }
             BlockWord::Native => {
@@ -202,11 +209,8 @@ impl State {
             return;
         }
         self.close(out);
-        let stop = match native.as_deref().map_or(Stop::EndTurn, stop_of) {
-            Stop::EndTurn | Stop::StopSequence if self.calls => Stop::ToolUse,
-            Stop::ToolUse if self.unwrapped && !self.calls => Stop::EndTurn,
-            stop => stop,
-        };
+        let stop = native.as_deref().map_or(Stop::EndTurn, stop_of);
+        let stop = settled(stop, self.calls, self.unwrapped);
         out.push(Event::Stop { choice: 0, stop, native, sequence });
     }
 }
@@ -261,6 +265,13 @@ enum Kind {
     #[default]
     #[serde(other)]
     Unknown,
+}
+
+impl Kind {
+    /// Some hosts leave out `message_start`; what comes then must not come before the answer begins.
+    const fn belongs_to_message(self) -> bool {
+        !matches!(self, Self::MessageStart | Self::Ping | Self::Error | Self::Unknown)
+    }
 }
 
 #[derive(Default, Deserialize)]

@@ -102,7 +102,13 @@ impl Encoder {
                 return;
             }
         };
+        let is_call = matches!(block, BlockOut::ToolUse { .. });
         write(out, &EventOut::ContentBlockStart { index: self.index, content_block: block });
+        if is_call {
+            // As Anthropic does: a client that waits for a first piece has it, also where no arguments come.
+            let delta = DeltaOut::InputJson { partial_json: "" };
+            write(out, &EventOut::ContentBlockDelta { index: self.index, delta });
+        }
         self.block = BlockState::Open { kind: BlockKind::Whole, written: true };
     }
 
@@ -186,17 +192,17 @@ impl Encode for Encoder {
 fn delta_out<'a>(delta: &'a Delta, kind: &BlockKind) -> Option<DeltaOut<'a>> {
     Some(match (delta, kind) {
         (Delta::Text(text), _) if text.is_empty() => return None,
-        (Delta::Text(thinking), BlockKind::Thought { .. }) => DeltaOut::ThinkingDelta { thinking },
-        (Delta::Text(text), _) => DeltaOut::TextDelta { text },
-        (Delta::Arguments(partial_json), _) => DeltaOut::InputJsonDelta { partial_json },
+        (Delta::Text(thinking), BlockKind::Thought { .. }) => DeltaOut::Thinking { thinking },
+        (Delta::Text(text), _) => DeltaOut::Text { text },
+        (Delta::Arguments(partial_json), _) => DeltaOut::InputJson { partial_json },
         (Delta::Signature(signature), BlockKind::Thought { id }) => {
-            DeltaOut::SignatureDelta { signature: carried::pack(signature, false, id.as_deref()) }
+            DeltaOut::Signature { signature: carried::pack(signature, false, id.as_deref()) }
         }
         (Delta::Encrypted(signature), BlockKind::Thought { id }) => {
-            DeltaOut::SignatureDelta { signature: carried::pack(signature, true, id.as_deref()) }
+            DeltaOut::Signature { signature: carried::pack(signature, true, id.as_deref()) }
         }
         (Delta::Citation(citation), _) => {
-            DeltaOut::CitationsDelta { citation: own_citation(citation).or_else(|| web(citation))? }
+            DeltaOut::Citations { citation: own_citation(citation).or_else(|| web(citation))? }
         }
         (Delta::Signature(_) | Delta::Encrypted(_) | Delta::Logprobs(_), _) => return None,
     })
@@ -289,11 +295,16 @@ enum BlockOut<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum DeltaOut<'a> {
-    TextDelta { text: &'a str },
-    ThinkingDelta { thinking: &'a str },
-    InputJsonDelta { partial_json: &'a str },
-    SignatureDelta { signature: String },
-    CitationsDelta { citation: CitationOut<'a> },
+    #[serde(rename = "text_delta")]
+    Text { text: &'a str },
+    #[serde(rename = "thinking_delta")]
+    Thinking { thinking: &'a str },
+    #[serde(rename = "input_json_delta")]
+    InputJson { partial_json: &'a str },
+    #[serde(rename = "signature_delta")]
+    Signature { signature: String },
+    #[serde(rename = "citations_delta")]
+    Citations { citation: CitationOut<'a> },
 }

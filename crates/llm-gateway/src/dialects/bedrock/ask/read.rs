@@ -11,10 +11,8 @@ use serde_json::value::RawValue;
 use super::super::NAME;
 use super::super::blocks_in::{BlockIn, CachePointIn, collect};
 use crate::dialects::shared::place::{read_request, wrong};
-use crate::form::{Ask, Content, Effort, Format, ReasoningAsk, Role, Thinking, Tool, ToolChoice, Turn};
-
-/// How far back the call of a tool result is looked for, to learn the tool's name.
-const CALLS_REMEMBERED: usize = 256;
+use crate::dialects::shared::turns::name_results;
+use crate::form::{Ask, Effort, Format, ReasoningAsk, Role, Thinking, Tool, ToolChoice, Turn};
 
 /// Reads a request. The model is in the path, so `ask.model` stays empty.
 ///
@@ -52,7 +50,6 @@ fn read_turns(messages: Vec<MessageIn>) -> Result<Vec<Turn>, Fault> {
         return Err(wrong("messages", "`messages` must hold at least one message"));
     }
     let mut turns = Vec::with_capacity(messages.len());
-    let mut calls: Vec<(String, String)> = Vec::new();
     for (index, message) in messages.into_iter().enumerate() {
         let role = match message.role.as_str() {
             "user" => Role::User,
@@ -60,19 +57,9 @@ fn read_turns(messages: Vec<MessageIn>) -> Result<Vec<Turn>, Fault> {
             "system" => Role::System,
             _ => return Err(wrong(format!("messages[{index}].role"), "role must be user, assistant or system")),
         };
-        let mut blocks = collect(message.content);
-        for block in &mut blocks {
-            match &mut block.content {
-                Content::ToolCall(call) => calls.push((call.id.clone(), call.name.clone())),
-                Content::ToolResult(result) => {
-                    let mut recent = calls.iter().rev().take(CALLS_REMEMBERED);
-                    result.name = recent.find(|(id, _)| *id == result.id).map(|(_, name)| name.clone());
-                }
-                _ => {}
-            }
-        }
-        turns.push(Turn { role, blocks });
+        turns.push(Turn { role, blocks: collect(message.content) });
     }
+    name_results(&mut turns);
     Ok(turns)
 }
 
@@ -103,11 +90,7 @@ fn read_tool(tool: ToolIn, index: usize, tools: &mut Vec<Tool>) -> Result<(), Fa
 }
 
 /// `additionalModelRequestFields`: the model's own parameters. Anthropic's are understood, the rest stays raw.
-fn read_additional(
-    fields: Fields,
-    ask: &mut Ask,
-    reasoning: &mut ReasoningAsk,
-) -> Result<(), Fault> {
+fn read_additional(fields: Fields, ask: &mut Ask, reasoning: &mut ReasoningAsk) -> Result<(), Fault> {
     const AT: &str = "additionalModelRequestFields";
     for (name, raw) in fields.0 {
         match name.as_str() {

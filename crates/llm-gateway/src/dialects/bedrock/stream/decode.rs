@@ -8,9 +8,9 @@ use super::super::NAME;
 use super::super::blocks_in::citation;
 use super::super::error::fault_of;
 use super::super::frames::{Frame, Frames};
-use super::super::usage::{UsageIn, settled, stop_of};
+use super::super::usage::{UsageIn, stop_of};
 use crate::dialects::Decode;
-use crate::dialects::shared::json_tool::JSON_TOOL;
+use crate::dialects::shared::json_tool::{JSON_TOOL, settled};
 use crate::dialects::shared::place::read_upstream;
 use crate::form::{Delta, Event, Issuer, Open, RawJson, Signature};
 
@@ -75,6 +75,9 @@ impl State {
         if !std::mem::replace(&mut self.started, true) {
             out.push(Event::Start { id: String::new(), model: String::new(), created: 0 });
         }
+        if self.stopped && matches!(frame.name, "contentBlockStart" | "contentBlockDelta") {
+            return Err(broken("a block comes after the answer's end"));
+        }
         match frame.name {
             "contentBlockStart" => self.start(read_upstream(frame.payload)?, out),
             "contentBlockDelta" => self.delta(read_upstream(frame.payload)?, out),
@@ -92,9 +95,6 @@ impl State {
             }
             // `messageStart` says the role only; events that come to the dialect later are none of ours.
             _ => {}
-        }
-        if self.stopped && self.open.is_some() {
-            return Err(broken("a block comes after the answer's end"));
         }
         Ok(())
     }

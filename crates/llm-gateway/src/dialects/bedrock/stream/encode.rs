@@ -33,8 +33,13 @@ struct BlockState {
 
 enum BlockKind {
     Text,
-    Thought { id: Option<String> },
-    ToolCall,
+    Thought {
+        id: Option<String>,
+    },
+    /// A call; clients parse the pieces of its arguments, so there has to be one.
+    ToolCall {
+        empty: bool,
+    },
     /// Nothing of it can be said in this dialect.
     Skipped,
 }
@@ -73,13 +78,11 @@ impl Encoder {
         let index = self.index;
         self.block = Some(match open {
             Open::Text | Open::Refusal => BlockState { kind: BlockKind::Text, written: false },
-            Open::Reasoning { id, .. } => {
-                BlockState { kind: BlockKind::Thought { id: id.clone() }, written: false }
-            }
+            Open::Reasoning { id, .. } => BlockState { kind: BlockKind::Thought { id: id.clone() }, written: false },
             Open::ToolCall { id, name, signature } => {
                 let tool_use = ToolStartOut { tool_use_id: pack_call_id(id, signature.as_ref()), name };
                 write_event(out, "contentBlockStart", &StartOut { start: BlockStartOut { tool_use }, index });
-                BlockState { kind: BlockKind::ToolCall, written: true }
+                BlockState { kind: BlockKind::ToolCall { empty: true }, written: true }
             }
             Open::Native { dialect, raw, .. } if *dialect == NAME => {
                 write_event(out, "contentBlockStart", &NativeStartOut { start: &raw.0, index });
@@ -93,14 +96,20 @@ impl Encoder {
         let Some(block) = &mut self.block else { return };
         let Some(delta) = delta_out(delta, &block.kind) else { return };
         block.written = true;
+        if let BlockKind::ToolCall { empty } = &mut block.kind {
+            *empty = false;
+        }
         write_event(out, "contentBlockDelta", &DeltaEventOut { delta, index: self.index });
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
-        if self.block.take().is_some_and(|block| block.written) {
-            write_event(out, "contentBlockStop", &IndexOut { index: self.index });
-            self.index += 1;
+        let Some(block) = self.block.take().filter(|block| block.written) else { return };
+        if matches!(block.kind, BlockKind::ToolCall { empty: true }) {
+            let delta = DeltaOut::ToolUse { input: "{}" };
+            write_event(out, "contentBlockDelta", &DeltaEventOut { delta, index: self.index });
         }
+        write_event(out, "contentBlockStop", &IndexOut { index: self.index });
+        self.index += 1;
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
@@ -121,7 +130,7 @@ fn delta_out<'a>(delta: &'a Delta, kind: &BlockKind) -> Option<DeltaOut<'a>> {
         (Delta::Text(text), _) if text.is_empty() => return None,
         (Delta::Text(text), BlockKind::Thought { .. }) => DeltaOut::ReasoningContent(ThoughtOut::Text(text)),
         (Delta::Text(text), _) => DeltaOut::Text(text),
-        (Delta::Arguments(input), BlockKind::ToolCall) => DeltaOut::ToolUse { input },
+        (Delta::Arguments(input), BlockKind::ToolCall { .. }) => DeltaOut::ToolUse { input },
         (Delta::Encrypted(Signature { issuer: Issuer::Anthropic, value }), BlockKind::Thought { .. }) => {
             DeltaOut::ReasoningContent(ThoughtOut::RedactedContent(value))
         }

@@ -8,11 +8,12 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialects::cohere::wire::{BlockIn, Blocks, CallIn};
+use crate::dialects::compact::compact;
 use crate::dialects::locate::{invalid, refused};
 use crate::dialects::mime;
 use crate::form::{
-    Ask, Block, Content, Format, Media, MediaKind, Reasoning, ReasoningAsk, Role, Source, Thinking, Tool, ToolCall,
-    ToolChoice, ToolResult, Turn, unpack_call_id,
+    Ask, Block, Content, Format, Media, MediaKind, Reasoning, ReasoningAsk, Role, Thinking, Tool, ToolCall, ToolChoice,
+    ToolResult, Turn, unpack_call_id,
 };
 
 /// Reads a `/v2/chat` body.
@@ -99,7 +100,8 @@ impl<'de> Deserialize<'de> for Request {
                         Key::ToolChoice => request.tool_choice = map.next_value()?,
                         Key::StrictTools => request.strict_tools = map.next_value()?,
                         Key::ResponseFormat => {
-                            ask.format = map.next_value::<Option<ResponseFormat>>()?.and_then(ResponseFormat::into_form);
+                            ask.format =
+                                map.next_value::<Option<ResponseFormat>>()?.and_then(ResponseFormat::into_form);
                         }
                         Key::Thinking => {
                             ask.reasoning = map.next_value::<Option<ThinkingIn>>()?.map(ThinkingIn::into_form);
@@ -230,8 +232,7 @@ impl Message {
         let mut said = blocks(self.content, &format!("messages[{index}].content"))?;
         if let Some(plan) = self.tool_plan.filter(|plan| !plan.is_empty()) {
             let thought = Reasoning { text: plan, summary: true, ..Reasoning::default() };
-            let thoughts =
-                said.iter().take_while(|block| matches!(block.content, Content::Reasoning(_))).count();
+            let thoughts = said.iter().take_while(|block| matches!(block.content, Content::Reasoning(_))).count();
             said.insert(thoughts, Block::new(Content::Reasoning(thought)));
         }
         for (call_index, call) in self.tool_calls.into_iter().flatten().enumerate() {
@@ -295,15 +296,8 @@ pub(in crate::dialects::cohere) fn block(block: BlockIn) -> Option<Block> {
         "document" => {
             let data = block.document?.data?;
             // A document of a tool is a string or an object; an object goes as its JSON.
-            let text = serde_json::from_str::<String>(data.get()).unwrap_or_else(|_| data.get().to_owned());
-            Block::new(Content::Media(Media {
-                kind: MediaKind::Document,
-                mime: Some("text/plain".to_owned()),
-                source: Source::Text(text),
-                name: None,
-                detail: None,
-                citations: true,
-            }))
+            let text = serde_json::from_str::<String>(data.get()).unwrap_or_else(|_| compact(data.get()).into_owned());
+            Block::text(text)
         }
         _ => return None,
     })

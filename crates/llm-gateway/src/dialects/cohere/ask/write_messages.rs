@@ -58,12 +58,7 @@ fn plain<'a>(role: &'static str, blocks: &'a [Block], dropped: &mut Dropped, mes
     messages.extend(ContentOut::of(said).map(|content| MessageOut::new(role, Some(content))));
 }
 
-fn user<'a>(
-    turn: &'a Turn,
-    order: &HashMap<&str, usize>,
-    dropped: &mut Dropped,
-    messages: &mut Vec<MessageOut<'a>>,
-) {
+fn user<'a>(turn: &'a Turn, order: &HashMap<&str, usize>, dropped: &mut Dropped, messages: &mut Vec<MessageOut<'a>>) {
     let mut results: Vec<&'a ToolResult> = Vec::new();
     let mut rest = Vec::new();
     for block in &turn.blocks {
@@ -156,7 +151,7 @@ fn medium<'a>(media: &'a Media, dropped: &mut Dropped) -> Option<BlockOut<'a>> {
     let detail = media.detail.as_deref();
     match (&media.source, media.kind) {
         (Source::Text(text), _) => return Some(BlockOut::Text { text: Cow::Borrowed(text.as_str()) }),
-        (Source::Url(url), MediaKind::Image) => {
+        (Source::Url(url), MediaKind::Image) if mime::is_web(url) => {
             return Some(BlockOut::ImageUrl { image_url: ImageOut { url: Cow::Borrowed(url.as_str()), detail } });
         }
         (Source::Base64(data), MediaKind::Image) => {

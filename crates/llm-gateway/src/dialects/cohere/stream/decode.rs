@@ -214,13 +214,7 @@ impl State {
         Ok(())
     }
 
-    fn finish(
-        &mut self,
-        word: Option<String>,
-        usage: Option<UsageBody>,
-        error: Option<String>,
-        out: &mut Vec<Event>,
-    ) {
+    fn finish(&mut self, word: Option<String>, usage: Option<UsageBody>, error: Option<String>, out: &mut Vec<Event>) {
         self.over = true;
         self.close(out);
         if let Some(usage) = usage {

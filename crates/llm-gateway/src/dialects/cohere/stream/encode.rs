@@ -32,6 +32,8 @@ pub(in crate::dialects::cohere) struct Encoder {
 enum Block {
     None,
     Text,
+    /// A thought without a word so far.
+    Silence,
     Thought,
     Plan,
     Call,
@@ -126,8 +128,7 @@ impl Encode for Encoder {
                 if !id.is_empty() {
                     self.id.clone_from(id);
                 }
-                let start =
-                    Start { role: "assistant", content: [], tool_plan: "", tool_calls: [], citations: [] };
+                let start = Start { role: "assistant", content: [], tool_plan: "", tool_calls: [], citations: [] };
                 let id = Some(self.id.clone());
                 let delta = Some(InMessage { message: start });
                 write(&Frame { kind: "message-start", id, index: None, delta, logprobs: None }, out);
@@ -170,11 +171,8 @@ impl Encoder {
             }
             // A summary before calls is what Cohere calls the plan.
             Open::Reasoning { summary: true, .. } if !self.ask.tools.is_empty() => Block::Plan,
-            Open::Reasoning { .. } => {
-                let start = Member::Content(Content::ThinkingStart { kind: "thinking", thinking: "" });
-                member("content-start", Some(self.contents), start, out);
-                Block::Thought
-            }
+            // Begun with its first word: a thought may be a signature only, and those have no place here.
+            Open::Reasoning { .. } => Block::Silence,
             Open::ToolCall { id, name, signature } => {
                 let id = pack_call_id(id, signature.as_ref());
                 member("tool-call-start", Some(self.calls), Member::ToolCalls(CallOut::new(&id, name, "")), out);
@@ -190,7 +188,12 @@ impl Encoder {
                 self.text.push_str(text);
                 member("content-delta", Some(self.contents), Member::Content(Content::Text { text }), out);
             }
-            (Block::Thought, Delta::Text(thinking)) => {
+            (Block::Silence | Block::Thought, Delta::Text(thinking)) => {
+                if self.open == Block::Silence {
+                    self.open = Block::Thought;
+                    let start = Member::Content(Content::ThinkingStart { kind: "thinking", thinking: "" });
+                    member("content-start", Some(self.contents), start, out);
+                }
                 member("content-delta", Some(self.contents), Member::Content(Content::Thinking { thinking }), out);
             }
             (Block::Plan, Delta::Text(plan)) => member("tool-plan-delta", None, Member::ToolPlan(plan), out),
@@ -229,7 +232,7 @@ impl Encoder {
                 bare("tool-call-end", self.calls, out);
                 self.calls += 1;
             }
-            Block::None | Block::Plan => {}
+            Block::None | Block::Plan | Block::Silence => {}
         }
     }
 

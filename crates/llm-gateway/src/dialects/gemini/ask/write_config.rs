@@ -120,12 +120,12 @@ fn thinking(ask: &ReasoningAsk, style: ThinkingStyle, dropped: &mut Dropped) -> 
             dropped.note_if(off, "reasoning.effort=none");
             let effort = ask.effort.or_else(|| ask.budget.map(Effort::from_budget));
             out.thinking_level = match effort {
-                _ if off => Some("low"),
+                _ if off => Some("LOW"),
                 None | Some(Effort::None) => None,
-                Some(Effort::Minimal) => Some("minimal"),
-                Some(Effort::Low) => Some("low"),
-                Some(Effort::Medium) => Some("medium"),
-                Some(Effort::High | Effort::XHigh | Effort::Max) => Some("high"),
+                Some(Effort::Minimal) => Some("MINIMAL"),
+                Some(Effort::Low) => Some("LOW"),
+                Some(Effort::Medium) => Some("MEDIUM"),
+                Some(Effort::High | Effort::XHigh | Effort::Max) => Some("HIGH"),
             };
         }
     }

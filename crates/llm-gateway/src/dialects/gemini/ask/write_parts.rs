@@ -92,8 +92,8 @@ impl<'a, 'b> Scribe<'a, 'b> {
             if let Content::ToolResult(result) = &block.content {
                 self.note_cache(block);
                 results.push(result);
-                for media in result.blocks.iter().filter(|block| matches!(block.content, Content::Media(_))) {
-                    self.block(media, &mut said);
+                for block in result.blocks.iter().filter(|block| is_shown(block)) {
+                    self.block(block, &mut said);
                 }
             } else {
                 self.block(block, &mut said);
@@ -173,9 +173,8 @@ impl<'a, 'b> Scribe<'a, 'b> {
         let wants_signature = first
             && self.speaker.issuer == Issuer::Google
             && matches!(self.speaker.thinking, ThinkingStyle::Effort | ThinkingStyle::Unknown);
-        let signature = self
-            .own(call.signature.as_ref())
-            .or_else(|| wants_signature.then_some(Cow::Borrowed(NO_SIGNATURE)));
+        let signature =
+            self.own(call.signature.as_ref()).or_else(|| wants_signature.then_some(Cow::Borrowed(NO_SIGNATURE)));
         let id = (!self.speaker.quirks.no_call_ids).then_some(call.id.as_str());
         PartOut {
             function_call: Some(CallOut { id, name: &call.name, args }),
@@ -192,7 +191,7 @@ impl<'a, 'b> Scribe<'a, 'b> {
             .iter()
             .filter_map(|block| match &block.content {
                 Content::Text { text, .. } => Some(text.as_str()),
-                Content::Media(_) => None,
+                Content::Media(Media { source: Source::Text(text), .. }) => Some(text.as_str()),
                 Content::Native { kind, .. } => {
                     self.dropped.note(format!("tool_result[{kind}]"));
                     None
@@ -220,9 +219,9 @@ impl<'a, 'b> Scribe<'a, 'b> {
                 ..PartOut::default()
             }),
             Source::Text(text) => Some(PartOut::text(text.as_str())),
-            Source::Url(uri) => Some(self.file(media, uri)),
-            Source::File(uri) if wire::is_google_file(uri) => Some(self.file(media, uri)),
-            Source::File(_) => {
+            Source::Url(uri) if mime::is_web(uri) => Some(self.file(media, uri)),
+            Source::Url(uri) | Source::File(uri) if wire::is_google_file(uri) => Some(self.file(media, uri)),
+            Source::Url(_) | Source::File(_) => {
                 self.dropped.note("file_id");
                 None
             }
@@ -237,4 +236,9 @@ impl<'a, 'b> Scribe<'a, 'b> {
     fn note_cache(&mut self, block: &Block) {
         self.dropped.note_if(block.cache.is_some(), "cache_control");
     }
+}
+
+/// Whether a block of a result has no place inside it: pictures go beside it, text documents are text.
+fn is_shown(block: &Block) -> bool {
+    matches!(&block.content, Content::Media(media) if !matches!(media.source, Source::Text(_)))
 }

@@ -135,11 +135,10 @@ impl State {
         }
         if candidate.grounding_metadata.is_some() || candidate.citation_metadata.is_some() {
             let text = choice.text.as_str();
-            let found = citations(
-                candidate.grounding_metadata.as_ref(),
-                candidate.citation_metadata.as_ref(),
-                &|part| (part == 0).then_some(text),
-            );
+            let found =
+                citations(candidate.grounding_metadata.as_ref(), candidate.citation_metadata.as_ref(), &|part| {
+                    (part == 0).then_some(text)
+                });
             if !found.is_empty() {
                 choice.open(Kind::Text, || Open::Text, out);
             }

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use gatehouse_domain::Usage;
+use serde_json::value::RawValue;
 
+use crate::dialects::compact::compact;
 use crate::dialects::gemini::answer::{CandidateOut, LogprobsResult, ResponseOut};
 use crate::dialects::gemini::carry::pack;
 use crate::dialects::gemini::grounding::GroundingOut;
@@ -123,8 +125,10 @@ impl Encoder {
                 arguments: String::new(),
             },
             Open::Native { dialect, raw, .. } => {
-                if *dialect == NAME {
-                    self.piece(choice, Piece::Native(&raw.0), out);
+                if *dialect == NAME
+                    && let Ok(line) = serde_json::from_str::<&RawValue>(&compact(raw.0.get()))
+                {
+                    self.piece(choice, Piece::Native(line), out);
                 }
                 Block::Text
             }
@@ -172,6 +176,7 @@ impl Encoder {
     fn close(&mut self, choice: u32, out: &mut Vec<u8>) {
         let block = std::mem::take(&mut self.choice(choice).open);
         if let Block::Call { id, name, signature, arguments } = block {
+            let arguments = compact(&arguments);
             let part = PartOut {
                 function_call: Some(CallOut { id: Some(&id), name: &name, args: Args::of(&arguments).0 }),
                 thought_signature: signature.as_ref().and_then(|signature| pack(signature, false)),
@@ -191,9 +196,8 @@ impl Encoder {
                 for citation in &choice.citations {
                     grounding.add(0, &choice.text, citation);
                 }
-                let (stop, native) = choice.stop.as_ref().map_or((Stop::Error, None), |(stop, native)| {
-                    (*stop, native.as_deref())
-                });
+                let (stop, native) =
+                    choice.stop.as_ref().map_or((Stop::Error, None), |(stop, native)| (*stop, native.as_deref()));
                 CandidateOut {
                     content: Some(ContentOut { role: Some("model"), parts: vec![Piece::Part(PartOut::text(""))] }),
                     finish_reason: Some(stop::write(stop, native)),

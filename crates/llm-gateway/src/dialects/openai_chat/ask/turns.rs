@@ -7,7 +7,6 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::super::NAME;
 use crate::dialects::Speaker;
 use crate::dialects::openai_shared::wire::{data_url, short_id};
 use crate::form::{Ask, Block, Content, Dropped, Issuer, Media, MediaKind, Role, Source, ToolCall, ToolResult, Turn};
@@ -37,7 +36,7 @@ pub(super) struct MessageOut<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum BodyOut<'a> {
-    Text(Cow<'a, str>),
+    Text(&'a str),
     Parts(Vec<PartOut<'a>>),
 }
 
@@ -178,7 +177,7 @@ impl<'a> Scribe<'a, '_> {
         if parts.is_empty() && moved {
             parts.push(PartOut::Text { text: "The result is attached to the next message." });
         }
-        let body = if parts.is_empty() { BodyOut::Text(Cow::Borrowed("")) } else { body(parts) };
+        let body = if parts.is_empty() { BodyOut::Text("") } else { body(parts) };
         self.out.push(MessageOut {
             role: "tool",
             content: Some(Some(body)),
@@ -242,7 +241,7 @@ impl<'a> Scribe<'a, '_> {
 
 fn body(mut parts: Vec<PartOut<'_>>) -> BodyOut<'_> {
     match (parts.pop(), parts.is_empty()) {
-        (Some(PartOut::Text { text }), true) => BodyOut::Text(Cow::Borrowed(text)),
+        (Some(PartOut::Text { text }), true) => BodyOut::Text(text),
         (last, _) => {
             parts.extend(last);
             BodyOut::Parts(parts)
@@ -256,11 +255,7 @@ fn part(content: &Content) -> Option<PartOut<'_>> {
         Content::Text { text, .. } => Some(PartOut::Text { text }),
         Content::Refusal(text) => Some(PartOut::Text { text }),
         Content::Media(media) => media_part(media),
-        Content::Native { dialect: NAME, .. }
-        | Content::Native { .. }
-        | Content::ToolCall(_)
-        | Content::ToolResult(_)
-        | Content::Reasoning(_) => None,
+        Content::Native { .. } | Content::ToolCall(_) | Content::ToolResult(_) | Content::Reasoning(_) => None,
     }
 }
 

@@ -8,7 +8,7 @@ use gatehouse_domain::Fault;
 use serde::Deserialize;
 
 use super::super::message::Extra;
-use crate::dialects::openai_shared::wire::{MANY_MAX, broken};
+use crate::dialects::openai_shared::wire::{JsonText, MANY_MAX, broken};
 use crate::form::{Delta, Event, Open, Signature, unpack_call_id};
 
 /// Most bytes of arguments kept waiting.
@@ -28,7 +28,7 @@ pub(super) struct Piece {
 #[serde(default)]
 struct FunctionPiece {
     name: Option<String>,
-    arguments: Option<String>,
+    arguments: Option<JsonText>,
 }
 
 /// The calls of one choice.
@@ -78,7 +78,7 @@ impl Calls {
         if let Some(name) = function.name.filter(|_| slot.name.is_empty()) {
             slot.name = name;
         }
-        if let Some(arguments) = function.arguments {
+        if let Some(JsonText(arguments)) = function.arguments {
             slot.shape.feed(&arguments);
             if at < self.current {
                 let blank = arguments.trim_ascii().is_empty();
@@ -94,7 +94,7 @@ impl Calls {
         Ok(())
     }
 
-    /// Closes the open call if its arguments are whole and others wait or `yielding` says something else does.
+    /// Closes the open call if its arguments are whole: something else wants to begin.
     pub(super) fn give_way(&mut self, choice: u32, out: &mut Vec<Event>) {
         if let Some(slot) = self.slots.get_mut(self.current)
             && slot.open

@@ -10,7 +10,7 @@ use super::calls::{Calls, Piece};
 use crate::dialects::Decode;
 use crate::dialects::openai_shared::details::UsageIn;
 use crate::dialects::openai_shared::error::{ErrorIn, in_stream};
-use crate::dialects::openai_shared::wire::{MANY_MAX, broken, logprobs_in};
+use crate::dialects::openai_shared::wire::{MANY_MAX, broken, logprobs_in, seconds};
 use crate::form::{Delta, Event, Open, Stop};
 use crate::sse::Frames;
 
@@ -22,7 +22,7 @@ const LATE_BYTES_MAX: usize = 8 << 20;
 struct ChunkIn<'a> {
     id: Option<String>,
     model: Option<String>,
-    created: Option<u64>,
+    created: Option<f64>,
     #[serde(borrow)]
     choices: Option<Vec<ChoiceIn<'a>>>,
     usage: Option<UsageIn>,
@@ -131,12 +131,13 @@ impl State {
             out.push(Event::Failed(in_stream(error)));
             return Ok(());
         }
-        if !self.started {
-            self.started = true;
+        // Azure begins with a chunk that has neither choices nor a proper id.
+        let says = chunk.choices.as_ref().is_some_and(|choices| !choices.is_empty()) || chunk.usage.is_some();
+        if says && !std::mem::replace(&mut self.started, true) {
             out.push(Event::Start {
                 id: chunk.id.unwrap_or_default(),
                 model: chunk.model.unwrap_or_default(),
-                created: chunk.created.unwrap_or_default(),
+                created: seconds(chunk.created),
             });
         }
         for choice in chunk.choices.into_iter().flatten() {
@@ -150,7 +151,7 @@ impl State {
             // Below 128, so the conversion cannot fail.
             self.choices[index].chunk(u32::try_from(index).unwrap_or_default(), choice, out)?;
         }
-        if let Some(usage) = chunk.usage.or(groq.usage) {
+        if let Some(usage) = chunk.usage.or(groq.usage).filter(|_| self.started) {
             out.push(Event::Usage(usage.usage()));
         }
         Ok(())
@@ -183,7 +184,7 @@ impl ChoiceState {
         {
             out.push(Event::Delta { choice, delta: Delta::Logprobs(logprobs_in(tokens)) });
         }
-        if let Some(word) = wire.finish_reason {
+        if let Some(word) = wire.finish_reason.filter(|word| !word.is_empty()) {
             self.stop(choice, Some(word), wire.native_finish_reason, out)?;
         }
         Ok(())

@@ -4,5 +4,5 @@ mod choice;
 mod read;
 mod write;
 
-pub(super) use read::read;
+pub(super) use read::{conversation, read};
 pub(super) use write::write;

@@ -54,19 +54,20 @@ pub(crate) enum TextOrParts<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 pub(crate) enum PartOut<'a> {
-    InputText {
-        text: &'a str,
-    },
-    InputImage {
+    #[serde(rename = "input_text")]
+    Text { text: &'a str },
+    #[serde(rename = "input_image")]
+    Image {
         #[serde(skip_serializing_if = "Option::is_none")]
         image_url: Option<Cow<'a, str>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         file_id: Option<&'a str>,
         detail: &'a str,
     },
-    InputFile {
+    #[serde(rename = "input_file")]
+    File {
         #[serde(skip_serializing_if = "Option::is_none")]
         file_data: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,7 +149,7 @@ impl<'a> Scribe<'a, '_> {
     fn message(&mut self, role: &'static str, parts: &mut Vec<PartOut<'a>>) {
         let content = match parts.as_slice() {
             [] => return,
-            [PartOut::InputText { text }] => TextOrParts::Text(text),
+            [PartOut::Text { text }] => TextOrParts::Text(text),
             _ => TextOrParts::Parts(std::mem::take(parts)),
         };
         parts.clear();
@@ -202,7 +203,7 @@ fn is_part(content: &Content) -> bool {
 /// The content part of a block; `None` where this dialect has none.
 fn part(content: &Content) -> Option<PartOut<'_>> {
     match content {
-        Content::Text { text, .. } | Content::Refusal(text) => Some(PartOut::InputText { text }),
+        Content::Text { text, .. } | Content::Refusal(text) => Some(PartOut::Text { text }),
         Content::Media(media) => media_part(media),
         _ => None,
     }
@@ -212,8 +213,8 @@ fn media_part(media: &Media) -> Option<PartOut<'_>> {
     let mime = media.mime.as_deref();
     let detail = media.detail.as_deref().unwrap_or("auto");
     let name = media.name.as_deref();
-    let image = |image_url, file_id| PartOut::InputImage { image_url, file_id, detail };
-    let file = |file_data, file_url, file_id, filename| PartOut::InputFile { file_data, file_url, file_id, filename };
+    let image = |image_url, file_id| PartOut::Image { image_url, file_id, detail };
+    let file = |file_data, file_url, file_id, filename| PartOut::File { file_data, file_url, file_id, filename };
     Some(match (media.kind, &media.source) {
         (MediaKind::Image, Source::Base64(data)) => {
             image(Some(Cow::Owned(data_url(mime.unwrap_or("image/png"), data))), None)
@@ -226,7 +227,7 @@ fn media_part(media: &Media) -> Option<PartOut<'_>> {
         }
         (MediaKind::Document, Source::Url(url)) => file(None, Some(url), None, name),
         (MediaKind::Document, Source::File(id)) => file(None, None, Some(id), name),
-        (_, Source::Text(text)) => PartOut::InputText { text },
+        (_, Source::Text(text)) => PartOut::Text { text },
         _ => return None,
     })
 }

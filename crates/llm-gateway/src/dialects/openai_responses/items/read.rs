@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::super::NAME;
 use super::super::seal::unseal;
 use crate::dialects::openai_shared::wire::{
-    CacheControl, ImageUrl, LogprobIn, TextOr, invalid, logprobs_in, nested, source_of_url,
+    CacheControl, ImageUrl, JsonText, LogprobIn, TextOr, invalid, logprobs_in, nested, source_of_url,
 };
 use crate::form::{
     Block, Citation, Content, Media, MediaKind, RawJson, Reasoning, Role, Source, TokenLogprob, ToolCall, ToolResult,
@@ -29,7 +29,7 @@ pub(crate) struct Item<'a> {
     content: TextOr<Part<'a>>,
     call_id: Option<String>,
     name: Option<String>,
-    arguments: TextOr<serde::de::IgnoredAny>,
+    arguments: Option<JsonText>,
     #[serde(borrow)]
     output: TextOr<Part<'a>>,
     #[serde(borrow)]
@@ -152,7 +152,7 @@ impl Item<'_> {
         let packed = self.call_id.or(self.id).filter(|id| !id.is_empty());
         let (id, signature) = unpack_call_id(&packed.ok_or_else(|| invalid("call_id", "is missing"))?);
         let arguments = match self.arguments {
-            TextOr::Text(text) if !text.trim_ascii().is_empty() => text,
+            Some(JsonText(text)) if !text.trim_ascii().is_empty() => text,
             _ => "{}".to_owned(),
         };
         Ok(Block::new(Content::ToolCall(ToolCall { id, name, arguments, signature })))

@@ -33,7 +33,8 @@ struct EventIn<'a> {
     content_index: Option<u64>,
     summary_index: Option<u64>,
     delta: TextOr<IgnoredAny>,
-    annotation: Option<AnnotationIn>,
+    #[serde(borrow)]
+    annotation: Option<&'a RawValue>,
     logprobs: Option<Vec<LogprobIn>>,
     error: Option<ErrorIn>,
     message: Scalar,
@@ -201,7 +202,8 @@ impl State {
         }
     }
 
-    fn annotation(&mut self, annotation: Option<AnnotationIn>, out: &mut Vec<Event>) {
+    fn annotation(&mut self, annotation: Option<&RawValue>, out: &mut Vec<Event>) {
+        let annotation = annotation.and_then(|raw| serde_json::from_str::<AnnotationIn>(raw.get()).ok());
         if let (Some(annotation), Some((Kind::Text, _))) = (annotation, self.open) {
             out.push(Event::Delta { choice: 0, delta: Delta::Citation(annotation.citation()) });
         }

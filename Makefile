@@ -1,0 +1,29 @@
+# Each target does its own set-up. Nothing here needs anything but a Rust toolchain, and Python and Node where it says so.
+.PHONY: run test lint bench conformance-sdk kill-loop soak
+
+run: ## Build and start with everything at its default
+	cargo run --release --package gatehouse -- up
+
+test: ## Every test; the binary first, since the outer tests run it
+	cargo build --package gatehouse --package gatehouse-tests --bins
+	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; else cargo test --workspace; fi
+
+lint: ## Format and lints, as CI does
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+bench: ## Figures against the floor, into bench/results.json and bench/RESULTS.md; wants a quiet machine with two cores
+	cargo build --profile dist --package gatehouse
+	cargo build --release --package gatehouse-bench
+	target/release/bench-run --gateway target/dist/gatehouse --out bench $(BENCH_FLAGS)
+
+conformance-sdk: ## Official Python and Node SDKs against all pairs of dialects
+	conformance/run-sdk.sh
+
+kill-loop: ## 200 times SIGKILL under load; the provider's count against the ledger
+	cargo build --release --package gatehouse --package gatehouse-bench
+	GATEHOUSE_BIN=target/release/gatehouse target/release/bench-kill --kills 200
+
+soak: ## Mixed load for MINUTES (30); memory slope, descriptors, threads
+	cargo build --release --package gatehouse --package gatehouse-bench
+	target/release/bench-soak --gateway target/release/gatehouse --minutes $(or $(MINUTES),30)
