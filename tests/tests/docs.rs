@@ -20,6 +20,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
+use gatehouse_tests::binary;
 use serde_json::Value;
 
 /// What the admin API of the gateway under test takes.
@@ -116,18 +117,63 @@ fn every_golden_case_the_dialect_page_names_is_there() {
 #[test]
 fn every_test_the_promises_name_is_there() {
     let page = fs::read_to_string(root().join("docs/reliability.md")).expect("the page");
-    let mut tests = String::new();
-    for folder in ["tests/tests", "crates/store/src"] {
-        let mut sources = Vec::new();
-        files(&root().join(folder), "rs", &mut sources);
-        tests.extend(sources.iter().map(|file| fs::read_to_string(file).expect("a source file")));
-    }
-    let named = page.split('`').skip(1).step_by(2).filter(|name| name.contains('_') && !name.contains(['/', '.']));
-    let names =
-        named.flat_map(|name| name.split("::").filter(|part| part.contains('_') && *part != "broken_providers"));
-    let lost: Vec<&str> =
-        names.filter(|name| !tests.contains(&format!("{name}(")) && !tests.contains(&format!("({name},"))).collect();
+    let tests = [sources("tests/tests"), sources("crates/store/src")].concat();
+    let is_there = |name: &str| {
+        let (function, per_dialect) = (format!("fn {name}("), format!("each_dialect!({name},"));
+        tests.iter().any(|(_, text)| text.contains(&function) || text.contains(&per_dialect))
+    };
+    let tests_named = code(&page).filter(|word| word.contains('_') && !word.contains('/'));
+    let names = tests_named.map(|word| word.trim_end_matches("::*").rsplit("::").next().unwrap_or_default());
+    let lost: Vec<&str> = names.filter(|name| *name != "broken_providers" && !is_there(name)).collect();
     assert!(lost.is_empty(), "no test is called {lost:#?}");
+}
+
+#[test]
+fn every_file_and_name_the_architecture_points_at_is_there() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the page");
+    let tree = [sources("crates"), sources("tests")].concat();
+    let is_file = |name: &str| tree.iter().any(|(path, _)| path.ends_with(&format!("/{name}")));
+    let is_word = |word: &str| tree.iter().any(|(_, text)| text.contains(word));
+    let mut lost = Vec::new();
+    for name in code(&page).filter(|name| !name.contains(' ')) {
+        let mut parts = name.split("::");
+        let first = parts.next().unwrap_or_default();
+        let item = parts.last().map_or("", |item| item.trim_end_matches([']', ')', '(']));
+        if (first.ends_with(".rs") && !is_file(first)) || !is_word(item) {
+            lost.push(name);
+        }
+    }
+    assert!(lost.is_empty(), "ARCHITECTURE.md names what is not there: {lost:#?}");
+}
+
+#[test]
+fn every_path_and_header_of_the_code_is_on_its_page() {
+    let [paths, headers] =
+        ["paths", "headers"].map(|name| fs::read_to_string(root().join(format!("docs/{name}.md"))).expect("the page"));
+    let doors = fs::read_to_string(root().join("crates/llm-gateway/src/gateway/doors.rs")).expect("the doors");
+    let doors = doors.split("#[cfg(test)]").next().expect("code");
+    let mut lost: Vec<String> =
+        doors.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/')).map(str::to_owned).collect();
+    lost.retain(|path| !paths.contains(path.trim_end_matches('/')));
+    for (_, text) in sources("crates") {
+        let sent = text.split("\"x-gatehouse-").skip(1).filter_map(|rest| rest.split('"').next().map(str::to_owned));
+        lost.extend(sent.map(|name| format!("x-gatehouse-{name}")).filter(|name| !headers.contains(name.as_str())));
+    }
+    assert!(lost.is_empty(), "no page names {lost:?}");
+}
+
+/// What stands between single backticks.
+fn code(page: &str) -> impl Iterator<Item = &str> {
+    page.split("\n```").step_by(2).flat_map(|outside| outside.split('`').skip(1).step_by(2))
+}
+
+/// The Rust files of a folder, by their path from the root.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut paths = Vec::new();
+    files(&root().join(folder), "rs", &mut paths);
+    let read =
+        |path: PathBuf| (path.to_string_lossy().replace('\\', "/"), fs::read_to_string(&path).expect("a source file"));
+    paths.into_iter().map(read).collect()
 }
 
 /// One page of prose.
@@ -314,17 +360,6 @@ fn wait_for(lines: &Receiver<String>, what: &str, reads: impl Fn(&str) -> Option
         seen.push(line);
     }
     panic!("{what} did not come; the gateway wrote:\n{}", seen.join("\n"))
-}
-
-/// The built binary: `GATEHOUSE_BIN`, or `gatehouse` beside the folder of the running test executable.
-fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("GATEHOUSE_BIN") {
-        return path.into();
-    }
-    let tests = std::env::current_exe().expect("the running executable");
-    let path = tests.ancestors().nth(2).expect("target/<profile>").join("gatehouse");
-    assert!(path.exists(), "no gatehouse binary at {}: build it first (`make test` does)", path.display());
-    path
 }
 
 fn root() -> PathBuf {
