@@ -12,10 +12,10 @@ use std::time::SystemTime;
 use gatehouse_domain::{Code, Door, Fault, Now, Request, RequestId};
 use http::Response;
 use hyper::body::Incoming;
-use uuid::Uuid;
 
 use crate::body::GateBody;
 use crate::core::Core;
+use crate::ids::request_id;
 use crate::journey::Journey;
 use crate::snapshot::Snapshot;
 use crate::stages::{admit, authenticate, read, respond, route, send};
@@ -36,7 +36,7 @@ pub struct Arrived {
 /// what was used is settled.
 pub async fn pass(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
     let now = Now(SystemTime::now());
-    let id = RequestId::from_uuid(Uuid::now_v7());
+    let id = request_id(now);
     let mut journey = Journey::begin(core, id, &arrived.door, now);
     let snapshot = Arc::clone(&arrived.snapshot);
     let gateway = Arc::clone(&snapshot.lanes[arrived.lane].gateway);
@@ -62,16 +62,25 @@ async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<respo
 fn refuse_when_overloaded(journey: &Journey, arrived: &Arrived) -> Result<(), Fault> {
     let shared = &journey.core.shared;
     if shared.draining.load(Ordering::Relaxed) {
-        return Err(Fault::new(Code::Draining, "the gateway is shutting down; try again, another replica will answer").retry_after(1));
+        return Err(Fault::new(Code::Draining, "the gateway is shutting down; try again, another replica will answer")
+            .retry_after(1));
     }
     if shared.in_flight() > arrived.snapshot.caps.in_flight_max {
-        return Err(Fault::new(Code::Overloaded, "the gateway has as many calls under way as it may; try again").retry_after(1));
+        return Err(
+            Fault::new(Code::Overloaded, "the gateway has as many calls under way as it may; try again").retry_after(1)
+        );
     }
     Ok(())
 }
 
 /// The request as a gateway takes it: credential headers removed.
-pub(crate) fn without_credentials(parts: http::request::Parts, door: Door, body: bytes::Bytes, id: RequestId, now: Now) -> Request {
+pub(crate) fn without_credentials(
+    parts: http::request::Parts,
+    door: Door,
+    body: bytes::Bytes,
+    id: RequestId,
+    now: Now,
+) -> Request {
     let mut headers = parts.headers;
     for name in crate::caller::CREDENTIAL_HEADERS {
         headers.remove(name);
