@@ -8,24 +8,20 @@
 pub mod anthropic;
 pub mod bedrock;
 pub mod cohere;
-mod compact;
 pub mod embeddings;
 pub mod gemini;
-mod locate;
-mod mime;
 pub mod openai_chat;
 pub mod openai_responses;
 mod openai_shared;
 mod shared;
-mod wordless;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{Fault, Usage};
 
-use crate::providers::DialectName;
 use crate::form::{Answer, Ask, Dropped, Event, Issuer, Stop};
+use crate::providers::DialectName;
 
 /// The dialect of a name.
 #[must_use]
