@@ -8,16 +8,12 @@
 pub mod anthropic;
 pub mod bedrock;
 pub mod cohere;
-mod compact;
 pub mod embeddings;
 pub mod gemini;
-mod locate;
-mod mime;
 pub mod openai_chat;
 pub mod openai_responses;
 mod openai_shared;
 mod shared;
-mod wordless;
 
 use std::sync::Arc;
 

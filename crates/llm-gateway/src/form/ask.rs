@@ -254,6 +254,28 @@ pub enum Issuer {
     Other,
 }
 
+impl Issuer {
+    /// The letter that stands for it in values that ride through clients; none for those never sent on.
+    pub(crate) const fn letter(self) -> Option<char> {
+        Some(match self {
+            Self::Anthropic => 'a',
+            Self::Google => 'g',
+            Self::OpenAi => 'o',
+            Self::Other => return None,
+        })
+    }
+
+    /// The issuer a letter stands for.
+    pub(crate) const fn of_letter(letter: char) -> Option<Self> {
+        Some(match letter {
+            'a' => Self::Anthropic,
+            'g' => Self::Google,
+            'o' => Self::OpenAi,
+            _ => return None,
+        })
+    }
+}
+
 /// Proof that a thought is the model's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {

@@ -2,25 +2,21 @@
 //!
 //! Some models (Gemini 3) want the signature of a tool call back with the call. A client of another dialect has no
 //! field for it, and drops fields it does not know; what every client returns unchanged is the call's id. So, where
-//! no extension field survives, the signature rides in the id: `{id}~gs{issuer letter}{base64url of the signature}`.
+//! no extension field survives, the signature rides in the id: `{id}--gs{issuer letter}{base64url of the signature}`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{Issuer, Signature};
 
-const MARK: &str = "~gs";
+/// Letters every API and client takes in an id.
+const MARK: &str = "--gs";
 
 /// The id with the signature packed into it; the id as it is when there is none.
 #[must_use]
 pub fn pack_call_id(id: &str, signature: Option<&Signature>) -> String {
     let Some(signature) = signature else { return id.to_owned() };
-    let letter = match signature.issuer {
-        Issuer::Anthropic => 'a',
-        Issuer::Google => 'g',
-        Issuer::OpenAi => 'o',
-        Issuer::Other => return id.to_owned(),
-    };
+    let Some(letter) = signature.issuer.letter() else { return id.to_owned() };
     let mut packed = String::with_capacity(id.len() + 4 + signature.value.len() * 4 / 3 + 3);
     packed.push_str(id);
     packed.push_str(MARK);
@@ -35,12 +31,7 @@ pub fn unpack_call_id(packed: &str) -> (String, Option<Signature>) {
     let whole = || (packed.to_owned(), None);
     let Some((id, rest)) = packed.split_once(MARK) else { return whole() };
     let mut letters = rest.chars();
-    let issuer = match letters.next() {
-        Some('a') => Issuer::Anthropic,
-        Some('g') => Issuer::Google,
-        Some('o') => Issuer::OpenAi,
-        _ => return whole(),
-    };
+    let Some(issuer) = letters.next().and_then(Issuer::of_letter) else { return whole() };
     let Ok(bytes) = URL_SAFE_NO_PAD.decode(letters.as_str()) else { return whole() };
     let Ok(value) = String::from_utf8(bytes) else { return whole() };
     (id.to_owned(), Some(Signature { issuer, value }))
@@ -60,7 +51,7 @@ mod tests {
 
     #[test]
     fn an_id_that_was_never_packed_comes_back_as_it_is() {
-        for id in ["call_1", "a~gsx", "a~gsg***", ""] {
+        for id in ["call_1", "a--gsx", "a--gsg***", ""] {
             assert_eq!(unpack_call_id(id), (id.to_owned(), None));
         }
     }

@@ -144,7 +144,8 @@ pub(super) fn type_of(raw: &RawValue) -> Option<String> {
         #[serde(rename = "type")]
         kind: String,
     }
-    serde_json::from_str::<Typed>(raw.get()).ok().map(|typed| typed.kind)
+    // serde would read a list as an object, too.
+    raw.get().starts_with('{').then(|| serde_json::from_str::<Typed>(raw.get()).ok()).flatten().map(|typed| typed.kind)
 }
 
 type Wrong = (&'static str, &'static str);
@@ -174,7 +175,9 @@ impl BlockIn {
                 };
                 Content::Text { text: self.text.ok_or((".text", "a text block needs `text`"))?, citations }
             }
-            Kind::Thinking => Content::Reasoning(carried::unpack(self.thinking.unwrap_or_default(), self.signature)),
+            Kind::Thinking => {
+                Content::Reasoning(carried::block_thought(self.thinking.unwrap_or_default(), self.signature))
+            }
             Kind::RedactedThinking => Content::Reasoning(Reasoning {
                 encrypted: Some(Signature { issuer: Issuer::Anthropic, value: self.data.unwrap_or_default() }),
                 ..Reasoning::default()

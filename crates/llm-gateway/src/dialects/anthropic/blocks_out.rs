@@ -272,9 +272,8 @@ fn thought_out(thought: &Reasoning) -> Option<BlockOut<'_>> {
         return Some(BlockOut::RedactedThinking { data: &data.value });
     }
     let signature = match (&thought.encrypted, &thought.signature) {
-        (Some(data), _) => Cow::Owned(carried::pack(data, true, thought.id.as_deref())),
-        (None, Some(own)) if own.issuer == Issuer::Anthropic => Cow::Borrowed(own.value.as_str()),
-        (None, Some(foreign)) => Cow::Owned(carried::pack(foreign, false, thought.id.as_deref())),
+        (Some(data), _) => carried::block_signature(data, true, thought.id.as_deref()),
+        (None, Some(signature)) => carried::block_signature(signature, false, thought.id.as_deref()),
         (None, None) => Cow::Borrowed(""),
     };
     (!thought.text.is_empty() || !signature.is_empty())

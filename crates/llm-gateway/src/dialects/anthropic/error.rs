@@ -3,14 +3,6 @@
 use gatehouse_domain::{Code, Fault};
 use serde::Serialize;
 
-use crate::dialects::UpstreamError;
-use crate::dialects::shared::refusal;
-
-/// Reads an upstream's error body.
-pub(super) fn read_error(status: u16, body: &[u8]) -> UpstreamError {
-    refusal::read(status, body)
-}
-
 /// Writes an error body. The gateway's stable code rides along as `code`.
 pub(super) fn write_error(fault: &Fault) -> Vec<u8> {
     #[derive(Serialize)]

@@ -17,6 +17,7 @@ mod tools_in;
 mod usage;
 
 use crate::dialects::Dialect;
+use crate::dialects::shared::refusal;
 use crate::dialects::shared::words::client_name;
 use crate::form::Ask;
 
@@ -36,7 +37,7 @@ pub static DIALECT: Dialect = Dialect {
     encoder: stream::encoder,
     tally: tally::tally,
     count: tally::count,
-    read_error: error::read_error,
+    read_error: refusal::read,
     write_error: error::write_error,
     stream_type: "text/event-stream",
 };

@@ -240,7 +240,7 @@ impl ReasoningIn {
             (Some(value), _) => {
                 Reasoning { encrypted: Some(Signature { issuer: Issuer::Anthropic, value }), ..Reasoning::default() }
             }
-            (None, Some(thought)) => carried::unpack(thought.text, thought.signature),
+            (None, Some(thought)) => carried::block_thought(thought.text, thought.signature),
             (None, None) => Reasoning::default(),
         })
     }

@@ -283,9 +283,8 @@ fn thought_out(thought: &Reasoning) -> Option<ReasoningOut<'_>> {
         return Some(ReasoningOut::RedactedContent(&data.value));
     }
     let signature = match (&thought.encrypted, &thought.signature) {
-        (Some(data), _) => Some(Cow::Owned(carried::pack(data, true, thought.id.as_deref()))),
-        (None, Some(own)) if own.issuer == Issuer::Anthropic => Some(Cow::Borrowed(own.value.as_str())),
-        (None, Some(foreign)) => Some(Cow::Owned(carried::pack(foreign, false, thought.id.as_deref()))),
+        (Some(data), _) => Some(carried::block_signature(data, true, thought.id.as_deref())),
+        (None, Some(signature)) => Some(carried::block_signature(signature, false, thought.id.as_deref())),
         (None, None) => None,
     };
     let signature = signature.filter(|signature| !signature.is_empty());
@@ -301,7 +300,8 @@ pub(super) fn own_citation(citation: &Citation) -> Option<CitationOut<'_>> {
         _location: serde::de::IgnoredAny,
     }
     let raw = &citation.native.as_ref()?.0;
-    serde_json::from_str::<Own>(raw.get()).is_ok().then_some(CitationOut::Own(raw))
+    let own = raw.get().starts_with('{') && serde_json::from_str::<Own>(raw.get()).is_ok();
+    own.then_some(CitationOut::Own(raw))
 }
 
 /// A citation of a page on the web, for a client.

@@ -1,15 +1,9 @@
 //! Errors: `{"message":…}` under an exception's name, which goes into the header `x-amzn-errortype`.
 
 use gatehouse_domain::{Code, Fault};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::dialects::UpstreamError;
 use crate::dialects::shared::refusal;
-
-/// Reads an upstream's error body.
-pub(super) fn read_error(status: u16, body: &[u8]) -> UpstreamError {
-    refusal::read(status, body)
-}
 
 /// Writes an error body. The gateway's stable code rides along as `code`.
 pub(super) fn write_error(fault: &Fault) -> Vec<u8> {
@@ -64,13 +58,6 @@ pub(super) fn stream_exception_name(fault: &Fault) -> &'static str {
 
 /// The fault an exception inside a stream stands for.
 pub(super) fn fault_of(name: &str, payload: &[u8]) -> Fault {
-    #[derive(Default, Deserialize)]
-    #[serde(default, rename_all = "camelCase")]
-    struct Body {
-        message: Option<String>,
-        original_message: Option<String>,
-    }
-    let body: Body = serde_json::from_slice(payload).unwrap_or_default();
     let code = match name {
         "throttlingException" => Code::UpstreamLimited,
         "serviceUnavailableException" => Code::UpstreamOverloaded,
@@ -79,7 +66,7 @@ pub(super) fn fault_of(name: &str, payload: &[u8]) -> Fault {
         "accessDeniedException" => Code::UpstreamCredentials,
         _ => Code::UpstreamBroken,
     };
-    let message = body.message.or(body.original_message).filter(|message| !message.is_empty());
-    let message = message.unwrap_or_else(|| "the provider failed in the middle of the answer".to_owned());
+    let error = refusal::parse(payload).unwrap_or_default();
+    let message = error.upstream(|| "the provider failed in the middle of the answer".to_owned()).message;
     Fault::new(code, message).with_upstream_type(name)
 }

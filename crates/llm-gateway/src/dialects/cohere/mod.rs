@@ -13,6 +13,7 @@ mod usage;
 mod wire;
 
 use super::Dialect;
+use super::shared::refusal;
 
 /// Cohere.
 pub static DIALECT: Dialect = Dialect {
@@ -25,7 +26,7 @@ pub static DIALECT: Dialect = Dialect {
     encoder: |listener| Box::new(stream::Encoder::new(listener)),
     tally: || Box::new(tally::Counter::default()),
     count: tally::count,
-    read_error: error::read,
+    read_error: refusal::read,
     write_error: error::write,
     stream_type: "text/event-stream",
 };

@@ -4,7 +4,7 @@ use gatehouse_domain::{Fault, Usage};
 use serde::{Deserialize, Serialize};
 
 use super::{EmbedDialect, bytes, check_count, from_base64, not_an_answer, to_base64, untranslatable};
-use crate::dialects::locate::{invalid, refused};
+use crate::dialects::shared::place::{read_request, wrong};
 use crate::form::{Dropped, EmbedAnswer, EmbedAsk, EmbedInput, EmbedTask, Encoding, Vector};
 
 /// Cohere's embeddings.
@@ -45,7 +45,7 @@ struct Image {
 }
 
 fn read_ask(body: &[u8]) -> Result<EmbedAsk, Fault> {
-    let request: Request = serde_json::from_slice(body).map_err(|error| refused(body, &error))?;
+    let request: Request = read_request(body)?;
     let mut ask = EmbedAsk {
         model: request.model,
         dimensions: request.output_dimension,
@@ -57,7 +57,7 @@ fn read_ask(body: &[u8]) -> Result<EmbedAsk, Fault> {
     for (index, input) in request.inputs.into_iter().flatten().enumerate() {
         let input = input
             .into_form()
-            .ok_or_else(|| invalid(format!("inputs[{index}].content"), "an input is text, or one image"))?;
+            .ok_or_else(|| wrong(format!("inputs[{index}].content"), "an input is text, or one image"))?;
         ask.inputs.push(input);
     }
     check_count(&ask.inputs, "texts")?;
@@ -67,8 +67,8 @@ fn read_ask(body: &[u8]) -> Result<EmbedAsk, Fault> {
         Some("classification") => Some(EmbedTask::Classification),
         Some("clustering") => Some(EmbedTask::Clustering),
         Some("image") => None,
-        Some(_) => return Err(invalid("input_type", "this input_type is not known")),
-        None => return Err(invalid("input_type", "input_type is required")),
+        Some(_) => return Err(wrong("input_type", "this input_type is not known")),
+        None => return Err(wrong("input_type", "input_type is required")),
     };
     let types = request.embedding_types.unwrap_or_default();
     if types.iter().any(|kind| kind == "base64") && !types.iter().any(|kind| kind == "float") {

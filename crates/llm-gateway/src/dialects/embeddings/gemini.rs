@@ -4,8 +4,8 @@ use gatehouse_domain::{Fault, Usage};
 use serde::{Deserialize, Serialize};
 
 use super::{EmbedDialect, bytes, check_count, not_an_answer, untranslatable};
-use crate::dialects::locate::{invalid, refused};
-use crate::dialects::mime;
+use crate::dialects::shared::mime;
+use crate::dialects::shared::place::{read_request, wrong};
 use crate::form::{Dropped, EmbedAnswer, EmbedAsk, EmbedInput, EmbedTask, Source, Vector};
 
 /// Gemini's embeddings. `write_ask` writes the single form for one input, the batch form for more.
@@ -62,7 +62,7 @@ struct Blob {
 }
 
 fn read_ask(body: &[u8]) -> Result<EmbedAsk, Fault> {
-    let body: Body = serde_json::from_slice(body).map_err(|error| refused(body, &error))?;
+    let body: Body = read_request(body)?;
     let single = body.requests.is_none();
     let requests = body.requests.unwrap_or_else(|| {
         vec![Request {
@@ -83,11 +83,11 @@ fn read_ask(body: &[u8]) -> Result<EmbedAsk, Fault> {
             ask.title = request.title;
             ask.task = request.task.as_deref().and_then(|word| task(word, &mut ask.unknown));
         } else if request.dimensions != ask.dimensions {
-            return Err(invalid(place("outputDimensionality"), "all inputs of one request share their dimensions"));
+            return Err(wrong(place("outputDimensionality"), "all inputs of one request share their dimensions"));
         }
-        let content = request.content.ok_or_else(|| invalid(place("content"), "there is nothing to embed"))?;
+        let content = request.content.ok_or_else(|| wrong(place("content"), "there is nothing to embed"))?;
         ask.inputs.push(
-            content.into_input().ok_or_else(|| invalid(place("content.parts"), "an input is text, or one picture"))?,
+            content.into_input().ok_or_else(|| wrong(place("content.parts"), "an input is text, or one picture"))?,
         );
     }
     check_count(&ask.inputs, "requests")?;
@@ -97,7 +97,7 @@ fn read_ask(body: &[u8]) -> Result<EmbedAsk, Fault> {
 impl Content {
     fn into_input(mut self) -> Option<EmbedInput> {
         if let [Part { inline: Some(blob), text: None }] = self.parts.as_slice() {
-            return Some(EmbedInput::Image(format!("data:{};base64,{}", blob.mime, blob.data)));
+            return Some(EmbedInput::Image(mime::data_url(&blob.mime, &blob.data)));
         }
         if self.parts.iter().any(|part| part.inline.is_some()) || self.parts.is_empty() {
             return None;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{EmbedDialect, bytes, check_count, from_base64, not_an_answer, to_base64, untranslatable};
-use crate::dialects::locate::{invalid, refused};
+use crate::dialects::shared::place::{read_request, wrong};
 use crate::form::{Dropped, EmbedAnswer, EmbedAsk, EmbedInput, Encoding, Vector};
 
 /// OpenAI's embeddings.
@@ -100,12 +100,12 @@ impl<'de> Deserialize<'de> for Inputs {
 }
 
 fn read_ask(body: &[u8]) -> Result<EmbedAsk, Fault> {
-    let request: Request = serde_json::from_slice(body).map_err(|error| refused(body, &error))?;
+    let request: Request = read_request(body)?;
     check_count(&request.input.0, "input")?;
     let encoding = match request.encoding_format.as_deref() {
         None | Some("float") => Encoding::Float,
         Some("base64") => Encoding::Base64,
-        Some(_) => return Err(invalid("encoding_format", "encoding_format must be \"float\" or \"base64\"")),
+        Some(_) => return Err(wrong("encoding_format", "encoding_format must be \"float\" or \"base64\"")),
     };
     Ok(EmbedAsk {
         model: request.model,

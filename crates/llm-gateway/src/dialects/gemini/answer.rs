@@ -9,7 +9,8 @@ use super::grounding::{CitationMetadata, Grounding, GroundingOut, citations};
 use super::usage::UsageMetadata;
 use super::wire::{Args, BlobOut, CallOut, Content, ContentOut, FileOut, PartOut, Piece};
 use super::{NAME, bytes, stop};
-use crate::dialects::{Listener, mime};
+use crate::dialects::Listener;
+use crate::dialects::shared::mime;
 use crate::form::{self, Answer, Block, Choice, Media, Source, Stop, TokenLogprob};
 
 /// A response, or one frame of a stream, as read.

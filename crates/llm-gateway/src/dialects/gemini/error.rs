@@ -1,70 +1,18 @@
 //! Google's error body, both ways: `{"error": {code, message, status, details}}`, on some paths inside an array.
 
 use gatehouse_domain::{Code, Fault};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::bytes;
-use crate::dialects::UpstreamError;
-use crate::dialects::wordless::wordless;
+use crate::dialects::shared::refusal;
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Body {
-    error: ErrorBody,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ErrorBody {
-    code: Option<u16>,
-    message: String,
-    status: Option<String>,
-    details: Vec<Detail>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Detail {
-    reason: Option<String>,
-    field_violations: Vec<Violation>,
-    retry_delay: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Violation {
-    field: Option<String>,
-}
-
-/// Reads an error body, whatever it is.
-pub(super) fn read(status: u16, body: &[u8]) -> UpstreamError {
-    match parse(body) {
-        Some(error) => UpstreamError {
-            message: if error.message.is_empty() { wordless(status, body) } else { error.message },
-            kind: error.status,
-            code: error.details.iter().find_map(|detail| detail.reason.clone()),
-            param: error
-                .details
-                .iter()
-                .flat_map(|detail| &detail.field_violations)
-                .find_map(|violation| violation.field.clone()),
-        },
-        None => UpstreamError { message: wordless(status, body), ..UpstreamError::default() },
-    }
-}
-
-fn parse(body: &[u8]) -> Option<ErrorBody> {
-    let one = || serde_json::from_slice::<Body>(body).ok();
-    let first = || serde_json::from_slice::<Vec<Body>>(body).ok()?.into_iter().next();
-    let error = if body.trim_ascii_start().starts_with(b"[") { first() } else { one() }?.error;
-    (!error.message.is_empty() || error.status.is_some() || error.code.is_some()).then_some(error)
-}
-
-/// The fault of an error in the middle of a stream.
+/// An error in the middle of a stream.
 pub(super) fn in_band(body: &[u8]) -> Fault {
-    let error = parse(body).unwrap_or_default();
-    let kind = error.status.unwrap_or_default();
-    let code = match (kind.as_str(), error.code) {
+    let error = refusal::parse(body).unwrap_or_default();
+    let (number, retry_after_secs) = (error.number(), error.retry_after_secs());
+    let error = error.upstream(|| "the provider reported an error in mid-stream".to_owned());
+    let kind = error.kind.unwrap_or_default();
+    let code = match (kind.as_str(), number) {
         ("RESOURCE_EXHAUSTED", _) | (_, Some(429)) => Code::UpstreamLimited,
         ("UNAVAILABLE", _) | (_, Some(503)) => Code::UpstreamOverloaded,
         ("DEADLINE_EXCEEDED", _) | (_, Some(504)) => Code::UpstreamTimeout,
@@ -72,14 +20,8 @@ pub(super) fn in_band(body: &[u8]) -> Fault {
         (_, Some(400..=499)) => Code::UpstreamRejected,
         _ => Code::UpstreamBroken,
     };
-    let message = if error.message.is_empty() {
-        "the provider reported an error in mid-stream".to_owned()
-    } else {
-        error.message
-    };
-    let mut fault = Fault::new(code, message);
-    let delay = error.details.iter().find_map(|detail| detail.retry_delay.as_deref());
-    fault.retry_after_secs = delay.and_then(|delay| delay.strip_suffix('s')?.split('.').next()?.parse().ok());
+    let mut fault = Fault::new(code, error.message);
+    fault.retry_after_secs = retry_after_secs;
     if kind.is_empty() { fault } else { fault.with_upstream_type(kind) }
 }
 

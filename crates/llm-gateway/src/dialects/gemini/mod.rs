@@ -15,6 +15,7 @@ mod tally;
 mod usage;
 mod wire;
 
+use super::shared::refusal;
 use super::{Dialect, Encode, Listener};
 
 /// The dialect's name.
@@ -31,7 +32,7 @@ pub static DIALECT: Dialect = Dialect {
     encoder: |listener| Box::new(stream::Encoder::new(listener, stream::Framing::Sse)),
     tally: || Box::new(tally::Counter::default()),
     count: tally::count,
-    read_error: error::read,
+    read_error: refusal::read,
     write_error: error::write,
     stream_type: "text/event-stream",
 };

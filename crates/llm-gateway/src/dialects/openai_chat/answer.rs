@@ -9,10 +9,12 @@ use super::details::DetailOut;
 use super::message::Message;
 use crate::dialects::Listener;
 use crate::dialects::openai_shared::details::{ChatUsage, UsageIn};
-use crate::dialects::openai_shared::error::{ErrorIn, in_stream};
+use crate::dialects::openai_shared::error::in_stream;
 use crate::dialects::openai_shared::wire::{
-    LogprobIn, LogprobOut, MANY_MAX, broken, data_url, json_into, logprobs_in, logprobs_out, seconds,
+    LogprobIn, LogprobOut, MANY_MAX, broken, json_into, logprobs_in, logprobs_out, seconds,
 };
+use crate::dialects::shared::mime::{data_url, usual};
+use crate::dialects::shared::refusal::ErrorIn;
 use crate::form::{Answer, Choice, Citation, Content, Media, MediaKind, Source, Stop, ToolCall, pack_call_id};
 
 #[derive(Default, Deserialize)]
@@ -283,7 +285,7 @@ fn call_out(call: &ToolCall) -> CallOut<'_> {
 fn media_out<'a>(media: &'a Media, message: &mut MessageOut<'a>, listener: &Listener) {
     match (media.kind, &media.source) {
         (MediaKind::Image, Source::Base64(data)) => {
-            let url = data_url(media.mime.as_deref().unwrap_or("image/png"), data);
+            let url = data_url(media.mime.as_deref().unwrap_or(usual(MediaKind::Image)), data);
             message.images.push(ImageOut { r#type: "image_url", image_url: ImageUrlOut { url } });
         }
         (MediaKind::Image, Source::Url(url)) => {

@@ -2,7 +2,7 @@
 
 use gatehouse_domain::Fault;
 
-pub(super) use crate::dialects::openai_shared::error::{read, write};
+pub(super) use crate::dialects::openai_shared::error::write;
 
 /// Appends the in-band error of a stream. Clients take it for the end; `[DONE]` must not follow.
 pub(super) fn write_event(fault: &Fault, out: &mut Vec<u8>) {

@@ -6,7 +6,8 @@ use gatehouse_domain::Fault;
 use serde::Deserialize;
 
 use super::details::{DetailIn, thoughts};
-use crate::dialects::openai_shared::wire::{CacheControl, ImageUrl, JsonText, TextOr, invalid, nested, source_of_url};
+use crate::dialects::openai_shared::wire::{CacheControl, ImageUrl, JsonText, TextOr, invalid, nested};
+use crate::dialects::shared::mime::source_of;
 use crate::form::{Block, Citation, Content, Issuer, Media, MediaKind, Signature, Source, ToolCall, unpack_call_id};
 
 /// A message of any role.
@@ -265,7 +266,7 @@ impl Part<'_> {
 }
 
 fn media_url(kind: MediaKind, image: ImageUrl) -> Content {
-    let (mime, source) = source_of_url(image.url);
+    let (mime, source) = source_of(image.url);
     Content::Media(Media { kind, mime, source, name: None, detail: image.detail, citations: false })
 }
 
@@ -284,7 +285,7 @@ impl AudioData {
 impl File {
     fn content(self) -> Result<Content, Fault> {
         let (mime, source) = match (self.file_data, self.file_id) {
-            (Some(data), _) => match source_of_url(data) {
+            (Some(data), _) => match source_of(data) {
                 (mime, Source::Url(bare)) if !bare.starts_with("http") => (mime, Source::Base64(bare)),
                 found => found,
             },

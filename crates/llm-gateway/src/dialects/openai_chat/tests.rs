@@ -125,7 +125,8 @@ fn what_only_this_dialect_knows_is_written_back() {
 
 #[test]
 fn a_gemini_signature_goes_back_to_gemini_alone() {
-    let ask = r#"{"messages":[{"role":"assistant","tool_calls":[{"id":"call_1~gsgQ2tFPQ","function":{"name":"f"}}]}]}"#;
+    let ask =
+        r#"{"messages":[{"role":"assistant","tool_calls":[{"id":"call_1--gsgQ2tFPQ","function":{"name":"f"}}]}]}"#;
     let google = Speaker { issuer: Issuer::Google, ..speaker(Quirks::default()) };
     let (body, _) = write(ask, &google);
     assert!(body.contains(r#""id":"call_1""#) && body.contains(r#""thought_signature":"CkE=""#), "{body}");

@@ -10,8 +10,9 @@ use super::items::{Item, OutputItems, PartText, Said};
 use super::response::{Facts, Status, write_response};
 use crate::dialects::Listener;
 use crate::dialects::openai_shared::details::UsageIn;
-use crate::dialects::openai_shared::error::{ErrorIn, in_stream};
+use crate::dialects::openai_shared::error::in_stream;
 use crate::dialects::openai_shared::wire::{broken, seconds};
+use crate::dialects::shared::refusal::ErrorIn;
 use crate::form::{Answer, Block, Choice, Content, RawJson, Stop, TokenLogprob};
 
 /// A response object without its items: what the last event of a stream is read for, too.

@@ -1,3 +1,3 @@
 //! Errors: the shape both OpenAI dialects share.
 
-pub(super) use crate::dialects::openai_shared::error::{read, write};
+pub(super) use crate::dialects::openai_shared::error::write;

@@ -27,7 +27,7 @@ pub static DIALECT: Dialect = Dialect {
     encoder: stream::encoder,
     tally: tally::tally,
     count: tally::count,
-    read_error: error::read,
+    read_error: crate::dialects::shared::refusal::read,
     write_error: error::write,
     stream_type: "text/event-stream",
 };

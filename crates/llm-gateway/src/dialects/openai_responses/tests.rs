@@ -141,7 +141,7 @@ fn a_foreign_signature_survives_a_client_of_this_dialect() {
 
 #[test]
 fn a_foreign_signature_never_reaches_openai() {
-    let ask = r#"{"input":[{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gatehouse1:ae:secret"}]}"#;
+    let ask = r#"{"input":[{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gatehouse~ae~~secret"}]}"#;
     let ask = (DIALECT.read_ask)(ask.as_bytes()).unwrap();
     let speaker = Speaker {
         model: "m",

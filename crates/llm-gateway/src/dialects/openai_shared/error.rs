@@ -1,134 +1,10 @@
-//! `{"error": {message, type, code, param}}`: the error body of both OpenAI dialects, and whatever else upstreams that
-//! speak them send in its place.
+//! `{"error": {message, type, code, param}}`: the error body of both OpenAI dialects, and errors in their streams.
 
 use gatehouse_domain::{Code, Fault};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
-use super::wire::{Scalar, json_into};
-use crate::dialects::UpstreamError;
-
-/// Longest message taken over from an upstream.
-const MESSAGE_BYTES_MAX: usize = 2_000;
-
-/// Any of the shapes seen: `{"error": {…}}`, `{"error": "…"}`, `{"message": …}` (Mistral, vLLM), `{"detail": …}`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct BodyIn<'a> {
-    error: Option<ErrorIn>,
-    message: Scalar,
-    #[serde(borrow)]
-    detail: Option<&'a RawValue>,
-    r#type: Scalar,
-    code: Scalar,
-    param: Scalar,
-}
-
-/// What stands under `error`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ErrorIn {
-    message: Scalar,
-    kind: Scalar,
-    code: Scalar,
-    param: Scalar,
-}
-
-impl ErrorIn {
-    /// An error whose fields stand next to other things.
-    pub(crate) fn new(message: Scalar, code: Scalar, param: Scalar) -> Self {
-        Self { message, kind: Scalar(None), code, param }
-    }
-
-    /// The error in the words of the seam; `fallback` where it has no message.
-    pub(crate) fn upstream(self, fallback: impl FnOnce() -> String) -> UpstreamError {
-        UpstreamError {
-            message: self.message.0.map_or_else(fallback, shorten),
-            kind: self.kind.0,
-            code: self.code.0,
-            param: self.param.0,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for ErrorIn {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = ErrorIn;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an error object or message")
-            }
-            fn visit_str<E>(self, text: &str) -> Result<ErrorIn, E> {
-                Ok(ErrorIn { message: Scalar(Some(text.to_owned())), ..ErrorIn::default() })
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<ErrorIn, A::Error> {
-                let mut error = ErrorIn::default();
-                while let Some(key) = map.next_key::<String>()? {
-                    let value = map.next_value::<Scalar>()?;
-                    match key.as_str() {
-                        "message" => error.message = value,
-                        "type" => error.kind = value,
-                        "code" => error.code = value,
-                        "param" => error.param = value,
-                        _ => {}
-                    }
-                }
-                Ok(error)
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-/// Reads an upstream's error body, whatever it is.
-pub(crate) fn read(status: u16, body: &[u8]) -> UpstreamError {
-    let trimmed = body.trim_ascii();
-    let parsed = if trimmed.starts_with(b"[") {
-        serde_json::from_slice::<Vec<BodyIn<'_>>>(trimmed)
-            .ok()
-            .and_then(|mut all| (!all.is_empty()).then(|| all.remove(0)))
-    } else {
-        serde_json::from_slice::<BodyIn<'_>>(trimmed).ok()
-    };
-    let Some(body) = parsed else {
-        return UpstreamError { message: describe(status, trimmed), ..UpstreamError::default() };
-    };
-    body.error
-        .unwrap_or(ErrorIn {
-            message: if body.message.0.is_some() { body.message } else { Scalar(body.detail.map(text_of)) },
-            kind: body.r#type,
-            code: body.code,
-            param: body.param,
-        })
-        .upstream(|| describe(status, b""))
-}
-
-/// A string's text, or JSON as it stands: FastAPI lists what is wrong under `detail`.
-fn text_of(raw: &RawValue) -> String {
-    serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
-}
-
-/// A sentence for a body that is no error object.
-fn describe(status: u16, body: &[u8]) -> String {
-    if body.is_empty() {
-        return format!("The provider answered with status {status} and no explanation.");
-    }
-    if body.starts_with(b"<") {
-        return format!("The provider answered with status {status} and an HTML page in place of an error.");
-    }
-    match std::str::from_utf8(body) {
-        Ok(text) if !text.starts_with(['{', '[']) => shorten(text.to_owned()),
-        _ => format!("The provider answered with status {status} and a body that is not an error object."),
-    }
-}
-
-fn shorten(mut text: String) -> String {
-    if text.len() > MESSAGE_BYTES_MAX {
-        let end = (0..=MESSAGE_BYTES_MAX).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
-        text.truncate(end);
-    }
-    text
-}
+use super::wire::json_into;
+use crate::dialects::shared::refusal::ErrorIn;
 
 #[derive(Serialize)]
 struct BodyOut<'a> {
@@ -188,7 +64,7 @@ const fn kind_of(code: Code) -> &'static str {
 
 /// An error a provider reported in the middle of a stream.
 pub(crate) fn in_stream(error: ErrorIn) -> Fault {
-    let error = error.upstream(|| "The provider reported an error in the middle of its answer.".to_owned());
+    let error = error.upstream(|| "the provider reported an error in the middle of its answer".to_owned());
     let words = || error.kind.iter().chain(&error.code);
     let says = |needle: &str| words().any(|word| word.contains(needle));
     let code = if says("rate_limit") || says("quota") || says("429") {

@@ -6,7 +6,7 @@ use gatehouse_domain::{Code, Fault};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::form::{CacheMark, Issuer, Source, TokenLogprob};
+use crate::form::{CacheMark, TokenLogprob};
 
 /// Most answers, choices or parallel tool calls in one exchange.
 pub(crate) const MANY_MAX: usize = 128;
@@ -86,21 +86,6 @@ pub(crate) fn raw_elements(body: &[u8], field: &str) -> Vec<Box<RawValue>> {
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
     reader.deserialize_map(Wanted(field)).unwrap_or_default()
-}
-
-/// A string, number or truth value as text; anything else is nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Scalar(pub(crate) Option<String>);
-
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(deserializer)?.get();
-        Ok(Self(match raw.as_bytes().first() {
-            Some(b'"') => serde_json::from_str(raw).ok(),
-            Some(b'{' | b'[' | b'n') | None => None,
-            Some(_) => Some(raw.to_owned()),
-        }))
-    }
 }
 
 /// JSON text: the value of a string, or what stands in its place. Arguments are a string; a few providers send the object.
@@ -236,24 +221,6 @@ impl<'de> Deserialize<'de> for ImageUrl {
     }
 }
 
-/// Takes a `data:` URL apart into MIME type and base64; any other address stays one.
-pub(crate) fn source_of_url(url: String) -> (Option<String>, Source) {
-    let Some((mime, data)) = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")) else {
-        return (None, Source::Url(url));
-    };
-    let mime = mime.split(';').next().filter(|mime| !mime.is_empty()).map(str::to_owned);
-    (mime, Source::Base64(data.to_owned()))
-}
-
-/// A `data:` URL.
-pub(crate) fn data_url(mime: &str, base64: &str) -> String {
-    let mut url = String::with_capacity(mime.len() + base64.len() + 13);
-    for piece in ["data:", mime, ";base64,", base64] {
-        url.push_str(piece);
-    }
-    url
-}
-
 /// Log probability of a token, as it is read.
 #[derive(Debug, Deserialize)]
 pub(crate) struct LogprobIn {
@@ -298,27 +265,6 @@ pub(crate) fn logprobs_out(tokens: &[TokenLogprob]) -> Vec<LogprobOut<'_>> {
 
 fn one(token: &str, logprob: f64) -> LogprobOut<'_> {
     LogprobOut { token, logprob, bytes: token.as_bytes(), top_logprobs: None }
-}
-
-/// The letter of an issuer in values that ride through clients.
-pub(crate) const fn issuer_letter(issuer: Issuer) -> char {
-    match issuer {
-        Issuer::Anthropic => 'a',
-        Issuer::Google => 'g',
-        Issuer::OpenAi => 'o',
-        Issuer::Other => 'x',
-    }
-}
-
-/// The issuer a letter stands for.
-pub(crate) const fn issuer_of(letter: char) -> Option<Issuer> {
-    Some(match letter {
-        'a' => Issuer::Anthropic,
-        'g' => Issuer::Google,
-        'o' => Issuer::OpenAi,
-        'x' => Issuer::Other,
-        _ => return None,
-    })
 }
 
 /// Puts the place of a list's element in front of the field a fault names.

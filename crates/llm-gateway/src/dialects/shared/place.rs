@@ -3,29 +3,18 @@
 
 use gatehouse_domain::{Code, Fault};
 use serde::Deserialize;
-use serde_json::error::Category;
 
-/// Longest piece of a path: keys are the caller's, and may be anything.
-const KEY_CHARS_MAX: usize = 64;
+/// Longest path reported: keys are the caller's, and may be anything.
+const PARAM_BYTES_MAX: usize = 200;
+/// Longest excerpt of serde's own words in a message; they may quote the caller's value in full.
+const WORDS_MAX: usize = 200;
 
 /// Reads a request body.
 ///
 /// # Errors
 /// `InvalidJson`, or `InvalidRequest` with `param` naming the field.
 pub(in crate::dialects) fn read_request<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Fault> {
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        Category::Data => {
-            let fault =
-                Fault::new(Code::InvalidRequest, format!("the request does not have the expected shape: {error}"));
-            match path_at(body, offset(body, error.line(), error.column())) {
-                path if path.is_empty() => fault,
-                path => fault.at(path),
-            }
-        }
-        Category::Io | Category::Syntax | Category::Eof => {
-            Fault::new(Code::InvalidJson, format!("the request body is not JSON: {error}"))
-        }
-    })
+    serde_json::from_slice(body).map_err(|error| blame(body, &error))
 }
 
 /// Reads a whole answer, or one event of a streamed one.
@@ -38,115 +27,167 @@ pub(in crate::dialects) fn read_upstream<'a, T: Deserialize<'a>>(body: &'a [u8])
     })
 }
 
-/// A fault about one field of a request.
-pub(in crate::dialects) fn wrong(path: impl Into<String>, why: &'static str) -> Fault {
+/// A fault about one field of a request, found after parsing.
+pub(in crate::dialects) fn wrong(path: impl Into<String>, why: impl Into<std::borrow::Cow<'static, str>>) -> Fault {
     Fault::new(Code::InvalidRequest, why).at(path)
 }
 
-/// Bytes consumed when serde stopped at this line and column.
-fn offset(body: &[u8], line: usize, column: usize) -> usize {
-    let line_start = match line.checked_sub(2) {
-        Some(newline) => memchr::memchr_iter(b'\n', body).nth(newline).map_or(0, |at| at + 1),
-        None => 0,
-    };
-    line_start.saturating_add(column).min(body.len())
+/// The fault for a request `body` that serde refused: `InvalidJson`, or `InvalidRequest` naming the field.
+fn blame(body: &[u8], error: &serde_json::Error) -> Fault {
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    let text = error.to_string();
+    let words = text.strip_suffix(&position).unwrap_or(&text);
+    let reason = words.char_indices().nth(WORDS_MAX).map_or(words, |(cut, _)| &words[..cut]);
+    if !error.is_data() {
+        return Fault::new(Code::InvalidJson, format!("the request body is not JSON: {reason}{position}"));
+    }
+    let mut param = path_at(body, offset_of(body, error.line(), error.column()));
+    if let Some(name) = reason.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        push_key(&mut param, name);
+    }
+    if param.is_empty() {
+        return Fault::new(Code::InvalidRequest, format!("the request is not what this path takes: {reason}"));
+    }
+    Fault::new(Code::InvalidRequest, format!("`{param}` is not what this path takes: {reason}")).at(param)
 }
 
-enum Step {
-    Field(String),
-    Item(usize),
+fn offset_of(body: &[u8], line: usize, column: usize) -> usize {
+    let mut start = 0;
+    for _ in 1..line {
+        start += memchr::memchr(b'\n', &body[start..]).map_or(0, |end| end + 1);
+    }
+    (start + column).min(body.len())
 }
 
-/// The path (`messages[2].content`) of the value that holds byte `end`.
-fn path_at(body: &[u8], end: usize) -> String {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut text_start = None;
-    let mut last_text = "";
+/// One level of nesting.
+enum Step<'a> {
+    /// In an object, at this key once it was read.
+    Key(Option<&'a [u8]>),
+    /// In an array, at this element once it began.
+    Index(Option<usize>),
+}
+
+/// The path of the value that ends or stands at `offset`.
+fn path_at(body: &[u8], offset: usize) -> String {
+    let mut steps: Vec<Step<'_>> = Vec::new();
+    let mut wants_key = false;
     let mut at = 0;
-    // A closing bracket or comma as the last byte still belongs to the value that went wrong.
-    while at < end {
+    while at < offset {
         let byte = body[at];
-        match (text_start, byte) {
-            (Some(_), b'\\') => at += 1,
-            (Some(start), b'"') => {
-                last_text = std::str::from_utf8(&body[start..at]).unwrap_or("?");
-                text_start = None;
-            }
-            (Some(_), _) => {}
-            (None, b'"') => text_start = Some(at + 1),
-            (None, b'{') => steps.push(Step::Field(String::new())),
-            (None, b'[') => steps.push(Step::Item(0)),
-            (None, b'}' | b']') if at + 1 < end => drop(steps.pop()),
-            (None, b':') => {
-                if let Some(Step::Field(name)) = steps.last_mut() {
-                    name.extend(last_text.chars().take(KEY_CHARS_MAX));
+        if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b']' | b',')
+            && let Some(Step::Index(index @ None)) = steps.last_mut()
+        {
+            *index = Some(0);
+        }
+        match byte {
+            b'"' => {
+                let end = string_end(body, at + 1);
+                if wants_key && let Some(Step::Key(key)) = steps.last_mut() {
+                    *key = body.get(at + 1..end);
+                    wants_key = false;
                 }
+                at = end;
             }
-            (None, b',') if at + 1 < end => match steps.last_mut() {
-                Some(Step::Item(index)) => *index += 1,
-                Some(Step::Field(name)) => name.clear(),
-                None => {}
+            b'{' => {
+                steps.push(Step::Key(None));
+                wants_key = true;
+            }
+            b'[' => steps.push(Step::Index(None)),
+            b'}' | b']' => {
+                steps.pop();
+                wants_key = false;
+            }
+            b',' => match steps.last_mut() {
+                Some(Step::Key(_)) => wants_key = true,
+                Some(Step::Index(Some(index))) => *index += 1,
+                _ => {}
             },
-            (None, _) => {}
+            _ => {}
         }
         at += 1;
     }
-    written(&steps)
+    render(&steps)
 }
 
-fn written(steps: &[Step]) -> String {
+/// Index of the closing quote of the string whose first character is at `at`.
+fn string_end(body: &[u8], mut at: usize) -> usize {
+    while at < body.len() && body[at] != b'"' {
+        at += if body[at] == b'\\' { 2 } else { 1 };
+    }
+    at.min(body.len())
+}
+
+fn render(steps: &[Step<'_>]) -> String {
     let mut path = String::new();
     for step in steps {
         match step {
-            Step::Field(name) if name.is_empty() => {}
-            Step::Field(name) => {
-                if !path.is_empty() {
-                    path.push('.');
-                }
-                path.push_str(name);
-            }
-            Step::Item(index) => {
-                path.push('[');
-                path.push_str(&index.to_string());
-                path.push(']');
-            }
+            Step::Key(Some(key)) => push_key(&mut path, &String::from_utf8_lossy(key)),
+            Step::Index(Some(index)) => path.push_str(&format!("[{index}]")),
+            Step::Key(None) | Step::Index(None) => {}
+        }
+        if path.len() > PARAM_BYTES_MAX {
+            let end = (0..=PARAM_BYTES_MAX).rev().find(|&end| path.is_char_boundary(end)).unwrap_or_default();
+            path.truncate(end);
+            break;
         }
     }
     path
+}
+
+fn push_key(path: &mut String, key: &str) {
+    if !path.is_empty() {
+        path.push('.');
+    }
+    path.push_str(key);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[derive(Deserialize)]
-    struct Body {
-        #[serde(rename = "n")]
-        _n: Option<u64>,
-        #[serde(rename = "list")]
-        _list: Option<Vec<Item>>,
-    }
-    #[derive(Deserialize)]
-    struct Item {
-        #[serde(rename = "text")]
-        _text: Option<String>,
+    #[derive(Debug, Default, Deserialize)]
+    struct Sample {
+        #[serde(default)]
+        items: Vec<Inner>,
+        #[serde(default)]
+        last: Option<u8>,
     }
 
-    fn param(body: &str) -> Option<String> {
-        read_request::<Body>(body.as_bytes()).err().and_then(|fault| fault.param)
+    #[derive(Debug, Default, Deserialize)]
+    struct Inner {
+        name: String,
     }
 
-    #[test]
-    fn the_field_of_a_wrong_type_is_named() {
-        assert_eq!(param(r#"{"n":"x"}"#).as_deref(), Some("n"));
-        assert_eq!(param("{\n \"n\" : {},\n \"list\": []}").as_deref(), Some("n"));
-        assert_eq!(param(r#"{"list":[{"text":"a, ]}\""},{"text": 7}]}"#).as_deref(), Some("list[1].text"));
-        assert_eq!(param(r#"{"list":[{},"x"]}"#).as_deref(), Some("list[1]"));
+    fn fault(body: &str) -> Fault {
+        let read = read_request::<Sample>(body.as_bytes());
+        read.map(|sample| (sample.items.first().map(|item| item.name.len()), sample.last)).unwrap_err()
     }
 
     #[test]
-    fn half_a_body_is_not_json() {
-        let code = read_request::<Body>(br#"{"n":"#).err().map(|fault| fault.code);
-        assert_eq!(code, Some(Code::InvalidJson));
+    fn a_wrong_type_is_blamed_on_its_field() {
+        for (body, field) in [
+            (r#"{"items":3}"#, "items"),
+            (r#"{"items":{"a\"b":1}}"#, "items"),
+            (r#"{"items":[{"name":"a"},{"name":7}]}"#, "items[1].name"),
+            (r#"{"items":[{"name":"a, b: [{\"\\"},  "x"]}"#, "items[1]"),
+            (r#"{"items":[ {"x":[1,{"y":2}]} ]}"#, "items[0].name"),
+            ("{\n \"items\": [],\n \"last\" : 300}", "last"),
+        ] {
+            assert_eq!(fault(body).param.as_deref(), Some(field), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_with_its_place() {
+        let fault = fault("{\"items\": [");
+        assert_eq!(fault.code, Code::InvalidJson);
+        assert!(fault.message.contains("line 1 column"), "{}", fault.message);
+    }
+
+    #[test]
+    fn a_caller_that_sends_novels_gets_a_short_answer() {
+        let long = "x".repeat(10_000);
+        assert!(fault(&format!(r#"{{"last":"{long}"}}"#)).message.len() < 300);
+        assert!(fault(&format!(r#"{{"items":[{{"{long}":1}}]}}"#)).param.is_some_and(|param| param.len() < 300));
     }
 }

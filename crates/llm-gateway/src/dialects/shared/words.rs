@@ -24,7 +24,7 @@ pub(in crate::dialects) fn fit<'a>(word: &'a str, max: usize, also: &str) -> Cow
     if !word.is_empty() && word.len() <= max && word.chars().all(allowed) {
         return Cow::Borrowed(word);
     }
-    let hash = fnv1a(word);
+    let hash = fnv1a(word.bytes());
     let mut fitted: String =
         word.chars().map(|c| if allowed(c) { c } else { '_' }).take(max.saturating_sub(9)).collect();
     fitted.push('_');
@@ -51,8 +51,8 @@ pub(in crate::dialects) fn client_name(ask: &Ask, wire: &str, max: usize) -> Str
 }
 
 /// FNV-1a, 32 bits: short, stable across releases, and never used against an adversary.
-fn fnv1a(word: &str) -> u32 {
-    word.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+pub(in crate::dialects) fn fnv1a(bytes: impl Iterator<Item = u8>) -> u32 {
+    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// A call's arguments as a JSON object: as they are, `{}` for none, wrapped when they are anything else.

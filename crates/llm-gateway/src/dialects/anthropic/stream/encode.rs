@@ -196,10 +196,10 @@ fn delta_out<'a>(delta: &'a Delta, kind: &BlockKind) -> Option<DeltaOut<'a>> {
         (Delta::Text(text), _) => DeltaOut::Text { text },
         (Delta::Arguments(partial_json), _) => DeltaOut::InputJson { partial_json },
         (Delta::Signature(signature), BlockKind::Thought { id }) => {
-            DeltaOut::Signature { signature: carried::pack(signature, false, id.as_deref()) }
+            DeltaOut::Signature { signature: carried::block_signature(signature, false, id.as_deref()) }
         }
         (Delta::Encrypted(signature), BlockKind::Thought { id }) => {
-            DeltaOut::Signature { signature: carried::pack(signature, true, id.as_deref()) }
+            DeltaOut::Signature { signature: carried::block_signature(signature, true, id.as_deref()) }
         }
         (Delta::Citation(citation), _) => {
             DeltaOut::Citations { citation: own_citation(citation).or_else(|| web(citation))? }
@@ -304,7 +304,7 @@ enum DeltaOut<'a> {
     #[serde(rename = "input_json_delta")]
     InputJson { partial_json: &'a str },
     #[serde(rename = "signature_delta")]
-    Signature { signature: String },
+    Signature { signature: Cow<'a, str> },
     #[serde(rename = "citations_delta")]
     Citations { citation: CitationOut<'a> },
 }

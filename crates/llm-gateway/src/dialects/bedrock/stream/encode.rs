@@ -144,8 +144,7 @@ fn delta_out<'a>(delta: &'a Delta, kind: &BlockKind) -> Option<DeltaOut<'a>> {
 }
 
 fn signed<'a>(signature: &'a Signature, encrypted: bool, id: Option<&str>) -> DeltaOut<'a> {
-    let packed = carried::pack(signature, encrypted, id);
-    DeltaOut::ReasoningContent(ThoughtOut::Signature(Cow::Owned(packed)))
+    DeltaOut::ReasoningContent(ThoughtOut::Signature(carried::block_signature(signature, encrypted, id)))
 }
 
 #[derive(Serialize)]

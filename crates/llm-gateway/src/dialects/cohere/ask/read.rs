@@ -8,9 +8,9 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialects::cohere::wire::{BlockIn, Blocks, CallIn};
-use crate::dialects::compact::compact;
-use crate::dialects::locate::{invalid, refused};
-use crate::dialects::mime;
+use crate::dialects::shared::compact::compact;
+use crate::dialects::shared::mime;
+use crate::dialects::shared::place::{read_request, wrong};
 use crate::form::{
     Ask, Block, Content, Format, Media, MediaKind, Reasoning, ReasoningAsk, Role, Thinking, Tool, ToolCall, ToolChoice,
     ToolResult, Turn, unpack_call_id,
@@ -21,15 +21,14 @@ use crate::form::{
 /// # Errors
 /// `InvalidJson`, or `InvalidRequest` naming the field.
 pub(in crate::dialects::cohere) fn read(body: &[u8]) -> Result<Ask, Fault> {
-    let Request { mut ask, messages, tools, tool_choice, strict_tools } =
-        serde_json::from_slice(body).map_err(|error| refused(body, &error))?;
+    let Request { mut ask, messages, tools, tool_choice, strict_tools } = read_request(body)?;
     for (index, message) in messages.into_iter().enumerate() {
         message.into_form(index, &mut ask)?;
     }
     for (index, tool) in tools.into_iter().enumerate() {
         let function = tool.function;
         if function.name.is_empty() {
-            return Err(invalid(format!("tools[{index}].function.name"), "every tool needs a name"));
+            return Err(wrong(format!("tools[{index}].function.name"), "every tool needs a name"));
         }
         ask.tools.push(Tool::Function {
             name: function.name,
@@ -43,7 +42,7 @@ pub(in crate::dialects::cohere) fn read(body: &[u8]) -> Result<Ask, Fault> {
         None => None,
         Some("REQUIRED") => Some(ToolChoice::Any),
         Some("NONE") => Some(ToolChoice::None),
-        Some(_) => return Err(invalid("tool_choice", "tool_choice must be \"REQUIRED\" or \"NONE\"")),
+        Some(_) => return Err(wrong("tool_choice", "tool_choice must be \"REQUIRED\" or \"NONE\"")),
     };
     Ok(ask)
 }
@@ -213,7 +212,7 @@ impl Message {
             }
             "tool" => {
                 let id = self.tool_call_id.filter(|id| !id.is_empty());
-                let id = id.ok_or_else(|| invalid(place("tool_call_id"), "a tool message needs a tool_call_id"))?;
+                let id = id.ok_or_else(|| wrong(place("tool_call_id"), "a tool message needs a tool_call_id"))?;
                 let (id, _) = unpack_call_id(&id);
                 let blocks = blocks(self.content, &place("content"))?;
                 let result = Block::new(Content::ToolResult(ToolResult { id, name: None, blocks, error: false }));
@@ -223,7 +222,7 @@ impl Message {
                     _ => ask.turns.push(Turn { role: Role::User, blocks: vec![result] }),
                 }
             }
-            _ => return Err(invalid(place("role"), "the role must be system, user, assistant or tool")),
+            _ => return Err(wrong(place("role"), "the role must be system, user, assistant or tool")),
         }
         Ok(())
     }
@@ -238,10 +237,10 @@ impl Message {
         for (call_index, call) in self.tool_calls.into_iter().flatten().enumerate() {
             let place = |field: &str| format!("messages[{index}].tool_calls[{call_index}].{field}");
             if call.id.is_empty() {
-                return Err(invalid(place("id"), "every tool call needs an id"));
+                return Err(wrong(place("id"), "every tool call needs an id"));
             }
             if call.function.name.is_empty() {
-                return Err(invalid(place("function.name"), "every tool call names its function"));
+                return Err(wrong(place("function.name"), "every tool call names its function"));
             }
             let (id, signature) = unpack_call_id(&call.id);
             let arguments = call.function.arguments.filter(|text| !text.is_empty());
@@ -267,7 +266,7 @@ fn blocks(blocks: Blocks, place: &str) -> Result<Vec<Block>, Fault> {
         .enumerate()
         .map(|(index, one)| {
             block(one).ok_or_else(|| {
-                invalid(format!("{place}[{index}].type"), "the type must be text, image_url, thinking or document")
+                wrong(format!("{place}[{index}].type"), "the type must be text, image_url, thinking or document")
             })
         })
         .collect()

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::dialects::cohere::wire::{BlockOut, CallOut, ContentOut, ImageOut};
-use crate::dialects::mime;
+use crate::dialects::shared::mime;
 use crate::form::{Ask, Block, Content, Dropped, Media, MediaKind, Reasoning, Role, Source, ToolResult, Turn};
 
 /// A message, as written.
@@ -156,7 +156,7 @@ fn medium<'a>(media: &'a Media, dropped: &mut Dropped) -> Option<BlockOut<'a>> {
         }
         (Source::Base64(data), MediaKind::Image) => {
             let mime = media.mime.as_deref().unwrap_or(mime::usual(media.kind));
-            let url = Cow::Owned(format!("data:{mime};base64,{data}"));
+            let url = Cow::Owned(mime::data_url(mime, data));
             return Some(BlockOut::ImageUrl { image_url: ImageOut { url, detail } });
         }
         (_, MediaKind::Image) => dropped.note("file_id"),

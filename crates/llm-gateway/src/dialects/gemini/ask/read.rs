@@ -11,7 +11,7 @@ use super::config::{GenerationConfig, ToolConfig};
 use super::read_parts::TurnReader;
 use crate::dialects::gemini::wire;
 use crate::dialects::gemini::{NAME, schema};
-use crate::dialects::locate::{invalid, refused};
+use crate::dialects::shared::place::{read_request, wrong};
 use crate::form::{Ask, Role, Tool, Turn};
 
 /// Most alternatives a client may ask for.
@@ -22,7 +22,7 @@ const CANDIDATES_MAX: u32 = 128;
 /// # Errors
 /// `InvalidJson`, or `InvalidRequest` naming the field.
 pub(in crate::dialects::gemini) fn read(body: &[u8]) -> Result<Ask, Fault> {
-    let request: Request = serde_json::from_slice(body).map_err(|error| refused(body, &error))?;
+    let request: Request = read_request(body)?;
     let request = request.inner.map_or(request.fields, |inner| inner.fields);
     let mut ask = Ask { model: request.model.unwrap_or_default(), extras: request.extras, ..Ask::default() };
     if let Some(name) = ask.model.strip_prefix("models/") {
@@ -38,7 +38,7 @@ pub(in crate::dialects::gemini) fn read(body: &[u8]) -> Result<Ask, Fault> {
             None | Some("" | "user" | "function" | "tool") => Role::User,
             Some("model") => Role::Assistant,
             Some(_) => {
-                return Err(invalid(format!("contents[{index}].role"), "the role must be \"user\" or \"model\""));
+                return Err(wrong(format!("contents[{index}].role"), "the role must be \"user\" or \"model\""));
             }
         };
         let (blocks, _) = reader.blocks(content.parts, &format!("contents[{index}]"), &mut ask.extras)?;
@@ -52,7 +52,7 @@ pub(in crate::dialects::gemini) fn read(body: &[u8]) -> Result<Ask, Fault> {
     }
     if let Some(config) = request.config {
         if config.candidates.is_some_and(|n| n == 0 || n > CANDIDATES_MAX) {
-            return Err(invalid("generationConfig.candidateCount", "candidateCount must be between 1 and 128"));
+            return Err(wrong("generationConfig.candidateCount", "candidateCount must be between 1 and 128"));
         }
         config.into_ask(&mut ask);
     }
@@ -192,7 +192,7 @@ impl ToolDefinition {
     fn into_form(self, tools: &mut Vec<Tool>) -> Result<(), Fault> {
         for function in self.functions {
             if function.name.is_empty() {
-                return Err(invalid("tools.functionDeclarations.name", "every function needs a name"));
+                return Err(wrong("tools.functionDeclarations.name", "every function needs a name"));
             }
             let parameters =
                 function.json_schema.or_else(|| function.parameters.as_deref().and_then(schema::from_gemini));

@@ -4,12 +4,12 @@ use gatehouse_domain::Fault;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::dialects::compact::compact;
 use crate::dialects::gemini::NAME;
 use crate::dialects::gemini::carry::{mint_call_id, unpack};
 use crate::dialects::gemini::wire::{self, Blob, FileData, FunctionCall, FunctionResponse, Part};
-use crate::dialects::locate::invalid;
-use crate::dialects::mime;
+use crate::dialects::shared::compact::compact;
+use crate::dialects::shared::mime;
+use crate::dialects::shared::place::wrong;
 use crate::form::{Block, Content, Media, MediaKind, Reasoning, Signature, Source, ToolCall, ToolResult};
 
 /// Reads parts; remembers calls, because results may name them by order only.
@@ -42,7 +42,7 @@ impl TurnReader {
             if !part.other.is_empty() {
                 extras.extend(part.take_notes());
             }
-            self.part(part, &mut blocks).map_err(|message| invalid(format!("{place}.parts[{index}]"), message))?;
+            self.part(part, &mut blocks).map_err(|message| wrong(format!("{place}.parts[{index}]"), message))?;
             origins.resize(blocks.len(), index);
         }
         Ok((blocks, origins))

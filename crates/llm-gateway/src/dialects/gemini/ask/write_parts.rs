@@ -7,7 +7,8 @@ use crate::dialects::gemini::NAME;
 use crate::dialects::gemini::wire::{
     self, Args, BlobOut, CallOut, ContentOut, FileOut, Outcome, PartOut, Piece, ResponseOut,
 };
-use crate::dialects::{Speaker, ThinkingStyle, mime};
+use crate::dialects::shared::mime;
+use crate::dialects::{Speaker, ThinkingStyle};
 use crate::form::{
     Ask, Block, Content, Dropped, Issuer, Media, Reasoning, Role, Signature, Source, ToolCall, ToolResult, Turn,
 };

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use gatehouse_domain::Usage;
 use serde_json::value::RawValue;
 
-use crate::dialects::compact::compact;
 use crate::dialects::gemini::answer::{CandidateOut, LogprobsResult, ResponseOut};
 use crate::dialects::gemini::carry::pack;
 use crate::dialects::gemini::grounding::GroundingOut;
 use crate::dialects::gemini::usage::UsageMetadata;
 use crate::dialects::gemini::wire::{Args, CallOut, ContentOut, PartOut, Piece};
 use crate::dialects::gemini::{NAME, error, stop};
+use crate::dialects::shared::compact::compact;
 use crate::dialects::{Encode, Listener};
 use crate::form::{Ask, Citation, Delta, Event, Open, Signature, Stop};
 

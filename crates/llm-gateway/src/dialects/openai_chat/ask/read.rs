@@ -10,13 +10,13 @@ use serde_json::value::RawValue;
 use super::super::NAME;
 use super::super::message::Message;
 use super::choice::{FormatIn, ToolIn, tool_choice, tools};
-use crate::dialects::openai_shared::blame::blame;
 use crate::dialects::openai_shared::wire::{Key, MANY_MAX, Strings, invalid, nested};
+use crate::dialects::shared::place::read_request;
 use crate::form::{Ask, Block, Content, Effort, ReasoningAsk, Role, Thinking, ToolResult, Turn, unpack_call_id};
 
 /// Reads a request.
 pub(crate) fn read(body: &[u8]) -> Result<Ask, Fault> {
-    let wire: Wire<'_> = serde_json::from_slice(body).map_err(|error| blame(body, &error))?;
+    let wire: Wire<'_> = read_request(body)?;
     let Wire { mut ask, messages, tools: list, choice, format, reasoning, cap, old_cap, logprobs, top_logprobs } = wire;
     ask.origin = NAME;
     ask.output_cap = cap.or(old_cap);

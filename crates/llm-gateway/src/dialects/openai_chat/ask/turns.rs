@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::dialects::Speaker;
-use crate::dialects::openai_shared::wire::{data_url, short_id};
+use crate::dialects::openai_shared::wire::short_id;
+use crate::dialects::shared::mime::{data_url, usual};
 use crate::form::{Ask, Block, Content, Dropped, Issuer, Media, MediaKind, Role, Source, ToolCall, ToolResult, Turn};
 
 /// Longest call id OpenAI takes here.
@@ -264,7 +265,7 @@ fn media_part(media: &Media) -> Option<PartOut<'_>> {
     Some(match (media.kind, &media.source) {
         (MediaKind::Image, Source::Base64(data)) => PartOut::ImageUrl {
             image_url: UrlOut {
-                url: Cow::Owned(data_url(mime.unwrap_or("image/png"), data)),
+                url: Cow::Owned(data_url(mime.unwrap_or(usual(MediaKind::Image)), data)),
                 detail: media.detail.as_deref(),
             },
         },
@@ -282,7 +283,7 @@ fn media_part(media: &Media) -> Option<PartOut<'_>> {
         (MediaKind::Document, Source::Base64(data)) => PartOut::File {
             file: FileOut {
                 file_id: None,
-                file_data: Some(data_url(mime.unwrap_or("application/pdf"), data)),
+                file_data: Some(data_url(mime.unwrap_or(usual(MediaKind::Document)), data)),
                 filename: Some(media.name.as_deref().unwrap_or("document.pdf")),
             },
         },

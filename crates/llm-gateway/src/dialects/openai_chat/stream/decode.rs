@@ -9,8 +9,9 @@ use super::super::message::{Annotation, Body};
 use super::calls::{Calls, Piece};
 use crate::dialects::Decode;
 use crate::dialects::openai_shared::details::UsageIn;
-use crate::dialects::openai_shared::error::{ErrorIn, in_stream};
+use crate::dialects::openai_shared::error::in_stream;
 use crate::dialects::openai_shared::wire::{MANY_MAX, broken, logprobs_in, seconds};
+use crate::dialects::shared::refusal::ErrorIn;
 use crate::form::{Delta, Event, Open, Stop};
 use crate::sse::Frames;
 

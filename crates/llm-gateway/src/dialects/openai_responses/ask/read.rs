@@ -10,13 +10,13 @@ use serde_json::value::RawValue;
 use super::super::NAME;
 use super::super::items::{Item, Said};
 use super::choice::{TextIn, ToolIn, tool_choice, tools};
-use crate::dialects::openai_shared::blame::blame;
 use crate::dialects::openai_shared::wire::{Key, TextOr, invalid, nested, raw_elements};
+use crate::dialects::shared::place::read_request;
 use crate::form::{Ask, Block, Content, Effort, RawJson, ReasoningAsk, Role, Thinking, Turn};
 
 /// Reads a request.
 pub(crate) fn read(body: &[u8]) -> Result<Ask, Fault> {
-    let wire: Wire<'_> = serde_json::from_slice(body).map_err(|error| blame(body, &error))?;
+    let wire: Wire<'_> = read_request(body)?;
     let Wire { mut ask, input, instructions, tools: list, choice, mut text, reasoning, top_logprobs, include } = wire;
     ask.origin = NAME;
     ask.tools = tools(list, body)?;

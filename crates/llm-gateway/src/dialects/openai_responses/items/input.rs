@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use super::super::NAME;
 use super::output::SummaryOut;
 use crate::dialects::Speaker;
-use crate::dialects::openai_shared::wire::{data_url, short_id};
+use crate::dialects::openai_shared::wire::short_id;
+use crate::dialects::shared::mime::{data_url, usual};
 use crate::form::{Ask, Block, Content, Dropped, Issuer, Media, MediaKind, Reasoning, Role, Source, ToolResult, Turn};
 
 /// Longest call id OpenAI takes here.
@@ -217,12 +218,12 @@ fn media_part(media: &Media) -> Option<PartOut<'_>> {
     let file = |file_data, file_url, file_id, filename| PartOut::File { file_data, file_url, file_id, filename };
     Some(match (media.kind, &media.source) {
         (MediaKind::Image, Source::Base64(data)) => {
-            image(Some(Cow::Owned(data_url(mime.unwrap_or("image/png"), data))), None)
+            image(Some(Cow::Owned(data_url(mime.unwrap_or(usual(MediaKind::Image)), data))), None)
         }
         (MediaKind::Image, Source::Url(url)) => image(Some(Cow::Borrowed(url)), None),
         (MediaKind::Image, Source::File(id)) => image(None, Some(id)),
         (MediaKind::Document, Source::Base64(data)) => {
-            let data = data_url(mime.unwrap_or("application/pdf"), data);
+            let data = data_url(mime.unwrap_or(usual(MediaKind::Document)), data);
             file(Some(data), None, None, Some(name.unwrap_or("document.pdf")))
         }
         (MediaKind::Document, Source::Url(url)) => file(None, Some(url), None, name),

@@ -8,8 +8,9 @@ use serde::Deserialize;
 use super::super::NAME;
 use super::super::seal::unseal;
 use crate::dialects::openai_shared::wire::{
-    CacheControl, ImageUrl, JsonText, LogprobIn, TextOr, invalid, logprobs_in, nested, source_of_url,
+    CacheControl, ImageUrl, JsonText, LogprobIn, TextOr, invalid, logprobs_in, nested,
 };
+use crate::dialects::shared::mime::source_of;
 use crate::form::{
     Block, Citation, Content, Media, MediaKind, RawJson, Reasoning, Role, Source, TokenLogprob, ToolCall, ToolResult,
     unpack_call_id,
@@ -230,7 +231,7 @@ impl Part<'_> {
 
     fn image(self) -> Result<Content, Fault> {
         let (mime, source) = match (self.image_url, self.file_id) {
-            (Some(image), _) => source_of_url(image.url),
+            (Some(image), _) => source_of(image.url),
             (None, Some(id)) => (None, Source::File(id)),
             (None, None) => return Err(invalid("image_url", "is missing")),
         };
@@ -239,7 +240,7 @@ impl Part<'_> {
 
     fn file(self) -> Result<Content, Fault> {
         let (mime, source) = match (self.file_data, self.file_url, self.file_id) {
-            (Some(data), ..) => match source_of_url(data) {
+            (Some(data), ..) => match source_of(data) {
                 (mime, Source::Url(bare)) => (mime, Source::Base64(bare)),
                 found => found,
             },

@@ -4,8 +4,8 @@ use gatehouse_domain::{Code, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::dialects::openai_shared::blame::blame;
 use crate::dialects::openai_shared::wire::{TextOr, broken, raw_elements};
+use crate::dialects::shared::place::read_request;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -40,7 +40,7 @@ struct Part<'a> {
 
 /// The input items of a request. Missing ids are made of the response's id and the item's place.
 pub(super) fn with_ids(body: &[u8], response_id: &str) -> Result<Vec<Box<RawValue>>, Fault> {
-    let Input { input } = serde_json::from_slice(body).map_err(|error| blame(body, &error))?;
+    let Input { input } = read_request(body)?;
     let call = response_id.trim_start_matches("resp_");
     match input {
         TextOr::Text(text) => Ok(vec![message(&format!("msg_{call}_in0"), "user", &text)?]),

@@ -90,7 +90,7 @@ pub fn join(body: &[u8], history: &[Record]) -> Result<Ask, Fault> {
 }
 
 fn request(body: &[u8]) -> Result<Request, Fault> {
-    serde_json::from_slice(body).map_err(|error| crate::dialects::openai_shared::blame::blame(body, &error))
+    crate::dialects::shared::place::read_request(body)
 }
 
 /// How far a response in the background is.

@@ -13,8 +13,9 @@ use serde_json::value::RawValue;
 use super::super::answer::{ResponseIn, output_item, waits};
 use super::super::items::AnnotationIn;
 use crate::dialects::Decode;
-use crate::dialects::openai_shared::error::{ErrorIn, in_stream};
-use crate::dialects::openai_shared::wire::{LogprobIn, Scalar, TextOr, broken, logprobs_in};
+use crate::dialects::openai_shared::error::in_stream;
+use crate::dialects::openai_shared::wire::{LogprobIn, TextOr, broken, logprobs_in};
+use crate::dialects::shared::refusal::{ErrorIn, Scalar};
 use crate::form::{Block, Content, Delta, Event, Open, ToolCall, unpack_call_id};
 use crate::sse::Frames;
 

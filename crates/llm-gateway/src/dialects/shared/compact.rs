@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 /// The same JSON on one line. Strings, numbers and the order of keys stay as they are.
-pub(crate) fn compact(json: &str) -> Cow<'_, str> {
+pub(in crate::dialects) fn compact(json: &str) -> Cow<'_, str> {
     if !json.bytes().any(|byte| matches!(byte, b'\n' | b'\r' | b'\t')) {
         return Cow::Borrowed(json);
     }
