@@ -239,6 +239,7 @@ impl Raw {
             framing,
             dialect,
             pending: Vec::new(),
+            scanned: 0,
             ended: None,
         }
     }
@@ -352,6 +353,7 @@ pub struct Stream {
     framing: Framing,
     dialect: Dialect,
     pending: Vec<u8>,
+    scanned: usize,
     ended: Option<Ended>,
 }
 
@@ -449,13 +451,23 @@ impl Stream {
         }
     }
 
+    /// The next whole frame. What has been looked at is not looked at again: a line may be endless.
+    fn take_frame(&mut self) -> Option<Vec<u8>> {
+        let found = (self.scanned..self.pending.len()).find_map(|at| Some((at, blank_line(&self.pending[at..])?)));
+        let Some((at, len)) = found else {
+            self.scanned = self.pending.len().saturating_sub(3);
+            return None;
+        };
+        self.scanned = 0;
+        Some(self.pending.drain(..at + len).collect())
+    }
+
     fn take_event(&mut self) -> Option<Value> {
         if self.dialect == Dialect::Bedrock {
             return event_stream::take(&mut self.pending);
         }
         loop {
-            let end = self.pending.windows(2).position(|window| window == b"\n\n")?;
-            let frame: Vec<u8> = self.pending.drain(..end + 2).collect();
+            let frame = self.take_frame()?;
             let frame = String::from_utf8(frame).expect("UTF-8 in a stream");
             let data: Vec<&str> = frame.lines().filter_map(|line| line.strip_prefix("data:")).collect();
             if data.is_empty() {
@@ -465,6 +477,11 @@ impl Stream {
             return Some(serde_json::from_str(&data).unwrap_or(Value::String(data)));
         }
     }
+}
+
+/// Length of what ends a frame and begins here: a blank line, with either kind of line end.
+fn blank_line(bytes: &[u8]) -> Option<usize> {
+    [b"\n\n".as_slice(), b"\r\n\r\n"].into_iter().find(|end| bytes.starts_with(end)).map(<[u8]>::len)
 }
 
 /// What became of a stream.

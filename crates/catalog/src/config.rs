@@ -118,6 +118,8 @@ pub struct Provider {
     pub credentials: Option<Secret>,
     /// API version.
     pub api_version: Option<String>,
+    /// The one dialect to speak to it.
+    pub dialect: Option<String>,
     /// Headers to send; names valid and lower-case, values valid.
     pub headers: Vec<(String, Secret)>,
     /// Timers of its targets.

@@ -118,6 +118,7 @@ pub(crate) fn settings(provider: &Provider) -> Settings {
         location: provider.location.clone(),
         credentials: provider.credentials.clone(),
         api_version: provider.api_version.clone(),
+        dialect: provider.dialect.clone(),
         headers: provider.headers.clone(),
     }
 }

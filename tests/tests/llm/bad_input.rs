@@ -117,7 +117,7 @@ each_dialect!(a_body_of_33_megabytes_is_too_large, |dialect: Dialect| {
 each_dialect!(a_body_that_inflates_without_end_is_too_large, |dialect: Dialect| {
     let upstream = Upstream::start();
     let gate = house(dialect, &upstream);
-    let bomb = gzip_of_spaces(256 << 20);
+    let bomb = gzip_of_spaces(40 << 20);
     let client = gate.client().header("content-encoding", "gzip");
     assert!(!client.post_bytes(&dialect.path("fast", false), &bomb).refused(dialect, 413).is_empty());
     assert_eq!(upstream.served(), 0);
@@ -236,7 +236,11 @@ each_dialect!(a_body_shorter_than_declared_reaches_nobody, |dialect: Dialect| {
 fn a_provider_without_a_key_is_refused_before_anyone_calls_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gatehouse.yaml");
-    std::fs::write(&file, "providers:\n  bare: {kind: anthropic}\n").unwrap();
+    std::fs::write(
+        &file,
+        "providers:\n  bare: {kind: anthropic}\nmodels:\n  fast: {targets: [{provider: bare, model: m}]}\n",
+    )
+    .unwrap();
     let output = run_cli(&["check", file.to_str().unwrap()]);
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{said}");

@@ -76,7 +76,10 @@ fn a_reload_does_not_disturb_a_stream() {
     gate.rewrite_config(
         &house.set("/models", json!({"other": {"targets": [{"provider": "only", "model": "m"}]}})).file(),
     );
-    wait_for(&gate, "fast", 404);
+    let deadline = Instant::now() + PATIENCE;
+    while gate.client().get("/v1/models").text().contains("\"fast\"") {
+        assert!(Instant::now() < deadline, "the new file was not taken");
+    }
     upstream.run();
     let outcome = stream.outcome();
     assert_eq!((outcome.text.as_str(), outcome.terminal), ("two three", true));

@@ -55,6 +55,7 @@ fn one(name: &str, written: written::Provider, check: &mut Check) -> Provider {
         location: given(written.location),
         credentials: secret(written.credentials),
         api_version: given(written.api_version),
+        dialect: given(written.dialect),
         headers: headers(&path, written.headers, check),
         timeouts: timeouts(&format!("{path}.timeouts"), &written.timeouts, Timeouts::default(), check),
         retries,

@@ -33,6 +33,9 @@ pub struct Provider {
     pub credentials: Option<SecretText>,
     /// Azure: API version. Anthropic: the `anthropic-version` header.
     pub api_version: Option<String>,
+    /// Speak this one of the provider's dialects to every caller. Without it: the caller's own where the provider speaks
+    /// it, else the provider's first.
+    pub dialect: Option<String>,
     /// Headers to send with every request.
     #[serde(default)]
     pub headers: BTreeMap<String, SecretText>,

@@ -231,8 +231,7 @@ impl Call for ChatCall {
 
     fn write(&mut self, target: &Target, context: &WriteContext<'_>) -> Result<Outbound, Fault> {
         let facts = self.built.facts(target.index, self.matched.as_deref()).ok_or_else(refuse::defect)?;
-        let kind = facts.provider.kind;
-        self.spoken = kind.dialect_for(self.own, &facts.target.model, self.wants()).ok_or_else(|| {
+        self.spoken = facts.provider.dialect_for(self.own, &facts.target.model, self.wants()).ok_or_else(|| {
             Fault::new(
                 Code::NotTranslatable,
                 format!("the provider `{}` serves no conversations with this model", target.provider),

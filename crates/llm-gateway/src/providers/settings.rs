@@ -7,7 +7,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Scheme;
 use http::{Uri, header};
 
-use super::kind::{Auth, DialectName, Native, Needs, Place, ProviderKind};
+use super::kind::{Auth, DialectName, Native, Needs, Place, ProviderKind, Wants};
 use super::sigv4::Signer;
 use super::{ALL, kind, vertex_token};
 
@@ -34,6 +34,8 @@ pub struct Settings {
     pub credentials: Option<Secret>,
     /// Azure API version.
     pub api_version: Option<String>,
+    /// The one dialect to speak, of those the kind has.
+    pub dialect: Option<String>,
     /// Headers to send with every request, over any of the gateway's own.
     pub headers: Vec<(String, Secret)>,
 }
@@ -56,6 +58,8 @@ pub struct Provider {
     pub name: Arc<str>,
     /// Its kind.
     pub kind: &'static ProviderKind,
+    /// The one dialect to speak to it, if it is kept to one.
+    pub only: Option<DialectName>,
     /// Where to connect.
     pub origin: Origin,
     /// What paths are built from.
@@ -69,6 +73,12 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// The dialect to write for a caller: the one it is kept to, else as its kind says.
+    #[must_use]
+    pub fn dialect_for(&self, caller: DialectName, model: &str, wants: Wants) -> Option<DialectName> {
+        self.only.or_else(|| self.kind.dialect_for(caller, model, wants))
+    }
+
     /// The headers every request of a dialect begins with.
     pub(super) fn headers_for(&self, dialect: DialectName) -> Option<&HeaderMap> {
         self.headers.iter().find(|(own, _)| *own == dialect).map(|(_, headers)| headers)
@@ -100,6 +110,7 @@ pub fn resolve(name: &str, kind_name: &str, settings: &Settings) -> Result<Provi
             problems.push(problem(field, "may only hold letters, digits, `-`, `_`, `.` and `:`", "check for spaces"));
         }
     }
+    let only = only(kind, settings).map_err(|problem| problems.push(problem)).ok().flatten();
     let grant = grant.map(|(grant, _)| grant);
     check_headers(settings, &mut problems);
     let headers = kind.native.iter().map(|native| (native.dialect, headers(native, settings))).collect();
@@ -109,7 +120,7 @@ pub fn resolve(name: &str, kind_name: &str, settings: &Settings) -> Result<Provi
             let (location, api_version) = (settings.location.clone(), settings.api_version.clone());
             let place = Place { base, root, project, location, api_version };
             let signer = signer(kind, settings);
-            Ok(Provider { name: name.into(), kind, origin, place, signer, grant, headers })
+            Ok(Provider { name: name.into(), kind, only, origin, place, signer, grant, headers })
         }
         _ => Err(problems),
     }
@@ -130,8 +141,19 @@ fn without_empties(settings: &Settings) -> Settings {
         location: text(&settings.location),
         credentials: secret(&settings.credentials),
         api_version: text(&settings.api_version),
+        dialect: text(&settings.dialect),
         headers: settings.headers.clone(),
     }
+}
+
+/// The dialect the provider is kept to, if it is one that its kind speaks.
+fn only(kind: &ProviderKind, settings: &Settings) -> Result<Option<DialectName>, Problem> {
+    let Some(name) = &settings.dialect else { return Ok(None) };
+    let wanted = DialectName::parse(name).filter(|wanted| kind.native.iter().any(|native| native.dialect == *wanted));
+    wanted.map(Some).ok_or_else(|| {
+        let spoken: Vec<&str> = kind.native.iter().map(|native| native.dialect.as_str()).collect();
+        problem("dialect", format!("{} does not speak `{name}`", kind.name), format!("it speaks {}", spoken.join(", ")))
+    })
 }
 
 fn problem(field: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Problem {

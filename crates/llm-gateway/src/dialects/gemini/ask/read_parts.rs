@@ -156,7 +156,34 @@ fn outcome(raw: &RawValue) -> (Option<String>, bool) {
 /// Bytes of a part.
 pub(in crate::dialects::gemini) fn inline(blob: Blob) -> Media {
     let kind = blob.mime.as_deref().map_or(MediaKind::Document, mime::kind_of);
-    Media { kind, mime: blob.mime, source: Source::Base64(blob.data), name: blob.name, detail: None, citations: false }
+    Media {
+        kind,
+        mime: blob.mime,
+        source: Source::Base64(standard_base64(blob.data)),
+        name: blob.name,
+        detail: None,
+        citations: false,
+    }
+}
+
+/// Base64 in the standard alphabet, padded. Proto JSON, and with it Google's own SDKs, may use the URL-safe one; no other
+/// vendor reads that.
+fn standard_base64(data: String) -> String {
+    if !data.contains(['-', '_']) && data.len().is_multiple_of(4) {
+        return data;
+    }
+    let mut standard: String = data
+        .chars()
+        .map(|letter| match letter {
+            '-' => '+',
+            '_' => '/',
+            other => other,
+        })
+        .collect();
+    while !standard.len().is_multiple_of(4) {
+        standard.push('=');
+    }
+    standard
 }
 
 fn file_data(file: FileData) -> Media {
