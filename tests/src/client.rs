@@ -239,6 +239,7 @@ impl Raw {
             framing,
             dialect,
             pending: Vec::new(),
+            searched: 0,
             ended: None,
         }
     }
@@ -352,6 +353,8 @@ pub struct Stream {
     framing: Framing,
     dialect: Dialect,
     pending: Vec<u8>,
+    /// Bytes of `pending` that hold no end of an event: they are not looked at twice.
+    searched: usize,
     ended: Option<Ended>,
 }
 
@@ -454,7 +457,10 @@ impl Stream {
             return event_stream::take(&mut self.pending);
         }
         loop {
-            let end = self.pending.windows(2).position(|window| window == b"\n\n")?;
+            let from = self.searched;
+            self.searched = self.pending.len().saturating_sub(1);
+            let end = from + self.pending[from..].windows(2).position(|window| window == b"\n\n")?;
+            self.searched = 0;
             let frame: Vec<u8> = self.pending.drain(..end + 2).collect();
             let frame = String::from_utf8(frame).expect("UTF-8 in a stream");
             let data: Vec<&str> = frame.lines().filter_map(|line| line.strip_prefix("data:")).collect();
