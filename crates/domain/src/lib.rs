@@ -11,6 +11,7 @@ mod outcome;
 mod principal;
 mod seam;
 mod secret;
+mod standing;
 mod target;
 mod trace;
 mod usage;
@@ -25,6 +26,7 @@ pub use seam::{
     Availability, Blame, Call, End, Facts, Gateway, Head, Judgement, Metered, Now, Outbound, Relay, Reply, WriteContext,
 };
 pub use secret::Secret;
+pub use standing::{Gauge, Standing};
 pub use target::{Origin, Target, Timeouts, TokenGrant};
 pub use trace::TraceParent;
 pub use usage::Usage;

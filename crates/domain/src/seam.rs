@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::{Code, Door, Fault, Money, Need, Principal, Request, Target, TokenGrant, Usage};
+use crate::{Code, Door, Fault, Money, Need, Principal, Request, Standing, Target, TokenGrant, Usage};
 
 /// The time, handed in: the thinking wing has no clock.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,8 @@ pub trait Gateway: Send + Sync {
     fn read(&self, request: Request, caller: &Principal) -> Result<Box<dyn Call>, Fault>;
     /// A fault as a client of this door expects it.
     fn refuse(&self, door: &Door, fault: &Fault) -> Reply;
+    /// Tells a client of this door where its key stands with its limits, in the headers its dialect has for that.
+    fn tell_standing(&self, door: &Door, standing: &Standing, now: Now, headers: &mut HeaderMap);
     /// Every target a plan can name; `Target::index` is the place in here.
     fn targets(&self) -> &[Arc<Target>];
     /// Tokens that must be fetched before some targets can be called.

@@ -7,15 +7,15 @@ use crate::strategies::{self, Candidate, Strategy};
 
 /// Longest chain of fallbacks.
 const FALLBACK_DEPTH_MAX: usize = 16;
-/// The strategy of a model that names none.
-const DEFAULT_STRATEGY: &str = "weighted";
+/// The strategy under which weights count.
+const WEIGHTED: &str = "weighted";
 
 /// A model as written.
 #[derive(Clone, Debug, Default)]
 pub struct ModelSpec {
     /// What clients send as `model`.
     pub name: Arc<str>,
-    /// Its strategy; `weighted` if none is named.
+    /// Its strategy; if none is named, `weighted` where any target has a weight, else `priority`.
     pub strategy: Option<String>,
     /// Its targets.
     pub targets: Vec<TargetSpec>,
@@ -119,8 +119,14 @@ fn problem(model: &str, field: &str, message: impl Into<String>) -> Problem {
     Problem { field: format!("models.{model}{field}"), message: message.into() }
 }
 
+/// The strategy of a model that names none: whoever writes weights wants them to count, whoever writes a list wants its
+/// order.
+fn usual_strategy(targets: &[TargetSpec]) -> &'static str {
+    if targets.iter().any(|target| target.weight.is_some()) { WEIGHTED } else { "priority" }
+}
+
 fn pool(spec: &ModelSpec, problems: &mut Vec<Problem>) -> Option<Pool> {
-    let strategy = strategies::strategy(spec.strategy.as_deref().unwrap_or(DEFAULT_STRATEGY))
+    let strategy = strategies::strategy(spec.strategy.as_deref().unwrap_or_else(|| usual_strategy(&spec.targets)))
         .map_err(|why| problems.push(problem(&spec.name, ".strategy", why)))
         .ok()?;
     let mut pool = Pool { model: spec.name.clone(), strategy, candidates: Vec::new(), labels: Vec::new() };
@@ -139,7 +145,7 @@ fn pool(spec: &ModelSpec, problems: &mut Vec<Problem>) -> Option<Pool> {
         problems.push(problem(&spec.name, ".targets", "is empty: name at least one provider and model"));
         return None;
     }
-    if strategy.name == DEFAULT_STRATEGY && pool.candidates.iter().all(|candidate| candidate.weight == 0) {
+    if strategy.name == WEIGHTED && pool.candidates.iter().all(|candidate| candidate.weight == 0) {
         problems.push(problem(&spec.name, ".targets", "all weights are zero: give one target a weight"));
     }
     Some(pool)

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use gatehouse_domain::{
-    AttemptOutcome, AttemptStatus, CallOutcome, Code, Door, Fault, Metered, Money, Now, Principal, RequestId, Target,
-    Usage,
+    AttemptOutcome, AttemptStatus, CallOutcome, Code, Door, Fault, Metered, Money, Now, Principal, RequestId, Standing,
+    Target, TraceParent, Usage,
 };
 use gatehouse_policy::Reservation;
 use gatehouse_upstream::{Health, Verdict};
@@ -22,6 +22,8 @@ pub(crate) struct Journey {
     /// Microseconds spent waiting for others so far: the client's body, the upstream.
     pub(crate) waited_us: u64,
     pub(crate) reservation: Option<Reservation>,
+    /// Where the payer stood when the call was admitted, or refused.
+    pub(crate) standing: Option<Standing>,
     pub(crate) team: Option<Arc<str>>,
     attempt: Option<OpenAttempt>,
 }
@@ -47,6 +49,7 @@ impl Journey {
             started: Instant::now(),
             waited_us: 0,
             reservation: None,
+            standing: None,
             team: None,
             attempt: None,
             outcome: CallOutcome {
@@ -71,9 +74,8 @@ impl Journey {
 
     /// Writes the intent of an attempt down and opens it.
     pub(crate) fn open(&mut self, target: &Target, health: &Arc<Health>, hold: &Hold, now: Now) -> Result<(), Fault> {
-        let number = u8::try_from(self.outcome.attempts.len()).unwrap_or(u8::MAX);
         let outcome = AttemptOutcome {
-            id: self.outcome.id.attempt(number),
+            id: self.outcome.id.attempt(self.next_attempt()),
             started_unix_ms: now.unix_ms(),
             key: Arc::clone(&self.outcome.key),
             team: self.team.clone(),
@@ -95,6 +97,21 @@ impl Journey {
         self.core.intend(&outcome, hold.ceiling, hold.input_tokens)?;
         self.attempt = Some(OpenAttempt { started: Instant::now(), outcome, health: Arc::clone(health) });
         Ok(())
+    }
+
+    /// The trace context for the next attempt's request: the attempt's own span, in the caller's trace. Without one of the
+    /// caller's, only if anybody records traces here.
+    pub(crate) fn trace_of_next_attempt(&self, recorded: bool) -> Option<String> {
+        let caller = self.outcome.traceparent.as_deref().and_then(TraceParent::parse);
+        if caller.is_none() && !recorded {
+            return None;
+        }
+        let attempt = self.outcome.id.attempt(self.next_attempt());
+        Some(TraceParent::of_call(self.outcome.id, caller).of_attempt(attempt).to_string())
+    }
+
+    fn next_attempt(&self) -> u8 {
+        u8::try_from(self.outcome.attempts.len()).unwrap_or(u8::MAX)
     }
 
     /// The upstream's status has arrived.

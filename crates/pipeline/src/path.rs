@@ -41,10 +41,16 @@ pub async fn pass(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
     let snapshot = Arc::clone(&arrived.snapshot);
     let gateway = Arc::clone(&snapshot.lanes[arrived.lane].gateway);
     let door = arrived.door.clone();
-    match walk(&mut journey, arrived, now).await {
+    let walked = walk(&mut journey, arrived, now).await;
+    let standing = journey.standing;
+    let mut response = match walked {
         Ok(answer) => respond::answer(journey, answer),
         Err(fault) => respond::refusal(journey, gateway.refuse(&door, &fault), &fault),
+    };
+    if let Some(standing) = standing {
+        gateway.tell_standing(&door, &standing, now, response.headers_mut());
     }
+    response
 }
 
 async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<respond::Answer, Fault> {

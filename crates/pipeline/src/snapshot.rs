@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub keys: KeyTable,
     /// Sizes and timers.
     pub caps: Caps,
+    /// Are traces exported? Then upstreams are told of one even if the caller sent none.
+    pub traced: bool,
 }
 
 /// One gateway with what the moving wing knows of its targets, by target index.

@@ -17,8 +17,8 @@ mod window;
 
 pub use budget::BudgetSpec;
 pub use limits::LimitSpec;
-pub use meter::{Cost, Gauge, Meter, Meters, OpenWindow, Reservation, Standing, Terms};
+pub use meter::{Cost, Meter, Meters, OpenWindow, Reservation, Terms};
 pub use permit::{Patterns, Permit, Permitted};
 pub use refusal::Refusal;
-pub use suggest::unknown_model;
+pub use suggest::{suggestion, unknown_model};
 pub use window::{Measure, Period};

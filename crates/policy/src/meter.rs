@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gatehouse_domain::{KeyId, Money, Now};
+use gatehouse_domain::{Gauge, KeyId, Money, Now, Standing};
 
 use crate::window::Counter;
 use crate::{BudgetSpec, LimitSpec, Measure, Period, Refusal};
@@ -60,26 +60,6 @@ pub struct Cost {
     /// The most the call can cost; `None` if there is no price for it. Such a call passes a budget that is not spent yet,
     /// counts as nothing until it settles, and is flagged ([`Reservation::unpriced`]).
     pub ceiling: Option<Money>,
-}
-
-/// One limit as rate-limit headers show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gauge {
-    /// The maximum of the window.
-    pub limit: u64,
-    /// What is left of it.
-    pub remaining: u64,
-    /// Seconds until the next window; 0 if there is none.
-    pub resets_in_secs: u64,
-}
-
-/// Where a payer stands: for each measure the limit that is nearest to its end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// Limits on calls.
-    pub requests: Option<Gauge>,
-    /// Limits on tokens.
-    pub tokens: Option<Gauge>,
 }
 
 /// A window that is open now: what must be asked of the ledger after a restart.

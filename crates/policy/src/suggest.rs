@@ -1,7 +1,5 @@
 //! "Did you mean": near names among those a caller may use.
 
-use std::fmt::Write as _;
-
 use gatehouse_domain::{Code, Fault};
 use strsim::{jaro_winkler, normalized_damerau_levenshtein};
 
@@ -15,17 +13,20 @@ const NEAR_ENOUGH: f64 = 0.72;
 /// The refusal for a model nobody configured, with up to three near names among `usable`: those the caller may use, and
 /// no others, so that a refusal tells nothing a listing would not.
 pub fn unknown_model<'a>(asked: &str, usable: impl IntoIterator<Item = &'a str>) -> Fault {
-    let near = nearest(asked, usable);
-    let mut message = format!("There is no model `{}` here.", shortened(asked));
-    if let Some((last, others)) = near.split_last() {
-        let _written = if others.is_empty() {
-            write!(message, " Did you mean `{last}`?")
-        } else {
-            write!(message, " Did you mean `{}` or `{last}`?", others.join("`, `"))
-        };
-    }
-    message.push_str(" GET /v1/models lists every model this key may use.");
+    let near = suggestion(asked, usable);
+    let asked = shortened(asked);
+    let message = format!("There is no model `{asked}` here.{near} GET /v1/models lists every model this key may use.");
     Fault::new(Code::UnknownModel, message).at("model")
+}
+
+/// " Did you mean `fast`?", with up to three near names among `usable`; empty if none is near.
+pub fn suggestion<'a>(asked: &str, usable: impl IntoIterator<Item = &'a str>) -> String {
+    let near = nearest(asked, usable);
+    match near.split_last() {
+        None => String::new(),
+        Some((only, [])) => format!(" Did you mean `{only}`?"),
+        Some((last, others)) => format!(" Did you mean `{}` or `{last}`?", others.join("`, `")),
+    }
 }
 
 /// The nearest names, best first.

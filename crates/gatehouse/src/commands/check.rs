@@ -4,9 +4,14 @@ use std::io::Write;
 use std::path::Path;
 
 use gatehouse_catalog::{Problem, Severity};
+use gatehouse_llm_gateway::gateway::LlmGateway;
 
 use crate::config_file;
 use crate::failure::Failure;
+use crate::house::{self, wiring};
+
+/// The demo provider gets its address when it is started; any will do to check what is written.
+const DEMO: &str = "http://127.0.0.1:1";
 
 /// Prints problems and warnings to standard output, so that editors and CI can read them.
 pub(crate) fn run(file: &Path) -> Result<(), Failure> {
@@ -14,6 +19,12 @@ pub(crate) fn run(file: &Path) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match config_file::check(file, &bytes) {
         Ok(loaded) => {
+            // The last step of start-up: what only shows when providers, models and prices meet.
+            if let Err(found) = LlmGateway::build(wiring::blueprint(&loaded.config, DEMO)) {
+                let problems = house::problems(&loaded, &found);
+                writeln!(out, "{}", problems.join("\n"))?;
+                return Err(unusable(file, problems.len()));
+            }
             print(&loaded.warnings, &mut out)?;
             let config = &loaded.config;
             let counts = [
@@ -29,10 +40,14 @@ pub(crate) fn run(file: &Path) -> Result<(), Failure> {
         Err(problems) => {
             print(&problems.0, &mut out)?;
             let errors = problems.0.iter().filter(|problem| problem.severity == Severity::Error).count();
-            let message = format!("{} cannot be used: {}", file.display(), counted(errors, "problem"));
-            Err(Failure::problem(message, "mend the lines above and check again"))
+            Err(unusable(file, errors))
         }
     }
+}
+
+fn unusable(file: &Path, problems: usize) -> Failure {
+    let message = format!("{} cannot be used: {}", file.display(), counted(problems, "problem"));
+    Failure::problem(message, "mend the lines above and check again")
 }
 
 fn print(problems: &[Problem], out: &mut impl Write) -> Result<(), Failure> {

@@ -115,7 +115,8 @@ impl House {
             state.problem = None;
             state.generation
         };
-        let snapshot = Snapshot { generation, lanes: vec![lane], keys, caps: wiring::caps(config) };
+        let traced = config.telemetry.otlp.is_some();
+        let snapshot = Snapshot { generation, lanes: vec![lane], keys, caps: wiring::caps(config), traced };
         match self.shared.get() {
             Some(shared) => shared.snapshot.store(Arc::new(snapshot)),
             None => _ = self.shared.set(Arc::new(Shared::new(snapshot))),

@@ -15,7 +15,7 @@ use gatehouse_store::{KeyRecord, Pepper, keys};
 use crate::config_file;
 
 /// The LLM gateway's plan. `demo` is where the demo provider listens.
-pub(super) fn blueprint(config: &Config, demo: &str) -> Blueprint {
+pub(crate) fn blueprint(config: &Config, demo: &str) -> Blueprint {
     let providers = config.providers.iter().map(|(name, provider)| ProviderPlan {
         name: Arc::clone(name),
         kind: provider.kind.clone(),

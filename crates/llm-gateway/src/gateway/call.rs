@@ -10,9 +10,10 @@ use gatehouse_domain::{
 
 use super::blueprint::{Built, Facts};
 use super::doors::Entrance;
-use super::forward::{ForwardStream, ForwardWhole, StripUsage};
+use super::forward::{ForwardStream, ForwardWhole, JsonArray};
 use super::peek::Peek;
 use super::translate::{ToolNames, TranslateStream, TranslateWhole};
+use super::whole_events::{Framing, WholeEvents};
 use super::{local, refuse};
 use crate::dialects::{self, Dialect, Listener, Speaker};
 use crate::form::{Ask, Dropped};
@@ -49,17 +50,8 @@ impl ChatCall {
         peek: Peek,
     ) -> Result<Self, Fault> {
         let dialect = dialects::of(own);
-        let model = match (&request.door.subject, &peek.model) {
-            (Some(subject), _) => subject.clone(),
-            (None, Some(model)) => model.clone(),
-            (None, None) => {
-                return Err(Fault::new(
-                    Code::InvalidRequest,
-                    "`model` is missing; GET /v1/models lists those this key may use",
-                )
-                .at("model"));
-            }
-        };
+        let model = request.door.subject.clone().or_else(|| peek.model.clone()).filter(|model| !model.is_empty());
+        let model = model.ok_or_else(refuse::no_model)?;
         let found = built.find(&model).map(|(entry, matched)| (entry, matched.map(str::to_owned)));
         let stream = entrance == Entrance::ChatStream || peek.stream;
         let need = Need {
@@ -260,12 +252,14 @@ impl Call for ChatCall {
                 Box::new(ForwardWhole { count, input_estimate, counted: dialects::Counted::default() })
             }
             (true, true) => {
-                let strip = self.injects_usage(&facts).then(StripUsage::default);
+                let framing = if self.own == DialectName::Bedrock { Framing::Frames } else { Framing::Lines };
                 Box::new(ForwardStream {
                     dialect: from,
                     tally: (from.tally)(),
                     listener: self.listener(&facts, now),
-                    strip,
+                    events: WholeEvents::new(framing),
+                    strips_usage: self.injects_usage(&facts),
+                    array: self.wants_array().then(JsonArray::default),
                 })
             }
             (false, stream) => {

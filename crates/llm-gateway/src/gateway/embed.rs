@@ -41,6 +41,9 @@ impl EmbedCall {
         if let Some(subject) = &request.door.subject {
             ask.model.clone_from(subject);
         }
+        if ask.model.is_empty() {
+            return Err(refuse::no_model());
+        }
         let found = built.find(&ask.model).map(|(entry, matched)| (entry, matched.map(str::to_owned)));
         let need = Need {
             action: Action::CallModel,

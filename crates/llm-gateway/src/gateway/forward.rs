@@ -1,13 +1,15 @@
 //! Answers whose dialect is the caller's own: forwarded byte for byte and counted on the way.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use gatehouse_domain::{Code, End, Fault, Metered, Relay, Usage};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memmem;
 
+use super::whole_events::WholeEvents;
 use crate::dialects::{Counted, Dialect, Listener, Tally};
 use crate::form::Event;
+use crate::sse::Frames;
 
 /// Headers of an upstream's answer that a caller of the same dialect may rely on.
 const PASSED_ON: [HeaderName; 5] = [
@@ -82,8 +84,23 @@ pub(crate) struct ForwardStream {
     pub(crate) dialect: &'static Dialect,
     pub(crate) tally: Box<dyn Tally>,
     pub(crate) listener: Listener,
+    pub(crate) events: WholeEvents,
     /// The gateway asked for the usage chunk, not the client: it is taken out again.
-    pub(crate) strip: Option<StripUsage>,
+    pub(crate) strips_usage: bool,
+    /// The client reads one JSON array where the provider sends events.
+    pub(crate) array: Option<JsonArray>,
+}
+
+impl ForwardStream {
+    fn pass(&mut self, events: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault> {
+        match &mut self.array {
+            _ if events.is_empty() => {}
+            Some(array) => array.feed(&events, out)?,
+            None if self.strips_usage => pass_without_usage(&events, out),
+            None => out.push(events),
+        }
+        Ok(())
+    }
 }
 
 impl Relay for ForwardStream {
@@ -92,22 +109,20 @@ impl Relay for ForwardStream {
     }
 
     fn headers(&self, upstream: &HeaderMap) -> HeaderMap {
-        forwarded_headers(upstream, self.dialect.stream_type)
+        let mut headers = forwarded_headers(upstream, self.dialect.stream_type);
+        if self.array.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        headers
     }
 
     fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault> {
         self.tally.feed(&bytes);
-        match &mut self.strip {
-            None => out.push(bytes),
-            Some(strip) => strip.feed(bytes, out),
-        }
-        Ok(())
+        let whole = self.events.feed(bytes)?;
+        self.pass(whole, out)
     }
 
     fn finish(&mut self, end: End<'_>, out: &mut Vec<Bytes>) -> Metered {
-        if let Some(strip) = &mut self.strip {
-            strip.finish(out);
-        }
         let counted = self.tally.counted();
         let mut metered = metered(&counted, self.listener.input_estimate);
         let fault = match end {
@@ -121,12 +136,19 @@ impl Relay for ForwardStream {
             metered.complete = false;
             metered.fault = Some(Code::UpstreamBroken);
         }
+        // Half an event is dropped where an error follows: a client could read neither.
+        let mut last = self.events.rest();
         if let Some(fault) = fault {
             metered.complete = false;
             metered.fault = Some(fault.code);
             let mut frames = Vec::new();
             (self.dialect.encoder)(&self.listener).event(&Event::Failed(fault), &mut frames);
-            out.push(frames.into());
+            last = frames.into();
+        }
+        // What the gateway wrote itself is whole, and what is left of a complete answer has been counted already.
+        drop(self.pass(last, out));
+        if let Some(array) = &mut self.array {
+            array.close(out);
         }
         metered
     }
@@ -140,77 +162,61 @@ pub(crate) fn cut_short() -> Fault {
     )
 }
 
-/// Takes the usage chunk out of a Chat stream (`stream_options.include_usage` was the gateway's wish, not the client's).
-/// Every other byte passes untouched; only an unfinished event at the end of a chunk is held back.
-#[derive(Default)]
-pub(crate) struct StripUsage {
-    held: BytesMut,
-}
-
-impl StripUsage {
-    /// Events longer than this are passed on unseen: the usage chunk is a few hundred bytes.
-    const HELD_MAX: usize = 256 << 10;
-
-    fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
-        let whole = if self.held.is_empty() {
-            bytes
-        } else {
-            self.held.extend_from_slice(&bytes);
-            self.held.split().freeze()
-        };
-        let Some(end) = last_event_end(&whole) else {
-            if whole.len() > Self::HELD_MAX {
-                out.push(whole);
-            } else {
-                self.held.extend_from_slice(&whole);
+/// Passes whole events on, but for the usage chunk of a Chat stream (`stream_options.include_usage` was the gateway's
+/// wish, not the client's).
+fn pass_without_usage(events: &Bytes, out: &mut Vec<Bytes>) {
+    if memmem::find(events, b"\"choices\":[]").is_none() && memmem::find(events, b"\"choices\": []").is_none() {
+        out.push(events.clone());
+        return;
+    }
+    let mut kept_from = 0;
+    let mut at = 0;
+    while at < events.len() {
+        let end = memmem::find(&events[at..], b"\n\n").or_else(|| memmem::find(&events[at..], b"\r\n\r\n").map(|found| found + 2));
+        let end = end.map_or(events.len(), |found| at + found + 2);
+        if is_usage_chunk(&events[at..end]) {
+            if at > kept_from {
+                out.push(events.slice(kept_from..at));
             }
-            return;
-        };
-        self.held.extend_from_slice(&whole[end..]);
-        Self::pass(&whole.slice(..end), out);
+            kept_from = end;
+        }
+        at = end;
     }
-
-    fn finish(&mut self, out: &mut Vec<Bytes>) {
-        if !self.held.is_empty() {
-            out.push(self.held.split().freeze());
-        }
+    if events.len() > kept_from {
+        out.push(events.slice(kept_from..));
     }
-
-    /// Passes whole events on, but for usage chunks.
-    fn pass(events: &Bytes, out: &mut Vec<Bytes>) {
-        if memmem::find(events, b"\"choices\":[]").is_none() && memmem::find(events, b"\"choices\": []").is_none() {
-            out.push(events.clone());
-            return;
-        }
-        let mut kept_from = 0;
-        let mut at = 0;
-        while at < events.len() {
-            let end = memmem::find(&events[at..], b"\n\n")
-                .or_else(|| memmem::find(&events[at..], b"\r\n\r\n").map(|found| found + 2));
-            let end = end.map_or(events.len(), |found| at + found + 2);
-            if is_usage_chunk(&events[at..end]) {
-                if at > kept_from {
-                    out.push(events.slice(kept_from..at));
-                }
-                kept_from = end;
-            }
-            at = end;
-        }
-        if events.len() > kept_from {
-            out.push(events.slice(kept_from..));
-        }
-    }
-}
-
-fn last_event_end(bytes: &[u8]) -> Option<usize> {
-    let bare = memmem::rfind(bytes, b"\n\n").map(|at| at + 2);
-    let returned = memmem::rfind(bytes, b"\r\n\r\n").map(|at| at + 4);
-    bare.max(returned)
 }
 
 fn is_usage_chunk(event: &[u8]) -> bool {
     let has = |needle: &[u8]| memmem::find(event, needle).is_some();
     (has(b"\"choices\":[]") || has(b"\"choices\": []")) && (has(b"\"usage\":{") || has(b"\"usage\": {"))
+}
+
+/// Gemini's answer to clients that do not ask for events (`alt=sse`): the same payloads, as one JSON array.
+#[derive(Default)]
+pub(crate) struct JsonArray {
+    frames: Frames,
+    begun: bool,
+}
+
+impl JsonArray {
+    fn feed(&mut self, events: &[u8], out: &mut Vec<Bytes>) -> Result<(), Fault> {
+        let mut written = Vec::with_capacity(events.len());
+        let begun = &mut self.begun;
+        self.frames.feed(events, &mut |frame| {
+            written.extend_from_slice(if std::mem::replace(begun, true) { b",\r\n" } else { b"[" });
+            written.extend_from_slice(frame.data);
+            Ok(())
+        })?;
+        if !written.is_empty() {
+            out.push(written.into());
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, out: &mut Vec<Bytes>) {
+        out.push(Bytes::from_static(if self.begun { b"]" } else { b"[]" }));
+    }
 }
 
 #[cfg(test)]
@@ -220,27 +226,30 @@ mod tests {
     const STREAM: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":null}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\ndata: [DONE]\n\n";
     const WITHOUT: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":null}\n\ndata: [DONE]\n\n";
 
-    fn strip(chunks: &[&str]) -> String {
-        let mut strip = StripUsage::default();
+    fn strip(events: &str) -> String {
         let mut out = Vec::new();
-        for chunk in chunks {
-            strip.feed(Bytes::copy_from_slice(chunk.as_bytes()), &mut out);
-        }
-        strip.finish(&mut out);
+        pass_without_usage(&Bytes::copy_from_slice(events.as_bytes()), &mut out);
         out.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
     }
 
     #[test]
-    fn the_usage_chunk_is_taken_out_wherever_the_stream_is_cut() {
-        for cut in 0..=STREAM.len() {
-            assert_eq!(strip(&[&STREAM[..cut], &STREAM[cut..]]), WITHOUT, "cut at {cut}");
-        }
-        assert_eq!(strip(&[&STREAM.replace('\n', "\r\n")]), WITHOUT.replace('\n', "\r\n"));
+    fn the_usage_chunk_is_taken_out() {
+        assert_eq!(strip(STREAM), WITHOUT);
+        assert_eq!(strip(&STREAM.replace('\n', "\r\n")), WITHOUT.replace('\n', "\r\n"));
+    }
+
+    #[test]
+    fn events_become_one_array_of_the_same_payloads() {
+        let mut array = JsonArray::default();
+        let mut out = Vec::new();
+        array.feed(b"data: {\"a\": 1}\n\ndata: {}\n\n", &mut out).unwrap();
+        array.close(&mut out);
+        assert_eq!(out.concat(), b"[{\"a\": 1},\r\n{}]");
     }
 
     #[test]
     fn an_empty_choices_chunk_without_usage_stays() {
         let filter = "data: {\"choices\":[],\"prompt_filter_results\":[]}\n\n";
-        assert_eq!(strip(&[filter]), filter);
+        assert_eq!(strip(filter), filter);
     }
 }

@@ -8,12 +8,14 @@ mod forward;
 mod local;
 mod peek;
 mod refuse;
+mod standing;
 mod translate;
+mod whole_events;
 
 use std::sync::Arc;
 
-use gatehouse_domain::{Call, Code, Door, Fault, Gateway, Principal, Reply, Request, Target, TokenGrant};
-use http::Method;
+use gatehouse_domain::{Call, Code, Door, Fault, Gateway, Now, Principal, Reply, Request, Standing, Target, TokenGrant};
+use http::{HeaderMap, Method};
 
 pub use blueprint::{Blueprint, BlueprintProblem, ModelPlan, ProviderPlan, TargetPlan};
 
@@ -70,6 +72,10 @@ impl Gateway for LlmGateway {
 
     fn refuse(&self, door: &Door, fault: &Fault) -> Reply {
         refuse::refuse(dialect(door), fault)
+    }
+
+    fn tell_standing(&self, door: &Door, standing: &Standing, now: Now, headers: &mut HeaderMap) {
+        standing::tell(dialect(door), standing, now, headers);
     }
 
     fn targets(&self) -> &[Arc<Target>] {

@@ -31,6 +31,10 @@ pub(crate) fn not_translatable(dropped: &Dropped, provider: &str) -> Fault {
     )
 }
 
+pub(crate) fn no_model() -> Fault {
+    Fault::new(Code::InvalidRequest, "`model` is missing or empty; GET /v1/models lists those this key may use").at("model")
+}
+
 pub(crate) fn defect() -> Fault {
     Fault::new(Code::Internal, "the gateway lost track of its own targets; please report this")
 }

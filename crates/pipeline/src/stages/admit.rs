@@ -4,7 +4,7 @@
 //! Cedar policies and guardrails come with the governance issue; they stand between the permit and the meter.
 
 use gatehouse_domain::{Fault, Now};
-use gatehouse_policy::{Cost, unknown_model};
+use gatehouse_policy::{Cost, suggestion, unknown_model};
 
 use crate::journey::Journey;
 use crate::stages::read::Read;
@@ -17,22 +17,38 @@ pub(crate) struct Admitted {
 
 pub(crate) fn admit(journey: &mut Journey, read: Read, now: Now) -> Result<Admitted, Fault> {
     let need = read.call.need();
-    read.caller.permit.model(&need.resource)?;
+    if let Err(refused) = read.caller.permit.model(&need.resource) {
+        return Err(with_near_names(refused, &read));
+    }
     if !need.known {
         return Err(no_such_model(&read));
     }
     if let Some(meter) = &read.caller.meter {
         let tokens = need.input_tokens.saturating_add(need.output_cap.unwrap_or(0));
         let cost = Cost { tokens, ceiling: read.call.ceiling() };
-        let reservation = meter.reserve(now, cost).map_err(|refusal| refusal.fault())?;
+        let reservation = meter.reserve(now, cost).map_err(|refusal| {
+            journey.standing = Some(meter.standing(now));
+            refusal.fault()
+        })?;
+        journey.standing = Some(reservation.standing());
         journey.reservation = Some(reservation);
     }
     Ok(Admitted { read, _proof: () })
 }
 
-/// Near names, but only such as this caller may use.
+/// A model that is not this key's, whether there is one of that name or not: which models others have is nobody's
+/// business.
+fn with_near_names(mut refused: Fault, read: &Read) -> Fault {
+    refused.message.to_mut().push_str(&suggestion(&read.call.need().resource, usable(read)));
+    refused
+}
+
 fn no_such_model(read: &Read) -> Fault {
+    unknown_model(&read.call.need().resource, usable(read))
+}
+
+/// Names this caller may use.
+fn usable(read: &Read) -> impl Iterator<Item = &str> {
     let resources = read.snapshot.lanes[read.lane].gateway.resources();
-    let usable = resources.iter().map(|name| &**name).filter(|name| read.caller.permit.models.match_name(name));
-    unknown_model(&read.call.need().resource, usable)
+    resources.iter().map(|name| &**name).filter(|name| read.caller.permit.models.match_name(name))
 }

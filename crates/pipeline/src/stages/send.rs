@@ -120,15 +120,9 @@ async fn attempt(
 
 fn write(journey: &Journey, routed: &mut Routed, target: &Target, now: Now) -> Result<Outbound, Missed> {
     let read = &mut routed.admitted.read;
-    let token = target
-        .grant
-        .and_then(|grant| read.snapshot.lanes[read.lane].tokens.get(grant))
-        .and_then(|cell| fresh(cell, now));
-    let context = WriteContext {
-        now,
-        token: token.as_ref().map(|token| token.secret.reveal()),
-        traceparent: journey.outcome.traceparent.as_deref(),
-    };
+    let token = target.grant.and_then(|grant| read.snapshot.lanes[read.lane].tokens.get(grant)).and_then(|cell| fresh(cell, now));
+    let trace = journey.trace_of_next_attempt(read.snapshot.traced);
+    let context = WriteContext { now, token: token.as_ref().map(|token| token.secret.reveal()), traceparent: trace.as_deref() };
     read.call.write(target, &context).map_err(|fault| {
         // A body that cannot be read, or that strict mode refuses, may still suit another target of another dialect;
         // what no target can change is the caller's fault.

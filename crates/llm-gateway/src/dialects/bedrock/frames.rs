@@ -81,7 +81,7 @@ impl Frames {
 }
 
 /// The length a frame declares, once its prelude is there.
-pub(super) fn declared_length(bytes: &[u8]) -> Result<Option<usize>, Fault> {
+pub(crate) fn declared_length(bytes: &[u8]) -> Result<Option<usize>, Fault> {
     let Some((total, headers)) = prelude(bytes) else { return Ok(None) };
     let room = total.checked_sub(PRELUDE_BYTES + CRC_BYTES);
     if total > FRAME_BYTES_MAX || room.is_none_or(|room| headers > room) {
