@@ -6,8 +6,10 @@ mod doors;
 mod embed;
 mod forward;
 mod local;
+mod memory;
 mod peek;
 mod refuse;
+mod stored;
 mod translate;
 
 use std::sync::Arc;
@@ -51,7 +53,9 @@ impl Gateway for LlmGateway {
             }
             Entrance::Embed => Ok(Box::new(embed::EmbedCall::new(built, request, own)?)),
             Entrance::Models | Entrance::Model => Ok(Box::new(local::Listing::new(built, request, entrance, own))),
-            Entrance::StoredRead | Entrance::StoredDelete | Entrance::StoredCancel | Entrance::StoredInput => Err(not_kept()),
+            Entrance::StoredRead | Entrance::StoredDelete | Entrance::StoredCancel | Entrance::StoredInput => {
+                Ok(Box::new(stored::StoredCall::new(built, request, entrance)?))
+            }
             Entrance::NotYet => Err(Fault::new(
                 Code::NotYetServed,
                 "this path comes with a later release of Gatehouse; docs/paths.md lists those that are served",
@@ -80,8 +84,4 @@ impl Gateway for LlmGateway {
 
 fn dialect(door: &Door) -> DialectName {
     DialectName::parse(door.dialect).unwrap_or(DialectName::OpenAiChat)
-}
-
-fn not_kept() -> Fault {
-    Fault::new(Code::NotFound, "there is no stored response of that id; it was never stored, was deleted, or has expired")
 }

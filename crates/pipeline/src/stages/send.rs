@@ -254,6 +254,9 @@ fn finish_whole(
     if !metered.complete {
         return Err(fail(journey, AttemptStatus::Failed, broken(target, "sent something that is not an answer")));
     }
+    if let Some(keep) = relay.keep() {
+        journey.keep(keep);
+    }
     let price = routed.admitted.read.call.price(target, &metered.usage, Now(SystemTime::now()));
     journey.close(AttemptStatus::Ok, Verdict::Alive, &metered, price);
     let headers = relay.headers(&head.headers);
