@@ -21,7 +21,10 @@ pub use ids::{AttemptId, RequestId};
 pub use money::{Money, PicoPerToken};
 pub use outcome::{AttemptOutcome, AttemptStatus, CallOutcome};
 pub use principal::{KeyId, Principal, PrincipalKind};
-pub use seam::{Availability, Background, Blame, Call, End, Facts, Gateway, Head, Judgement, Keep, Kept, Metered, Now, Outbound, Relay, Reply, Stage, WriteContext};
+pub use seam::{
+    Availability, Background, Blame, Call, End, Facts, Gateway, Head, Judgement, Keep, Kept, Metered, Now, Outbound,
+    Relay, Reply, Stage, WriteContext,
+};
 pub use secret::Secret;
 pub use target::{Origin, Target, Timeouts, TokenGrant};
 pub use trace::TraceParent;

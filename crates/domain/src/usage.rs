@@ -37,7 +37,14 @@ impl Usage {
     /// Everything that went in. Saturates: the numbers are a provider's word.
     #[must_use]
     pub fn input_total(&self) -> u64 {
-        let parts = [self.cache_read, self.cache_write_5m, self.cache_write_1h, self.input_audio, self.input_image, self.input_tool];
+        let parts = [
+            self.cache_read,
+            self.cache_write_5m,
+            self.cache_write_1h,
+            self.input_audio,
+            self.input_image,
+            self.input_tool,
+        ];
         parts.into_iter().fold(self.input, u64::saturating_add)
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gatehouse_domain::{Code, Fault};
-use gatehouse_llm_gateway::dialects::{bedrock, Dialect, Listener, Quirks, Speaker, ThinkingStyle, UpstreamError, all};
+use gatehouse_llm_gateway::dialects::{Dialect, Listener, Quirks, Speaker, ThinkingStyle, UpstreamError, all, bedrock};
 use gatehouse_llm_gateway::form::{Ask, Dropped, Event, Issuer};
 
 type Outputs = BTreeMap<String, Vec<u8>>;

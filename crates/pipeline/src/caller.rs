@@ -9,7 +9,9 @@ use http::header::AUTHORIZATION;
 /// The AWS secret is not checked: the access key id *is* the Gatehouse key, and keys are stored as hashes only.
 #[must_use]
 pub fn present_key<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option<&'a str> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|key| !key.is_empty());
+    let header = |name: &str| {
+        headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|key| !key.is_empty())
+    };
     headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -62,7 +64,10 @@ mod tests {
         for (name, value) in [
             ("authorization", "Bearer gh_k"),
             ("authorization", "bearer  gh_k"),
-            ("authorization", "AWS4-HMAC-SHA256 Credential=gh_k/20261122/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=0"),
+            (
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=gh_k/20261122/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=0",
+            ),
             ("x-api-key", "gh_k"),
             ("api-key", "gh_k"),
             ("x-goog-api-key", " gh_k"),
@@ -74,7 +79,9 @@ mod tests {
 
     #[test]
     fn what_carries_no_key_is_no_key() {
-        for (name, value) in [("authorization", "Basic abc"), ("authorization", "Bearer "), ("x-api-key", ""), ("cookie", "key=a")] {
+        for (name, value) in
+            [("authorization", "Basic abc"), ("authorization", "Bearer "), ("x-api-key", ""), ("cookie", "key=a")]
+        {
             assert_eq!(key_of(name, value), None, "{name}: {value}");
         }
     }

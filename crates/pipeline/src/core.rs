@@ -93,7 +93,12 @@ impl Core {
     }
 
     /// Writes down that an attempt is about to cost money: at most `ceiling`, if there is a price at all.
-    pub(crate) fn intend(&self, attempt: &AttemptOutcome, ceiling: Option<Money>, input_tokens: u64) -> Result<(), Fault> {
+    pub(crate) fn intend(
+        &self,
+        attempt: &AttemptOutcome,
+        ceiling: Option<Money>,
+        input_tokens: u64,
+    ) -> Result<(), Fault> {
         let intent = Intent {
             id: attempt.id,
             started_unix_ms: attempt.started_unix_ms,

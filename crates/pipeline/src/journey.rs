@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use gatehouse_domain::{
-    AttemptOutcome, AttemptStatus, CallOutcome, Code, Door, Fault, Keep, Metered, Money, Now, Principal, RequestId, Target,
-    Usage,
+    AttemptOutcome, AttemptStatus, CallOutcome, Code, Door, Fault, Keep, Metered, Money, Now, Principal, RequestId,
+    Target, Usage,
 };
 use gatehouse_policy::Reservation;
 use gatehouse_upstream::{Health, Verdict};

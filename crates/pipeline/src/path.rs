@@ -76,16 +76,25 @@ async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Passe
 fn refuse_when_overloaded(journey: &Journey, arrived: &Arrived) -> Result<(), Fault> {
     let shared = &journey.core.shared;
     if shared.draining.load(Ordering::Relaxed) {
-        return Err(Fault::new(Code::Draining, "the gateway is shutting down; try again, another replica will answer").retry_after(1));
+        return Err(Fault::new(Code::Draining, "the gateway is shutting down; try again, another replica will answer")
+            .retry_after(1));
     }
     if shared.in_flight() > arrived.snapshot.caps.in_flight_max {
-        return Err(Fault::new(Code::Overloaded, "the gateway has as many calls under way as it may; try again").retry_after(1));
+        return Err(
+            Fault::new(Code::Overloaded, "the gateway has as many calls under way as it may; try again").retry_after(1)
+        );
     }
     Ok(())
 }
 
 /// The request as a gateway takes it: credential headers removed.
-pub(crate) fn without_credentials(parts: http::request::Parts, door: Door, body: bytes::Bytes, id: RequestId, now: Now) -> Request {
+pub(crate) fn without_credentials(
+    parts: http::request::Parts,
+    door: Door,
+    body: bytes::Bytes,
+    id: RequestId,
+    now: Now,
+) -> Request {
     let mut headers = parts.headers;
     for name in crate::caller::CREDENTIAL_HEADERS {
         headers.remove(name);

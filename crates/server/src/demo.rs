@@ -8,12 +8,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::Json;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use axum::Router;
 use bytes::Bytes;
 use http_body::Frame;
 use serde_json::{Map, Value, json};
@@ -62,7 +62,9 @@ async fn embeddings(Json(request): Json<Value>) -> Response {
 fn vector(text: &str, length: usize) -> Vec<f64> {
     let mut sums = vec![0.0f64; length];
     for word in text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        let hash = word.bytes().fold(2_166_136_261_u32, |hash, byte| (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(16_777_619));
+        let hash = word.bytes().fold(2_166_136_261_u32, |hash, byte| {
+            (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(16_777_619)
+        });
         sums[hash as usize % length] += 1.0;
     }
     let norm = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt().max(1.0);
@@ -144,7 +146,10 @@ impl Said {
             last["usage"] = self.usage();
             chunks.push(last);
         }
-        let events = chunks.into_iter().map(|chunk| format!("data: {chunk}\n\n")).chain(std::iter::once("data: [DONE]\n\n".to_owned()));
+        let events = chunks
+            .into_iter()
+            .map(|chunk| format!("data: {chunk}\n\n"))
+            .chain(std::iter::once("data: [DONE]\n\n".to_owned()));
         let body = Body::new(Events(events.collect::<Vec<_>>().into_iter()));
         ([(CONTENT_TYPE, "text/event-stream")], body).into_response()
     }
@@ -180,7 +185,8 @@ fn calls(request: &Value, asked: &str) -> Vec<(String, String)> {
     let choice = &request["tool_choice"];
     let named = choice.pointer("/function/name").and_then(Value::as_str);
     let asked = asked.to_lowercase();
-    let mentioned = |name: &str| name.to_lowercase().split(['_', '-', '.']).any(|word| word.len() > 2 && asked.contains(word));
+    let mentioned =
+        |name: &str| name.to_lowercase().split(['_', '-', '.']).any(|word| word.len() > 2 && asked.contains(word));
     let functions = tools.iter().map(|tool| &tool["function"]);
     let call = |function: &Value| {
         let name = function["name"].as_str().unwrap_or_default().to_owned();
@@ -192,7 +198,8 @@ fn calls(request: &Value, asked: &str) -> Vec<(String, String)> {
     if let Some(named) = named {
         return functions.filter(|function| function["name"] == named).map(call).collect();
     }
-    let called: Vec<_> = functions.clone().filter(|function| function["name"].as_str().is_some_and(mentioned)).map(call).collect();
+    let called: Vec<_> =
+        functions.clone().filter(|function| function["name"].as_str().is_some_and(mentioned)).map(call).collect();
     if called.is_empty() && choice == "required" { functions.take(1).map(call).collect() } else { called }
 }
 

@@ -89,7 +89,8 @@ pub(crate) async fn accept(
             continue;
         }
         open.fetch_add(1, Ordering::Relaxed);
-        let (front, tls, stop, open, alive) = (Arc::clone(&front), tls.clone(), stop.clone(), Arc::clone(&open), all_closed.clone());
+        let (front, tls, stop, open, alive) =
+            (Arc::clone(&front), tls.clone(), stop.clone(), Arc::clone(&open), all_closed.clone());
         tokio::spawn(async move {
             connection(stream, front, caps, tls, stop).await;
             open.fetch_sub(1, Ordering::Relaxed);

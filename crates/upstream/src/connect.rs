@@ -39,7 +39,11 @@ pub fn tls_config(extra_roots: Option<&[u8]>) -> Result<Tls, io::Error> {
 }
 
 /// A fresh connection, ready to send. Its driver runs as a task of the current runtime and ends with the connection.
-pub(crate) async fn connect(origin: &Origin, tls: &Tls, limit: Duration) -> Result<SendRequest<Full<Bytes>>, io::Error> {
+pub(crate) async fn connect(
+    origin: &Origin,
+    tls: &Tls,
+    limit: Duration,
+) -> Result<SendRequest<Full<Bytes>>, io::Error> {
     tokio::time::timeout(limit, open(origin, tls))
         .await
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "connect timed out")))

@@ -122,7 +122,8 @@ impl Health {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match verdict {
             Verdict::Alive => {
-                *trouble = Trouble { cool_until: trouble.cool_until.filter(|until| *until > now), ..Trouble::default() };
+                *trouble =
+                    Trouble { cool_until: trouble.cool_until.filter(|until| *until > now), ..Trouble::default() };
             }
             Verdict::Failed => trouble.fail(now),
             Verdict::Limited(cool_down) => {
@@ -169,7 +170,9 @@ impl Health {
 
 impl Trouble {
     fn availability(&self, now: Instant) -> Availability {
-        let left = |until: Option<Instant>| until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero());
+        let left = |until: Option<Instant>| {
+            until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero())
+        };
         if let Some(retry_in) = left(self.cool_until) {
             return Availability::CoolingDown { retry_in };
         }
@@ -177,7 +180,9 @@ impl Trouble {
             return Availability::Broken { retry_in };
         }
         match self.probe_since {
-            Some(since) if now.duration_since(since) < PROBE_MAX => Availability::Broken { retry_in: Duration::from_secs(1) },
+            Some(since) if now.duration_since(since) < PROBE_MAX => {
+                Availability::Broken { retry_in: Duration::from_secs(1) }
+            }
             _ => Availability::Ready,
         }
     }

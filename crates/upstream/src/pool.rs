@@ -77,7 +77,12 @@ impl Pool {
     ///
     /// # Errors
     /// See [`SendError`]. A connection found dead before the request was handed over is replaced silently.
-    pub async fn send(&self, origin: &Origin, timeouts: &Timeouts, request: Request<Full<Bytes>>) -> Result<Sent, SendError> {
+    pub async fn send(
+        &self,
+        origin: &Origin,
+        timeouts: &Timeouts,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Sent, SendError> {
         let mut request = request;
         while let Some(mut sender) = self.idle(origin) {
             if !sender.is_ready() && sender.ready().await.is_err() {

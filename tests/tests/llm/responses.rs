@@ -79,12 +79,17 @@ fn a_conversation_goes_on_over_turns_and_tool_calls() {
     let upstream = Upstream::start();
     upstream.replies(
         "upstream-model",
-        [Reply::answer(Answer::silent().call("toolu_1", "now", json!({"zone": "UTC"}))), Reply::text("Noon."), Reply::text("Ada.")],
+        [
+            Reply::answer(Answer::silent().call("toolu_1", "now", json!({"zone": "UTC"}))),
+            Reply::text("Noon."),
+            Reply::text("Ada."),
+        ],
     );
     let gate = forgetful(&upstream).start();
     let tools = json!([{"type": "function", "name": "now", "parameters": {"type": "object"}}]);
     let called = make(&gate.client(), json!({"tools": tools}));
-    let output = json!([{"type": "function_call_output", "call_id": called["output"][0]["call_id"], "output": "12:00"}]);
+    let output =
+        json!([{"type": "function_call_output", "call_id": called["output"][0]["call_id"], "output": "12:00"}]);
     let told = make(&gate.client(), json!({"tools": tools, "previous_response_id": id(&called), "input": output}));
     let last = make(&gate.client(), json!({"previous_response_id": id(&told), "input": "And my name?"}));
     assert_eq!(last["previous_response_id"], told["id"]);
@@ -302,7 +307,9 @@ fn a_gateway_that_stops_lets_the_background_finish() {
     let id = id(&make(&gate.client(), json!({"background": true})));
     assert_eq!(upstream.wait_for_request(1).model, "upstream-model");
     gate.terminate();
-    drop(gate.wait_for_log("the drain", |line| line["message"] == "draining" || line["fields"]["message"] == "draining"));
+    drop(
+        gate.wait_for_log("the drain", |line| line["message"] == "draining" || line["fields"]["message"] == "draining"),
+    );
     upstream.run();
     assert_eq!(gate.wait_for_exit().code(), Some(0), "{}", gate.logs());
     gate.restart();
@@ -366,7 +373,10 @@ fn what_a_provider_keeps_is_continued_and_read_there() {
     assert_eq!(second.wait_for_request(2).json()["previous_response_id"], "resp_theirs");
     assert_eq!(gate.client().get("/v1/responses/resp_theirs?include=usage").status, 200);
     let read = second.wait_for_request(3);
-    assert_eq!((read.method.as_str(), read.path.as_str(), read.query.as_str()), ("GET", "/v1/responses/resp_theirs", "include=usage"));
+    assert_eq!(
+        (read.method.as_str(), read.path.as_str(), read.query.as_str()),
+        ("GET", "/v1/responses/resp_theirs", "include=usage")
+    );
     assert_eq!(gate.client().get("/v1/responses/resp_theirs/input_items").status, 200);
     assert_eq!(second.wait_for_request(4).path, "/v1/responses/resp_theirs/input_items");
     assert_eq!(first.served(), 1, "only the call that failed");

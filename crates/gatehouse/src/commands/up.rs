@@ -42,7 +42,8 @@ async fn greet(ready: Ready<'_>) -> Result<(), Failure> {
     let url = format!("{scheme}://{}", ready.address);
     let key = first_key(&ready).await.map_err(|error| Failure::problem(error, "check the data folder"))?;
     let claim_link = ready.claim.as_ref().map(|token| format!("{url}/claim/{}", token.reveal()));
-    let found: Vec<&str> = OFFERED.iter().map(|(name, _)| *name).filter(|name| std::env::var_os(name).is_some()).collect();
+    let found: Vec<&str> =
+        OFFERED.iter().map(|(name, _)| *name).filter(|name| std::env::var_os(name).is_some()).collect();
     let model = ready.config.models.keys().find(|name| !name.ends_with('*')).map_or("demo", |name| name);
     let banner = Banner {
         url: &url,
@@ -81,4 +82,3 @@ fn new_key(minted: &keys::Minted, pepper: &Pepper) -> Result<NewKey, StoreError>
         expires_unix_ms: None,
     })
 }
-

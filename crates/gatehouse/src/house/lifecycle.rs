@@ -101,7 +101,9 @@ where
     tokio::spawn(tokens::keep_fresh(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(watch_keys(Arc::clone(&house)));
     let _watcher = watch_file(&house, &certificates)?;
-    let claim = admin::issue_claim(&house.store, &house.pepper).await.map_err(|error| failure("the claim link cannot be made", error))?;
+    let claim = admin::issue_claim(&house.store, &house.pepper)
+        .await
+        .map_err(|error| failure("the claim link cannot be made", error))?;
     let address = cores[0].address();
     ready(Ready { address, config: &config, store: &house.store, pepper: &house.pepper, claim }).await?;
     house.keys_changed().await;
@@ -121,7 +123,11 @@ where
 async fn recover(shipper: &mut Shipper) -> Result<(), Failure> {
     let recovery = shipper.recover().await.map_err(|error| failure("the usage journal cannot be shipped", error))?;
     if recovery.rows > 0 {
-        tracing::info!(rows = recovery.rows, interrupted = recovery.interrupted, "usage of an earlier process recovered");
+        tracing::info!(
+            rows = recovery.rows,
+            interrupted = recovery.interrupted,
+            "usage of an earlier process recovered"
+        );
     }
     Ok(())
 }
@@ -140,7 +146,10 @@ async fn put_in_force(house: &Arc<House>, started: Started) -> Result<Arc<Shared
             drop(house.refused(&text));
         }
     }
-    house.shared().map(Arc::clone).ok_or_else(|| Failure::problem("no configuration is in force", "this is a defect; please report it"))
+    house
+        .shared()
+        .map(Arc::clone)
+        .ok_or_else(|| Failure::problem("no configuration is in force", "this is a defect; please report it"))
 }
 
 fn load_certificates(certificates: &TlsReload, config: &Config) -> Result<(), Failure> {
@@ -150,7 +159,13 @@ fn load_certificates(certificates: &TlsReload, config: &Config) -> Result<(), Fa
 }
 
 /// One core's state for each journal writer.
-fn cores(house: &House, shared: &Arc<Shared>, tls: &Tls, writers: Vec<JournalWriter>, outboxes: &[Arc<Outbox>]) -> Vec<Arc<Core>> {
+fn cores(
+    house: &House,
+    shared: &Arc<Shared>,
+    tls: &Tls,
+    writers: Vec<JournalWriter>,
+    outboxes: &[Arc<Outbox>],
+) -> Vec<Arc<Core>> {
     let core = |(journal, outbox): (JournalWriter, &Arc<Outbox>)| {
         let pool = Pool::new(Arc::clone(tls), PoolLimits::default());
         let (shared, outbox, keeper) = (Arc::clone(shared), Arc::clone(outbox), Arc::clone(&house.keeper));
@@ -182,7 +197,10 @@ fn start_cores(
         control: ControlPlane { router: admin::router(control), runtime: tokio::runtime::Handle::current() },
     };
     let bind = |address, error: io::Error| {
-        Failure::problem(format!("cannot listen on {address}: {error}"), "free the address, or set another with `listen:` or --listen")
+        Failure::problem(
+            format!("cannot listen on {address}: {error}"),
+            "free the address, or set another with `listen:` or --listen",
+        )
     };
     let mut running = vec![Cores::start(&seed, cores).map_err(|error| bind(config.listen, error))?];
     if let Some(address) = config.admin_listen {
@@ -203,7 +221,11 @@ async fn ship(mut shipper: Shipper, mut stopping: watch::Receiver<bool>) {
         .await;
     let drained = shipper.drain(tokio::time::Instant::now() + FLUSH).await;
     if !drained.complete || drained.open > 0 {
-        tracing::warn!(open = drained.open, complete = drained.complete, "usage is left in the journal; the next start ships it");
+        tracing::warn!(
+            open = drained.open,
+            complete = drained.complete,
+            "usage is left in the journal; the next start ships it"
+        );
     }
 }
 
@@ -216,7 +238,12 @@ async fn keep(keeper: Arc<Keeper>, stopping: watch::Receiver<bool>) {
 }
 
 /// Hands outcomes to metrics, log and traces.
-async fn consume(house: Arc<House>, mut consumer: Consumer, outboxes: Vec<Arc<Outbox>>, stopping: watch::Receiver<bool>) {
+async fn consume(
+    house: Arc<House>,
+    mut consumer: Consumer,
+    outboxes: Vec<Arc<Outbox>>,
+    stopping: watch::Receiver<bool>,
+) {
     let mut ticks = tokio::time::interval(SWAP_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut batch = Vec::new();
@@ -260,11 +287,13 @@ async fn watch_keys(house: Arc<House>) {
 fn watch_file(house: &Arc<House>, certificates: &TlsReload) -> Result<Option<notify::RecommendedWatcher>, Failure> {
     let Some(file) = house.source.file.clone() else { return Ok(None) };
     let (changed, changes) = mpsc::channel(1);
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let folder =
+        file.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), PathBuf::from);
     let name = file.file_name().map(ToOwned::to_owned);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let ours = |event: &notify::Event| {
-            !event.kind.is_access() && event.paths.iter().any(|path| path.file_name() == name.as_deref() || path.ends_with("..data"))
+            !event.kind.is_access()
+                && event.paths.iter().any(|path| path.file_name() == name.as_deref() || path.ends_with("..data"))
         };
         if event.is_ok_and(|event| ours(&event)) {
             // Full means that a reload is due already.
@@ -335,7 +364,9 @@ async fn drain(cores: Vec<Cores>, shared: &Arc<Shared>, limit: Duration) {
         let deadline = Instant::now() + limit;
         cores.into_iter().map(|running| running.drain(&waiting, deadline)).collect::<Vec<_>>()
     });
-    let (Ok(mut again), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+    let (Ok(mut again), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return;
+    };
     tokio::select! {
         ended = drained => {
             for outcome in ended.unwrap_or_default() {

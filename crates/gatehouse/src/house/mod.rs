@@ -152,7 +152,8 @@ impl House {
     fn lane(&self, gateway: Arc<dyn Gateway>) -> Lane {
         let health = gateway.targets().iter().map(|target| self.health.of(&target.label)).collect();
         let mut cells = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let tokens = gateway.grants().iter().map(|grant| Arc::clone(cells.entry(grant.name.clone()).or_default())).collect();
+        let tokens =
+            gateway.grants().iter().map(|grant| Arc::clone(cells.entry(grant.name.clone()).or_default())).collect();
         Lane { gateway, health, tokens }
     }
 
@@ -163,5 +164,8 @@ impl House {
 
 /// Problems of the gateway, at their place in the file.
 pub(crate) fn problems(loaded: &Loaded, found: &[BlueprintProblem]) -> Vec<String> {
-    found.iter().map(|problem| loaded.problem_at(&problem.path, &problem.message, problem.hint.clone()).to_string()).collect()
+    found
+        .iter()
+        .map(|problem| loaded.problem_at(&problem.path, &problem.message, problem.hint.clone()).to_string())
+        .collect()
 }

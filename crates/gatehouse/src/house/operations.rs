@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
-use gatehouse_catalog::{Config, Key, Limit, LimitWindow, BudgetWindow};
+use gatehouse_catalog::{BudgetWindow, Config, Key, Limit, LimitWindow};
 use gatehouse_domain::{Availability, Now, Secret};
 use gatehouse_llm_gateway::prices;
 use gatehouse_server::control::{
-    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, FileKey, Model, ModelTarget, NotReady, Operations, Price,
-    Provider, Readiness, Reload, Source,
+    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, FileKey, Model, ModelTarget, NotReady, Operations,
+    Price, Provider, Readiness, Reload, Source,
 };
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
@@ -94,7 +94,11 @@ impl Operations for House {
                     Reload::Accepted(self.config_status())
                 }
                 Err(text) => {
-                    tracing::error!(source = name, problem = text, "configuration refused; the last good one stays in force");
+                    tracing::error!(
+                        source = name,
+                        problem = text,
+                        "configuration refused; the last good one stays in force"
+                    );
                     Reload::Refused(self.refused(&text))
                 }
             }
@@ -149,7 +153,8 @@ impl House {
         let (generation, reloads_accepted, reloads_rejected) = (state.generation, state.accepted, state.rejected);
         drop(state);
         let now = Instant::now();
-        let breakers = self.health.all().into_iter().map(|(target, health)| (target, metric_state(health.state(now).0)));
+        let breakers =
+            self.health.all().into_iter().map(|(target, health)| (target, metric_state(health.state(now).0)));
         Sample {
             inflight: self.shared().map_or(0, |shared| shared.in_flight() as u64),
             breakers: breakers.collect(),
@@ -189,7 +194,11 @@ fn models(config: &Config) -> Vec<Model> {
         targets: model
             .targets
             .iter()
-            .map(|target| ModelTarget { provider: target.provider.to_string(), model: target.model.clone(), weight: target.weight })
+            .map(|target| ModelTarget {
+                provider: target.provider.to_string(),
+                model: target.model.clone(),
+                weight: target.weight,
+            })
             .collect(),
         fallbacks: model.fallbacks.iter().map(ToString::to_string).collect(),
         source: Source::File,
@@ -202,7 +211,9 @@ fn providers(config: &Config) -> Vec<Provider> {
         name: name.to_string(),
         kind: provider.kind.clone(),
         address: provider.base_url.as_ref().map_or_else(|| "the kind's own".to_owned(), |url| url.text.clone()),
-        credentials: provider.api_key.is_some() || provider.secret_access_key.is_some() || provider.credentials.is_some(),
+        credentials: provider.api_key.is_some()
+            || provider.secret_access_key.is_some()
+            || provider.credentials.is_some(),
         source: Source::File,
     });
     shown.collect()

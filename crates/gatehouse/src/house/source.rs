@@ -56,11 +56,16 @@ impl Source {
             Ok(loaded) => return Ok(Started { loaded, from: self.name(), refused: None }),
             Err(failure) => failure,
         };
-        let Some((file, last_good)) = self.file.as_ref().and_then(|file| Some((file, self.find_last_good(file)?))) else {
+        let Some((file, last_good)) = self.file.as_ref().and_then(|file| Some((file, self.find_last_good(file)?)))
+        else {
             return Err(failure);
         };
         let Ok(loaded) = self.load_last_good(file, &last_good) else { return Err(failure) };
-        Ok(Started { loaded: self.with_overrides(loaded), from: "last_good".to_owned(), refused: Some(failure.to_string()) })
+        Ok(Started {
+            loaded: self.with_overrides(loaded),
+            from: "last_good".to_owned(),
+            refused: Some(failure.to_string()),
+        })
     }
 
     fn load_last_good(&self, file: &Path, last_good: &Path) -> Result<Loaded, Problems> {
@@ -87,8 +92,10 @@ impl Source {
         let folder = file.parent().unwrap_or(Path::new("."));
         let text = fs::read_to_string(file).unwrap_or_default();
         let written = text.lines().find_map(|line| line.strip_prefix("data_dir:"));
-        let written = written.map(|rest| rest.split(" #").next().unwrap_or(rest).trim().trim_matches(['"', '\'']).to_owned());
-        let data_dir = self.over.data_dir.clone().unwrap_or_else(|| folder.join(written.as_deref().unwrap_or("gatehouse-data")));
+        let written =
+            written.map(|rest| rest.split(" #").next().unwrap_or(rest).trim().trim_matches(['"', '\'']).to_owned());
+        let data_dir =
+            self.over.data_dir.clone().unwrap_or_else(|| folder.join(written.as_deref().unwrap_or("gatehouse-data")));
         Some(data_dir.join(LAST_GOOD)).filter(|path| path.exists())
     }
 
@@ -106,4 +113,3 @@ impl Source {
         loaded
     }
 }
-

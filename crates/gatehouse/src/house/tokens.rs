@@ -59,10 +59,16 @@ async fn fetch(pool: &Pool, grant: &TokenGrant, now: Now) -> Result<Token, Fault
     let body = format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}");
     let mut request = Request::new(Full::new(Bytes::from(body)));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri.path_and_query().map_or("/", |path| path.as_str()).parse().map_err(|_| unreachable("its URL has no path"))?;
+    *request.uri_mut() = uri
+        .path_and_query()
+        .map_or("/", |path| path.as_str())
+        .parse()
+        .map_err(|_| unreachable("its URL has no path"))?;
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     let authority = uri.authority().map_or(host, |authority| authority.as_str());
-    request.headers_mut().insert(HOST, HeaderValue::from_str(authority).map_err(|_| unreachable("its host is not a name"))?);
+    request
+        .headers_mut()
+        .insert(HOST, HeaderValue::from_str(authority).map_err(|_| unreachable("its host is not a name"))?);
     let timeouts = Timeouts { first_byte: Duration::from_secs(10), ..Timeouts::default() };
     let sent = pool.send(&origin, &timeouts, request).await.map_err(|_| unreachable("it does not answer"))?;
     let mut body = sent.body;

@@ -123,10 +123,8 @@ impl KeyRoom<'_> {
     }
 
     fn file_key(&mut self, key: &Key) -> KeyEntry {
-        let terms = Terms {
-            limits: key.limits.iter().map(limit).collect(),
-            budgets: key.budgets.iter().map(budget).collect(),
-        };
+        let terms =
+            Terms { limits: key.limits.iter().map(limit).collect(), budgets: key.budgets.iter().map(budget).collect() };
         let principal = principal(PrincipalKind::Service, &key.name, &key.name, key.team.as_deref());
         let permit = Permit {
             models: Patterns::new(&key.models),
@@ -218,6 +216,7 @@ fn stored_terms(record: &KeyRecord) -> Terms {
         let concurrent = limit.concurrent.map(|max| LimitSpec::Concurrent { max: max.into() });
         requests.or(tokens).or(concurrent)
     });
-    let budgets = budgets.iter().map(|budget| BudgetSpec { max: Money::from_usd(budget.usd), per: budget_period(budget.per) });
+    let budgets =
+        budgets.iter().map(|budget| BudgetSpec { max: Money::from_usd(budget.usd), per: budget_period(budget.per) });
     Terms { limits: limits.collect(), budgets: budgets.collect() }
 }

@@ -24,8 +24,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gatehouse_domain::{Fault, Usage};
 
-use crate::providers::DialectName;
 use crate::form::{Answer, Ask, Dropped, Event, Issuer, Stop};
+use crate::providers::DialectName;
 
 /// The dialect of a name.
 #[must_use]

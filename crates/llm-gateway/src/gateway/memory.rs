@@ -87,12 +87,20 @@ impl Memory {
                 let provider = std::str::from_utf8(&kept.answer).map_err(|_| previous_not_found(&id))?;
                 self.elsewhere = Some((provider.into(), id));
             }
-            Stage::Open => return Err(wrong("previous_response_id", "the response to be continued is still in progress; wait until it is completed")),
+            Stage::Open => {
+                return Err(wrong(
+                    "previous_response_id",
+                    "the response to be continued is still in progress; wait until it is completed",
+                ));
+            }
             Stage::Lost => return Err(wrong("previous_response_id", "the response to be continued failed")),
             Stage::Done => {
                 self.history_bytes += kept.request.len() + kept.answer.len();
                 if self.history_bytes > HISTORY_BYTES_MAX || self.history.len() >= HISTORY_TURNS_MAX {
-                    return Err(wrong("previous_response_id", "the conversation to be continued is too long; send what matters of it as `input`"));
+                    return Err(wrong(
+                        "previous_response_id",
+                        "the conversation to be continued is too long; send what matters of it as `input`",
+                    ));
                 }
                 let record = state::record(&kept.request, &kept.answer)?;
                 self.next = record.previous.as_deref().map(Arc::from);
@@ -109,11 +117,15 @@ impl Memory {
             return Ok(());
         }
         Err(if !offered {
-            wrong("background", "this gateway stores no responses, and one in the background must be stored; leave `background` out")
+            wrong(
+                "background",
+                "this gateway stores no responses, and one in the background must be stored; leave `background` out",
+            )
         } else if request.len() > PART_BYTES_MAX {
             wrong("background", "the request is over 1 MiB, which is too large to be stored; leave `background` out")
         } else {
-            Fault::new(Code::Overloaded, "responses cannot be stored right now; try again, or leave `background` out").retry_after(1)
+            Fault::new(Code::Overloaded, "responses cannot be stored right now; try again, or leave `background` out")
+                .retry_after(1)
         })
     }
 
@@ -225,7 +237,9 @@ fn listener(ask: Arc<Ask>, id: &str, created: u64) -> Listener {
 }
 
 fn previous_not_found(id: &str) -> Fault {
-    let message = format!("Previous response with id '{id}' not found. It was never stored for this key, was deleted, or has expired.");
+    let message = format!(
+        "Previous response with id '{id}' not found. It was never stored for this key, was deleted, or has expired."
+    );
     Fault::new(Code::PreviousNotFound, message).at("previous_response_id")
 }
 

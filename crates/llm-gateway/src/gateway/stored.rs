@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{
-    Action, Blame, Call, Code, Fault, Head, Judgement, Keep, Kept, Money, Need, Now, Outbound, Relay, Reply, Request, Stage, Target,
-    Usage, WriteContext,
+    Action, Blame, Call, Code, Fault, Head, Judgement, Keep, Kept, Money, Need, Now, Outbound, Relay, Reply, Request,
+    Stage, Target, Usage, WriteContext,
 };
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -65,7 +65,8 @@ impl StoredCall {
     /// A target of the provider that keeps it.
     fn at(&self, kept: &Kept) -> Result<Facts, Fault> {
         let serves = |facts: &&Facts| {
-            facts.target.provider.as_bytes() == kept.answer && facts.provider.kind.speaks(OWN, &facts.target.model).is_some()
+            facts.target.provider.as_bytes() == kept.answer
+                && facts.provider.kind.speaks(OWN, &facts.target.model).is_some()
         };
         self.built.facts.iter().find(serves).cloned().ok_or_else(|| {
             Fault::new(Code::NotFound, "the provider that keeps this response is not configured here any more")
@@ -87,8 +88,11 @@ impl StoredCall {
             return Ok(Some(Keep::Stop(kept)));
         }
         if !state::is_background(&kept.answer) {
-            return Err(Fault::new(Code::InvalidRequest, "Cannot cancel a synchronous response: only one made with `background: true` can be cancelled.")
-                .at("response_id"));
+            return Err(Fault::new(
+                Code::InvalidRequest,
+                "Cannot cancel a synchronous response: only one made with `background: true` can be cancelled.",
+            )
+            .at("response_id"));
         }
         self.found = Found::Here(kept.answer);
         Ok(None)
@@ -172,7 +176,13 @@ impl Call for StoredCall {
 
     fn relay(&mut self, _: &Target, _: &Head, _: Now) -> Box<dyn Relay> {
         let keep = (self.entrance == Entrance::StoredDelete).then(|| Keep::Forget(Arc::clone(&self.id)));
-        Box::new(ForwardWhole { count: local::any_json, input_estimate: 0, counted: Counted::default(), pointer: None, keep })
+        Box::new(ForwardWhole {
+            count: local::any_json,
+            input_estimate: 0,
+            counted: Counted::default(),
+            pointer: None,
+            keep,
+        })
     }
 
     fn judge(&self, target: &Target, head: &Head, body: &[u8]) -> Judgement {
@@ -196,5 +206,8 @@ impl Call for StoredCall {
 }
 
 fn not_kept() -> Fault {
-    Fault::new(Code::NotFound, "there is no stored response of that id; it was never stored for this key, was deleted, or has expired")
+    Fault::new(
+        Code::NotFound,
+        "there is no stored response of that id; it was never stored for this key, was deleted, or has expired",
+    )
 }

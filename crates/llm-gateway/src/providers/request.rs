@@ -49,7 +49,12 @@ pub fn outbound(provider: &Provider, ask: Ask<'_>, body: Bytes, context: &WriteC
 ///
 /// # Errors
 /// As [`outbound`].
-pub fn outbound_kept(provider: &Provider, ask: Ask<'_>, kept: &KeptAt<'_>, context: &WriteContext<'_>) -> Result<Outbound, Fault> {
+pub fn outbound_kept(
+    provider: &Provider,
+    ask: Ask<'_>,
+    kept: &KeptAt<'_>,
+    context: &WriteContext<'_>,
+) -> Result<Outbound, Fault> {
     let native = provider.kind.speaks(ask.dialect, ask.model).ok_or_else(|| not_offered(provider))?;
     let whole = path(provider, native, ask)?;
     let (place, own_query) = whole.split_once('?').map_or((&*whole, None), |(place, query)| (place, Some(query)));
@@ -59,7 +64,13 @@ pub fn outbound_kept(provider: &Provider, ask: Ask<'_>, kept: &KeptAt<'_>, conte
         path.push_str(query);
     }
     let headers = provider.headers_for(ask.dialect).ok_or_else(|| not_offered(provider))?.clone();
-    finish(provider, native, ask, Unfinished { method: kept.method.clone(), path, headers, body: Bytes::new() }, context)
+    finish(
+        provider,
+        native,
+        ask,
+        Unfinished { method: kept.method.clone(), path, headers, body: Bytes::new() },
+        context,
+    )
 }
 
 /// Something a provider keeps, and what to do with it.

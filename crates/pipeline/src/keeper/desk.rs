@@ -83,7 +83,8 @@ impl Desk {
     pub(super) fn put(&mut self, key: &KeyId, kept: Kept) -> bool {
         let name = (Arc::clone(key), Arc::clone(&kept.id));
         let ran = self.running.remove(&name).is_some();
-        let changes = self.slots.get(&name).is_none_or(|slot| slot.kept.as_ref().is_some_and(|kept| kept.stage == Stage::Open));
+        let changes =
+            self.slots.get(&name).is_none_or(|slot| slot.kept.as_ref().is_some_and(|kept| kept.stage == Stage::Open));
         if !changes {
             return true;
         }

@@ -59,7 +59,9 @@ async fn whole_body(mut incoming: Incoming, caps: &Caps) -> Result<Bytes, Fault>
     tokio::time::timeout(caps.body_timeout, async {
         let Some(first) = next_data(&mut incoming).await? else { return Ok(Bytes::new()) };
         let Some(second) = next_data(&mut incoming).await? else { return within(first, limit) };
-        let mut whole = BytesMut::with_capacity(usize::try_from(incoming.size_hint().lower()).unwrap_or(0).min(limit) + first.len() + second.len());
+        let mut whole = BytesMut::with_capacity(
+            usize::try_from(incoming.size_hint().lower()).unwrap_or(0).min(limit) + first.len() + second.len(),
+        );
         whole.extend_from_slice(&first);
         whole.extend_from_slice(&second);
         while whole.len() <= limit {
@@ -69,12 +71,15 @@ async fn whole_body(mut incoming: Incoming, caps: &Caps) -> Result<Bytes, Fault>
         within(whole.freeze(), limit)
     })
     .await
-    .unwrap_or_else(|_| Err(Fault::new(Code::RequestTimeout, "the request body did not arrive in time; send it without pauses")))
+    .unwrap_or_else(|_| {
+        Err(Fault::new(Code::RequestTimeout, "the request body did not arrive in time; send it without pauses"))
+    })
 }
 
 async fn next_data(incoming: &mut Incoming) -> Result<Option<Bytes>, Fault> {
     while let Some(frame) = incoming.frame().await {
-        let frame = frame.map_err(|_| Fault::new(Code::InvalidRequest, "the request body broke off before its declared end"))?;
+        let frame = frame
+            .map_err(|_| Fault::new(Code::InvalidRequest, "the request body broke off before its declared end"))?;
         if let Ok(data) = frame.into_data() {
             return Ok(Some(data));
         }
@@ -89,7 +94,9 @@ fn within(body: Bytes, limit: usize) -> Result<Bytes, Fault> {
 fn too_large(limit: usize) -> Fault {
     Fault::new(
         Code::BodyTooLarge,
-        format!("the request body is over this gateway's limit of {limit} bytes; send less, or have the operator raise `server.body_bytes_max`"),
+        format!(
+            "the request body is over this gateway's limit of {limit} bytes; send less, or have the operator raise `server.body_bytes_max`"
+        ),
     )
 }
 
@@ -98,7 +105,10 @@ fn inflate(encoding: &str, body: &Bytes, limit: usize) -> Result<Bytes, Fault> {
         return Ok(body.clone());
     }
     if !encoding.eq_ignore_ascii_case("gzip") {
-        return Err(Fault::new(Code::UnsupportedMedia, "this content-encoding is not served; send gzip or no content-encoding"));
+        return Err(Fault::new(
+            Code::UnsupportedMedia,
+            "this content-encoding is not served; send gzip or no content-encoding",
+        ));
     }
     let mut whole = Vec::new();
     // One byte more than allowed tells "exactly the limit" from "a bomb", and nothing beyond is ever inflated.

@@ -47,7 +47,9 @@ pub(crate) async fn send(journey: &mut Journey, mut routed: Routed) -> Result<An
                 Ok(Reached::Stream(streaming)) => return Ok(Answer::streaming(routed.admitted.read.call, *streaming)),
                 Err(missed) => missed,
             };
-            let again = missed.blame == Blame::Target && round < target.retries && health_of(&routed, index).may_retry(Instant::now());
+            let again = missed.blame == Blame::Target
+                && round < target.retries
+                && health_of(&routed, index).may_retry(Instant::now());
             let over = missed.blame == Blame::Caller || missed.fault.code == Code::LedgerUnavailable;
             last = Some(missed);
             if over {
@@ -79,12 +81,20 @@ async fn back_off(journey: &mut Journey, round: u8) {
     journey.waited_since(began);
 }
 
-async fn attempt(journey: &mut Journey, routed: &mut Routed, target: &Arc<Target>, index: usize) -> Result<Reached, Missed> {
+async fn attempt(
+    journey: &mut Journey,
+    routed: &mut Routed,
+    target: &Arc<Target>,
+    index: usize,
+) -> Result<Reached, Missed> {
     let now = Now(SystemTime::now());
     let outbound = write(journey, routed, target, now)?;
     let health = Arc::clone(health_of(routed, index));
     if !health.begin(Instant::now()) {
-        return Err(missed(Blame::Gateway, Fault::new(Code::NoTarget, "the target is being probed; try again").retry_after(1)));
+        return Err(missed(
+            Blame::Gateway,
+            Fault::new(Code::NoTarget, "the target is being probed; try again").retry_after(1),
+        ));
     }
     let call = &routed.admitted.read.call;
     let hold = Hold { ceiling: call.ceiling(), input_tokens: call.need().input_tokens };
@@ -110,7 +120,10 @@ async fn attempt(journey: &mut Journey, routed: &mut Routed, target: &Arc<Target
 
 fn write(journey: &Journey, routed: &mut Routed, target: &Target, now: Now) -> Result<Outbound, Missed> {
     let read = &mut routed.admitted.read;
-    let token = target.grant.and_then(|grant| read.snapshot.lanes[read.lane].tokens.get(grant)).and_then(|cell| fresh(cell, now));
+    let token = target
+        .grant
+        .and_then(|grant| read.snapshot.lanes[read.lane].tokens.get(grant))
+        .and_then(|cell| fresh(cell, now));
     let context = WriteContext {
         now,
         token: token.as_ref().map(|token| token.secret.reveal()),
@@ -119,7 +132,11 @@ fn write(journey: &Journey, routed: &mut Routed, target: &Target, now: Now) -> R
     read.call.write(target, &context).map_err(|fault| {
         // A body that cannot be read, or that strict mode refuses, may still suit another target of another dialect;
         // what no target can change is the caller's fault.
-        let blame = if fault.code == Code::InvalidJson || fault.code == Code::InvalidRequest { Blame::Caller } else { Blame::Gateway };
+        let blame = if fault.code == Code::InvalidJson || fault.code == Code::InvalidRequest {
+            Blame::Caller
+        } else {
+            Blame::Gateway
+        };
         missed(blame, fault)
     })
 }
@@ -141,7 +158,10 @@ async fn deliver(journey: &mut Journey, target: &Target, outbound: Outbound) -> 
         ),
         SendError::Broken(_) => (
             AttemptStatus::Failed,
-            Fault::new(Code::UpstreamBroken, format!("the provider `{}` closed the connection before it answered", target.provider)),
+            Fault::new(
+                Code::UpstreamBroken,
+                format!("the provider `{}` closed the connection before it answered", target.provider),
+            ),
         ),
         SendError::FirstByteTimeout => (AttemptStatus::TimedOut, too_slow(target)),
     })
@@ -155,8 +175,10 @@ fn request(target: &Target, outbound: Outbound) -> Result<http::Request<Full<Byt
     if !request.headers().contains_key(HOST) {
         let origin = &target.origin;
         let usual = if origin.tls { 443 } else { 80 };
-        let host = if origin.port == usual { origin.host.to_string() } else { format!("{}:{}", origin.host, origin.port) };
-        let host = http::HeaderValue::try_from(host).map_err(|_| Fault::new(Code::Internal, "the target's host is not a header value"))?;
+        let host =
+            if origin.port == usual { origin.host.to_string() } else { format!("{}:{}", origin.host, origin.port) };
+        let host = http::HeaderValue::try_from(host)
+            .map_err(|_| Fault::new(Code::Internal, "the target's host is not a header value"))?;
         request.headers_mut().insert(HOST, host);
     }
     Ok(request)
@@ -211,7 +233,9 @@ async fn begin_stream(
             Ok(Streaming { target: Arc::clone(target), head, body, first, relay })
         }
         Ok(None) => Err(fail(journey, AttemptStatus::Truncated, broken(target, "answered with an empty stream"))),
-        Ok(Some(Err(_))) => Err(fail(journey, AttemptStatus::Truncated, broken(target, "broke off before its answer began"))),
+        Ok(Some(Err(_))) => {
+            Err(fail(journey, AttemptStatus::Truncated, broken(target, "broke off before its answer began")))
+        }
         Err(_) => Err(fail(journey, AttemptStatus::TimedOut, too_slow(target))),
     }
 }
