@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -95,7 +95,7 @@ impl Gate {
     /// Everything it has written to its log.
     #[must_use]
     pub fn logs(&self) -> String {
-        self.log.lines.lock().expect("the log").join("\n")
+        self.log.lock().join("\n")
     }
 
     /// Waits for a log line that this accepts.
@@ -162,10 +162,16 @@ impl Gate {
         answer["rows"].as_array().unwrap_or_else(|| panic!("rows in {answer}")).clone()
     }
 
-    /// The ledger, one row per attempt, as `usage report` shows it.
+    /// The latest thousand rows of the ledger, one per attempt, as the admin API lists them.
+    ///
+    /// # Panics
+    /// When it does not list them.
     #[must_use]
     pub fn ledger(&self) -> Vec<LedgerRow> {
-        let rows = self.rows(&["usage", "report", "--by", "attempt,key,model,provider,status"]);
+        let listing = self.admin().get("/api/v1/attempts?limit=1000");
+        assert_eq!(listing.status, 200, "{}", listing.text());
+        let listing = listing.json();
+        let rows = listing["rows"].as_array().unwrap_or_else(|| panic!("rows in {listing}"));
         rows.iter().map(LedgerRow::read).collect()
     }
 
@@ -226,8 +232,8 @@ fn spawn(folder: &tempfile::TempDir, log: &Arc<Log>) -> Child {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LedgerRow {
     /// The attempt's id.
-    pub attempt: String,
-    /// The key's name.
+    pub id: String,
+    /// The key's id.
     pub key: String,
     /// The model as the client named it.
     pub model: String,
@@ -235,8 +241,8 @@ pub struct LedgerRow {
     pub provider: String,
     /// How it ended.
     pub status: String,
-    /// Records under this id: more than one is a double charge.
-    pub attempts: u64,
+    /// Was there a price?
+    pub priced: bool,
     /// Input tokens.
     pub input_tokens: u64,
     /// Output tokens.
@@ -248,17 +254,17 @@ pub struct LedgerRow {
 impl LedgerRow {
     fn read(row: &Value) -> Self {
         let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
-        let cost = &row["cost_usd"];
+        let count = |name: &str| row[name].as_u64().unwrap_or_else(|| panic!("{name} in {row}"));
         Self {
-            attempt: text("attempt"),
+            id: text("id"),
             key: text("key"),
             model: text("model"),
             provider: text("provider"),
             status: text("status"),
-            attempts: row["attempts"].as_u64().unwrap_or(0),
-            input_tokens: row["input_tokens"].as_u64().unwrap_or(0),
-            output_tokens: row["output_tokens"].as_u64().unwrap_or(0),
-            cost_usd: cost.as_f64().or_else(|| cost.as_str()?.parse().ok()).unwrap_or(f64::NAN),
+            priced: row["priced"] == Value::Bool(true),
+            input_tokens: count("input_tokens"),
+            output_tokens: count("output_tokens"),
+            cost_usd: row["cost_usd"].as_f64().unwrap_or_else(|| panic!("cost_usd in {row}")),
         }
     }
 }
@@ -273,12 +279,16 @@ struct Log {
 }
 
 impl Log {
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.lines.lock().expect("the log")
+    }
+
     fn follow(self: &Arc<Self>, pipe: impl Read + Send + 'static) {
         *self.following.lock().expect("the log") += 1;
         let log = Arc::clone(self);
         std::thread::spawn(move || {
             for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                log.lines.lock().expect("the log").push(line);
+                log.lock().push(line);
                 log.changed.notify_all();
             }
             *log.following.lock().expect("the log") -= 1;
@@ -288,12 +298,12 @@ impl Log {
     }
 
     fn restart(&self) {
-        self.lines.lock().expect("the log").clear();
+        self.lock().clear();
     }
 
     fn wait(&self, what: &str, from: usize, accepts: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
-        let mut lines = self.lines.lock().expect("the log");
+        let mut lines = self.lock();
         loop {
             let found =
                 lines.iter().skip(from).filter_map(|line| serde_json::from_str(line).ok()).find(|line| accepts(line));
@@ -301,8 +311,11 @@ impl Log {
                 return line;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let over = left == Duration::ZERO || *self.following.lock().expect("the log") == 0;
-            assert!(!over, "waited for {what}; the gateway wrote:\n{}", lines.join("\n"));
+            if left == Duration::ZERO || *self.following.lock().expect("the log") == 0 {
+                let written = lines.join("\n");
+                drop(lines);
+                panic!("waited for {what}; the gateway wrote:\n{written}");
+            }
             lines = self.changed.wait_timeout(lines, left).expect("the log").0;
         }
     }

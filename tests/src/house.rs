@@ -86,7 +86,7 @@ impl House {
     pub fn impatient(self, provider: &str) -> Self {
         self.set(
             &format!("/providers/{provider}/timeouts"),
-            json!({"connect": 1.0, "first_byte": 0.3, "between_chunks": 0.3, "total": 3.0}),
+            json!({"connect": 0.3, "first_byte": 0.3, "between_chunks": 0.3, "total": 3.0}),
         )
     }
 

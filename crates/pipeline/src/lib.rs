@@ -3,6 +3,7 @@
 mod body;
 mod caller;
 mod core;
+mod ids;
 mod journey;
 pub mod keeper;
 pub mod outbox;

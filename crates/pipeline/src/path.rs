@@ -12,10 +12,10 @@ use std::time::SystemTime;
 use gatehouse_domain::{Background, Code, Door, Fault, Now, Request, RequestId};
 use http::Response;
 use hyper::body::Incoming;
-use uuid::Uuid;
 
 use crate::body::GateBody;
 use crate::core::Core;
+use crate::ids::request_id;
 use crate::journey::Journey;
 use crate::snapshot::Snapshot;
 use crate::stages::admit::Admitted;
@@ -37,7 +37,7 @@ pub struct Arrived {
 /// what was used is settled.
 pub async fn pass(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
     let now = Now(SystemTime::now());
-    let id = RequestId::from_uuid(Uuid::now_v7());
+    let id = request_id(now);
     let mut journey = Journey::begin(core, id, &arrived.door, now);
     let snapshot = Arc::clone(&arrived.snapshot);
     let gateway = Arc::clone(&snapshot.lanes[arrived.lane].gateway);

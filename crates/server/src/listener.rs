@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::io::Watched;
+use crate::io::{Calls, Patience, Watched};
 use crate::service::Front;
 use crate::tls::TlsReload;
 
@@ -26,6 +26,8 @@ pub struct Caps {
     pub connections_max: usize,
     /// Most time for a request head.
     pub header_timeout: Duration,
+    /// Most time without a request.
+    pub idle_timeout: Duration,
     /// Most time for a TLS handshake.
     pub handshake_timeout: Duration,
     /// Most time a write may stall.
@@ -41,6 +43,7 @@ impl Default for Caps {
         Self {
             connections_max: 10_000,
             header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
             handshake_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(60),
             head_bytes_max: 64 << 10,
@@ -103,24 +106,26 @@ pub(crate) async fn accept(
 }
 
 async fn connection(stream: TcpStream, front: Arc<Front>, caps: Caps, tls: TlsReload, stop: watch::Receiver<bool>) {
-    let stream = Watched::new(stream, caps.write_timeout);
+    let calls = Calls::default();
+    let patience = Patience { head: caps.header_timeout, write: caps.write_timeout };
+    let stream = Watched::new(stream, patience, calls.clone());
     match tls.current() {
-        None => serve(stream, front, caps, stop).await,
+        None => serve(stream, front, calls, caps, stop).await,
         Some(config) => {
             let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
             if let Ok(Ok(stream)) = tokio::time::timeout(caps.handshake_timeout, handshake).await {
-                serve(stream, front, caps, stop).await;
+                serve(stream, front, calls, caps, stop).await;
             }
         }
     }
 }
 
-async fn serve<T>(stream: T, front: Arc<Front>, caps: Caps, mut stop: watch::Receiver<bool>)
+async fn serve<T>(stream: T, front: Arc<Front>, calls: Calls, caps: Caps, mut stop: watch::Receiver<bool>)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let builder = http(&caps);
-    let service = service_fn(move |request| Front::call(Arc::clone(&front), request));
+    let service = service_fn(move |request| Front::call(Arc::clone(&front), calls.begin(), request));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
@@ -135,7 +140,7 @@ fn http(caps: &Caps) -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(caps.header_timeout)
+        .header_read_timeout(caps.idle_timeout)
         .max_headers(100)
         .max_buf_size(caps.head_bytes_max)
         .half_close(false)

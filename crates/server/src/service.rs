@@ -16,6 +16,8 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tower::ServiceExt as _;
 
+use crate::io::OpenCall;
+
 /// The control plane as the data plane sees it: a router, and the runtime on which it runs.
 #[derive(Clone)]
 pub struct ControlPlane {
@@ -44,17 +46,52 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    pub(crate) async fn call(front: Arc<Self>, request: Request<Incoming>) -> Result<Response<GateBody>, Infallible> {
+    pub(crate) async fn call(
+        front: Arc<Self>,
+        open: OpenCall,
+        request: Request<Incoming>,
+    ) -> Result<Response<Answering>, Infallible> {
+        let answer = Self::answer(front, request).await;
+        Ok(answer.map(|body| Answering { body, _open: open }))
+    }
+
+    async fn answer(front: Arc<Self>, request: Request<Incoming>) -> Response<GateBody> {
         if let Some(core) = &front.core {
             let snapshot = front.shared.snapshot.load_full();
             if let Some((lane, door)) = snapshot.door(request.method(), request.uri().path()) {
-                return Ok(pass(Arc::clone(core), Arrived { snapshot, lane, door, request }).await);
+                return pass(Arc::clone(core), Arrived { snapshot, lane, door, request }).await;
             }
         }
         if front.serves == Serves::DataOnly && !matches!(request.uri().path(), "/healthz" | "/readyz") {
-            return Ok(plain(StatusCode::NOT_FOUND, "no such path here; the admin API has an address of its own\n"));
+            return plain(StatusCode::NOT_FOUND, "no such path here; the admin API has an address of its own\n");
         }
-        Ok(control(&front.control, request).await)
+        control(&front.control, request).await
+    }
+}
+
+/// An answer's body, which keeps its call open until it is handed over.
+pub(crate) struct Answering {
+    body: GateBody,
+    _open: OpenCall,
+}
+
+impl http_body::Body for Answering {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
     }
 }
 

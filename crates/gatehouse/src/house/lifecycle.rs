@@ -186,6 +186,7 @@ fn start_cores(
     let caps = Caps {
         connections_max: (config.server.connections_max as usize).div_ceil(cores.len()),
         header_timeout: config.server.header_timeout,
+        idle_timeout: config.server.idle_timeout,
         ..Caps::default()
     };
     let mut seed = CoreSeed {
