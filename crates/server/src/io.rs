@@ -127,7 +127,18 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let this = &mut *self;
+        match Pin::new(&mut this.inner).poll_read(context, buffer) {
+            Poll::Ready(read) => {
+                this.head.read(&buffer.filled()[before..], &this.calls);
+                Poll::Ready(read)
+            }
+            Poll::Pending if this.head.overdue(this.patience.head, &this.calls, context) => {
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the request's head did not arrive in time")))
+            }
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
