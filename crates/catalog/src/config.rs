@@ -91,6 +91,8 @@ pub struct Server {
     pub drain: Duration,
     /// Threads of the data plane; `None`: one per core.
     pub workers: Option<u16>,
+    /// Are answers of the Responses API kept here where the provider keeps none?
+    pub responses_store: bool,
 }
 
 /// One account at one provider. Which of the credentials a kind needs is for the gateway to say.

@@ -27,6 +27,8 @@ pub enum Code {
     UnknownModel,
     /// No such path or object.
     NotFound,
+    /// The response to be continued is not kept here, or not for this caller.
+    PreviousNotFound,
     /// The path exists, the method does not.
     MethodNotAllowed,
     /// A path of the contract that a later release serves.
@@ -80,6 +82,7 @@ impl Code {
         Self::NotAllowed,
         Self::UnknownModel,
         Self::NotFound,
+        Self::PreviousNotFound,
         Self::MethodNotAllowed,
         Self::NotYetServed,
         Self::RequestTimeout,
@@ -115,6 +118,7 @@ impl Code {
             Self::NotAllowed => "not_allowed",
             Self::UnknownModel => "unknown_model",
             Self::NotFound => "not_found",
+            Self::PreviousNotFound => "previous_response_not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::NotYetServed => "not_yet_served",
             Self::RequestTimeout => "request_timeout",
@@ -145,7 +149,7 @@ impl Code {
             Self::MissingKey | Self::UnknownKey | Self::ExpiredKey | Self::RevokedKey => 401,
             Self::BudgetExceeded => 402,
             Self::NotAllowed => 403,
-            Self::UnknownModel | Self::NotFound => 404,
+            Self::UnknownModel | Self::NotFound | Self::PreviousNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::BodyTooLarge => 413,

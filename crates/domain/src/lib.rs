@@ -23,7 +23,8 @@ pub use money::{Money, PicoPerToken};
 pub use outcome::{AttemptOutcome, AttemptStatus, CallOutcome};
 pub use principal::{KeyId, Principal, PrincipalKind};
 pub use seam::{
-    Availability, Blame, Call, End, Facts, Gateway, Head, Judgement, Metered, Now, Outbound, Relay, Reply, WriteContext,
+    Availability, Background, Blame, Call, End, Facts, Gateway, Head, Judgement, Keep, Kept, Metered, Now, Outbound,
+    Relay, Reply, Stage, WriteContext,
 };
 pub use secret::Secret;
 pub use standing::{Gauge, Standing};

@@ -1,8 +1,8 @@
 //! The seams at which the moving wing drives a gateway without knowing what it speaks.
 //!
 //! All of it is values in, values out. The pipeline owns the sockets, the clock and the order; a gateway owns the
-//! meaning. One call passes `Gateway::door` → `Gateway::read` → `Call::plan` → (`Call::write` → `Call::relay` or
-//! `Call::judge`)* → `Relay::finish`.
+//! meaning. One call passes `Gateway::door` → `Gateway::read` → (`Call::recalls` → `Call::recalled`)* → `Call::plan` →
+//! (`Call::write` → `Call::relay` or `Call::judge`)* → `Relay::finish`.
 //!
 //! The other two kinds of traffic were held against these seams on paper; ARCHITECTURE.md says how each will pass.
 
@@ -59,6 +59,34 @@ pub trait Call: Send + Sync {
     /// The most this call can cost, by the dearest target it may reach; `None` if any of them is unpriced or free of
     /// charge.
     fn ceiling(&self) -> Option<Money>;
+    /// The id of what the call needs next of that which the gateway keeps for this caller. Asked again after every
+    /// [`Call::recalled`], until `None`.
+    fn recalls(&self) -> Option<Arc<str>> {
+        None
+    }
+    /// Takes what was asked for, and says what shall become of it.
+    ///
+    /// # Errors
+    /// When there is no such thing, or nothing can be done with it.
+    fn recalled(&mut self, kept: Option<Kept>) -> Result<Option<Keep>, Fault> {
+        _ = kept;
+        Ok(None)
+    }
+    /// The call learns whether there is room to keep so many bytes. Asked once, before anything costs money.
+    ///
+    /// # Errors
+    /// When it makes no sense without.
+    fn room(&mut self, free: &dyn Fn(usize) -> bool) -> Result<(), Fault> {
+        _ = free;
+        Ok(())
+    }
+    /// What the caller is told right away and where the answer will be found, if the call runs on without its caller.
+    ///
+    /// # Errors
+    /// When the request cannot be read.
+    fn background(&mut self) -> Result<Option<Background>, Fault> {
+        Ok(None)
+    }
     /// The answer, if the gateway can give it without any upstream (listings, local counts).
     fn local(&mut self, allowed: &dyn Fn(&str) -> bool, now: Now) -> Option<Result<Reply, Fault>>;
     /// Targets in the order to try them, as indexes into the target table.
@@ -186,6 +214,11 @@ pub trait Relay: Send {
     /// # Errors
     /// `UpstreamBroken` when the bytes are not an answer. What was appended before the fault stays valid.
     fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault>;
+    /// What shall be kept of the answer fed so far. Asked after every `feed` and before its bytes leave, so that a caller
+    /// finds what it has been told of; said once.
+    fn keep(&mut self) -> Option<Keep> {
+        None
+    }
     /// The end: appends closing events, or the in-band error of the dialect, and says what was used. Called once.
     fn finish(&mut self, end: End<'_>, out: &mut Vec<Bytes>) -> Metered;
 }
@@ -225,4 +258,55 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// Body.
     pub body: Bytes,
+}
+
+/// Something a gateway keeps for one caller beyond a call: a stored response, a task. Opaque to the moving wing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The name its owner knows it by.
+    pub id: Arc<str>,
+    /// How far it is.
+    pub stage: Stage,
+    /// Unix milliseconds.
+    pub created_unix_ms: u64,
+    /// Unix milliseconds from which on it is gone.
+    pub expires_unix_ms: u64,
+    /// What was asked.
+    pub request: Bytes,
+    /// What was answered; with [`Stage::Elsewhere`], whatever leads there.
+    pub answer: Bytes,
+}
+
+/// How far something kept is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// A call makes it in the background.
+    Open,
+    /// It will not change any more.
+    Done,
+    /// The call that made it died with its process.
+    Lost,
+    /// A provider keeps it; here is only the way to it.
+    Elsewhere,
+}
+
+/// What shall become of something kept.
+#[derive(Clone, Debug)]
+pub enum Keep {
+    /// Keep it. What is already done is never replaced.
+    Put(Kept),
+    /// Delete it, and stop the call that makes it.
+    Forget(Arc<str>),
+    /// Stop the call that makes it, and keep this in its place; nothing happens if no call does.
+    Stop(Kept),
+}
+
+/// A call that runs on without its caller.
+pub struct Background {
+    /// What is found until the answer is there.
+    pub kept: Kept,
+    /// What the caller is told right away.
+    pub reply: Reply,
+    /// What is found if the call fails.
+    pub failed: Box<dyn FnOnce(&Fault) -> Kept + Send>,
 }

@@ -157,7 +157,11 @@ impl StreamBody {
 
     fn take(&mut self, chunk: Bytes) {
         self.idle.touch();
-        if let Err(fault) = self.relay.feed(chunk, &mut self.out) {
+        let fed = self.relay.feed(chunk, &mut self.out);
+        if let Some(keep) = self.relay.keep() {
+            self.journey.keep(keep);
+        }
+        if let Err(fault) = fed {
             self.finish(&End::Fault(&fault), AttemptStatus::Truncated);
         }
     }
@@ -168,6 +172,9 @@ impl StreamBody {
             return;
         }
         let metered = self.relay.finish(*end, &mut self.out);
+        if let Some(keep) = self.relay.keep() {
+            self.journey.keep(keep);
+        }
         if let Some(code) = metered.fault {
             self.journey.failed_in_band(code);
         }

@@ -7,7 +7,9 @@ use arc_swap::ArcSwap;
 use gatehouse_domain::{AttemptOutcome, Code, Fault, Money};
 use gatehouse_store::journal::{Intent, JournalWriter};
 use gatehouse_upstream::Pool;
+use tokio::sync::watch;
 
+use crate::keeper::Keeper;
 use crate::outbox::Outbox;
 use crate::snapshot::Snapshot;
 
@@ -44,7 +46,10 @@ pub struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: Pool,
     pub(crate) outbox: Arc<Outbox>,
+    pub(crate) keeper: Arc<Keeper>,
     journal: Mutex<JournalWriter>,
+    /// Calls of this core that run without their callers.
+    detached: watch::Sender<usize>,
 }
 
 /// What a core is made of.
@@ -57,19 +62,34 @@ pub struct CoreParts {
     pub journal: JournalWriter,
     /// Where call outcomes go.
     pub outbox: Arc<Outbox>,
+    /// Where things are kept for callers; one for all cores.
+    pub keeper: Arc<Keeper>,
 }
 
 impl Core {
     /// Puts a core together.
     #[must_use]
     pub fn new(parts: CoreParts) -> Self {
-        Self { shared: parts.shared, pool: parts.pool, outbox: parts.outbox, journal: Mutex::new(parts.journal) }
+        let CoreParts { shared, pool, journal, outbox, keeper } = parts;
+        Self { shared, pool, outbox, keeper, journal: Mutex::new(journal), detached: watch::Sender::new(0) }
     }
 
     /// This core's upstream connections.
     #[must_use]
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Counts a call that runs without its caller, until it is dropped.
+    pub(crate) fn detached(self: &Arc<Self>) -> Detached {
+        self.detached.send_modify(|calls| *calls += 1);
+        Detached(Arc::clone(self))
+    }
+
+    /// Waits until no call runs without its caller.
+    pub async fn undetached(&self) {
+        // The sender lives in here, so that waiting cannot fail.
+        drop(self.detached.subscribe().wait_for(|calls| *calls == 0).await);
     }
 
     /// Writes down that an attempt is about to cost money: at most `ceiling`, if there is a price at all.
@@ -109,5 +129,14 @@ impl Core {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         let settled = journal.settle(attempt);
         debug_assert!(settled.is_ok(), "every settle has its intent, on the same core: {settled:?}");
+    }
+}
+
+/// A call that runs without its caller.
+pub(crate) struct Detached(Arc<Core>);
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        self.0.detached.send_modify(|calls| *calls -= 1);
     }
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use gatehouse_domain::{
-    AttemptOutcome, AttemptStatus, CallOutcome, Code, Door, Fault, Metered, Money, Now, Principal, RequestId, Standing,
-    Target, TraceParent, Usage,
+    AttemptOutcome, AttemptStatus, CallOutcome, Code, Door, Fault, Keep, Metered, Money, Now, Principal, RequestId,
+    Standing, Target, TraceParent, Usage,
 };
 use gatehouse_policy::Reservation;
 use gatehouse_upstream::{Health, Verdict};
@@ -143,6 +143,11 @@ impl Journey {
         self.outcome.attempts.push(attempt.outcome);
     }
 
+    /// Keeps something for this caller, before it is told of it.
+    pub(crate) fn keep(&self, keep: Keep) {
+        self.core.keeper.take(&self.outcome.key, keep);
+    }
+
     /// What all attempts cost so far.
     pub(crate) fn cost(&self) -> Money {
         self.outcome.attempts.iter().map(|attempt| attempt.cost).sum()
@@ -175,7 +180,7 @@ impl Journey {
 
 impl Drop for Journey {
     fn drop(&mut self) {
-        // Only a client that left leaves an attempt open here.
+        // Only a client that left, or one that stopped its call, leaves an attempt open here.
         self.close(AttemptStatus::Cancelled, Verdict::Silent, &Metered::default(), None);
         self.settle_reservation();
         if self.outcome.status == 0 {

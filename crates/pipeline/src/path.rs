@@ -2,14 +2,14 @@
 //! compile.
 //!
 //! ```text
-//! Arrived ─ authenticate ─▶ Known ─ read ─▶ Read ─ admit ─▶ Admitted ─ route ─▶ Routed ─ send ─▶ answer
+//! Arrived ─ authenticate ─▶ Known ─ read ─▶ Read ─ recall ─▶ Recalled ─ admit ─▶ Admitted ─ route ─▶ Routed ─ send ─▶ answer
 //! ```
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use gatehouse_domain::{Code, Door, Fault, Now, Request, RequestId};
+use gatehouse_domain::{Background, Code, Door, Fault, Now, Request, RequestId};
 use http::Response;
 use hyper::body::Incoming;
 
@@ -18,7 +18,8 @@ use crate::core::Core;
 use crate::ids::request_id;
 use crate::journey::Journey;
 use crate::snapshot::Snapshot;
-use crate::stages::{admit, authenticate, read, respond, route, send};
+use crate::stages::admit::Admitted;
+use crate::stages::{admit, authenticate, background, read, recall, respond, route, send};
 
 /// A request whose head has been read and whose path belongs to a gateway.
 pub struct Arrived {
@@ -44,7 +45,8 @@ pub async fn pass(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
     let walked = walk(&mut journey, arrived, now).await;
     let standing = journey.standing;
     let mut response = match walked {
-        Ok(answer) => respond::answer(journey, answer),
+        Ok(Passed::Answer(answer)) => respond::answer(journey, *answer),
+        Ok(Passed::On(admitted, background)) => background::detach(journey, *admitted, background),
         Err(fault) => respond::refusal(journey, gateway.refuse(&door, &fault), &fault),
     };
     if let Some(standing) = standing {
@@ -53,16 +55,28 @@ pub async fn pass(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
     response
 }
 
-async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<respond::Answer, Fault> {
+/// How far a call comes while its caller waits.
+enum Passed {
+    /// To its answer.
+    Answer(Box<respond::Answer>),
+    /// To where it runs on without its caller.
+    On(Box<Admitted>, Background),
+}
+
+async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Passed, Fault> {
     refuse_when_overloaded(journey, &arrived)?;
     let known = authenticate::authenticate(journey, arrived, now)?;
-    let mut called = read::read(journey, known, now).await?;
-    if let Some(reply) = read::answer_locally(&mut called, now) {
-        return Ok(respond::Answer::local(reply?));
+    let called = read::read(journey, known, now).await?;
+    let mut recalled = recall::recall(journey, called, now).await?;
+    if let Some(reply) = read::answer_locally(&mut recalled.read, now) {
+        return Ok(Passed::Answer(Box::new(respond::Answer::local(reply?))));
     }
-    let admitted = admit::admit(journey, called, now)?;
+    let mut admitted = admit::admit(journey, recalled, now)?;
+    if let Some(background) = admitted.read.call.background()? {
+        return Ok(Passed::On(Box::new(admitted), background));
+    }
     let routed = route::route(journey, admitted, now)?;
-    send::send(journey, routed).await
+    send::send(journey, routed).await.map(|answer| Passed::Answer(Box::new(answer)))
 }
 
 fn refuse_when_overloaded(journey: &Journey, arrived: &Arrived) -> Result<(), Fault> {

@@ -133,8 +133,11 @@ fn run(seed: &CoreSeed, core: Option<Arc<Core>>, listener: std::net::TcpListener
                 return;
             }
         };
-        let sweeper = core.map(|core| tokio::spawn(sweep(core)));
+        let sweeper = core.clone().map(|core| tokio::spawn(sweep(core)));
         accept(listener, Arc::new(front), seed.caps, seed.tls.clone(), stop).await;
+        if let Some(core) = core {
+            core.undetached().await;
+        }
         if let Some(sweeper) = sweeper {
             sweeper.abort();
         }

@@ -30,6 +30,6 @@ pub use secret_file::Pepper;
 pub use shipper::{Drained, Recovery, Shipper, ShipperConfig, ShipperStats};
 pub use tables::keys::{KeyRecord, NewKey};
 pub use tables::ledger::LedgerEntry;
-pub use tables::responses::StoredResponse;
+pub use tables::responses::{ResponseChange, StoredResponse};
 pub use tables::spending::{Payer, PayerSpent, Spent};
 pub use tables::usage::{UnknownDimension, UsageDimension, UsageQuery, UsageRow};

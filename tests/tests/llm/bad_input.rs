@@ -250,7 +250,8 @@ fn a_provider_without_a_key_is_refused_before_anyone_calls_it() {
 each_dialect!(a_provider_without_a_key_is_named_as_the_gateways_own_fault, |dialect: Dialect| {
     let upstream = Upstream::start();
     upstream.reply(Reply::error(401, "missing x-api-key header"));
-    let bare: Value = json!({"kind": "anthropic-compatible", "base_url": upstream.url(), "api_key": "${NO_SUCH_KEY:-}"});
+    let bare: Value =
+        json!({"kind": "anthropic-compatible", "base_url": upstream.url(), "api_key": "${NO_SUCH_KEY:-}"});
     let gate = House::new().set("/providers/bare", bare).model("fast", &["bare/upstream-model"]).start();
     let message = gate.client().ask(dialect, "fast", "Hello?").refused(dialect, 502);
     assert!(message.contains("bare") || message.to_lowercase().contains("credential"), "{message}");

@@ -13,4 +13,5 @@ mod money;
 mod operations;
 mod relay;
 mod reload;
+mod responses;
 mod translate;

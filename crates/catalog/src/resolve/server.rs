@@ -160,6 +160,7 @@ pub(super) fn caps(written: &written::Server, check: &mut Check) -> Option<Serve
         in_flight_max: written.in_flight_max,
         drain: drain?,
         workers: written.workers,
+        responses_store: written.responses_store,
     })
 }
 

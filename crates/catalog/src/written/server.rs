@@ -63,6 +63,8 @@ pub struct Server {
     pub drain_secs: f64,
     /// Threads of the data plane. Without it: one per core.
     pub workers: Option<u16>,
+    /// Are answers of the Responses API kept here for 30 days where the provider keeps none?
+    pub responses_store: bool,
 }
 
 impl Default for Server {
@@ -76,6 +78,7 @@ impl Default for Server {
             in_flight_max: 5_000,
             drain_secs: 30.0,
             workers: None,
+            responses_store: true,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use gatehouse_catalog::Config;
 use gatehouse_domain::Secret;
 use gatehouse_pipeline::outbox::{Outbox, SWAP_EVERY};
-use gatehouse_pipeline::{Core, CoreParts, Shared};
+use gatehouse_pipeline::{Core, CoreParts, Keeper, Shared};
 use gatehouse_server::control::{Control, Operations as _};
 use gatehouse_server::{Caps, ControlPlane, CoreSeed, Cores, Drained, Serves, TlsFiles, TlsReload, admin};
 use gatehouse_store::journal::JournalWriter;
@@ -93,9 +93,10 @@ where
     let shared = put_in_force(&house, started).await?;
     let certificates = TlsReload::default();
     load_certificates(&certificates, &config)?;
-    let cores = start_cores(&house, &config, &shared, &certificates, cores(&shared, &tls, writers, &outboxes))?;
+    let cores = start_cores(&house, &config, &shared, &certificates, cores(&house, &shared, &tls, writers, &outboxes))?;
     let (stop, stopping) = watch::channel(false);
     let shipping = tokio::spawn(ship(shipper, stopping.clone()));
+    let keeping = tokio::spawn(keep(Arc::clone(&house.keeper), stopping.clone()));
     let telemetry = tokio::spawn(consume(Arc::clone(&house), consumer, outboxes, stopping));
     tokio::spawn(tokens::keep_fresh(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(watch_keys(Arc::clone(&house)));
@@ -112,6 +113,7 @@ where
     drop(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
     drain(cores, &shared, config.server.drain).await;
     stop.send_replace(true);
+    drop(tokio::time::timeout(FLUSH, keeping).await);
     drop(tokio::time::timeout(FLUSH, telemetry).await);
     drop(tokio::time::timeout(FLUSH * 2, shipping).await);
     house.store.close().await;
@@ -157,10 +159,17 @@ fn load_certificates(certificates: &TlsReload, config: &Config) -> Result<(), Fa
 }
 
 /// One core's state for each journal writer.
-fn cores(shared: &Arc<Shared>, tls: &Tls, writers: Vec<JournalWriter>, outboxes: &[Arc<Outbox>]) -> Vec<Arc<Core>> {
+fn cores(
+    house: &House,
+    shared: &Arc<Shared>,
+    tls: &Tls,
+    writers: Vec<JournalWriter>,
+    outboxes: &[Arc<Outbox>],
+) -> Vec<Arc<Core>> {
     let core = |(journal, outbox): (JournalWriter, &Arc<Outbox>)| {
         let pool = Pool::new(Arc::clone(tls), PoolLimits::default());
-        Arc::new(Core::new(CoreParts { shared: Arc::clone(shared), pool, journal, outbox: Arc::clone(outbox) }))
+        let (shared, outbox, keeper) = (Arc::clone(shared), Arc::clone(outbox), Arc::clone(&house.keeper));
+        Arc::new(Core::new(CoreParts { shared, pool, journal, outbox, keeper }))
     };
     writers.into_iter().zip(outboxes).map(core).collect()
 }
@@ -218,6 +227,14 @@ async fn ship(mut shipper: Shipper, mut stopping: watch::Receiver<bool>) {
             complete = drained.complete,
             "usage is left in the journal; the next start ships it"
         );
+    }
+}
+
+/// Writes what gateways keep for their callers, and deletes what has expired, until told to stop.
+async fn keep(keeper: Arc<Keeper>, stopping: watch::Receiver<bool>) {
+    tokio::select! {
+        () = keeper.write_behind(stopping) => {}
+        () = keeper.purge() => {}
     }
 }
 

@@ -19,7 +19,7 @@ use gatehouse_catalog::Loaded;
 use gatehouse_domain::{Gateway, Now, TokenGrant};
 use gatehouse_llm_gateway::gateway::{BlueprintProblem, LlmGateway};
 use gatehouse_pipeline::outbox::Outbox;
-use gatehouse_pipeline::{Lane, Shared, Snapshot, Token};
+use gatehouse_pipeline::{Keeper, Lane, Shared, Snapshot, Token};
 use gatehouse_policy::{Measure, Meters};
 use gatehouse_server::control::ConfigProblem;
 use gatehouse_store::journal::Journal;
@@ -36,6 +36,7 @@ use wiring::KeyRoom;
 /// Everything that lives as long as the process.
 pub(crate) struct House {
     store: Store,
+    keeper: Arc<Keeper>,
     pepper: Pepper,
     journal: Journal,
     shipped: Arc<ShipperStats>,

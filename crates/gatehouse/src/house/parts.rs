@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use gatehouse_catalog::{Config, LogFormat as WrittenFormat};
+use gatehouse_pipeline::Keeper;
 use gatehouse_pipeline::outbox::Outbox;
 use gatehouse_policy::Meters;
 use gatehouse_store::journal::{Journal, JournalConfig, JournalWriter};
@@ -53,6 +54,7 @@ fn house(
     outboxes: Vec<Arc<Outbox>>,
 ) -> Arc<House> {
     Arc::new(House {
+        keeper: Arc::new(Keeper::new(store.clone(), tokio::runtime::Handle::current())),
         store,
         pepper,
         journal,

@@ -33,6 +33,7 @@ pub(crate) fn blueprint(config: &Config, demo: &str) -> Blueprint {
         models: models.collect(),
         catalogue: catalogue(config),
         built_unix_secs: Now(SystemTime::now()).unix_secs(),
+        keeps_responses: config.server.responses_store,
     }
 }
 

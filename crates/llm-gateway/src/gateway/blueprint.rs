@@ -26,6 +26,8 @@ pub struct Blueprint {
     pub catalogue: Catalogue,
     /// Unix seconds at which the gateway was built: `created` of models in listings.
     pub built_unix_secs: u64,
+    /// Are answers of the Responses API kept here where the provider keeps none?
+    pub keeps_responses: bool,
 }
 
 /// One provider as configured.
@@ -136,6 +138,7 @@ pub(crate) struct Built {
     pub(crate) names: Vec<Arc<str>>,
     pub(crate) catalogue: Catalogue,
     pub(crate) built_unix_secs: u64,
+    pub(crate) keeps_responses: bool,
 }
 
 pub(crate) fn build(blueprint: Blueprint) -> Result<Built, Vec<BlueprintProblem>> {
@@ -168,6 +171,7 @@ pub(crate) fn build(blueprint: Blueprint) -> Result<Built, Vec<BlueprintProblem>
         names: Vec::new(),
         catalogue: blueprint.catalogue,
         built_unix_secs: blueprint.built_unix_secs,
+        keeps_responses: blueprint.keeps_responses,
     };
     let specs: Vec<ModelSpec> = blueprint.models.iter().map(|plan| built.spec(plan, &accounts)).collect();
     // Models whose provider is broken would only be reported twice.

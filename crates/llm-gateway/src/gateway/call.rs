@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{
-    Action, Blame, Call, Code, Fault, Head, Judgement, Metered, Money, Need, Now, Outbound, Relay, Reply, Request,
-    Target, Usage, WriteContext,
+    Action, Background, Blame, Call, Code, Fault, Head, Judgement, Keep, Kept, Metered, Money, Need, Now, Outbound,
+    Relay, Reply, Request, Target, Usage, WriteContext,
 };
 
 use super::blueprint::{Built, Facts};
 use super::doors::Entrance;
-use super::forward::{ForwardStream, ForwardWhole, JsonArray};
+use super::forward::{ForwardStream, ForwardWhole, JsonArray, Named, Pointer};
+use super::memory::{Memory, Shelf};
 use super::peek::Peek;
 use super::translate::{ToolNames, TranslateStream, TranslateWhole};
 use super::whole_events::{Framing, WholeEvents};
@@ -35,6 +36,8 @@ pub(crate) struct ChatCall {
     route: Option<Arc<str>>,
     ask: Option<Arc<Ask>>,
     dropped: Vec<String>,
+    /// Responses only: what is kept for the caller.
+    memory: Option<Box<Memory>>,
     /// The facts of the target written for last.
     current: Option<Facts>,
     /// The dialect written in last.
@@ -64,6 +67,8 @@ impl ChatCall {
         };
         let strict = request.headers.get("x-gatehouse-strict").is_some_and(|value| value == "true");
         let (entry, matched) = found.map_or((None, None), |(entry, matched)| (Some(entry), matched));
+        let memory =
+            if own == DialectName::OpenAiResponses { Some(Box::new(Memory::new(entrance, &peek)?)) } else { None };
         Ok(Self {
             built,
             request,
@@ -78,6 +83,7 @@ impl ChatCall {
             route: None,
             ask: None,
             dropped: Vec::new(),
+            memory,
             current: None,
             spoken: own,
         })
@@ -95,7 +101,10 @@ impl ChatCall {
         if let Some(ask) = &self.ask {
             return Ok(Arc::clone(ask));
         }
-        let mut ask = (self.dialect.read_ask)(&self.request.body)?;
+        let mut ask = match &mut self.memory {
+            Some(memory) if memory.rewrites() => memory.ask(&self.request.body)?,
+            _ => (self.dialect.read_ask)(&self.request.body)?,
+        };
         ask.model = self.need.resource.to_string();
         ask.stream = self.need.stream;
         let ask = Arc::new(ask);
@@ -144,7 +153,10 @@ impl ChatCall {
 
     /// Another dialect: by way of the superset form.
     fn translate(&mut self, facts: &Facts, to: DialectName) -> Result<Bytes, Fault> {
-        let ask = self.ask()?;
+        let mut ask = self.ask()?;
+        // Nobody else holds it, so that nothing is copied; but for a call in the background, whose caller was told of it.
+        self.ask = None;
+        let background = self.memory.as_ref().and_then(|memory| memory.hand_over(Arc::make_mut(&mut ask), to));
         let speaker = Speaker {
             model: &facts.target.model,
             stream: self.need.stream,
@@ -154,10 +166,19 @@ impl ChatCall {
             quirks: facts.quirks(to),
         };
         let mut dropped = Dropped::default();
-        let body = (dialects::of(to).write_ask)(&ask, &speaker, &mut dropped)?;
+        let body = (dialects::of(to).write_ask)(&ask, &speaker, &mut dropped);
+        let unkept = self.memory.as_ref().is_some_and(|memory| memory.unkept(to));
+        dropped.note_if(unkept && self.peek.store == Some(true), "store");
+        if let Some(memory) = &self.memory {
+            memory.take_back(Arc::make_mut(&mut ask), background, to);
+        }
+        self.ask = Some(ask);
+        let body = body?;
         if self.strict && !dropped.is_empty() {
             return Err(refuse::not_translatable(&dropped, &facts.target.provider));
         }
+        // By default everything is to be kept, and a strict client that did not ask for it is not refused for it.
+        dropped.note_if(unkept, "store");
         self.dropped = dropped.names().to_vec();
         Ok(body.into())
     }
@@ -174,6 +195,50 @@ impl ChatCall {
             issuer: facts.issuer,
             input_estimate: self.need.input_tokens,
         }
+    }
+
+    /// Where the answer of the target written for last is kept here, if it is.
+    fn shelf(&self) -> Option<Shelf> {
+        let memory = self.memory.as_ref()?;
+        let here = memory.room && (self.spoken != self.own || memory.background);
+        here.then(|| self.own_shelf())
+    }
+
+    fn own_shelf(&self) -> Shelf {
+        let id = format!("resp_{}", self.request.id).into();
+        Shelf { id, now: self.request.now, request: self.request.body.clone() }
+    }
+
+    /// What is needed to remember that the provider written to last keeps the answer, if it does.
+    fn pointer(&self, facts: &Facts) -> Option<Pointer> {
+        self.memory.as_ref().filter(|memory| memory.wanted)?;
+        Some(Pointer { provider: Arc::clone(&facts.target.provider), now: self.request.now })
+    }
+
+    /// Is the request of the target written for last the client's own bytes?
+    fn rewrites(&self) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.rewrites())
+    }
+
+    /// Only the provider that keeps the conversation can continue it.
+    fn bind(&self, order: Vec<usize>) -> Result<Vec<usize>, Fault> {
+        let Some(provider) = self.memory.as_ref().and_then(|memory| memory.bound_to()) else { return Ok(order) };
+        let keeps = |index: &usize| {
+            let facts = self.built.facts(*index, self.matched.as_deref());
+            facts.is_some_and(|facts| {
+                *facts.target.provider == *provider
+                    && facts.provider.kind.speaks(self.own, &facts.target.model).is_some()
+            })
+        };
+        let order: Vec<usize> = order.into_iter().filter(keeps).collect();
+        if order.is_empty() {
+            let message = format!(
+                "the response to be continued is kept by the provider `{provider}`, which the model `{}` does not reach right now; name a model of that provider",
+                self.need.resource
+            );
+            return Err(Fault::new(Code::InvalidRequest, message).at("previous_response_id"));
+        }
+        Ok(order)
     }
 
     /// Gemini clients that do not ask for events get a JSON array (`alt=sse` is the query's).
@@ -197,6 +262,32 @@ impl Call for ChatCall {
         self.built.entries[self.entry?].targets().filter_map(dearest).max()
     }
 
+    fn recalls(&self) -> Option<Arc<str>> {
+        self.memory.as_ref()?.recalls()
+    }
+
+    fn recalled(&mut self, kept: Option<Kept>) -> Result<Option<Keep>, Fault> {
+        if let Some(memory) = &mut self.memory {
+            let before = memory.tokens();
+            memory.recalled(kept)?;
+            self.need.input_tokens += memory.tokens() - before;
+        }
+        Ok(None)
+    }
+
+    fn room(&mut self, free: &dyn Fn(usize) -> bool) -> Result<(), Fault> {
+        let Some(memory) = &mut self.memory else { return Ok(()) };
+        memory.room(&self.request.body, self.built.keeps_responses, free)
+    }
+
+    fn background(&mut self) -> Result<Option<Background>, Fault> {
+        if !self.memory.as_ref().is_some_and(|memory| memory.background) {
+            return Ok(None);
+        }
+        let ask = self.ask()?;
+        Ok(Some(self.own_shelf().background(ask)))
+    }
+
     fn local(&mut self, allowed: &dyn Fn(&str) -> bool, _: Now) -> Option<Result<Reply, Fault>> {
         let counted_here = self.entrance == Entrance::CountTokens
             && allowed(&self.need.resource)
@@ -210,7 +301,7 @@ impl Call for ChatCall {
         let route = &self.built.entries[entry].route;
         let plan = gatehouse_llm_router::plan(route, facts)?;
         self.route = Some(plan.route(route).into());
-        Ok(plan.order)
+        self.bind(plan.order)
     }
 
     fn target(&self, index: usize) -> Option<Arc<Target>> {
@@ -230,7 +321,8 @@ impl Call for ChatCall {
             )
         })?;
         let spoken = self.spoken;
-        let body = if spoken == self.own { self.forward(&facts) } else { self.translate(&facts, spoken)? };
+        let body =
+            if spoken == self.own && !self.rewrites() { self.forward(&facts) } else { self.translate(&facts, spoken)? };
         let ask = providers::Ask {
             model: &facts.target.model,
             dialect: spoken,
@@ -246,13 +338,16 @@ impl Call for ChatCall {
         let Some(facts) = self.current.clone() else { return Box::new(refuse::Broken) };
         let from = dialects::of(self.spoken);
         let input_estimate = self.need.input_tokens;
-        match (self.spoken == self.own, self.need.stream) {
+        let shelf = self.shelf();
+        match (self.spoken == self.own && shelf.is_none(), self.need.stream) {
             (true, false) => {
                 let count = if self.entrance == Entrance::CountTokens { local::any_json } else { from.count };
-                Box::new(ForwardWhole { count, input_estimate, counted: dialects::Counted::default() })
+                let (counted, pointer) = (dialects::Counted::default(), self.pointer(&facts));
+                Box::new(ForwardWhole { count, input_estimate, counted, pointer, keep: None })
             }
             (true, true) => {
                 let framing = if self.own == DialectName::Bedrock { Framing::Frames } else { Framing::Lines };
+                let named = self.pointer(&facts).map(|pointer| Named { pointer, begun: bytes::BytesMut::new() });
                 Box::new(ForwardStream {
                     dialect: from,
                     tally: (from.tally)(),
@@ -260,18 +355,22 @@ impl Call for ChatCall {
                     events: WholeEvents::new(framing),
                     strips_usage: self.injects_usage(&facts),
                     array: self.wants_array().then(JsonArray::default),
+                    named,
                 })
             }
             (false, stream) => {
                 let tool_names = if self.spoken == DialectName::Bedrock { ToolNames::Bedrock } else { ToolNames::Same };
                 let listener = self.listener(&facts, now);
                 if !stream {
+                    let metered = Metered::default();
                     return Box::new(TranslateWhole {
                         from,
                         to: self.dialect,
                         listener,
                         tool_names,
-                        metered: Metered::default(),
+                        metered,
+                        shelf,
+                        keep: None,
                     });
                 }
                 let (encoder, stream_type) = if self.wants_array() {
@@ -279,7 +378,7 @@ impl Call for ChatCall {
                 } else {
                     ((self.dialect.encoder)(&listener), self.dialect.stream_type)
                 };
-                Box::new(TranslateStream::new(from, encoder, stream_type, listener, tool_names))
+                Box::new(TranslateStream::new(from, encoder, stream_type, listener, tool_names).kept(shelf))
             }
         }
     }
@@ -287,7 +386,9 @@ impl Call for ChatCall {
     fn judge(&self, target: &Target, head: &Head, body: &[u8]) -> Judgement {
         let said = (dialects::of(self.spoken).read_error)(head.status.as_u16(), body);
         let (fault, blame) = providers::judge(&target.origin, head, body, &said, self.request.now);
-        let same = self.spoken == self.own && blame == Blame::Caller;
+        // A call in the background has nobody to pass it on to.
+        let waits = self.memory.as_ref().is_none_or(|memory| !memory.background);
+        let same = waits && self.spoken == self.own && blame == Blame::Caller;
         let verbatim = (same && body.first() == Some(&b'{')).then(|| Bytes::copy_from_slice(body));
         Judgement { fault, blame, verbatim }
     }

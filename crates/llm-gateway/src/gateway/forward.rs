@@ -1,12 +1,14 @@
 //! Answers whose dialect is the caller's own: forwarded byte for byte and counted on the way.
 
-use bytes::Bytes;
-use gatehouse_domain::{Code, End, Fault, Metered, Relay, Usage};
+use bytes::{Bytes, BytesMut};
+use gatehouse_domain::{Code, End, Fault, Keep, Metered, Now, Relay, Usage};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memmem;
 
+use super::memory;
 use super::whole_events::WholeEvents;
+use crate::dialects::openai_responses::state;
 use crate::dialects::{Counted, Dialect, Listener, Tally};
 use crate::form::Event;
 use crate::sse::Frames;
@@ -46,11 +48,27 @@ pub(crate) fn forwarded_headers(upstream: &HeaderMap, usual_type: &'static str) 
     headers
 }
 
+/// What is needed to remember which provider keeps an answer.
+pub(crate) struct Pointer {
+    pub(crate) provider: std::sync::Arc<str>,
+    pub(crate) now: Now,
+}
+
+impl Pointer {
+    fn to(&self, id: String) -> Keep {
+        memory::pointer(id, &self.provider, self.now)
+    }
+}
+
 /// A whole answer, forwarded.
 pub(crate) struct ForwardWhole {
     pub(crate) count: fn(&[u8]) -> Option<Counted>,
     pub(crate) input_estimate: u64,
     pub(crate) counted: Counted,
+    /// The provider keeps the answer: where it can be found is remembered.
+    pub(crate) pointer: Option<Pointer>,
+    /// What to do with what is kept, once the answer is there.
+    pub(crate) keep: Option<Keep>,
 }
 
 impl Relay for ForwardWhole {
@@ -70,8 +88,15 @@ impl Relay for ForwardWhole {
             )
         })?;
         self.counted.complete = true;
+        if let Some(pointer) = &self.pointer {
+            self.keep = state::id_of(&bytes).map(|id| pointer.to(id));
+        }
         out.push(bytes);
         Ok(())
+    }
+
+    fn keep(&mut self) -> Option<Keep> {
+        self.keep.take()
     }
 
     fn finish(&mut self, _: End<'_>, _: &mut Vec<Bytes>) -> Metered {
@@ -89,6 +114,19 @@ pub(crate) struct ForwardStream {
     pub(crate) strips_usage: bool,
     /// The client reads one JSON array where the provider sends events.
     pub(crate) array: Option<JsonArray>,
+    /// The provider keeps the answer: where it can be found is remembered as soon as its id has come.
+    pub(crate) named: Option<Named>,
+}
+
+/// Looks for the id in a stream of the Responses API.
+pub(crate) struct Named {
+    pub(crate) pointer: Pointer,
+    pub(crate) begun: BytesMut,
+}
+
+impl Named {
+    /// An id that has not come by then will not come.
+    const BEGUN_MAX: usize = 64 << 10;
 }
 
 impl ForwardStream {
@@ -118,8 +156,20 @@ impl Relay for ForwardStream {
 
     fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault> {
         self.tally.feed(&bytes);
+        if let Some(named) = &mut self.named {
+            named.begun.extend_from_slice(&bytes[..bytes.len().min(Named::BEGUN_MAX)]);
+        }
         let whole = self.events.feed(bytes)?;
         self.pass(whole, out)
+    }
+
+    fn keep(&mut self) -> Option<Keep> {
+        let named = self.named.as_ref()?;
+        let found = state::id_of_stream(&named.begun).map(|id| named.pointer.to(id));
+        if found.is_some() || named.begun.len() >= Named::BEGUN_MAX {
+            self.named = None;
+        }
+        found
     }
 
     fn finish(&mut self, end: End<'_>, out: &mut Vec<Bytes>) -> Metered {
@@ -172,7 +222,8 @@ fn pass_without_usage(events: &Bytes, out: &mut Vec<Bytes>) {
     let mut kept_from = 0;
     let mut at = 0;
     while at < events.len() {
-        let end = memmem::find(&events[at..], b"\n\n").or_else(|| memmem::find(&events[at..], b"\r\n\r\n").map(|found| found + 2));
+        let end = memmem::find(&events[at..], b"\n\n")
+            .or_else(|| memmem::find(&events[at..], b"\r\n\r\n").map(|found| found + 2));
         let end = end.map_or(events.len(), |found| at + found + 2);
         if is_usage_chunk(&events[at..end]) {
             if at > kept_from {

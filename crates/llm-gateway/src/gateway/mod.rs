@@ -6,15 +6,19 @@ mod doors;
 mod embed;
 mod forward;
 mod local;
+mod memory;
 mod peek;
 mod refuse;
 mod standing;
+mod stored;
 mod translate;
 mod whole_events;
 
 use std::sync::Arc;
 
-use gatehouse_domain::{Call, Code, Door, Fault, Gateway, Now, Principal, Reply, Request, Standing, Target, TokenGrant};
+use gatehouse_domain::{
+    Call, Code, Door, Fault, Gateway, Now, Principal, Reply, Request, Standing, Target, TokenGrant,
+};
 use http::{HeaderMap, Method};
 
 pub use blueprint::{Blueprint, BlueprintProblem, ModelPlan, ProviderPlan, TargetPlan};
@@ -54,7 +58,7 @@ impl Gateway for LlmGateway {
             Entrance::Embed => Ok(Box::new(embed::EmbedCall::new(built, request, own)?)),
             Entrance::Models | Entrance::Model => Ok(Box::new(local::Listing::new(built, request, entrance, own))),
             Entrance::StoredRead | Entrance::StoredDelete | Entrance::StoredCancel | Entrance::StoredInput => {
-                Err(not_kept())
+                Ok(Box::new(stored::StoredCall::new(built, request, entrance)?))
             }
             Entrance::NotYet => Err(Fault::new(
                 Code::NotYetServed,
@@ -93,11 +97,4 @@ impl Gateway for LlmGateway {
 
 fn dialect(door: &Door) -> DialectName {
     DialectName::parse(door.dialect).unwrap_or(DialectName::OpenAiChat)
-}
-
-fn not_kept() -> Fault {
-    Fault::new(
-        Code::NotFound,
-        "there is no stored response of that id; it was never stored, was deleted, or has expired",
-    )
 }

@@ -32,7 +32,8 @@ pub(crate) fn not_translatable(dropped: &Dropped, provider: &str) -> Fault {
 }
 
 pub(crate) fn no_model() -> Fault {
-    Fault::new(Code::InvalidRequest, "`model` is missing or empty; GET /v1/models lists those this key may use").at("model")
+    Fault::new(Code::InvalidRequest, "`model` is missing or empty; GET /v1/models lists those this key may use")
+        .at("model")
 }
 
 pub(crate) fn defect() -> Fault {

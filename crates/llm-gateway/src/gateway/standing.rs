@@ -10,17 +10,23 @@ use crate::providers::DialectName;
 /// Names of the headers for one measure: limit, remaining, reset.
 type Names = [&'static str; 3];
 
-const OPENAI_REQUESTS: Names = ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
+const OPENAI_REQUESTS: Names =
+    ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
 const OPENAI_TOKENS: Names = ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"];
-const ANTHROPIC_REQUESTS: Names =
-    ["anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"];
+const ANTHROPIC_REQUESTS: Names = [
+    "anthropic-ratelimit-requests-limit",
+    "anthropic-ratelimit-requests-remaining",
+    "anthropic-ratelimit-requests-reset",
+];
 const ANTHROPIC_TOKENS: Names =
     ["anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"];
 
 /// Adds the headers. A payer without limits has none.
 pub(super) fn tell(dialect: DialectName, standing: &Standing, now: Now, headers: &mut HeaderMap) {
     let (requests, tokens, reset): (_, _, fn(u64, Now) -> String) = match dialect {
-        DialectName::OpenAiChat | DialectName::OpenAiResponses => (OPENAI_REQUESTS, OPENAI_TOKENS, |secs, _| span(secs)),
+        DialectName::OpenAiChat | DialectName::OpenAiResponses => {
+            (OPENAI_REQUESTS, OPENAI_TOKENS, |secs, _| span(secs))
+        }
         DialectName::Anthropic => (ANTHROPIC_REQUESTS, ANTHROPIC_TOKENS, moment),
         _ => return,
     };

@@ -1,11 +1,13 @@
 //! Answers in another dialect than the caller's: read into the superset form and written out of it.
 
 use bytes::Bytes;
-use gatehouse_domain::{Code, End, Fault, Metered, Relay, Usage};
+use gatehouse_domain::{Code, End, Fault, Keep, Metered, Relay, Usage};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
 use super::forward::cut_short;
+use super::memory::Shelf;
+use crate::dialects::openai_responses::state;
 use crate::dialects::{Decode, Dialect, Encode, Listener, bedrock};
 use crate::form::{Answer, Ask, Content, Delta, Event, Open, Stop};
 
@@ -33,6 +35,9 @@ pub(crate) struct TranslateWhole {
     pub(crate) listener: Listener,
     pub(crate) tool_names: ToolNames,
     pub(crate) metered: Metered,
+    /// Where the answer is kept, if it is.
+    pub(crate) shelf: Option<Shelf>,
+    pub(crate) keep: Option<Keep>,
 }
 
 impl Relay for TranslateWhole {
@@ -41,7 +46,11 @@ impl Relay for TranslateWhole {
     }
 
     fn headers(&self, _: &HeaderMap) -> HeaderMap {
-        typed("application/json")
+        let mut headers = typed("application/json");
+        if self.shelf.is_some() && self.keep.is_none() {
+            headers.insert("x-gatehouse-dropped", HeaderValue::from_static("store"));
+        }
+        headers
     }
 
     fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault> {
@@ -58,8 +67,18 @@ impl Relay for TranslateWhole {
             self.metered.usage =
                 Usage { input: self.listener.input_estimate, output: output_estimate(&answer), ..Usage::default() };
         }
-        out.push((self.to.write_answer)(&answer, &self.listener).into());
+        if self.shelf.is_some() {
+            // It is kept under a name of the gateway's, whatever its provider calls it.
+            answer.id.clear();
+        }
+        let written = Bytes::from((self.to.write_answer)(&answer, &self.listener));
+        self.keep = self.shelf.as_ref().and_then(|shelf| shelf.keep(written.clone()));
+        out.push(written);
         Ok(())
+    }
+
+    fn keep(&mut self) -> Option<Keep> {
+        self.keep.clone()
     }
 
     fn finish(&mut self, _: End<'_>, _: &mut Vec<Bytes>) -> Metered {
@@ -97,6 +116,8 @@ pub(crate) struct TranslateStream {
     stream_type: &'static str,
     events: Vec<Event>,
     seen: Seen,
+    shelf: Option<Shelf>,
+    keep: Option<Keep>,
 }
 
 /// What went by.
@@ -125,7 +146,15 @@ impl TranslateStream {
             stream_type,
             events: Vec::new(),
             seen: Seen::default(),
+            shelf: None,
+            keep: None,
         }
+    }
+
+    /// Keeps the answer there once it is whole.
+    pub(crate) fn kept(mut self, shelf: Option<Shelf>) -> Self {
+        self.shelf = shelf;
+        self
     }
 
     /// Writes the decoded events out. After the end, or a failure, nothing more is written.
@@ -139,7 +168,15 @@ impl TranslateStream {
             if let Event::Open { block: Open::ToolCall { name, .. }, .. } = &mut event {
                 self.tool_names.restore(&self.listener.ask, name);
             }
+            if let (Event::Start { id, .. }, Some(_)) = (&mut event, &self.shelf) {
+                id.clear();
+            }
+            let before = written.len();
             self.encoder.event(&event, &mut written);
+            if let (Event::End, Some(shelf)) = (&event, &self.shelf) {
+                let response = state::last_response(&written[before..]);
+                self.keep = response.and_then(|response| shelf.keep(Bytes::copy_from_slice(response)));
+            }
         }
         self.events.clear();
         if !written.is_empty() {
@@ -166,6 +203,10 @@ impl Relay for TranslateStream {
         let read = self.decoder.feed(&bytes, &mut self.events);
         self.write(out);
         read
+    }
+
+    fn keep(&mut self) -> Option<Keep> {
+        self.keep.take()
     }
 
     fn finish(&mut self, end: End<'_>, out: &mut Vec<Bytes>) -> Metered {

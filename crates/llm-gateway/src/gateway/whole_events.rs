@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn frames_are_cut_by_their_declared_length() {
-        let frame = frames::from_jsonl("{\"event\":\"messageStop\",\"payload\":{\"stopReason\":\"end_turn\"}}").unwrap();
+        let frame =
+            frames::from_jsonl("{\"event\":\"messageStop\",\"payload\":{\"stopReason\":\"end_turn\"}}").unwrap();
         let mut events = WholeEvents::new(Framing::Frames);
         let twice = [&frame[..], &frame[..frame.len() - 1]].concat();
         assert_eq!(&fed(&mut events, &twice)[..], &frame[..]);

@@ -46,7 +46,7 @@ pub use endpoint::encode_segment;
 pub use judge::judge;
 pub use kind::{Auth, DialectName, Native, Needs, Operation, Place, ProviderKind, Rewrite, Wants};
 pub use model::issuer;
-pub use request::{Ask, betas, outbound};
+pub use request::{Ask, KeptAt, betas, outbound, outbound_kept};
 pub use settings::{Problem, Provider, Settings, resolve};
 pub use vertex_token::{assertion, read_token};
 

@@ -6,7 +6,7 @@ use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, uri::PathAndQuery};
 
 use super::endpoint::encode_segment;
-use super::kind::{Auth, DialectName, Operation, ProviderKind};
+use super::kind::{Auth, DialectName, Native, Operation, ProviderKind};
 use super::settings::Provider;
 
 /// Longest value of a client's header that is passed on.
@@ -33,8 +33,7 @@ pub struct Ask<'a> {
 /// none was fetched, `InvalidRequest` for a model name that cannot stand in a path.
 pub fn outbound(provider: &Provider, ask: Ask<'_>, body: Bytes, context: &WriteContext<'_>) -> Result<Outbound, Fault> {
     let native = provider.kind.speaks(ask.dialect, ask.model).ok_or_else(|| not_offered(provider))?;
-    let path = (native.path)(&provider.place, &encode_segment(ask.model)?, ask.operation)
-        .ok_or_else(|| not_offered(provider))?;
+    let path = path(provider, native, ask)?;
     let body = match provider.kind.rewrite {
         Some(rewrite) => rewrite(ask.dialect, ask.operation, body)?,
         None => body,
@@ -43,6 +42,70 @@ pub fn outbound(provider: &Provider, ask: Ask<'_>, body: Bytes, context: &WriteC
     if ask.operation == (Operation::Chat { stream: true }) {
         headers.insert(ACCEPT, stream_type(ask.dialect));
     }
+    finish(provider, native, ask, Unfinished { method: Method::POST, path, headers, body }, context)
+}
+
+/// Writes the request for something a provider keeps below the path at which it was made (`/responses/{id}`).
+///
+/// # Errors
+/// As [`outbound`].
+pub fn outbound_kept(
+    provider: &Provider,
+    ask: Ask<'_>,
+    kept: &KeptAt<'_>,
+    context: &WriteContext<'_>,
+) -> Result<Outbound, Fault> {
+    let native = provider.kind.speaks(ask.dialect, ask.model).ok_or_else(|| not_offered(provider))?;
+    let whole = path(provider, native, ask)?;
+    let (place, own_query) = whole.split_once('?').map_or((&*whole, None), |(place, query)| (place, Some(query)));
+    let mut path = format!("{place}/{}{}", encode_segment(kept.id)?, kept.below);
+    for (at, query) in own_query.into_iter().chain(kept.query).enumerate() {
+        path.push(if at == 0 { '?' } else { '&' });
+        path.push_str(query);
+    }
+    let headers = provider.headers_for(ask.dialect).ok_or_else(|| not_offered(provider))?.clone();
+    finish(
+        provider,
+        native,
+        ask,
+        Unfinished { method: kept.method.clone(), path, headers, body: Bytes::new() },
+        context,
+    )
+}
+
+/// Something a provider keeps, and what to do with it.
+#[derive(Clone, Debug)]
+pub struct KeptAt<'a> {
+    /// HTTP method.
+    pub method: Method,
+    /// The provider's id of it.
+    pub id: &'a str,
+    /// What follows the id (`/input_items`), or nothing.
+    pub below: &'a str,
+    /// The client's query.
+    pub query: Option<&'a str>,
+}
+
+struct Unfinished {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+fn path(provider: &Provider, native: &Native, ask: Ask<'_>) -> Result<String, Fault> {
+    (native.path)(&provider.place, &encode_segment(ask.model)?, ask.operation).ok_or_else(|| not_offered(provider))
+}
+
+/// What every request takes: the client's headers that may pass, trace, credentials.
+fn finish(
+    provider: &Provider,
+    native: &Native,
+    ask: Ask<'_>,
+    unfinished: Unfinished,
+    context: &WriteContext<'_>,
+) -> Result<Outbound, Fault> {
+    let Unfinished { method, path, mut headers, body } = unfinished;
     pass_client_headers(provider.kind, ask, &mut headers);
     if let Some(trace) = context.traceparent.and_then(|trace| HeaderValue::from_str(trace).ok()) {
         headers.insert("traceparent", trace);
@@ -55,7 +118,7 @@ pub fn outbound(provider: &Provider, ask: Ask<'_>, body: Bytes, context: &WriteC
     }
     let path = PathAndQuery::try_from(path)
         .map_err(|_| Fault::new(Code::Internal, "the provider's path cannot be written; check its base_url"))?;
-    Ok(Outbound { method: Method::POST, path, headers, body })
+    Ok(Outbound { method, path, headers, body })
 }
 
 /// The `anthropic-beta` values a host takes out of those a client asks for. Anthropic itself and hosts of its dialect get

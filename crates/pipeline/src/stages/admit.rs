@@ -3,11 +3,12 @@
 //!
 //! Cedar policies and guardrails come with the governance issue; they stand between the permit and the meter.
 
-use gatehouse_domain::{Fault, Now};
+use gatehouse_domain::{Action, Fault, Now};
 use gatehouse_policy::{Cost, suggestion, unknown_model};
 
 use crate::journey::Journey;
 use crate::stages::read::Read;
+use crate::stages::recall::Recalled;
 
 /// A call that may pass, with what it may use reserved. Only [`admit`] makes one.
 pub(crate) struct Admitted {
@@ -15,9 +16,13 @@ pub(crate) struct Admitted {
     _proof: (),
 }
 
-pub(crate) fn admit(journey: &mut Journey, read: Read, now: Now) -> Result<Admitted, Fault> {
+pub(crate) fn admit(journey: &mut Journey, recalled: Recalled, now: Now) -> Result<Admitted, Fault> {
+    let Recalled { read, .. } = recalled;
     let need = read.call.need();
-    if let Err(refused) = read.caller.permit.model(&need.resource) {
+    // What is kept for a caller is its own; it was found under its key or not at all.
+    if need.action != Action::ReadStored
+        && let Err(refused) = read.caller.permit.model(&need.resource)
+    {
         return Err(with_near_names(refused, &read));
     }
     if !need.known {

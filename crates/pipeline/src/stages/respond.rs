@@ -75,11 +75,18 @@ impl Answer {
         Self { status, headers, body: AnswerBody::Whole(body), fault: Some(code) }
     }
 
+    /// The code of the refusal it passes on, if it is one.
+    pub(crate) fn fault(&self) -> Option<Code> {
+        self.fault
+    }
+
     fn say_route(&mut self, call: &dyn Call, target: &Target) {
         insert(&mut self.headers, MODEL, &target.model);
         insert(&mut self.headers, PROVIDER, &target.provider);
+        let said = self.headers.get(&DROPPED).and_then(|said| said.to_str().ok()).map(str::to_owned);
         if !call.dropped().is_empty() {
-            insert(&mut self.headers, DROPPED, &call.dropped().join(","));
+            let names = call.dropped().iter().map(String::as_str).chain(said.as_deref());
+            insert(&mut self.headers, DROPPED, &names.collect::<Vec<_>>().join(","));
         }
     }
 }
@@ -112,6 +119,17 @@ pub(crate) fn answer(mut journey: Box<Journey>, answer: Answer) -> Response<Gate
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
+    response
+}
+
+/// What the caller of a call that runs on is told.
+pub(crate) fn detached(journey: &mut Journey, reply: Reply) -> Response<GateBody> {
+    journey.outcome.bytes_out = reply.body.len() as u64;
+    journey.answering(reply.status.as_u16());
+    let mut response = Response::new(GateBody::whole(reply.body));
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    insert(response.headers_mut(), REQUEST_ID, &journey.outcome.id.to_string());
     response
 }
 

@@ -120,9 +120,13 @@ async fn attempt(
 
 fn write(journey: &Journey, routed: &mut Routed, target: &Target, now: Now) -> Result<Outbound, Missed> {
     let read = &mut routed.admitted.read;
-    let token = target.grant.and_then(|grant| read.snapshot.lanes[read.lane].tokens.get(grant)).and_then(|cell| fresh(cell, now));
+    let token = target
+        .grant
+        .and_then(|grant| read.snapshot.lanes[read.lane].tokens.get(grant))
+        .and_then(|cell| fresh(cell, now));
     let trace = journey.trace_of_next_attempt(read.snapshot.traced);
-    let context = WriteContext { now, token: token.as_ref().map(|token| token.secret.reveal()), traceparent: trace.as_deref() };
+    let context =
+        WriteContext { now, token: token.as_ref().map(|token| token.secret.reveal()), traceparent: trace.as_deref() };
     read.call.write(target, &context).map_err(|fault| {
         // A body that cannot be read, or that strict mode refuses, may still suit another target of another dialect;
         // what no target can change is the caller's fault.
@@ -271,6 +275,9 @@ fn finish_whole(
     let metered = relay.finish(End::Upstream, &mut out);
     if !metered.complete {
         return Err(fail(journey, AttemptStatus::Failed, broken(target, "sent something that is not an answer")));
+    }
+    if let Some(keep) = relay.keep() {
+        journey.keep(keep);
     }
     let price = routed.admitted.read.call.price(target, &metered.usage, Now(SystemTime::now()));
     journey.close(AttemptStatus::Ok, Verdict::Alive, &metered, price);

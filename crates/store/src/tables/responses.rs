@@ -2,7 +2,8 @@
 //! them.
 
 use bytes::Bytes;
-use sqlx::Row as _;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Row as _, Sqlite};
 
 use crate::database::{signed, unsigned};
 use crate::{Store, StoreError};
@@ -18,40 +19,44 @@ pub struct StoredResponse {
     pub created_unix_ms: u64,
     /// Unix milliseconds from which on it is gone.
     pub expires_unix_ms: u64,
-    /// `completed`, `incomplete`, `failed`, …
+    /// How far it is, in the words of whoever stores it.
     pub status: String,
-    /// The input items of the request, as JSON.
-    pub request_items: Bytes,
-    /// The output items of the answer, as JSON.
-    pub output: Bytes,
-    /// The whole answer, as JSON.
-    pub body: Bytes,
+    /// What was asked.
+    pub request: Bytes,
+    /// What was answered.
+    pub answer: Bytes,
+}
+
+/// One change to what is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResponseChange {
+    /// Store this.
+    Put(StoredResponse),
+    /// Delete this, if there is one.
+    Delete {
+        /// The response.
+        id: String,
+        /// Whose it is.
+        key_id: String,
+    },
 }
 
 impl Store {
-    /// Stores a response, or replaces the one its owner has under this id. `false` if the id belongs to another key.
+    /// Stores responses, each in the place of the one its owner has under its id, and deletes others, all or nothing. An id
+    /// that belongs to another key is left as it is.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn put_response(&self, response: &StoredResponse) -> Result<bool, StoreError> {
-        let done = sqlx::query(
-            "INSERT INTO responses (id, key_id, created_ms, expires_ms, status, request_items, output, body)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT (id) DO UPDATE SET expires_ms = excluded.expires_ms, status = excluded.status,
-                 request_items = excluded.request_items, output = excluded.output, body = excluded.body
-             WHERE responses.key_id = excluded.key_id",
-        )
-        .bind(&response.id)
-        .bind(&response.key_id)
-        .bind(signed(response.created_unix_ms))
-        .bind(signed(response.expires_unix_ms))
-        .bind(&response.status)
-        .bind(&response.request_items[..])
-        .bind(&response.output[..])
-        .bind(&response.body[..])
-        .execute(&self.pool)
-        .await?;
-        Ok(done.rows_affected() > 0)
+    pub async fn write_responses(&self, changes: &[ResponseChange]) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        for change in changes {
+            match change {
+                ResponseChange::Put(response) => put(response).execute(&mut *transaction).await?,
+                ResponseChange::Delete { id, key_id } => delete(id, key_id).execute(&mut *transaction).await?,
+            };
+        }
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// A response of this key, unless it has expired.
@@ -65,7 +70,7 @@ impl Store {
         now_unix_ms: u64,
     ) -> Result<Option<StoredResponse>, StoreError> {
         let row = sqlx::query(
-            "SELECT id, key_id, created_ms, expires_ms, status, request_items, output, body FROM responses
+            "SELECT id, key_id, created_ms, expires_ms, status, request, answer FROM responses
              WHERE id = ? AND key_id = ? AND expires_ms > ?",
         )
         .bind(id)
@@ -81,20 +86,9 @@ impl Store {
             created_unix_ms: unsigned(row.try_get("created_ms")?),
             expires_unix_ms: unsigned(row.try_get("expires_ms")?),
             status: row.try_get("status")?,
-            request_items: blob("request_items")?,
-            output: blob("output")?,
-            body: blob("body")?,
+            request: blob("request")?,
+            answer: blob("answer")?,
         }))
-    }
-
-    /// Deletes a response of this key. `false` if there is none.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn delete_response(&self, id: &str, key_id: &str) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM responses WHERE id = ? AND key_id = ?";
-        let done = sqlx::query(sql).bind(id).bind(key_id).execute(&self.pool).await?;
-        Ok(done.rows_affected() > 0)
     }
 
     /// Deletes what has expired, at most 1,000 at a time so that no other writer waits long. Call again while it returns
@@ -106,4 +100,27 @@ impl Store {
         let sql = "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE expires_ms <= ? LIMIT 1000)";
         Ok(sqlx::query(sql).bind(signed(now_unix_ms)).execute(&self.pool).await?.rows_affected())
     }
+}
+
+type Statement<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
+
+fn put(response: &StoredResponse) -> Statement<'_> {
+    sqlx::query(
+        "INSERT INTO responses (id, key_id, created_ms, expires_ms, status, request, answer)
+         VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET expires_ms = excluded.expires_ms, status = excluded.status,
+             request = excluded.request, answer = excluded.answer
+         WHERE responses.key_id = excluded.key_id",
+    )
+    .bind(&response.id)
+    .bind(&response.key_id)
+    .bind(signed(response.created_unix_ms))
+    .bind(signed(response.expires_unix_ms))
+    .bind(&response.status)
+    .bind(&response.request[..])
+    .bind(&response.answer[..])
+}
+
+fn delete<'q>(id: &'q str, key_id: &'q str) -> Statement<'q> {
+    sqlx::query("DELETE FROM responses WHERE id = ? AND key_id = ?").bind(id).bind(key_id)
 }

@@ -5,7 +5,7 @@ use gatehouse_domain::{AttemptStatus, Money, Usage};
 use serde_json::value::RawValue;
 
 use super::{Home, START, outcome};
-use crate::{NewKey, Payer, Store, StoreError, StoredResponse, UsageDimension, UsageQuery};
+use crate::{NewKey, Payer, ResponseChange, Store, StoreError, StoredResponse, UsageDimension, UsageQuery};
 
 /// Runs each function as a test on each backend.
 macro_rules! on_every_backend {
@@ -234,25 +234,28 @@ fn response(id: &str, key: &str) -> StoredResponse {
         created_unix_ms: START,
         expires_unix_ms: START + 1000,
         status: "completed".to_owned(),
-        request_items: Bytes::from_static(b"[1]"),
-        output: Bytes::from_static(b"[2]"),
-        body: Bytes::from_static(b"{\"id\":3}"),
+        request: Bytes::from_static(b"[1]"),
+        answer: Bytes::from_static(b"{\"id\":3}"),
     }
+}
+
+fn deletion(id: &str, key: &str) -> ResponseChange {
+    ResponseChange::Delete { id: id.to_owned(), key_id: key.to_owned() }
 }
 
 async fn a_stored_response_is_its_owners_alone(store: &Store) {
     let mine = response("resp_1", "key_a");
-    assert!(store.put_response(&mine).await.unwrap());
-    assert_eq!(store.response("resp_1", "key_a", START).await.unwrap(), Some(mine));
+    store.write_responses(&[ResponseChange::Put(mine.clone())]).await.unwrap();
     assert_eq!(store.response("resp_1", "key_b", START).await.unwrap(), None);
-    assert!(!store.put_response(&response("resp_1", "key_b")).await.unwrap());
-    assert!(!store.delete_response("resp_1", "key_b").await.unwrap());
-    assert!(store.delete_response("resp_1", "key_a").await.unwrap());
+    let theirs = StoredResponse { status: "theirs".to_owned(), ..response("resp_1", "key_b") };
+    store.write_responses(&[ResponseChange::Put(theirs), deletion("resp_1", "key_b")]).await.unwrap();
+    assert_eq!(store.response("resp_1", "key_a", START).await.unwrap(), Some(mine));
+    store.write_responses(&[deletion("resp_1", "key_a")]).await.unwrap();
     assert_eq!(store.response("resp_1", "key_a", START).await.unwrap(), None);
 }
 
 async fn an_expired_response_is_gone(store: &Store) {
-    store.put_response(&response("resp_1", "key_a")).await.unwrap();
+    store.write_responses(&[ResponseChange::Put(response("resp_1", "key_a"))]).await.unwrap();
     assert_eq!(store.response("resp_1", "key_a", START + 1000).await.unwrap(), None);
     assert_eq!(store.purge_responses(START + 999).await.unwrap(), 0);
     assert_eq!(store.purge_responses(START + 1000).await.unwrap(), 1);

@@ -32,7 +32,9 @@ pub const fn exception_name(fault: &Fault) -> &'static str {
         Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey | Code::NotAllowed => {
             "AccessDeniedException"
         }
-        Code::UnknownModel | Code::NotFound | Code::NotYetServed => "ResourceNotFoundException",
+        Code::UnknownModel | Code::NotFound | Code::PreviousNotFound | Code::NotYetServed => {
+            "ResourceNotFoundException"
+        }
         Code::RateLimited | Code::UpstreamLimited => "ThrottlingException",
         // Not a throttle: SDKs try those again.
         Code::BudgetExceeded => "ServiceQuotaExceededException",

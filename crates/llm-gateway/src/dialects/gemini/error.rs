@@ -86,7 +86,7 @@ fn status_word(fault: &Fault) -> &'static str {
         },
         Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey => "UNAUTHENTICATED",
         Code::NotAllowed => "PERMISSION_DENIED",
-        Code::UnknownModel | Code::NotFound => "NOT_FOUND",
+        Code::UnknownModel | Code::NotFound | Code::PreviousNotFound => "NOT_FOUND",
         Code::MethodNotAllowed | Code::NotYetServed => "UNIMPLEMENTED",
         Code::RateLimited | Code::BudgetExceeded | Code::UpstreamLimited => "RESOURCE_EXHAUSTED",
         Code::RequestTimeout | Code::UpstreamTimeout => "DEADLINE_EXCEEDED",

@@ -95,18 +95,20 @@ fn request(body: &[u8]) -> Result<Request, Fault> {
 
 /// How far a response in the background is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pending {
+pub enum Pending<'a> {
     /// It waits for its turn.
     Queued,
     /// It is being made.
     InProgress,
     /// The client cancelled it.
     Cancelled,
+    /// It failed before there was an answer.
+    Failed(&'a Fault),
 }
 
-/// The response object of a request in the background that has no answer (yet).
+/// The response object of a request in the background that has no answer, or none yet.
 #[must_use]
-pub fn pending(listener: &Listener, pending: Pending) -> Vec<u8> {
+pub fn pending(listener: &Listener, pending: Pending<'_>) -> Vec<u8> {
     let facts = Facts {
         id: &format!("resp_{}", listener.id),
         created: listener.created,
@@ -114,6 +116,7 @@ pub fn pending(listener: &Listener, pending: Pending) -> Vec<u8> {
             Pending::Queued => Status::Queued,
             Pending::InProgress => Status::InProgress,
             Pending::Cancelled => Status::Cancelled,
+            Pending::Failed(fault) => Status::Failed(fault),
         },
         ..Facts::default()
     };
@@ -140,4 +143,39 @@ pub fn deleted(id: &str) -> Vec<u8> {
 #[must_use]
 pub fn retrieved(record: &Record) -> &[u8] {
     record.response.get().as_bytes()
+}
+
+/// The response object in the last event of a stream this dialect's encoder wrote, as the client gets it.
+#[must_use]
+pub fn last_response(event: &[u8]) -> Option<&[u8]> {
+    const BEGINS: &[u8] = b",\"response\":";
+    let at = memchr::memmem::find(event, BEGINS)? + BEGINS.len();
+    event.get(at..)?.strip_suffix(b"}\n\n")
+}
+
+/// The id in a whole response object of a provider.
+#[must_use]
+pub fn id_of(response: &[u8]) -> Option<String> {
+    serde_json::from_slice(response).ok().map(|Answered { id }| id)
+}
+
+/// The id in the first event of a provider's stream, once enough of it has come.
+#[must_use]
+pub fn id_of_stream(begun: &[u8]) -> Option<String> {
+    let response = memchr::memmem::find(begun, b"\"response\":")?;
+    let at = response + memchr::memmem::find(&begun[response..], b"\"id\":")? + 5;
+    let text = begun[at..].trim_ascii_start().strip_prefix(b"\"")?;
+    let end = memchr::memchr(b'"', text)?;
+    std::str::from_utf8(&text[..end]).ok().map(str::to_owned)
+}
+
+/// Was this response made in the background?
+#[must_use]
+pub fn is_background(response: &[u8]) -> bool {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Made {
+        background: Option<bool>,
+    }
+    serde_json::from_slice::<Made>(response).is_ok_and(|made| made.background == Some(true))
 }

@@ -131,3 +131,22 @@ fn what_is_no_response_is_not_kept() {
     assert_eq!(record(b"{}", b"[]").unwrap_err().code, Code::Internal);
     assert_eq!(record(b"[", br#"{"id":"resp_a"}"#).unwrap_err().code, Code::InvalidJson);
 }
+
+#[test]
+fn a_streamed_response_is_kept_as_its_last_event_has_it() {
+    let listener = listener(r#"{"input":"x","stream":true}"#, "a");
+    let mut encoder = (DIALECT.encoder)(&listener);
+    let mut event = Vec::new();
+    encoder.event(&crate::form::Event::End, &mut event);
+    let response = last_response(&event).unwrap();
+    assert_eq!(record(br#"{"input":"x"}"#, response).unwrap().id, "resp_a");
+}
+
+#[test]
+fn the_id_of_a_forwarded_stream_is_found_as_soon_as_it_has_come() {
+    let event = "event: response.created\ndata: {\"type\":\"response.created\",\"response\": {\"id\": \"resp_up\",\"object\":\"response\"";
+    let end = event.find("resp_up").unwrap() + "resp_up\"".len();
+    for cut in 0..event.len() {
+        assert_eq!(id_of_stream(&event.as_bytes()[..cut]).as_deref(), (cut >= end).then_some("resp_up"), "{cut}");
+    }
+}
