@@ -33,7 +33,7 @@ fn storm(gate: &Gate, calls: usize, request: &Value, refused_with: u16) -> (usiz
 }
 
 #[test]
-fn two_hundred_calls_at_once_spend_a_budget_to_the_last_dollar_and_not_one_more() {
+fn two_hundred_calls_at_once_spend_a_budget_to_the_last_cent_and_not_one_more() {
     let upstream = Upstream::start();
     let gate = priced(&upstream, json!({"budgets": [{"usd": 0.7, "per": "life"}]})).start();
     let mut request = CHAT.request("fast", "Hello?", false);
