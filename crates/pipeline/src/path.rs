@@ -46,7 +46,7 @@ pub async fn pass(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
     let standing = journey.standing;
     let mut response = match walked {
         Ok(Passed::Answer(answer)) => respond::answer(journey, *answer),
-        Ok(Passed::On(admitted, background)) => background::detach(journey, *admitted, background),
+        Ok(Passed::On(admitted, background)) => background::detach(journey, *admitted, *background),
         Err(fault) => respond::refusal(journey, gateway.refuse(&door, &fault), &fault),
     };
     if let Some(standing) = standing {
@@ -60,7 +60,7 @@ enum Passed {
     /// To its answer.
     Answer(Box<respond::Answer>),
     /// To where it runs on without its caller.
-    On(Box<Admitted>, Background),
+    On(Box<Admitted>, Box<Background>),
 }
 
 async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Passed, Fault> {
@@ -73,7 +73,7 @@ async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Passe
     }
     let mut admitted = admit::admit(journey, recalled, now)?;
     if let Some(background) = admitted.read.call.background()? {
-        return Ok(Passed::On(Box::new(admitted), background));
+        return Ok(Passed::On(Box::new(admitted), Box::new(background)));
     }
     let routed = route::route(journey, admitted, now)?;
     send::send(journey, routed).await.map(|answer| Passed::Answer(Box::new(answer)))

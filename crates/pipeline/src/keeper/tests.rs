@@ -73,7 +73,9 @@ fn room_ends_when_the_database_falls_behind_and_comes_back_with_it() {
     desk.put(&key(), done("a"));
     desk.put(&key(), done("b"));
     assert!(!desk.has_room(2 * KIB));
-    (0..9).for_each(|at| drop(desk.put(&key(), done(&at.to_string()))));
+    for at in 0..9 {
+        desk.put(&key(), done(&at.to_string()));
+    }
     assert!(!desk.put(&key(), done("c")), "a second bound for calls that had been told there was room");
     write(&mut desk);
     assert!(desk.has_room(2 * KIB) && desk.put(&key(), done("c")));
@@ -98,7 +100,9 @@ fn what_a_call_still_makes_stays_in_memory() {
     let (stop, _stopped) = oneshot::channel();
     desk.begin(&key(), kept("a", Stage::Open, KIB), stop);
     assert_eq!(write(&mut desk), 1);
-    (0..4).for_each(|at| drop(desk.put(&key(), done(&at.to_string()))));
+    for at in 0..4 {
+        desk.put(&key(), done(&at.to_string()));
+    }
     write(&mut desk);
     assert!(desk.find(&name("a")).is_some());
 }
