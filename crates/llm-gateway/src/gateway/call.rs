@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{
-    Action, Blame, Call, Code, Fault, Head, Judgement, Metered, Money, Need, Now, Outbound, Relay, Reply, Request,
-    Target, Usage, WriteContext,
+    Action, Blame, Call, Code, Fault, Head, Judgement, Metered, Money, Need, Now, Outbound, Relay, Reply, Request, Target, Usage,
+    WriteContext,
 };
 
 use super::blueprint::{Built, Facts};
 use super::doors::Entrance;
 use super::forward::{ForwardStream, ForwardWhole, StripUsage};
 use super::peek::Peek;
-use super::translate::{ToolNames, TranslateStream, TranslateWhole};
+use super::translate::{TranslateStream, TranslateWhole};
 use super::{local, refuse};
 use crate::dialects::{self, Dialect, Listener, Speaker};
 use crate::form::{Ask, Dropped};
@@ -41,23 +41,13 @@ pub(crate) struct ChatCall {
 }
 
 impl ChatCall {
-    pub(crate) fn new(
-        built: Arc<Built>,
-        request: Request,
-        entrance: Entrance,
-        own: DialectName,
-        peek: Peek,
-    ) -> Result<Self, Fault> {
+    pub(crate) fn new(built: Arc<Built>, request: Request, entrance: Entrance, own: DialectName, peek: Peek) -> Result<Self, Fault> {
         let dialect = dialects::of(own);
         let model = match (&request.door.subject, &peek.model) {
             (Some(subject), _) => subject.clone(),
             (None, Some(model)) => model.clone(),
             (None, None) => {
-                return Err(Fault::new(
-                    Code::InvalidRequest,
-                    "`model` is missing; GET /v1/models lists those this key may use",
-                )
-                .at("model"));
+                return Err(Fault::new(Code::InvalidRequest, "`model` is missing; GET /v1/models lists those this key may use").at("model"));
             }
         };
         let found = built.find(&model).map(|(entry, matched)| (entry, matched.map(str::to_owned)));
@@ -122,11 +112,7 @@ impl ChatCall {
         let inject = self.injects_usage(facts);
         if inject {
             // Put in front, so that the ranges of everything else move by the same length.
-            let member: &[u8] = if self.peek.empty {
-                br#""stream_options":{"include_usage":true}"#
-            } else {
-                br#""stream_options":{"include_usage":true},"#
-            };
+            let member: &[u8] = if self.peek.empty { br#""stream_options":{"include_usage":true}"# } else { br#""stream_options":{"include_usage":true},"# };
             body = scan::splice(&body, self.peek.inside..self.peek.inside, member).into();
             return self.splice_model(&body, facts, member.len());
         }
@@ -206,10 +192,7 @@ impl Call for ChatCall {
     }
 
     fn local(&mut self, allowed: &dyn Fn(&str) -> bool, _: Now) -> Option<Result<Reply, Fault>> {
-        let counted_here = self.entrance == Entrance::CountTokens
-            && allowed(&self.need.resource)
-            && self.need.known
-            && !self.counts_upstream();
+        let counted_here = self.entrance == Entrance::CountTokens && allowed(&self.need.resource) && self.need.known && !self.counts_upstream();
         counted_here.then(|| self.ask().map(|ask| local::counted(self.own, estimate::estimate_ask(&ask))))
     }
 
@@ -232,12 +215,9 @@ impl Call for ChatCall {
     fn write(&mut self, target: &Target, context: &WriteContext<'_>) -> Result<Outbound, Fault> {
         let facts = self.built.facts(target.index, self.matched.as_deref()).ok_or_else(refuse::defect)?;
         let kind = facts.provider.kind;
-        self.spoken = kind.dialect_for(self.own, &facts.target.model, self.wants()).ok_or_else(|| {
-            Fault::new(
-                Code::NotTranslatable,
-                format!("the provider `{}` serves no conversations with this model", target.provider),
-            )
-        })?;
+        self.spoken = kind
+            .dialect_for(self.own, &facts.target.model, self.wants())
+            .ok_or_else(|| Fault::new(Code::NotTranslatable, format!("the provider `{}` serves no conversations with this model", target.provider)))?;
         let spoken = self.spoken;
         let body = if spoken == self.own { self.forward(&facts) } else { self.translate(&facts, spoken)? };
         let ask = providers::Ask {
@@ -262,31 +242,19 @@ impl Call for ChatCall {
             }
             (true, true) => {
                 let strip = self.injects_usage(&facts).then(StripUsage::default);
-                Box::new(ForwardStream {
-                    dialect: from,
-                    tally: (from.tally)(),
-                    listener: self.listener(&facts, now),
-                    strip,
-                })
+                Box::new(ForwardStream { dialect: from, tally: (from.tally)(), listener: self.listener(&facts, now), strip })
             }
             (false, stream) => {
-                let tool_names = if self.spoken == DialectName::Bedrock { ToolNames::Bedrock } else { ToolNames::Same };
                 let listener = self.listener(&facts, now);
                 if !stream {
-                    return Box::new(TranslateWhole {
-                        from,
-                        to: self.dialect,
-                        listener,
-                        tool_names,
-                        metered: Metered::default(),
-                    });
+                    return Box::new(TranslateWhole { from, to: self.dialect, listener, metered: Metered::default() });
                 }
                 let (encoder, stream_type) = if self.wants_array() {
                     (dialects::gemini::encoder_array(&listener), "application/json")
                 } else {
                     ((self.dialect.encoder)(&listener), self.dialect.stream_type)
                 };
-                Box::new(TranslateStream::new(from, encoder, stream_type, listener, tool_names))
+                Box::new(TranslateStream::new(from, encoder, stream_type, listener))
             }
         }
     }
@@ -317,12 +285,8 @@ impl ChatCall {
     /// Does the first target count tokens itself, in the caller's own dialect?
     fn counts_upstream(&self) -> bool {
         let first = self.entry.and_then(|entry| self.built.entries[entry].targets().next());
-        let Some(facts) = first.and_then(|target| self.built.facts(target, self.matched.as_deref())) else {
-            return false;
-        };
+        let Some(facts) = first.and_then(|target| self.built.facts(target, self.matched.as_deref())) else { return false };
         let native = facts.provider.kind.speaks(self.own, &facts.target.model);
-        native.is_some_and(|native| {
-            (native.path)(&facts.provider.place, &facts.target.model, Operation::CountTokens).is_some()
-        })
+        native.is_some_and(|native| (native.path)(&facts.provider.place, &facts.target.model, Operation::CountTokens).is_some())
     }
 }

@@ -62,10 +62,7 @@ impl Relay for ForwardWhole {
 
     fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault> {
         self.counted = (self.count)(&bytes).ok_or_else(|| {
-            Fault::new(
-                Code::UpstreamBroken,
-                "the provider answered with success, but its body is not an answer of its API",
-            )
+            Fault::new(Code::UpstreamBroken, "the provider answered with success, but its body is not an answer of its API")
         })?;
         self.counted.complete = true;
         out.push(bytes);
@@ -134,10 +131,7 @@ impl Relay for ForwardStream {
 
 /// What is told when a stream ends without its terminal event.
 pub(crate) fn cut_short() -> Fault {
-    Fault::new(
-        Code::UpstreamBroken,
-        "the provider's stream ended before the answer was complete; what came so far is not the whole answer",
-    )
+    Fault::new(Code::UpstreamBroken, "the provider's stream ended before the answer was complete; what came so far is not the whole answer")
 }
 
 /// Takes the usage chunk out of a Chat stream (`stream_options.include_usage` was the gateway's wish, not the client's).
@@ -185,8 +179,7 @@ impl StripUsage {
         let mut kept_from = 0;
         let mut at = 0;
         while at < events.len() {
-            let end = memmem::find(&events[at..], b"\n\n")
-                .or_else(|| memmem::find(&events[at..], b"\r\n\r\n").map(|found| found + 2));
+            let end = memmem::find(&events[at..], b"\n\n").or_else(|| memmem::find(&events[at..], b"\r\n\r\n").map(|found| found + 2));
             let end = end.map_or(events.len(), |found| at + found + 2);
             if is_usage_chunk(&events[at..end]) {
                 if at > kept_from {

@@ -51,20 +51,13 @@ impl Gateway for LlmGateway {
             }
             Entrance::Embed => Ok(Box::new(embed::EmbedCall::new(built, request, own)?)),
             Entrance::Models | Entrance::Model => Ok(Box::new(local::Listing::new(built, request, entrance, own))),
-            Entrance::StoredRead | Entrance::StoredDelete | Entrance::StoredCancel | Entrance::StoredInput => {
-                Err(not_kept())
-            }
+            Entrance::StoredRead | Entrance::StoredDelete | Entrance::StoredCancel | Entrance::StoredInput => Err(not_kept()),
             Entrance::NotYet => Err(Fault::new(
                 Code::NotYetServed,
                 "this path comes with a later release of Gatehouse; docs/paths.md lists those that are served",
             )),
-            Entrance::WrongMethod => Err(Fault::new(
-                Code::MethodNotAllowed,
-                "this path is served with another HTTP method; see docs/paths.md",
-            )),
-            Entrance::Unknown => {
-                Err(Fault::new(Code::NotFound, "there is no such path here; docs/paths.md lists those that are served"))
-            }
+            Entrance::WrongMethod => Err(Fault::new(Code::MethodNotAllowed, "this path is served with another HTTP method; see docs/paths.md")),
+            Entrance::Unknown => Err(Fault::new(Code::NotFound, "there is no such path here; docs/paths.md lists those that are served")),
         }
     }
 
@@ -90,8 +83,5 @@ fn dialect(door: &Door) -> DialectName {
 }
 
 fn not_kept() -> Fault {
-    Fault::new(
-        Code::NotFound,
-        "there is no stored response of that id; it was never stored, was deleted, or has expired",
-    )
+    Fault::new(Code::NotFound, "there is no stored response of that id; it was never stored, was deleted, or has expired")
 }
