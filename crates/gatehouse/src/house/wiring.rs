@@ -73,6 +73,8 @@ fn over(price: &Price) -> Override {
         reasoning: price.reasoning,
         input_audio: price.input_audio,
         output_audio: price.output_audio,
+        input_image: price.input_image,
+        output_image: price.output_image,
     }
 }
 

@@ -20,8 +20,51 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gatehouse_domain::{Fault, Usage};
 
+pub use shared::words::ToolNames;
+
 use crate::form::{Answer, Ask, Dropped, Event, Issuer, Stop};
-use crate::providers::DialectName;
+
+/// A wire format by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DialectName {
+    /// OpenAI Chat Completions; with [`crate::providers::Operation::Embed`], OpenAI embeddings.
+    OpenAiChat,
+    /// OpenAI Responses.
+    OpenAiResponses,
+    /// Anthropic Messages.
+    Anthropic,
+    /// Gemini generateContent.
+    Gemini,
+    /// Bedrock Converse.
+    Bedrock,
+    /// Cohere v2.
+    Cohere,
+}
+
+impl DialectName {
+    /// Every dialect.
+    pub const ALL: [Self; 6] =
+        [Self::OpenAiChat, Self::OpenAiResponses, Self::Anthropic, Self::Gemini, Self::Bedrock, Self::Cohere];
+
+    /// The name in configuration, metrics and golden files: that of the dialect's value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "openai_chat",
+            Self::OpenAiResponses => "openai_responses",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock",
+            Self::Cohere => "cohere",
+        }
+    }
+
+    /// The dialect of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.as_str() == name)
+    }
+}
 
 /// The dialect of a name.
 #[must_use]
@@ -80,6 +123,8 @@ pub struct Dialect {
     pub write_error: fn(&Fault) -> Vec<u8>,
     /// Content type of a streamed answer.
     pub stream_type: &'static str,
+    /// The tool names its upstreams take.
+    pub tool_names: ToolNames,
 }
 
 /// To whom a request is written: what the writer must know of the target.

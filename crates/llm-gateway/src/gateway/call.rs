@@ -13,7 +13,7 @@ use super::doors::Entrance;
 use super::forward::{ForwardStream, ForwardWhole, JsonArray, Named, Pointer};
 use super::memory::{Memory, Shelf};
 use super::peek::Peek;
-use super::translate::{ToolNames, TranslateStream, TranslateWhole};
+use super::translate::{TranslateStream, TranslateWhole};
 use super::whole_events::{Framing, WholeEvents};
 use super::{local, refuse};
 use crate::dialects::{self, Dialect, Listener, Speaker};
@@ -45,13 +45,7 @@ pub(crate) struct ChatCall {
 }
 
 impl ChatCall {
-    pub(crate) fn new(
-        built: Arc<Built>,
-        request: Request,
-        entrance: Entrance,
-        own: DialectName,
-        peek: Peek,
-    ) -> Result<Self, Fault> {
+    pub(crate) fn new(built: Arc<Built>, request: Request, entrance: Entrance, own: DialectName, peek: Peek) -> Result<Self, Fault> {
         let dialect = dialects::of(own);
         let model = request.door.subject.clone().or_else(|| peek.model.clone()).filter(|model| !model.is_empty());
         let model = model.ok_or_else(refuse::no_model)?;
@@ -123,11 +117,7 @@ impl ChatCall {
         let inject = self.injects_usage(facts);
         if inject {
             // Put in front, so that the ranges of everything else move by the same length.
-            let member: &[u8] = if self.peek.empty {
-                br#""stream_options":{"include_usage":true}"#
-            } else {
-                br#""stream_options":{"include_usage":true},"#
-            };
+            let member: &[u8] = if self.peek.empty { br#""stream_options":{"include_usage":true}"# } else { br#""stream_options":{"include_usage":true},"# };
             body = scan::splice(&body, self.peek.inside..self.peek.inside, member).into();
             return self.splice_model(&body, facts, member.len());
         }
@@ -289,10 +279,7 @@ impl Call for ChatCall {
     }
 
     fn local(&mut self, allowed: &dyn Fn(&str) -> bool, _: Now) -> Option<Result<Reply, Fault>> {
-        let counted_here = self.entrance == Entrance::CountTokens
-            && allowed(&self.need.resource)
-            && self.need.known
-            && !self.counts_upstream();
+        let counted_here = self.entrance == Entrance::CountTokens && allowed(&self.need.resource) && self.need.known && !self.counts_upstream();
         counted_here.then(|| self.ask().map(|ask| local::counted(self.own, estimate::estimate_ask(&ask))))
     }
 
@@ -359,7 +346,6 @@ impl Call for ChatCall {
                 })
             }
             (false, stream) => {
-                let tool_names = if self.spoken == DialectName::Bedrock { ToolNames::Bedrock } else { ToolNames::Same };
                 let listener = self.listener(&facts, now);
                 if !stream {
                     let metered = Metered::default();
@@ -367,7 +353,6 @@ impl Call for ChatCall {
                         from,
                         to: self.dialect,
                         listener,
-                        tool_names,
                         metered,
                         shelf,
                         keep: None,
@@ -378,7 +363,7 @@ impl Call for ChatCall {
                 } else {
                     ((self.dialect.encoder)(&listener), self.dialect.stream_type)
                 };
-                Box::new(TranslateStream::new(from, encoder, stream_type, listener, tool_names).kept(shelf))
+                Box::new(TranslateStream::new(from, encoder, stream_type, listener).kept(shelf))
             }
         }
     }
@@ -411,12 +396,8 @@ impl ChatCall {
     /// Does the first target count tokens itself, in the caller's own dialect?
     fn counts_upstream(&self) -> bool {
         let first = self.entry.and_then(|entry| self.built.entries[entry].targets().next());
-        let Some(facts) = first.and_then(|target| self.built.facts(target, self.matched.as_deref())) else {
-            return false;
-        };
+        let Some(facts) = first.and_then(|target| self.built.facts(target, self.matched.as_deref())) else { return false };
         let native = facts.provider.kind.speaks(self.own, &facts.target.model);
-        native.is_some_and(|native| {
-            (native.path)(&facts.provider.place, &facts.target.model, Operation::CountTokens).is_some()
-        })
+        native.is_some_and(|native| (native.path)(&facts.provider.place, &facts.target.model, Operation::CountTokens).is_some())
     }
 }

@@ -8,22 +8,53 @@ use http::{HeaderMap, HeaderValue};
 use super::forward::cut_short;
 use super::memory::Shelf;
 use crate::dialects::openai_responses::state;
-use crate::dialects::{Decode, Dialect, Encode, Listener, bedrock};
-use crate::form::{Answer, Ask, Content, Delta, Event, Open, Stop};
+use crate::dialects::{Decode, Dialect, Encode, Listener, ToolNames};
+use crate::form::{Answer, Ask, Content, Delta, Event, Issuer, Open, Signature, Stop};
 
-/// Undoes what the request's translation did to names: the client hears of the tools it defined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ToolNames {
-    /// As they are.
-    Same,
-    /// Bedrock's restricted names are mapped back.
-    Bedrock,
+/// What a decoder cannot know, because it does not see the request: the client's own names of tools, and whose model it
+/// is that a dialect's host serves.
+#[derive(Clone, Copy)]
+struct Corrections {
+    names: ToolNames,
+    /// The issuer of every proof, where the dialect's own would be wrong.
+    issuer: Option<Issuer>,
 }
 
-impl ToolNames {
-    fn restore(self, ask: &Ask, name: &mut String) {
-        if self == Self::Bedrock {
-            *name = bedrock::client_tool_name(ask, name);
+impl Corrections {
+    fn new(from: &Dialect, listener: &Listener) -> Self {
+        // Both take their own vendor's signatures for granted, and both serve other vendors' models, too.
+        let presumes = matches!(from.name, "anthropic" | "bedrock");
+        Self { names: from.tool_names, issuer: presumes.then_some(listener.issuer) }
+    }
+
+    fn name(&self, ask: &Ask, name: &mut String) {
+        if let Some(own) = self.names.client_name(ask, name) {
+            own.clone_into(name);
+        }
+    }
+
+    fn proof(&self, proof: Option<&mut Signature>) {
+        if let (Some(proof), Some(issuer)) = (proof, self.issuer) {
+            proof.issuer = issuer;
+        }
+    }
+
+    fn block(&self, ask: &Ask, content: &mut Content) {
+        match content {
+            Content::ToolCall(call) => self.name(ask, &mut call.name),
+            Content::Reasoning(thought) => {
+                self.proof(thought.signature.as_mut());
+                self.proof(thought.encrypted.as_mut());
+            }
+            _ => {}
+        }
+    }
+
+    fn event(&self, ask: &Ask, event: &mut Event) {
+        match event {
+            Event::Open { block: Open::ToolCall { name, .. }, .. } => self.name(ask, name),
+            Event::Delta { delta: Delta::Signature(proof) | Delta::Encrypted(proof), .. } => self.proof(Some(proof)),
+            _ => {}
         }
     }
 }
@@ -33,7 +64,6 @@ pub(crate) struct TranslateWhole {
     pub(crate) from: &'static Dialect,
     pub(crate) to: &'static Dialect,
     pub(crate) listener: Listener,
-    pub(crate) tool_names: ToolNames,
     pub(crate) metered: Metered,
     /// Where the answer is kept, if it is.
     pub(crate) shelf: Option<Shelf>,
@@ -55,7 +85,7 @@ impl Relay for TranslateWhole {
 
     fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault> {
         let mut answer = (self.from.read_answer)(&bytes)?;
-        self.restore(&mut answer);
+        self.correct(&mut answer);
         self.metered = Metered {
             usage: answer.usage,
             estimated: answer.usage.is_empty(),
@@ -64,8 +94,7 @@ impl Relay for TranslateWhole {
             fault: None,
         };
         if self.metered.estimated {
-            self.metered.usage =
-                Usage { input: self.listener.input_estimate, output: output_estimate(&answer), ..Usage::default() };
+            self.metered.usage = Usage { input: self.listener.input_estimate, output: output_estimate(&answer), ..Usage::default() };
         }
         if self.shelf.is_some() {
             // It is kept under a name of the gateway's, whatever its provider calls it.
@@ -87,11 +116,10 @@ impl Relay for TranslateWhole {
 }
 
 impl TranslateWhole {
-    fn restore(&self, answer: &mut Answer) {
+    fn correct(&self, answer: &mut Answer) {
+        let corrections = Corrections::new(self.from, &self.listener);
         for block in answer.choices.iter_mut().flat_map(|choice| &mut choice.blocks) {
-            if let Content::ToolCall(call) = &mut block.content {
-                self.tool_names.restore(&self.listener.ask, &mut call.name);
-            }
+            corrections.block(&self.listener.ask, &mut block.content);
         }
     }
 }
@@ -112,7 +140,7 @@ pub(crate) struct TranslateStream {
     decoder: Box<dyn Decode>,
     encoder: Box<dyn Encode>,
     listener: Listener,
-    tool_names: ToolNames,
+    corrections: Corrections,
     stream_type: &'static str,
     events: Vec<Event>,
     seen: Seen,
@@ -131,18 +159,12 @@ struct Seen {
 }
 
 impl TranslateStream {
-    pub(crate) fn new(
-        from: &'static Dialect,
-        encoder: Box<dyn Encode>,
-        stream_type: &'static str,
-        listener: Listener,
-        tool_names: ToolNames,
-    ) -> Self {
+    pub(crate) fn new(from: &'static Dialect, encoder: Box<dyn Encode>, stream_type: &'static str, listener: Listener) -> Self {
         Self {
+            corrections: Corrections::new(from, &listener),
             decoder: (from.decoder)(),
             encoder,
             listener,
-            tool_names,
             stream_type,
             events: Vec::new(),
             seen: Seen::default(),
@@ -165,9 +187,7 @@ impl TranslateStream {
                 break;
             }
             self.seen.note(&event);
-            if let Event::Open { block: Open::ToolCall { name, .. }, .. } = &mut event {
-                self.tool_names.restore(&self.listener.ask, name);
-            }
+            self.corrections.event(&self.listener.ask, &mut event);
             if let (Event::Start { id, .. }, Some(_)) = (&mut event, &self.shelf) {
                 id.clear();
             }
@@ -211,7 +231,12 @@ impl Relay for TranslateStream {
 
     fn finish(&mut self, end: End<'_>, out: &mut Vec<Bytes>) -> Metered {
         match end {
-            End::ClientGone => {}
+            // What a decoder holds back may be the provider's count of what came so far.
+            End::ClientGone => {
+                let cut = self.decoder.end(&mut self.events);
+                let counts = self.events.drain(..).filter(|event| cut.is_err() && matches!(event, Event::Usage(_)));
+                counts.for_each(|event| self.seen.note(&event));
+            }
             End::Fault(fault) => self.fail(fault.clone(), out),
             End::Upstream => {
                 let read = self.decoder.end(&mut self.events);
@@ -231,9 +256,7 @@ impl Seen {
     fn note(&mut self, event: &Event) {
         match event {
             Event::Usage(usage) => self.usage = *usage,
-            Event::Delta { delta: Delta::Text(text) | Delta::Arguments(text), .. } => {
-                self.output_bytes += text.len() as u64
-            }
+            Event::Delta { delta: Delta::Text(text) | Delta::Arguments(text), .. } => self.output_bytes += text.len() as u64,
             Event::Stop { choice: 0, stop, .. } => self.stop = Some(*stop),
             Event::End => self.ended = true,
             Event::Failed(fault) => self.failed = Some(fault.code),

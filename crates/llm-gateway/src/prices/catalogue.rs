@@ -37,6 +37,10 @@ pub struct Override {
     pub input_audio: Option<f64>,
     /// Audio output; else as output.
     pub output_audio: Option<f64>,
+    /// Image and video input; else as input.
+    pub input_image: Option<f64>,
+    /// Image output; else as output.
+    pub output_image: Option<f64>,
 }
 
 /// The prices of one model over time, and its limits.
@@ -111,7 +115,8 @@ impl Catalogue {
             reasoning: optional_rate("reasoning", price.reasoning)?,
             input_audio: optional_rate("input_audio", price.input_audio)?,
             output_audio: optional_rate("output_audio", price.output_audio)?,
-            ..Named::default()
+            input_image: optional_rate("input_image", price.input_image)?,
+            output_image: optional_rate("output_image", price.output_image)?,
         };
         if let Some(base) = Rates::complete(named) {
             self.overrides.insert(provider_and_model.to_owned(), Price { base, tiers: Vec::new() });

@@ -1,9 +1,9 @@
 //! Amazon Bedrock: owner of Converse. Requests are signed, or carry a Bedrock API key. Embeddings there have a body of
 //! their own for each maker and are not served. A model is a model id, an inference profile or an ARN.
 
-use super::kind::{Auth, DialectName, Native, Needs, Operation, Place, ProviderKind};
+use super::kind::{Auth, Native, Needs, Operation, Place, ProviderKind};
 use super::{endpoint, model};
-use crate::dialects::{Quirks, ThinkingStyle};
+use crate::dialects::{DialectName, Quirks, ThinkingStyle};
 
 /// Amazon Bedrock.
 pub(super) static KIND: ProviderKind = ProviderKind {

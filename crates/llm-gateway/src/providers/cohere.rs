@@ -1,8 +1,8 @@
 //! Cohere: owner of the v2 chat dialect.
 
-use super::kind::{Auth, DialectName, Native, Needs, Operation, Place, ProviderKind};
+use super::kind::{Auth, Native, Needs, Operation, Place, ProviderKind};
 use super::{endpoint, model};
-use crate::dialects::Quirks;
+use crate::dialects::{DialectName, Quirks};
 
 /// Cohere.
 pub(super) static KIND: ProviderKind = ProviderKind {

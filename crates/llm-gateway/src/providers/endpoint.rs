@@ -2,7 +2,8 @@
 
 use gatehouse_domain::{Code, Fault};
 
-use super::kind::{Auth, DialectName, Native, Operation, Place};
+use super::kind::{Auth, Native, Operation, Place};
+use crate::dialects::DialectName;
 
 /// OpenAI Chat without embeddings, below the base URL.
 pub(super) const CHAT: Native =

@@ -1,8 +1,8 @@
 //! The Gemini API of Google AI Studio: owner of generateContent.
 
-use super::kind::{Auth, DialectName, Native, Needs, Operation, Place, ProviderKind};
+use super::kind::{Auth, Native, Needs, Operation, Place, ProviderKind};
 use super::{endpoint, model};
-use crate::dialects::Quirks;
+use crate::dialects::{DialectName, Quirks};
 
 /// Gemini.
 pub(super) static KIND: ProviderKind = ProviderKind {

@@ -1,9 +1,9 @@
 //! GitHub Models: Chat and embeddings below `/inference`, with a GitHub token that has the `models: read` permission.
 //! OpenAI's models take its newer fields, the others the older ones.
 
-use super::kind::{DialectName, Needs, ProviderKind};
+use super::kind::{Needs, ProviderKind};
 use super::{endpoint, model};
-use crate::dialects::Quirks;
+use crate::dialects::{DialectName, Quirks};
 
 /// GitHub Models.
 pub(super) static KIND: ProviderKind = ProviderKind {

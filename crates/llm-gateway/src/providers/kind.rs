@@ -5,49 +5,7 @@ use bytes::Bytes;
 use gatehouse_domain::Fault;
 
 use super::model;
-use crate::dialects::{Quirks, ThinkingStyle};
-
-/// A wire format by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DialectName {
-    /// OpenAI Chat Completions; with [`Operation::Embed`], OpenAI embeddings.
-    OpenAiChat,
-    /// OpenAI Responses.
-    OpenAiResponses,
-    /// Anthropic Messages.
-    Anthropic,
-    /// Gemini generateContent.
-    Gemini,
-    /// Bedrock Converse.
-    Bedrock,
-    /// Cohere v2.
-    Cohere,
-}
-
-impl DialectName {
-    /// Every dialect.
-    pub const ALL: [Self; 6] =
-        [Self::OpenAiChat, Self::OpenAiResponses, Self::Anthropic, Self::Gemini, Self::Bedrock, Self::Cohere];
-
-    /// The name in configuration, metrics and golden files: that of the dialect's value.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OpenAiChat => "openai_chat",
-            Self::OpenAiResponses => "openai_responses",
-            Self::Anthropic => "anthropic",
-            Self::Gemini => "gemini",
-            Self::Bedrock => "bedrock",
-            Self::Cohere => "cohere",
-        }
-    }
-
-    /// The dialect of that name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|dialect| dialect.as_str() == name)
-    }
-}
+use crate::dialects::{DialectName, Quirks, ThinkingStyle};
 
 /// What a provider is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

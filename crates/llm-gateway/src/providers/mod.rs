@@ -44,7 +44,8 @@ mod zai;
 
 pub use endpoint::encode_segment;
 pub use judge::judge;
-pub use kind::{Auth, DialectName, Native, Needs, Operation, Place, ProviderKind, Rewrite, Wants};
+pub use crate::dialects::DialectName;
+pub use kind::{Auth, Native, Needs, Operation, Place, ProviderKind, Rewrite, Wants};
 pub use model::issuer;
 pub use request::{Ask, KeptAt, betas, outbound, outbound_kept};
 pub use settings::{Problem, Provider, Settings, resolve};

@@ -6,7 +6,8 @@ use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, uri::PathAndQuery};
 
 use super::endpoint::encode_segment;
-use super::kind::{Auth, DialectName, Native, Operation, ProviderKind};
+use super::kind::{Auth, Native, Operation, ProviderKind};
+use crate::dialects::DialectName;
 use super::settings::Provider;
 
 /// Longest value of a client's header that is passed on.

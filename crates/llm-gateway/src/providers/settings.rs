@@ -7,7 +7,8 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Scheme;
 use http::{Uri, header};
 
-use super::kind::{Auth, DialectName, Native, Needs, Place, ProviderKind, Wants};
+use super::kind::{Auth, Native, Needs, Place, ProviderKind, Wants};
+use crate::dialects::DialectName;
 use super::sigv4::Signer;
 use super::{ALL, kind, vertex_token};
 

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use gatehouse_domain::{Code, Fault};
 use serde_json::value::RawValue;
 
-use super::kind::{Auth, DialectName, Native, Needs, Operation, Place, ProviderKind};
+use super::kind::{Auth, Native, Needs, Operation, Place, ProviderKind};
 use super::{members, model};
-use crate::dialects::Quirks;
+use crate::dialects::{DialectName, Quirks};
 
 /// Vertex AI.
 pub(super) static KIND: ProviderKind = ProviderKind {

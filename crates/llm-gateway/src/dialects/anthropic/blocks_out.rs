@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::NAME;
+use super::{NAME, TOOL_NAMES};
 use super::blocks_in::type_of;
 use crate::dialects::shared::carried;
 use crate::dialects::shared::words::{arguments_object, fit};
@@ -15,8 +15,8 @@ use crate::form::{
     Block, CacheMark, Citation, Content, Dropped, Issuer, Media, MediaKind, Reasoning, Role, Source, ToolResult,
 };
 
-/// Longest tool name.
-pub(super) const NAME_MAX: usize = 128;
+/// Longest call id.
+const CALL_ID_MAX: usize = 128;
 
 /// A block on the wire.
 #[derive(Serialize)]
@@ -178,8 +178,8 @@ pub(super) fn to_upstream<'a>(
         Content::Refusal(text) => BlockOut::Text { text, citations: Vec::new(), cache_control },
         Content::Reasoning(thought) => thought_out(thought)?,
         Content::ToolCall(call) => BlockOut::ToolUse {
-            id: fit(&call.id, NAME_MAX, ""),
-            name: fit(&call.name, NAME_MAX, ""),
+            id: fit(&call.id, CALL_ID_MAX, ""),
+            name: TOOL_NAMES.fit(&call.name),
             input: arguments_object(&call.arguments),
             cache_control,
         },
@@ -202,7 +202,7 @@ fn tool_result<'a>(
             content.extend(to_upstream(block, None, issuer, dropped));
         }
     }
-    BlockOut::ToolResult { tool_use_id: fit(&result.id, NAME_MAX, ""), content, is_error: result.error, cache_control }
+    BlockOut::ToolResult { tool_use_id: fit(&result.id, CALL_ID_MAX, ""), content, is_error: result.error, cache_control }
 }
 
 fn media_out(media: &Media, cache_control: Option<CacheOut>) -> Option<BlockOut<'_>> {

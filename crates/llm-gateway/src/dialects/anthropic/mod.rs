@@ -16,12 +16,13 @@ pub(in crate::dialects) mod thinking;
 mod tools_in;
 mod usage;
 
-use crate::dialects::Dialect;
+use crate::dialects::{Dialect, ToolNames};
 use crate::dialects::shared::refusal;
-use crate::dialects::shared::words::client_name;
-use crate::form::Ask;
 
 const NAME: &str = "anthropic";
+
+/// What Anthropic takes as a tool's name.
+const TOOL_NAMES: ToolNames = ToolNames { max: 128, also: "" };
 
 /// Most cache breakpoints in one request, for Claude models wherever hosted.
 pub(in crate::dialects) const CACHE_MARKS_MAX: usize = 4;
@@ -40,13 +41,5 @@ pub static DIALECT: Dialect = Dialect {
     read_error: refusal::read,
     write_error: error::write_error,
     stream_type: "text/event-stream",
+    tool_names: TOOL_NAMES,
 };
-
-/// The client's own name of a tool that an Anthropic upstream called `wire`.
-///
-/// Requests shorten and clean names Anthropic would refuse. A decoder has no access to the request, so the gateway
-/// applies this to every tool call of an answer before it is written for the client.
-#[must_use]
-pub fn client_tool_name(ask: &Ask, wire: &str) -> String {
-    client_name(ask, wire, blocks_out::NAME_MAX)
-}

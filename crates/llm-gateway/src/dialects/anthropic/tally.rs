@@ -123,6 +123,11 @@ impl MessagesTally {
 }
 
 fn kind_of(line: &[u8]) -> Line {
+    // As Anthropic itself writes nearly every line of a stream.
+    if line.starts_with(b"data: {\"type\":\"content_block_delta\"") && !line.ends_with(b"signature_delta") {
+        let delta = &line[line.len().min(52)..line.len().min(HEAD_BYTES)];
+        return if memmem::find(delta, b"signature_delta").is_some() { Line::Other } else { Line::Output };
+    }
     let head = &line[..line.len().min(HEAD_BYTES)];
     if !head.starts_with(b"data:") {
         return Line::Other;

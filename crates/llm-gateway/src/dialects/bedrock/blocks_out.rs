@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::NAME;
+use super::{NAME, TOOL_NAMES};
 use super::media::{DocumentNames, format_of, kind_name};
 use crate::dialects::shared::carried;
 use crate::dialects::shared::words::{arguments_object, fit};
@@ -14,8 +14,8 @@ use crate::form::{
     ToolResult, pack_call_id,
 };
 
-/// Longest tool name and longest call id.
-pub(super) const NAME_MAX: usize = 64;
+/// Longest call id.
+const CALL_ID_MAX: usize = 64;
 /// What a call id may hold beside letters, digits, `_` and `-`.
 const ID_ALSO: &str = ".:";
 
@@ -186,8 +186,8 @@ impl BlockWriter<'_> {
             Content::Refusal(text) => BlockOut::Text(text),
             Content::Reasoning(thought) => BlockOut::ReasoningContent(thought_out(thought)?),
             Content::ToolCall(call) => BlockOut::ToolUse {
-                tool_use_id: fit(&call.id, NAME_MAX, ID_ALSO),
-                name: fit(&call.name, NAME_MAX, ""),
+                tool_use_id: fit(&call.id, CALL_ID_MAX, ID_ALSO),
+                name: TOOL_NAMES.fit(&call.name),
                 input: arguments_object(&call.arguments),
             },
             Content::ToolResult(result) => self.tool_result(result),
@@ -204,7 +204,7 @@ impl BlockWriter<'_> {
             }
         }
         BlockOut::ToolResult {
-            tool_use_id: fit(&result.id, NAME_MAX, ID_ALSO),
+            tool_use_id: fit(&result.id, CALL_ID_MAX, ID_ALSO),
             content,
             status: result.error.then_some("error"),
         }

@@ -16,12 +16,13 @@ mod usage;
 
 pub use error::exception_name;
 
-use crate::dialects::Dialect;
+use crate::dialects::{Dialect, ToolNames};
 use crate::dialects::shared::refusal;
-use crate::dialects::shared::words::client_name;
-use crate::form::Ask;
 
 const NAME: &str = "bedrock";
+
+/// What Converse takes as a tool's name.
+const TOOL_NAMES: ToolNames = ToolNames { max: 64, also: "" };
 
 /// The Converse API.
 pub static DIALECT: Dialect = Dialect {
@@ -37,13 +38,5 @@ pub static DIALECT: Dialect = Dialect {
     read_error: refusal::read,
     write_error: error::write_error,
     stream_type: "application/vnd.amazon.eventstream",
+    tool_names: TOOL_NAMES,
 };
-
-/// The client's own name of a tool that a Bedrock upstream called `wire`.
-///
-/// Converse takes 64 letters, digits, `_` and `-`; requests shorten and clean other names. A decoder has no access to
-/// the request, so the gateway applies this to every tool call of an answer before it is written for the client.
-#[must_use]
-pub fn client_tool_name(ask: &Ask, wire: &str) -> String {
-    client_name(ask, wire, blocks_out::NAME_MAX)
-}

@@ -11,6 +11,7 @@ use super::usage::UsageBody;
 use super::wire::{BlockOut, Blocks, CallIn, CallOut};
 use super::{bytes, stop};
 use crate::dialects::Listener;
+use crate::dialects::shared::place::json;
 use crate::form::{
     Answer, Block, Choice, Citation, Content, RawJson, Reasoning, Stop, TokenLogprob, ToolCall, pack_call_id,
 };
@@ -105,7 +106,7 @@ impl CitationIn {
 /// # Errors
 /// `UpstreamBroken`.
 pub(super) fn read(body: &[u8]) -> Result<Answer, Fault> {
-    let response: Response = serde_json::from_slice(body)
+    let response: Response = json(body)
         .map_err(|_| Fault::new(Code::UpstreamBroken, "the provider's answer is not a Cohere chat answer"))?;
     let message =
         response.message.ok_or_else(|| Fault::new(Code::UpstreamBroken, "the provider's answer holds no message"))?;
@@ -185,7 +186,7 @@ struct OwnedCall<'a> {
 
 impl Serialize for OwnedCall<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        CallOut::new(&self.id, &self.call.name, &self.call.arguments).serialize(serializer)
+        CallOut::new(&self.id, Cow::Borrowed(&self.call.name), &self.call.arguments).serialize(serializer)
     }
 }
 

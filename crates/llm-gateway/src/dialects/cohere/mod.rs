@@ -12,12 +12,18 @@ mod tally;
 mod usage;
 mod wire;
 
-use super::Dialect;
+use super::{Dialect, ToolNames};
 use super::shared::refusal;
+
+/// The dialect's name.
+const NAME: &str = "cohere";
+
+/// What Cohere takes as a function's name.
+const TOOL_NAMES: ToolNames = ToolNames { max: 64, also: "" };
 
 /// Cohere.
 pub static DIALECT: Dialect = Dialect {
-    name: "cohere",
+    name: NAME,
     read_ask: ask::read,
     write_ask: ask::write,
     read_answer: answer::read,
@@ -29,6 +35,7 @@ pub static DIALECT: Dialect = Dialect {
     read_error: refusal::read,
     write_error: error::write,
     stream_type: "text/event-stream",
+    tool_names: TOOL_NAMES,
 };
 
 /// Compact JSON of our own types, which cannot fail to serialise.

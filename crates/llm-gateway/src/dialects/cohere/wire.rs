@@ -93,13 +93,13 @@ pub(super) struct CallOut<'a> {
 /// The function of a call.
 #[derive(Debug, Serialize)]
 pub(super) struct FunctionOut<'a> {
-    pub(super) name: &'a str,
+    pub(super) name: Cow<'a, str>,
     pub(super) arguments: &'a str,
 }
 
 impl<'a> CallOut<'a> {
     /// A call in Cohere's shape.
-    pub(super) fn new(id: &'a str, name: &'a str, arguments: &'a str) -> Self {
+    pub(super) fn new(id: &'a str, name: Cow<'a, str>, arguments: &'a str) -> Self {
         Self { id, kind: "function", function: FunctionOut { name, arguments } }
     }
 }

@@ -1,7 +1,10 @@
 //! `GenerateContentResponse`, whole, both ways.
 
+use std::borrow::Cow;
+
 use gatehouse_domain::{Code, Fault};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::ask::TurnReader;
 use super::carry::pack;
@@ -11,17 +14,22 @@ use super::wire::{Args, BlobOut, CallOut, Content, ContentOut, FileOut, PartOut,
 use super::{NAME, bytes, stop};
 use crate::dialects::Listener;
 use crate::dialects::shared::mime;
+use crate::dialects::shared::place::json;
 use crate::form::{self, Answer, Block, Choice, Media, Source, Stop, TokenLogprob};
 
 /// A response, or one frame of a stream, as read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Response {
+pub(super) struct Response<'a> {
     pub(super) candidates: Vec<Candidate>,
     pub(super) prompt_feedback: Option<PromptFeedback>,
-    pub(super) usage_metadata: Option<UsageMetadata>,
-    pub(super) model_version: String,
-    pub(super) response_id: String,
+    /// Every frame of a stream has it and only the last one counts, so it is read when it is needed.
+    #[serde(borrow)]
+    pub(super) usage_metadata: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) model_version: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) response_id: Cow<'a, str>,
     pub(super) error: Option<serde::de::IgnoredAny>,
 }
 
@@ -103,15 +111,15 @@ impl LogprobsResult {
 /// # Errors
 /// `UpstreamBroken`.
 pub(super) fn read(body: &[u8]) -> Result<Answer, Fault> {
-    let response: Response = serde_json::from_slice(body)
+    let response: Response<'_> = json(body)
         .map_err(|_| Fault::new(Code::UpstreamBroken, "the provider's answer is not a Gemini response"))?;
     if response.candidates.is_empty() && response.prompt_feedback.is_none() && response.usage_metadata.is_none() {
         return Err(Fault::new(Code::UpstreamBroken, "the provider's answer holds no candidates"));
     }
     let mut answer = Answer {
-        id: response.response_id,
-        model: response.model_version,
-        usage: response.usage_metadata.map(|usage| usage.to_usage()).unwrap_or_default(),
+        id: response.response_id.into_owned(),
+        model: response.model_version.into_owned(),
+        usage: response.usage_metadata.and_then(|raw| UsageMetadata::parse(raw.get())).unwrap_or_default(),
         ..Answer::default()
     };
     for (index, candidate) in response.candidates.into_iter().enumerate() {
@@ -218,7 +226,7 @@ fn piece(content: &form::Content) -> Option<Piece<'_>> {
         form::Content::Text { text, .. } | form::Content::Refusal(text) => PartOut::text(text.as_str()),
         form::Content::Media(media) => picture(media)?,
         form::Content::ToolCall(call) => PartOut {
-            function_call: Some(CallOut { id: Some(&call.id), name: &call.name, args: Args::of(&call.arguments).0 }),
+            function_call: Some(CallOut { id: Some(&call.id), name: Cow::Borrowed(&call.name), args: Args::of(&call.arguments).0 }),
             thought_signature: call.signature.as_ref().and_then(|signature| pack(signature, false)),
             ..PartOut::default()
         },

@@ -16,10 +16,13 @@ mod usage;
 mod wire;
 
 use super::shared::refusal;
-use super::{Dialect, Encode, Listener};
+use super::{Dialect, Encode, Listener, ToolNames};
 
 /// The dialect's name.
 const NAME: &str = "gemini";
+
+/// What Gemini takes as a function's name.
+const TOOL_NAMES: ToolNames = ToolNames { max: 64, also: ".:" };
 
 /// Gemini.
 pub static DIALECT: Dialect = Dialect {
@@ -35,6 +38,7 @@ pub static DIALECT: Dialect = Dialect {
     read_error: refusal::read,
     write_error: error::write,
     stream_type: "text/event-stream",
+    tool_names: TOOL_NAMES,
 };
 
 /// Content type of [`encoder_array`].

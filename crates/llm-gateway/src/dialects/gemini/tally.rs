@@ -1,30 +1,41 @@
 //! Counting a stream that is forwarded untouched.
 //!
-//! Every frame of Gemini's carries usage, so a frame is searched, not parsed: the last `"usageMetadata"` and
-//! `"finishReason"` in it count. Inside JSON strings a quote is escaped, so text cannot fake them; arguments of calls
-//! could, so frames that hold any are parsed.
+//! Every frame of Gemini's carries usage, of which the last counts. So a frame of plain text is only searched and the
+//! last one kept; frames that hold a finish reason, a call or an error are parsed. Inside JSON strings a quote is escaped,
+//! so text cannot fake any of them.
 
 use bytes::Bytes;
 use gatehouse_domain::Usage;
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::stop;
 use super::usage::UsageMetadata;
+use crate::dialects::openai_shared::lines::DataLines;
 use crate::dialects::{Counted, Tally};
 use crate::form::Stop;
-use crate::sse::Frames;
 
-/// The counter of a stream.
-#[derive(Default)]
+/// Counter of a stream.
 pub(super) struct Counter {
-    frames: Frames,
+    lines: DataLines,
+    scan: Scan,
+}
+
+/// What a frame is searched for, and what was found.
+struct Scan {
+    finish: Finder<'static>,
+    call: Finder<'static>,
+    usage: Finder<'static>,
+    /// The shortest plain frame: what a frame takes around its text.
+    envelope: u64,
+    /// The last frame that had usage, if it was not parsed.
+    last: Vec<u8>,
     state: State,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     usage: Option<Usage>,
     finish: Option<Stop>,
@@ -33,48 +44,53 @@ struct State {
     failed: bool,
 }
 
+impl Default for Counter {
+    fn default() -> Self {
+        let scan = Scan {
+            finish: Finder::new("\"finishReason\""),
+            call: Finder::new("\"functionCall\""),
+            usage: Finder::new("\"usageMetadata\""),
+            envelope: u64::MAX,
+            last: Vec::new(),
+            state: State::default(),
+        };
+        Self { lines: DataLines::default(), scan }
+    }
+}
+
 impl Tally for Counter {
     fn feed(&mut self, bytes: &Bytes) {
-        let state = &mut self.state;
-        let fed = self.frames.feed(bytes, &mut |frame| {
-            state.frame(frame.data);
-            Ok(())
-        });
-        self.state.failed |= fed.is_err();
+        let scan = &mut self.scan;
+        self.lines.feed(bytes, &mut |data| scan.frame(data));
     }
 
     fn counted(&self) -> Counted {
-        let State { usage, finish, has_calls, output_bytes, failed } = self.state;
+        let State { usage, finish, has_calls, output_bytes, failed } = self.scan.state;
         let stop = finish.map(|stop| if has_calls && stop == Stop::EndTurn { Stop::ToolUse } else { stop });
-        let complete = stop.is_some() && !failed && !self.frames.is_mid_event();
-        Counted { usage, stop, complete, output_bytes, failed }
+        let complete = stop.is_some() && !failed && !self.lines.is_mid_line();
+        let last = || serde_json::from_slice::<View<'_>>(&self.scan.last).ok()?.count().usage;
+        Counted { usage: last().or(usage), stop, complete, output_bytes, failed }
+    }
+}
+
+impl Scan {
+    fn frame(&mut self, data: &[u8]) {
+        let plain = data.starts_with(b"{\"candidates\"") && self.finish.find(data).is_none() && self.call.find(data).is_none();
+        if !plain {
+            self.last.clear();
+            return self.state.parsed(data);
+        }
+        if self.usage.find(data).is_some() {
+            self.last.clear();
+            self.last.extend_from_slice(data);
+        }
+        let bytes = data.len() as u64;
+        self.envelope = self.envelope.min(bytes);
+        self.state.output_bytes += bytes - self.envelope + 1;
     }
 }
 
 impl State {
-    fn frame(&mut self, data: &[u8]) {
-        let has_user_json = memmem::find(data, b"\"args\"").is_some() || memmem::find(data, b"\"response\"").is_some();
-        if has_user_json
-            || memmem::find(data, b"\"error\"").is_some()
-            || memmem::find(data, b"\"blockReason\"").is_some()
-        {
-            return self.parsed(data);
-        }
-        if let Some(usage) = object_after(data, b"\"usageMetadata\"") {
-            self.usage = usage_of(usage).or(self.usage);
-        }
-        if let Some(word) = word_after(data, b"\"finishReason\"") {
-            self.finish = Some(stop::read(word, false));
-        }
-        let mut rest = data;
-        while let Some(at) = memmem::find(rest, b"\"text\"") {
-            rest = &rest[at + 6..];
-            let Some(value) = string_after_colon(rest) else { continue };
-            self.output_bytes += value.len() as u64;
-            rest = &rest[value.len()..];
-        }
-    }
-
     fn parsed(&mut self, data: &[u8]) {
         let Ok(view) = serde_json::from_slice::<View<'_>>(data) else { return };
         self.failed |= view.error.is_some();
@@ -161,42 +177,5 @@ impl View<'_> {
             state.finish = Some(Stop::ContentFilter);
         }
         state
-    }
-}
-
-fn usage_of(object: &[u8]) -> Option<Usage> {
-    serde_json::from_slice::<UsageMetadata>(object).ok().map(|usage| usage.to_usage())
-}
-
-/// The flat object that is the value of the last member of that name.
-fn object_after<'a>(data: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let rest = &data[memmem::rfind(data, name)? + name.len()..];
-    let rest = &rest[memchr::memchr(b'{', rest)?..];
-    let mut depth = 0_usize;
-    for at in memchr::memchr2_iter(b'{', b'}', rest) {
-        depth = if rest[at] == b'{' { depth + 1 } else { depth - 1 };
-        if depth == 0 {
-            return Some(&rest[..=at]);
-        }
-    }
-    None
-}
-
-/// The plain string that is the value of the last member of that name.
-fn word_after<'a>(data: &'a [u8], name: &[u8]) -> Option<&'a str> {
-    let rest = &data[memmem::rfind(data, name)? + name.len()..];
-    std::str::from_utf8(string_after_colon(rest)?).ok()
-}
-
-/// The inside of the string right behind a colon.
-fn string_after_colon(rest: &[u8]) -> Option<&[u8]> {
-    let rest = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
-    let mut at = 0;
-    loop {
-        at += memchr::memchr2(b'"', b'\\', rest.get(at..)?)?;
-        if rest[at] == b'"' {
-            return Some(&rest[..at]);
-        }
-        at += 2;
     }
 }

@@ -53,6 +53,11 @@ fn sum(details: &[ModalityCount], of: &[Modality]) -> u64 {
 }
 
 impl UsageMetadata {
+    /// Disjoint counters of raw `usageMetadata`; `None` if it is not what it should be.
+    pub(super) fn parse(raw: &str) -> Option<Usage> {
+        serde_json::from_str::<Self>(raw).ok().map(|usage| usage.to_usage())
+    }
+
     /// Disjoint counters.
     pub(super) fn to_usage(&self) -> Usage {
         const PICTURES: &[Modality] = &[Modality::Image, Modality::Video];

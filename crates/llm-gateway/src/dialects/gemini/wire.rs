@@ -233,7 +233,7 @@ pub(super) struct FileOut<'a> {
 pub(super) struct CallOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) id: Option<&'a str>,
-    pub(super) name: &'a str,
+    pub(super) name: Cow<'a, str>,
     pub(super) args: Args<'a>,
 }
 
@@ -263,7 +263,7 @@ impl<'a> Args<'a> {
 pub(super) struct ResponseOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) id: Option<&'a str>,
-    pub(super) name: &'a str,
+    pub(super) name: Cow<'a, str>,
     pub(super) response: Outcome<'a>,
 }
 

@@ -11,10 +11,11 @@ use crate::dialects::Listener;
 use crate::dialects::openai_shared::details::{ChatUsage, UsageIn};
 use crate::dialects::openai_shared::error::in_stream;
 use crate::dialects::openai_shared::wire::{
-    LogprobIn, LogprobOut, MANY_MAX, broken, json_into, logprobs_in, logprobs_out, seconds,
+    LogprobIn, LogprobOut, MANY_MAX, broken, json_into, logprobs_in, logprobs_out, seconds, service_tier,
 };
 use crate::dialects::shared::mime::{data_url, usual};
 use crate::dialects::shared::refusal::ErrorIn;
+use crate::dialects::shared::place::json;
 use crate::form::{Answer, Choice, Citation, Content, Media, MediaKind, Source, Stop, ToolCall, pack_call_id};
 
 #[derive(Default, Deserialize)]
@@ -49,7 +50,7 @@ pub(super) struct LogprobsIn {
 
 /// Reads an answer.
 pub(super) fn read(body: &[u8]) -> Result<Answer, Fault> {
-    let wire: AnswerIn<'_> = serde_json::from_slice(body).map_err(broken)?;
+    let wire: AnswerIn<'_> = json(body).map_err(broken)?;
     let Some(choices) = wire.choices.filter(|choices| !choices.is_empty() && choices.len() <= MANY_MAX) else {
         return Err(wire.error.map_or_else(|| broken("it has no choices"), in_stream));
     };
@@ -86,6 +87,8 @@ pub(super) fn stop_of(word: Option<&str>, calls: bool, refused: bool) -> Stop {
         Some("content_filter") => Stop::ContentFilter,
         Some("model_length") => Stop::ContextWindow,
         Some("error" | "insufficient_system_resource") => Stop::Error,
+        // Gemini's Chat surface: `function_call_filter: MALFORMED_FUNCTION_CALL`.
+        Some(word) if word.to_ascii_lowercase().contains("malformed") => Stop::Malformed,
         _ if calls => Stop::ToolUse,
         Some("tool_calls" | "function_call") => Stop::ToolUse,
         _ if refused => Stop::Refusal,
@@ -98,9 +101,10 @@ pub(super) const fn finish_reason(stop: Stop, refused: bool) -> &'static str {
     match stop {
         Stop::EndTurn | Stop::StopSequence => "stop",
         Stop::Refusal if refused => "stop",
-        Stop::MaxTokens | Stop::ContextWindow | Stop::Pause => "length",
+        // The nearest word for an answer that is not whole; `native_finish_reason` says why.
+        Stop::MaxTokens | Stop::ContextWindow | Stop::Pause | Stop::Malformed | Stop::Error => "length",
         Stop::ToolUse => "tool_calls",
-        Stop::Refusal | Stop::ContentFilter | Stop::Malformed | Stop::Error => "content_filter",
+        Stop::Refusal | Stop::ContentFilter => "content_filter",
     }
 }
 
@@ -218,7 +222,7 @@ pub(super) fn write(answer: &Answer, listener: &Listener) -> Vec<u8> {
         model: model_name(&answer.model, listener),
         choices: answer.choices.iter().enumerate().map(|(at, choice)| choice_out(at, choice, listener)).collect(),
         usage: (!answer.usage.is_empty()).then(|| (&answer.usage).into()),
-        service_tier: answer.service_tier.as_deref(),
+        service_tier: answer.service_tier.as_deref().and_then(service_tier),
     };
     let mut out = Vec::with_capacity(1024);
     json_into(&mut out, &wire);

@@ -11,8 +11,9 @@ use super::response::{Facts, Status, write_response};
 use crate::dialects::Listener;
 use crate::dialects::openai_shared::details::UsageIn;
 use crate::dialects::openai_shared::error::in_stream;
-use crate::dialects::openai_shared::wire::{broken, seconds};
+use crate::dialects::openai_shared::wire::{broken, seconds, service_tier};
 use crate::dialects::shared::refusal::ErrorIn;
+use crate::dialects::shared::place::json;
 use crate::form::{Answer, Block, Choice, Content, RawJson, Stop, TokenLogprob};
 
 /// A response object without its items: what the last event of a stream is read for, too.
@@ -96,8 +97,8 @@ pub(super) fn stop_of(
 
 /// Reads an answer.
 pub(super) fn read(body: &[u8]) -> Result<Answer, Fault> {
-    let response: ResponseIn = serde_json::from_slice(body).map_err(broken)?;
-    let items: ItemsIn<'_> = serde_json::from_slice(body).map_err(broken)?;
+    let response: ResponseIn = json(body).map_err(broken)?;
+    let items: ItemsIn<'_> = json(body).map_err(broken)?;
     if let Some(error) = response.error {
         return Err(in_stream(error));
     }
@@ -170,7 +171,7 @@ pub(super) fn write(answer: &Answer, listener: &Listener) -> Vec<u8> {
         created: if answer.created == 0 { listener.created } else { answer.created },
         status: Status::of(choice.stop, refused),
         usage: Some(&answer.usage).filter(|usage| !usage.is_empty()),
-        service_tier: answer.service_tier.as_deref(),
+        service_tier: answer.service_tier.as_deref().and_then(service_tier),
     };
     let mut out = Vec::with_capacity(2048);
     write_response(&mut out, listener, &facts, items.json());

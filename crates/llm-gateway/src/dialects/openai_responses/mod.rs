@@ -30,6 +30,7 @@ pub static DIALECT: Dialect = Dialect {
     read_error: crate::dialects::shared::refusal::read,
     write_error: error::write,
     stream_type: "text/event-stream",
+    tool_names: crate::dialects::openai_shared::TOOL_NAMES,
 };
 
 const NAME: &str = "openai_responses";

@@ -1,9 +1,12 @@
 //! Tools, tool choice, text shape and reasoning as this dialect writes them: in requests, and echoed in answers.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::NAME;
+use crate::dialects::openai_shared::TOOL_NAMES;
 use crate::form::{Ask, Dropped, Effort, Format, Thinking, Tool, ToolChoice};
 
 /// A tool definition.
@@ -12,7 +15,7 @@ use crate::form::{Ask, Dropped, Effort, Format, Thinking, Tool, ToolChoice};
 pub(crate) enum ToolOut<'a> {
     Function {
         r#type: &'static str,
-        name: &'a str,
+        name: Cow<'a, str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         description: Option<&'a str>,
         /// The API wants both fields, null or not.
@@ -31,7 +34,7 @@ pub(crate) fn tools<'a>(ask: &'a Ask, dropped: &mut Dropped) -> Vec<ToolOut<'a>>
                 dropped.note_if(cache.is_some(), "cache_control");
                 out.push(ToolOut::Function {
                     r#type: "function",
-                    name,
+                    name: TOOL_NAMES.fit(name),
                     description: description.as_deref(),
                     parameters: parameters.as_deref(),
                     // Left open, the API would make schemas strict that were not written for it.
@@ -50,14 +53,14 @@ pub(crate) fn tools<'a>(ask: &'a Ask, dropped: &mut Dropped) -> Vec<ToolOut<'a>>
 #[serde(untagged)]
 pub(crate) enum ChoiceOut<'a> {
     Word(&'static str),
-    Function { r#type: &'static str, name: &'a str },
+    Function { r#type: &'static str, name: Cow<'a, str> },
     Allowed { r#type: &'static str, mode: &'static str, tools: Vec<ChoiceOut<'a>> },
     Raw(&'a RawValue),
 }
 
 /// The choice among the tools of a request.
 pub(crate) fn tool_choice(ask: &Ask) -> Option<ChoiceOut<'_>> {
-    let one = |name| ChoiceOut::Function { r#type: "function", name };
+    let one = |name| ChoiceOut::Function { r#type: "function", name: TOOL_NAMES.fit(name) };
     let Some(choice) = &ask.tool_choice else {
         let own = ask.extras.iter().find(|(name, _)| ask.origin == NAME && name == "tool_choice");
         return own.map(|(_, raw)| ChoiceOut::Raw(raw));
@@ -91,7 +94,7 @@ pub(crate) enum FormatOut<'a> {
     Text,
     JsonObject,
     JsonSchema {
-        name: &'a str,
+        name: Cow<'a, str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         description: Option<&'a str>,
         schema: &'a RawValue,
@@ -106,7 +109,8 @@ pub(crate) fn text(ask: &Ask) -> TextOut<'_> {
         Format::Text => FormatOut::Text,
         Format::Json => FormatOut::JsonObject,
         Format::Schema { name, description, schema, strict } => FormatOut::JsonSchema {
-            name: name.as_deref().unwrap_or("response"),
+            // The API takes here what it takes for functions.
+            name: TOOL_NAMES.fit(name.as_deref().unwrap_or("response")),
             description: description.as_deref(),
             schema,
             strict: *strict,

@@ -14,6 +14,11 @@ pub(crate) struct DataLines {
 }
 
 impl DataLines {
+    /// Whether part of a line is held: at the end of a stream that means it was cut.
+    pub(crate) fn is_mid_line(&self) -> bool {
+        !self.carry.is_empty() || self.overflow
+    }
+
     /// Hands the payload of each complete `data:` line to `each`.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], each: &mut impl FnMut(&[u8])) {
         while let Some(end) = memchr(b'\n', bytes) {

@@ -5,5 +5,10 @@ pub(crate) mod error;
 pub(crate) mod lines;
 pub(crate) mod wire;
 
+use super::ToolNames;
+
+/// What OpenAI takes as a function's name.
+pub(crate) const TOOL_NAMES: ToolNames = ToolNames { max: 64, also: "" };
+
 #[cfg(test)]
 mod tests;

@@ -32,7 +32,7 @@ pub(crate) fn broken(what: impl std::fmt::Display) -> Fault {
 }
 
 /// Appends a value as compact JSON; appends nothing if it cannot be written, which no type of ours can bring about.
-pub(crate) fn json_into(out: &mut Vec<u8>, value: &impl Serialize) {
+pub(crate) fn json_into(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     let start = out.len();
     if serde_json::to_writer(&mut *out, value).is_err() {
         out.truncate(start);
@@ -218,6 +218,15 @@ impl<'de> Deserialize<'de> for ImageUrl {
             }
         }
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// OpenAI's word for a tier that served an answer; none for those it has no word for.
+pub(crate) fn service_tier(word: &str) -> Option<&str> {
+    match word {
+        "auto" | "default" | "flex" | "scale" | "priority" | "fast" | "ultrafast" => Some(word),
+        "standard" | "standard_only" => Some("default"),
+        _ => None,
     }
 }
 

@@ -32,22 +32,40 @@ pub(in crate::dialects) fn fit<'a>(word: &'a str, max: usize, also: &str) -> Cow
     Cow::Owned(fitted)
 }
 
-/// The name the client gave the tool that goes by `wire` in a dialect with this limit.
-pub(in crate::dialects) fn client_name(ask: &Ask, wire: &str, max: usize) -> String {
-    let functions = || {
-        ask.tools.iter().filter_map(|tool| match tool {
-            Tool::Function { name, .. } => Some(name),
-            Tool::Native { .. } => None,
-        })
-    };
-    if functions().any(|name| name == wire) {
-        return wire.to_owned();
+/// The tool names a dialect's owner takes. Others are written shortened and cleaned, and put back in what is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToolNames {
+    /// Most letters.
+    pub max: usize,
+    /// What it takes besides letters, digits, `_` and `-`.
+    pub also: &'static str,
+}
+
+impl ToolNames {
+    /// The name to write.
+    pub(in crate::dialects) fn fit<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        fit(name, self.max, self.also)
     }
-    let called = ask.turns.iter().flat_map(|turn| &turn.blocks).filter_map(|block| match &block.content {
-        Content::ToolCall(call) => Some(&call.name),
-        _ => None,
-    });
-    functions().chain(called).find(|name| fit(name, max, "") == wire).map_or_else(|| wire.to_owned(), String::clone)
+
+    /// The client's own name of a tool that is called `wire` in an answer, where that is another one. Decoders do not
+    /// know the request, so the gateway asks this for every tool call before it is written for the client.
+    #[must_use]
+    pub fn client_name<'a>(&self, ask: &'a Ask, wire: &str) -> Option<&'a str> {
+        let functions = || {
+            ask.tools.iter().filter_map(|tool| match tool {
+                Tool::Function { name, .. } => Some(name),
+                Tool::Native { .. } => None,
+            })
+        };
+        if functions().any(|name| name == wire) {
+            return None;
+        }
+        let called = ask.turns.iter().flat_map(|turn| &turn.blocks).filter_map(|block| match &block.content {
+            Content::ToolCall(call) => Some(&call.name),
+            _ => None,
+        });
+        functions().chain(called).find(|name| self.fit(name) == wire).map(String::as_str).filter(|name| *name != wire)
+    }
 }
 
 /// FNV-1a, 32 bits: short, stable across releases, and never used against an adversary.
@@ -75,6 +93,8 @@ pub(in crate::dialects) fn arguments_object(arguments: &str) -> Cow<'_, RawValue
 mod tests {
     use super::*;
 
+    const NAMES: ToolNames = ToolNames { max: 64, also: "" };
+
     #[test]
     fn a_good_name_stays_and_a_bad_one_comes_back() {
         let long = "server.files/".repeat(8);
@@ -87,11 +107,11 @@ mod tests {
         };
         let ask = Ask { tools: vec![tool("plain"), tool(&long), tool("a.b")], ..Ask::default() };
         for name in ["plain", long.as_str(), "a.b"] {
-            let wire = fit(name, 64, "");
+            let wire = NAMES.fit(name);
             assert!(wire.len() <= 64 && wire.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'));
-            assert_eq!(client_name(&ask, &wire, 64), name);
+            assert_eq!(NAMES.client_name(&ask, &wire).unwrap_or(&wire), name);
         }
-        assert_eq!(client_name(&ask, "unheard_of", 64), "unheard_of");
+        assert_eq!(NAMES.client_name(&ask, "unheard_of"), None);
     }
 
     #[test]

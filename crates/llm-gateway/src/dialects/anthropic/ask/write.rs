@@ -7,15 +7,14 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::super::blocks_out::{BlockOut, CacheOut, NAME_MAX, is_writable, to_upstream};
+use super::super::blocks_out::{BlockOut, CacheOut, is_writable, to_upstream};
 use super::super::thinking::{Obstacles, ThinkingOut, plan};
-use super::super::{CACHE_MARKS_MAX, NAME};
+use super::super::{CACHE_MARKS_MAX, NAME, TOOL_NAMES};
 use crate::dialects::Speaker;
 use crate::dialects::shared::foreign::{append_extras, note_foreign};
 use crate::dialects::shared::json_tool::{JSON_TOOL, JSON_TOOL_DESCRIPTION, any_object, forced_schema, schema_of};
 use crate::dialects::shared::marks::{Marks, mark_of};
 use crate::dialects::shared::turns::{Group, grouped, waits_without_thought};
-use crate::dialects::shared::words::fit;
 use crate::form::{Ask, Block, CacheMark, Content, Dropped, Format, Role, Tool, ToolChoice};
 
 /// Writes a request for a Claude model.
@@ -91,7 +90,7 @@ fn tools<'a>(ask: &'a Ask, forced: Option<&'a RawValue>, dropped: &mut Dropped) 
             Tool::Function { name, description, parameters, strict, cache } if allowed(name) => {
                 written.push(ToolOut::Function(FunctionOut {
                     client_name: name,
-                    name: fit(name, NAME_MAX, ""),
+                    name: TOOL_NAMES.fit(name),
                     description: description.as_deref(),
                     input_schema: parameters.as_deref().unwrap_or(any_object()),
                     strict: *strict,
@@ -143,7 +142,7 @@ fn tool_choice(ask: &Ask, forced_format: bool, has_tools: bool) -> Option<Choice
         Some(ToolChoice::None) => Some(ChoiceOut { kind: "none", name: None, disable_parallel_tool_use: None }),
         Some(ToolChoice::Auto | ToolChoice::OneOf { required: false, .. }) => Some(of("auto", None)),
         Some(ToolChoice::Any | ToolChoice::OneOf { required: true, .. }) => Some(of("any", None)),
-        Some(ToolChoice::Tool(name)) => Some(ChoiceOut { name: Some(fit(name, NAME_MAX, "")), ..of("tool", None) }),
+        Some(ToolChoice::Tool(name)) => Some(ChoiceOut { name: Some(TOOL_NAMES.fit(name)), ..of("tool", None) }),
     }
 }
 

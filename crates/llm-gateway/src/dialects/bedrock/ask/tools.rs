@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::super::NAME;
-use super::super::blocks_out::{CachePointOut, NAME_MAX};
+use super::super::blocks_out::CachePointOut;
+use super::super::TOOL_NAMES;
 use crate::dialects::shared::json_tool::{JSON_TOOL, JSON_TOOL_DESCRIPTION, any_object};
 use crate::dialects::shared::marks::Marks;
 use crate::dialects::shared::turns::Group;
-use crate::dialects::shared::words::fit;
 use crate::form::{Ask, Content, Dropped, Format, Tool, ToolChoice};
 
 /// Tools, which must also be there when only the history has calls; `none` is not known and means no tools.
@@ -75,7 +75,7 @@ fn tool_choice(choice: Option<&ToolChoice>) -> Option<ChoiceOut<'_>> {
         ToolChoice::None => return None,
         ToolChoice::Auto | ToolChoice::OneOf { required: false, .. } => ChoiceOut::Auto {},
         ToolChoice::Any | ToolChoice::OneOf { required: true, .. } => ChoiceOut::Any {},
-        ToolChoice::Tool(name) => ChoiceOut::Tool { name: fit(name, NAME_MAX, "") },
+        ToolChoice::Tool(name) => ChoiceOut::Tool { name: TOOL_NAMES.fit(name) },
     })
 }
 
@@ -121,7 +121,7 @@ enum ToolOut<'a> {
 impl<'a> ToolOut<'a> {
     fn spec(name: &'a str, description: Option<&'a str>, schema: &'a RawValue, strict: Option<bool>) -> Self {
         Self::ToolSpec {
-            name: fit(name, NAME_MAX, ""),
+            name: TOOL_NAMES.fit(name),
             description: description.filter(|text| !text.is_empty()),
             input_schema: SchemaOut { json: schema },
             strict,

@@ -8,6 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialects::cohere::wire::{BlockIn, Blocks, CallIn};
+use crate::dialects::cohere::NAME;
 use crate::dialects::shared::compact::compact;
 use crate::dialects::shared::mime;
 use crate::dialects::shared::place::{read_request, wrong};
@@ -22,6 +23,7 @@ use crate::form::{
 /// `InvalidJson`, or `InvalidRequest` naming the field.
 pub(in crate::dialects::cohere) fn read(body: &[u8]) -> Result<Ask, Fault> {
     let Request { mut ask, messages, tools, tool_choice, strict_tools } = read_request(body)?;
+    ask.origin = NAME;
     for (index, message) in messages.into_iter().enumerate() {
         message.into_form(index, &mut ask)?;
     }

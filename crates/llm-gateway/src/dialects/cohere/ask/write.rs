@@ -1,11 +1,13 @@
 //! Writing a request.
 
+use std::borrow::Cow;
+
 use gatehouse_domain::{Code, Fault};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::write_messages::{MessageOut, messages};
-use crate::dialects::cohere::bytes;
+use crate::dialects::cohere::{NAME, TOOL_NAMES, bytes};
 use crate::dialects::{Speaker, ThinkingStyle};
 use crate::form::{Ask, Dropped, Effort, Format, Thinking, Tool, ToolChoice};
 
@@ -114,7 +116,7 @@ struct ToolOut<'a> {
 
 #[derive(Serialize)]
 struct FunctionOut<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     parameters: Parameters<'a>,
@@ -166,7 +168,7 @@ fn tools<'a>(ask: &'a Ask, dropped: &mut Dropped) -> Vec<ToolOut<'a>> {
                 dropped.note_if(cache.is_some(), "cache_control");
                 let nothing = Parameters::Anything { kind: "object", properties: NoProperties {} };
                 let function = FunctionOut {
-                    name,
+                    name: TOOL_NAMES.fit(name),
                     description: description.as_deref(),
                     parameters: parameters.as_deref().map_or(nothing, Parameters::Given),
                 };
@@ -218,7 +220,7 @@ fn thinking(ask: &Ask, speaker: &Speaker<'_>, dropped: &mut Dropped) -> Option<T
 }
 
 fn extra<'a>(ask: &'a Ask, name: &str) -> Option<&'a RawValue> {
-    ask.extras.iter().find(|(own, _)| own == name).map(|(_, raw)| &**raw)
+    ask.extras.iter().find(|(own, _)| ask.origin == NAME && own == name).map(|(_, raw)| &**raw)
 }
 
 /// Names what this dialect has no word for.
@@ -234,6 +236,6 @@ fn note_unsaid(ask: &Ask, dropped: &mut Dropped) {
     dropped.note_if(ask.store.is_some(), "store");
     dropped.note_if(ask.previous.is_some(), "previous_response_id");
     for (name, _) in &ask.extras {
-        dropped.note_if(!OWN_FIELDS.contains(&name.as_str()), name);
+        dropped.note_if(ask.origin != NAME || !OWN_FIELDS.contains(&name.as_str()), name);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use crate::dialects::cohere::TOOL_NAMES;
 use crate::dialects::cohere::wire::{BlockOut, CallOut, ContentOut, ImageOut};
 use crate::dialects::shared::mime;
 use crate::form::{Ask, Block, Content, Dropped, Media, MediaKind, Reasoning, Role, Source, ToolResult, Turn};
@@ -95,7 +96,7 @@ fn assistant<'a>(turn: &'a Turn, dropped: &mut Dropped, messages: &mut Vec<Messa
         match &block.content {
             Content::ToolCall(call) => {
                 dropped.note_if(call.signature.is_some(), "tool_calls.signature");
-                message.tool_calls.push(CallOut::new(&call.id, &call.name, &call.arguments));
+                message.tool_calls.push(CallOut::new(&call.id, TOOL_NAMES.fit(&call.name), &call.arguments));
             }
             Content::Reasoning(thought) if !is_plain(thought) => dropped.note("reasoning"),
             Content::Reasoning(thought) if thought.summary && has_calls => {

@@ -8,6 +8,7 @@ use crate::dialects::Decode;
 use crate::dialects::cohere::answer::{CitationIn, LogprobItem};
 use crate::dialects::cohere::stop;
 use crate::dialects::cohere::usage::UsageBody;
+use crate::dialects::shared::place::json;
 use crate::form::{Delta, Event, Open};
 use crate::sse::{Frame, Frames};
 
@@ -138,7 +139,7 @@ impl State {
         if self.over || frame.data == b"[DONE]" {
             return Ok(());
         }
-        let body: Body = serde_json::from_slice(frame.data)
+        let body: Body = json(frame.data)
             .map_err(|_| broken("a frame of the provider's stream is not a Cohere chat event"))?;
         if !self.started {
             self.started = true;

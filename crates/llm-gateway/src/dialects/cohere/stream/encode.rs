@@ -1,5 +1,6 @@
 //! Writing a stream: `message-start`, blocks with start, deltas and end, `message-end`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use gatehouse_domain::Usage;
@@ -175,7 +176,7 @@ impl Encoder {
             Open::Reasoning { .. } => Block::Silence,
             Open::ToolCall { id, name, signature } => {
                 let id = pack_call_id(id, signature.as_ref());
-                member("tool-call-start", Some(self.calls), Member::ToolCalls(CallOut::new(&id, name, "")), out);
+                member("tool-call-start", Some(self.calls), Member::ToolCalls(CallOut::new(&id, Cow::Borrowed(name), "")), out);
                 Block::Call
             }
             Open::Native { .. } => Block::None,

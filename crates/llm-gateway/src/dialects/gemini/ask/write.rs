@@ -8,7 +8,7 @@ use super::write_config::{self, ConfigOut};
 use super::write_parts::Scribe;
 use super::write_tools::{self, ToolConfigOut, ToolOut};
 use crate::dialects::Speaker;
-use crate::dialects::gemini::bytes;
+use crate::dialects::gemini::{NAME, bytes};
 use crate::dialects::gemini::wire::ContentOut;
 use crate::form::{Ask, Dropped};
 
@@ -76,7 +76,7 @@ struct RequestOut<'a> {
 
 /// A field that came raw from this dialect.
 pub(super) fn extra<'a>(ask: &'a Ask, name: &str) -> Option<&'a RawValue> {
-    ask.extras.iter().find(|(own, _)| own == name).map(|(_, raw)| &**raw)
+    ask.extras.iter().find(|(own, _)| ask.origin == NAME && own == name).map(|(_, raw)| &**raw)
 }
 
 /// Names what this dialect has no word for.
@@ -93,6 +93,6 @@ fn note_unsaid(ask: &Ask, dropped: &mut Dropped) {
         let own = OWN_FIELDS.contains(&name.as_str())
             || name.starts_with(write_config::PREFIX)
             || name == write_tools::RETRIEVAL;
-        dropped.note_if(!own, name);
+        dropped.note_if(ask.origin != NAME || !own, name);
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::dialects::gemini::NAME;
 use crate::dialects::gemini::schema::{self, Said};
 use crate::dialects::{Speaker, ThinkingStyle};
 use crate::form::{Ask, Dropped, Effort, Format, ReasoningAsk, Thinking};
@@ -75,7 +76,7 @@ pub(super) fn config<'a>(ask: &'a Ask, speaker: &Speaker<'_>, dropped: &mut Drop
         let thinking = thinking(reasoning, speaker.thinking, dropped);
         out.put("thinkingConfig", thinking.filter(|out| *out != ThinkingOut::default()).map(Setting::Thinking));
     }
-    for (name, raw) in &ask.extras {
+    for (name, raw) in ask.extras.iter().filter(|_| ask.origin == NAME) {
         if let Some(name) = name.strip_prefix(PREFIX) {
             out.put(name, Some(Setting::Raw(raw)));
         }

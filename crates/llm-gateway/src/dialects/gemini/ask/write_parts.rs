@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::dialects::gemini::NAME;
+use crate::dialects::gemini::{NAME, TOOL_NAMES};
 use crate::dialects::gemini::wire::{
     self, Args, BlobOut, CallOut, ContentOut, FileOut, Outcome, PartOut, Piece, ResponseOut,
 };
@@ -178,7 +178,7 @@ impl<'a, 'b> Scribe<'a, 'b> {
             self.own(call.signature.as_ref()).or_else(|| wants_signature.then_some(Cow::Borrowed(NO_SIGNATURE)));
         let id = (!self.speaker.quirks.no_call_ids).then_some(call.id.as_str());
         PartOut {
-            function_call: Some(CallOut { id, name: &call.name, args }),
+            function_call: Some(CallOut { id, name: TOOL_NAMES.fit(&call.name), args }),
             thought_signature: signature,
             ..PartOut::default()
         }
@@ -186,7 +186,7 @@ impl<'a, 'b> Scribe<'a, 'b> {
 
     fn result(&mut self, result: &'a ToolResult) -> PartOut<'a> {
         let known = self.calls.get(result.id.as_str()).map(|(name, _)| *name);
-        let name = result.name.as_deref().or(known).unwrap_or(&result.id);
+        let name = TOOL_NAMES.fit(result.name.as_deref().or(known).unwrap_or(&result.id));
         let texts: Vec<&'a str> = result
             .blocks
             .iter()

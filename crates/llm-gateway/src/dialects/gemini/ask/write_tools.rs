@@ -1,10 +1,12 @@
 //! Writing `tools` and `toolConfig`.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::write::extra;
-use crate::dialects::gemini::NAME;
+use crate::dialects::gemini::{NAME, TOOL_NAMES};
 use crate::dialects::gemini::schema::{self, Said};
 use crate::form::{Ask, Dropped, Tool, ToolChoice};
 
@@ -24,7 +26,7 @@ pub(super) enum ToolOut<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DeclarationOut<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +49,7 @@ pub(super) struct ToolConfigOut<'a> {
 struct CallingOut<'a> {
     mode: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    allowed_function_names: Vec<&'a str>,
+    allowed_function_names: Vec<Cow<'a, str>>,
 }
 
 /// All functions in one element, Google's own tools behind it.
@@ -61,7 +63,7 @@ pub(super) fn tools<'a>(ask: &'a Ask, dropped: &mut Dropped) -> Vec<ToolOut<'a>>
                 dropped.note_if(cache.is_some(), "cache_control");
                 let (subset, raw) = said(parameters.as_deref());
                 functions.push(DeclarationOut {
-                    name,
+                    name: TOOL_NAMES.fit(name),
                     description: description.as_deref(),
                     parameters: subset,
                     parameters_json_schema: raw,
@@ -95,11 +97,11 @@ pub(super) fn tool_config(ask: &Ask) -> Option<ToolConfigOut<'_>> {
             ToolChoice::None => ("NONE", Vec::new()),
             ToolChoice::Auto => ("AUTO", Vec::new()),
             ToolChoice::Any => ("ANY", Vec::new()),
-            ToolChoice::Tool(name) => ("ANY", vec![name.as_str()]),
+            ToolChoice::Tool(name) => ("ANY", vec![TOOL_NAMES.fit(name)]),
             ToolChoice::OneOf { names, required } => {
                 // Names are taken with ANY and VALIDATED only.
                 let mode = if *required { "ANY" } else { "VALIDATED" };
-                (mode, names.iter().map(String::as_str).collect())
+                (mode, names.iter().map(|name| TOOL_NAMES.fit(name)).collect())
             }
         };
         CallingOut { mode, allowed_function_names: names }

@@ -1,15 +1,17 @@
 //! Reading a stream: `data:` frames, each a response of whole parts. Usage is cumulative. There is no terminal marker:
 //! the answer is whole when the transport ends after a `finishReason`.
 
-use gatehouse_domain::{Code, Fault, Usage};
+use gatehouse_domain::{Code, Fault};
 
 use crate::dialects::Decode;
 use crate::dialects::gemini::answer::{Candidate, Response};
 use crate::dialects::gemini::ask::TurnReader;
 use crate::dialects::gemini::carry::unpack;
 use crate::dialects::gemini::grounding::citations;
+use crate::dialects::gemini::usage::UsageMetadata;
 use crate::dialects::gemini::wire::{Part, inline_raw};
 use crate::dialects::gemini::{NAME, error, stop};
+use crate::dialects::shared::place::json;
 use crate::form::{Delta, Event, Open, Signature, Stop};
 use crate::sse::{Frame, Frames};
 
@@ -28,7 +30,8 @@ struct State {
     started: bool,
     failed: bool,
     id: String,
-    usage: Option<Usage>,
+    /// The last `usageMetadata`, raw, if it was not told yet. Told at the start and when the answer ends.
+    usage: String,
     choices: Vec<Choice>,
 }
 
@@ -69,6 +72,9 @@ impl Decode for Decoder {
         if self.state.failed {
             return Ok(());
         }
+        if self.state.started {
+            self.state.tell_usage(out);
+        }
         if self.frames.is_mid_event() || self.state.choices.is_empty() {
             return Err(broken("the provider's stream was cut short"));
         }
@@ -91,7 +97,7 @@ impl State {
         if self.failed {
             return Ok(());
         }
-        let response: Response = serde_json::from_slice(frame.data)
+        let response: Response<'_> = json(frame.data)
             .map_err(|_| broken("a frame of the provider's stream is not a Gemini response"))?;
         if response.error.is_some() {
             self.failed = true;
@@ -99,9 +105,9 @@ impl State {
             return Ok(());
         }
         if !self.started {
-            self.started = true;
-            self.id.clone_from(&response.response_id);
-            out.push(Event::Start { id: response.response_id, model: response.model_version, created: 0 });
+            self.id.push_str(&response.response_id);
+            let (id, model) = (response.response_id.into_owned(), response.model_version.into_owned());
+            out.push(Event::Start { id, model, created: 0 });
         }
         for candidate in response.candidates {
             self.candidate(candidate, out)?;
@@ -111,12 +117,22 @@ impl State {
         {
             self.choices.push(Choice { finish: Some(Finish::Blocked(reason)), ..Choice::default() });
         }
-        if let Some(usage) = response.usage_metadata.map(|usage| usage.to_usage())
-            && self.usage.replace(usage) != Some(usage)
-        {
-            out.push(Event::Usage(usage));
+        if let Some(raw) = response.usage_metadata {
+            self.usage.clear();
+            self.usage.push_str(raw.get());
+        }
+        let finished = self.choices.iter().any(|choice| choice.finish.is_some());
+        if finished || !std::mem::replace(&mut self.started, true) {
+            self.tell_usage(out);
         }
         Ok(())
+    }
+
+    fn tell_usage(&mut self, out: &mut Vec<Event>) {
+        if !self.usage.is_empty() {
+            out.extend(UsageMetadata::parse(&self.usage).map(Event::Usage));
+            self.usage.clear();
+        }
     }
 
     fn candidate(&mut self, candidate: Candidate, out: &mut Vec<Event>) -> Result<(), Fault> {

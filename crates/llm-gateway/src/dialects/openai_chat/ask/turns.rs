@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::dialects::Speaker;
+use crate::dialects::openai_shared::TOOL_NAMES;
 use crate::dialects::openai_shared::wire::short_id;
 use crate::dialects::shared::mime::{data_url, usual};
 use crate::form::{Ask, Block, Content, Dropped, Issuer, Media, MediaKind, Role, Source, ToolCall, ToolResult, Turn};
@@ -89,7 +90,7 @@ struct CallOut<'a> {
 
 #[derive(Serialize)]
 struct CallFunction<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
     arguments: &'a str,
 }
 
@@ -225,7 +226,7 @@ impl<'a> Scribe<'a, '_> {
         CallOut {
             id: self.call_id(&call.id),
             r#type: "function",
-            function: CallFunction { name: &call.name, arguments: &call.arguments },
+            function: CallFunction { name: TOOL_NAMES.fit(&call.name), arguments: &call.arguments },
             extra_content: google.map(|signature| Extra { google: Google { thought_signature: &signature.value } }),
         }
     }

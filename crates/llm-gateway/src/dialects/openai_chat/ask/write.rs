@@ -1,11 +1,14 @@
 //! Writes a request for an upstream that speaks Chat, with its deviations.
 
+use std::borrow::Cow;
+
 use gatehouse_domain::Fault;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::super::NAME;
 use super::turns::{MessageOut, messages};
+use crate::dialects::openai_shared::TOOL_NAMES;
 use crate::dialects::openai_shared::wire::{append_fields, json_into};
 use crate::dialects::{Speaker, ThinkingStyle};
 use crate::form::{Ask, Dropped, Effort, Format, Issuer, Thinking, Tool, ToolChoice};
@@ -100,7 +103,7 @@ enum ToolOut<'a> {
 
 #[derive(Serialize)]
 struct FunctionOut<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,7 +122,7 @@ enum ChoiceOut<'a> {
 
 #[derive(Serialize)]
 struct NameOut<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
@@ -137,7 +140,7 @@ struct FormatOut<'a> {
 
 #[derive(Serialize)]
 struct SchemaOut<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     schema: &'a RawValue,
@@ -195,7 +198,7 @@ impl<'a> Wire<'a> {
                     self.tools.push(ToolOut::Function {
                         r#type: "function",
                         function: FunctionOut {
-                            name,
+                            name: TOOL_NAMES.fit(name),
                             description: description.as_deref(),
                             parameters: parameters.as_deref(),
                             strict: *strict,
@@ -211,7 +214,10 @@ impl<'a> Wire<'a> {
         }
         self.parallel_tool_calls = ask.parallel_tools;
         let any = if speaker.quirks.tool_choice_any { "any" } else { "required" };
-        let one = |name: &'a String| ChoiceOut::Function { r#type: "function", function: NameOut { name } };
+        let one = |name: &'a String| ChoiceOut::Function {
+            r#type: "function",
+            function: NameOut { name: TOOL_NAMES.fit(name) },
+        };
         self.tool_choice = ask.tool_choice.as_ref().map(|choice| match choice {
             ToolChoice::None => ChoiceOut::Word("none"),
             ToolChoice::Auto => ChoiceOut::Word("auto"),
@@ -240,7 +246,8 @@ impl<'a> Wire<'a> {
             Some(Format::Schema { name, description, schema, strict }) => Some(FormatOut {
                 r#type: "json_schema",
                 json_schema: Some(SchemaOut {
-                    name: name.as_deref().unwrap_or("response"),
+                    // The API takes here what it takes for functions.
+                    name: TOOL_NAMES.fit(name.as_deref().unwrap_or("response")),
                     description: description.as_deref(),
                     schema,
                     strict: *strict,

@@ -12,6 +12,7 @@ use crate::dialects::openai_shared::details::UsageIn;
 use crate::dialects::openai_shared::error::in_stream;
 use crate::dialects::openai_shared::wire::{MANY_MAX, broken, logprobs_in, seconds};
 use crate::dialects::shared::refusal::ErrorIn;
+use crate::dialects::shared::place::json;
 use crate::form::{Delta, Event, Open, Stop};
 use crate::sse::Frames;
 
@@ -125,7 +126,7 @@ impl State {
         if data.trim_ascii() == b"[DONE]" {
             return self.done(out);
         }
-        let chunk: ChunkIn<'_> = serde_json::from_slice(data).map_err(broken)?;
+        let chunk: ChunkIn<'_> = json(data).map_err(broken)?;
         let groq = chunk.x_groq.unwrap_or_default();
         if let Some(error) = chunk.error.or(groq.error) {
             self.over = true;

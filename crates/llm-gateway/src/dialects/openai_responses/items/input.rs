@@ -11,6 +11,7 @@ use super::super::NAME;
 use super::output::SummaryOut;
 use crate::dialects::Speaker;
 use crate::dialects::openai_shared::wire::short_id;
+use crate::dialects::openai_shared::TOOL_NAMES;
 use crate::dialects::shared::mime::{data_url, usual};
 use crate::form::{Ask, Block, Content, Dropped, Issuer, Media, MediaKind, Reasoning, Role, Source, ToolResult, Turn};
 
@@ -29,7 +30,7 @@ pub(crate) enum ItemOut<'a> {
     Call {
         r#type: &'static str,
         call_id: Cow<'a, str>,
-        name: &'a str,
+        name: Cow<'a, str>,
         arguments: &'a str,
     },
     Result {
@@ -128,7 +129,7 @@ impl<'a> Scribe<'a, '_> {
                 Content::ToolCall(call) => Some(ItemOut::Call {
                     r#type: "function_call",
                     call_id: call_id(&call.id),
-                    name: &call.name,
+                    name: TOOL_NAMES.fit(&call.name),
                     arguments: &call.arguments,
                 }),
                 Content::ToolResult(result) => Some(self.result(result, place)),

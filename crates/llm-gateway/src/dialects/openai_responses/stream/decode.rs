@@ -16,6 +16,7 @@ use crate::dialects::Decode;
 use crate::dialects::openai_shared::error::in_stream;
 use crate::dialects::openai_shared::wire::{LogprobIn, TextOr, broken, logprobs_in};
 use crate::dialects::shared::refusal::{ErrorIn, Scalar};
+use crate::dialects::shared::place::json;
 use crate::form::{Block, Content, Delta, Event, Open, ToolCall, unpack_call_id};
 use crate::sse::Frames;
 
@@ -102,7 +103,7 @@ impl State {
         if self.over || data.trim_ascii() == b"[DONE]" {
             return Ok(());
         }
-        let event: EventIn<'_> = serde_json::from_slice(data).map_err(broken)?;
+        let event: EventIn<'_> = json(data).map_err(broken)?;
         let part = event.content_index.or(event.summary_index).unwrap_or_default();
         match &*event.r#type {
             "response.created" | "response.in_progress" | "response.queued" => self.start(event.response, out),

@@ -184,8 +184,7 @@ impl Encoder {
             (Item::Call { id, arguments, .. }, Delta::Arguments(more)) => {
                 arguments.push_str(more);
                 let place = Place { item_id: id, output_index, part: Part::None };
-                let said = Said { delta: Some(more), ..Said::default() };
-                self.framer.part("response.function_call_arguments.delta", place, &said, out);
+                self.framer.text("response.function_call_arguments.delta", place, more, "", out);
             }
             (Item::Thought { id, text, .. }, Delta::Text(more)) => {
                 let place = Place { item_id: id, output_index, part: Part::Summary(0) };
@@ -193,8 +192,7 @@ impl Encoder {
                     self.framer.part("response.reasoning_summary_part.added", place, &summary(""), out);
                 }
                 text.push_str(more);
-                let said = Said { delta: Some(more), ..Said::default() };
-                self.framer.part("response.reasoning_summary_text.delta", place, &said, out);
+                self.framer.text("response.reasoning_summary_text.delta", place, more, "", out);
             }
             (Item::Thought { signature, .. }, Delta::Signature(value)) => *signature = Some(value.clone()),
             (Item::Thought { encrypted, .. }, Delta::Encrypted(value)) => *encrypted = Some(value.clone()),
@@ -274,12 +272,10 @@ fn part_delta(part: &mut PartText, place: Place<'_>, delta: &Delta, framer: &mut
     match delta {
         Delta::Text(more) => {
             part.text.push_str(more);
-            let said = Said { delta: Some(more), ..Said::default() };
             if part.refusal {
-                framer.part("response.refusal.delta", place, &said, out);
+                framer.text("response.refusal.delta", place, more, "", out);
             } else {
-                let said = Said { logprobs: Some(Vec::new()), ..said };
-                framer.part("response.output_text.delta", place, &said, out);
+                framer.text("response.output_text.delta", place, more, ",\"logprobs\":[]", out);
             }
         }
         Delta::Logprobs(tokens) => {

@@ -117,6 +117,33 @@ impl Framer {
         end(start, out);
     }
 
+    /// More text of a part: the event that streams consist of, so it is put together without a detour. `rest` are the
+    /// members behind the text.
+    pub(super) fn text(&mut self, kind: &'static str, place: Place<'_>, more: &str, rest: &str, out: &mut Vec<u8>) {
+        begin(kind, out);
+        let (name, index) = match place.part {
+            Part::None => ("", 0),
+            Part::Content(index) => (",\"content_index\":", index),
+            Part::Summary(index) => (",\"summary_index\":", index),
+        };
+        out.extend_from_slice(b"{\"type\":\"");
+        out.extend_from_slice(kind.as_bytes());
+        out.extend_from_slice(b"\",\"sequence_number\":");
+        json_into(out, &self.next());
+        out.extend_from_slice(b",\"item_id\":");
+        json_into(out, place.item_id);
+        out.extend_from_slice(b",\"output_index\":");
+        json_into(out, &place.output_index);
+        if !name.is_empty() {
+            out.extend_from_slice(name.as_bytes());
+            json_into(out, &index);
+        }
+        out.extend_from_slice(b",\"delta\":");
+        json_into(out, more);
+        out.extend_from_slice(rest.as_bytes());
+        out.extend_from_slice(b"}\n\n");
+    }
+
     /// An event about a whole item.
     pub(super) fn item(&mut self, kind: &'static str, output_index: u64, item: &impl Serialize, out: &mut Vec<u8>) {
         let start = begin(kind, out);
