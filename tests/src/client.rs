@@ -458,10 +458,10 @@ impl Stream {
         }
         loop {
             let from = self.searched;
-            self.searched = self.pending.len().saturating_sub(1);
-            let end = from + self.pending[from..].windows(2).position(|window| window == b"\n\n")?;
+            self.searched = self.pending.len().saturating_sub(3);
+            let end = from + end_of_event(&self.pending[from..])?;
             self.searched = 0;
-            let frame: Vec<u8> = self.pending.drain(..end + 2).collect();
+            let frame: Vec<u8> = self.pending.drain(..end).collect();
             let frame = String::from_utf8(frame).expect("UTF-8 in a stream");
             let data: Vec<&str> = frame.lines().filter_map(|line| line.strip_prefix("data:")).collect();
             if data.is_empty() {
@@ -471,6 +471,13 @@ impl Stream {
             return Some(serde_json::from_str(&data).unwrap_or(Value::String(data)));
         }
     }
+}
+
+/// One past the first empty line; lines may end in CRLF (WHATWG HTML §9.2.5), as Google's do.
+fn end_of_event(bytes: &[u8]) -> Option<usize> {
+    let bare = bytes.windows(2).position(|window| window == b"\n\n").map(|at| at + 2);
+    let returned = bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4);
+    bare.into_iter().chain(returned).min()
 }
 
 /// What became of a stream.

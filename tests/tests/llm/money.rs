@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 const CHAT: Dialect = Dialect::OpenAiChat;
 
-/// One dollar per output token, nothing for input: the scripted answer costs seven dollars.
+/// One cent per output token (the most a price may be), nothing for input: the scripted answer costs seven cents.
 fn priced(upstream: &Upstream, key: Value) -> House {
     let mut house = House::with_one(CHAT, upstream)
-        .set("/prices", json!({"overrides": {"only/upstream-model": {"input": 0, "output": 1_000_000}}}));
+        .set("/prices", json!({"overrides": {"only/upstream-model": {"input": 0, "output": 10_000}}}));
     for (name, value) in key.as_object().unwrap() {
         house = house.set(&format!("/keys/0/{name}"), value.clone());
     }
@@ -33,32 +33,32 @@ fn storm(gate: &Gate, calls: usize, request: &Value, refused_with: u16) -> (usiz
 }
 
 #[test]
-fn two_hundred_calls_at_once_spend_a_budget_to_the_last_dollar_and_not_one_more() {
+fn two_hundred_calls_at_once_spend_a_budget_to_the_last_cent_and_not_one_more() {
     let upstream = Upstream::start();
-    let gate = priced(&upstream, json!({"budgets": [{"usd": 70, "per": "total"}]})).start();
+    let gate = priced(&upstream, json!({"budgets": [{"usd": 0.70, "per": "life"}]})).start();
     let mut request = CHAT.request("fast", "Hello?", false);
     request["max_tokens"] = json!(7);
     assert_eq!(storm(&gate, 200, &request, 402), (10, 190));
     assert_eq!(upstream.served(), 10);
     let spent: f64 = gate.ledger_of(10).iter().map(|row| row.cost_usd).sum();
-    assert!((spent - 70.0).abs() < 1e-6, "{spent}");
+    assert!((spent - 0.70).abs() < 1e-6, "{spent}");
 }
 
 #[test]
 fn calls_that_do_not_say_how_much_they_may_cost_cannot_overspend_either() {
     let upstream = Upstream::start();
-    let gate = priced(&upstream, json!({"budgets": [{"usd": 100_000, "per": "total"}]})).start();
+    let gate = priced(&upstream, json!({"budgets": [{"usd": 1_000, "per": "life"}]})).start();
     upstream.reply(Reply::answer(gatehouse_tests::Answer::text("long").usage(11, 4_000)));
     let (answered, refused) = storm(&gate, 200, &CHAT.request("fast", "Hello?", false), 402);
     assert_eq!((answered + refused, upstream.served()), (200, answered));
     let spent: f64 = gate.ledger_of(answered).iter().map(|row| row.cost_usd).sum();
-    assert!(spent <= 100_000.0, "{spent}");
+    assert!(spent <= 1_000.0, "{spent}");
 }
 
 #[test]
 fn what_a_call_did_not_use_of_its_reservation_is_given_back() {
     let upstream = Upstream::start();
-    let gate = priced(&upstream, json!({"budgets": [{"usd": 70, "per": "total"}]})).start();
+    let gate = priced(&upstream, json!({"budgets": [{"usd": 0.70, "per": "life"}]})).start();
     let mut request = CHAT.request("fast", "Hello?", false);
     request["max_tokens"] = json!(60);
     // Each reserves 60 and uses 7: in a row, they pass as long as 60 are left.
@@ -70,7 +70,7 @@ fn what_a_call_did_not_use_of_its_reservation_is_given_back() {
 fn a_refused_call_and_a_failed_one_cost_nothing() {
     let upstream = Upstream::start();
     upstream.replies("upstream-model", [Reply::error(400, "no"), Reply::error(400, "no"), Reply::text("yes")]);
-    let gate = priced(&upstream, json!({"budgets": [{"usd": 7, "per": "total"}]})).start();
+    let gate = priced(&upstream, json!({"budgets": [{"usd": 0.07, "per": "life"}]})).start();
     let mut request = CHAT.request("fast", "Hello?", false);
     request["max_tokens"] = json!(7);
     let statuses: Vec<u16> = (0..4).map(|_| gate.client().post("/v1/chat/completions", &request).status).collect();
@@ -80,7 +80,7 @@ fn a_refused_call_and_a_failed_one_cost_nothing() {
 #[test]
 fn a_spent_budget_stays_spent_across_a_restart() {
     let upstream = Upstream::start();
-    let mut gate = priced(&upstream, json!({"budgets": [{"usd": 7, "per": "total"}]})).start();
+    let mut gate = priced(&upstream, json!({"budgets": [{"usd": 0.07, "per": "life"}]})).start();
     let mut request = CHAT.request("fast", "Hello?", false);
     request["max_tokens"] = json!(7);
     assert_eq!(gate.client().post("/v1/chat/completions", &request).status, 200);
@@ -91,7 +91,7 @@ fn a_spent_budget_stays_spent_across_a_restart() {
 
 each_dialect!(a_spent_budget_is_told_in_the_callers_dialect, |dialect: Dialect| {
     let upstream = Upstream::start();
-    let prices = json!({"overrides": {"only/upstream-model": {"input": 1_000_000, "output": 1_000_000}}});
+    let prices = json!({"overrides": {"only/upstream-model": {"input": 10_000, "output": 10_000}}});
     let house = House::with_one(dialect, &upstream).set("/prices", prices);
     let gate = house.set("/keys/0/budgets", json!([{"usd": 0.000_001, "per": "month"}])).start();
     let message = gate.client().ask(dialect, "fast", "Hello?").refused(dialect, 402);
@@ -138,6 +138,7 @@ fn an_unpriced_model_costs_nothing_and_says_so() {
     let gate = House::with_one(CHAT, &upstream).start();
     let answer = gate.client().ask(CHAT, "fast", "Hello?");
     assert_eq!(answer.status, 200);
-    let rows = gate.rows(&["usage", "report", "--by", "model,priced"]);
-    assert_eq!(rows[0]["priced"], json!(false), "{rows:?}");
+    assert_eq!(gate.ledger_of(1)[0].cost_usd, 0.0);
+    let rows = gate.rows(&["usage", "report", "--by", "model"]);
+    assert_eq!(rows[0]["unpriced_attempts"], json!(1), "{rows:?}");
 }

@@ -113,13 +113,13 @@ fn the_usage_chunk_the_gateway_asked_for_is_kept_from_a_client_that_did_not() {
 fn response_headers_say_who_answered_and_what_it_cost() {
     let upstream = Upstream::start();
     let gate = House::with_one(Dialect::Anthropic, &upstream)
-        .set("/prices", json!({"overrides": {"only/upstream-model": {"input": 1_000_000, "output": 0}}}))
+        .set("/prices", json!({"overrides": {"only/upstream-model": {"input": 10_000, "output": 0}}}))
         .start();
     let answer = gate.client().ask(Dialect::Anthropic, "fast", "Hello?");
     assert!(answer.header("x-gatehouse-request-id").is_some_and(|id| !id.is_empty()), "{:?}", answer.headers);
     assert_eq!(answer.header("x-gatehouse-model"), Some("upstream-model"));
     assert_eq!(answer.header("x-gatehouse-provider"), Some("only"));
-    assert_eq!(answer.header("x-gatehouse-cost-usd").and_then(|cost| cost.parse().ok()), Some(11.0));
+    assert_eq!(answer.header("x-gatehouse-cost-usd").and_then(|cost| cost.parse().ok()), Some(0.11));
 }
 
 #[test]

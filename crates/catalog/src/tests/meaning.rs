@@ -131,9 +131,7 @@ fn limits_are_one_thing_each_and_budgets_are_amounts() {
     assert!(limit("{requests: -1, per: minute}").contains("whole number"));
     assert!(limit("{requests: 1, per: minutes}").contains("did you mean `minute`?"));
     assert!(bad(key("budgets: [{usd: -1, per: day}]")).contains("not an amount"));
-    assert!(
-        bad(key("budgets: [{usd: 1, per: fortnight}]")).contains("known here: day, week, month, life")
-    );
+    assert!(bad(key("budgets: [{usd: 1, per: fortnight}]")).contains("known here: day, week, month, life"));
 }
 
 #[test]
