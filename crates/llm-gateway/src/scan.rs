@@ -31,7 +31,10 @@ pub fn members<'a>(body: &'a [u8], each: &mut dyn FnMut(Member<'a>) -> Result<()
     }
     let mut at = skip_space(body, 0);
     if body.get(at) != Some(&b'{') {
-        return Err(not_json(at, if body.is_empty() { "is empty; a JSON object is expected" } else { "is not a JSON object" }));
+        return Err(not_json(
+            at,
+            if body.is_empty() { "is empty; a JSON object is expected" } else { "is not a JSON object" },
+        ));
     }
     at = skip_space(body, at + 1);
     if body.get(at) == Some(&b'}') {
@@ -282,8 +285,23 @@ mod tests {
     #[test]
     fn what_is_not_json_is_refused_with_its_place() {
         for bad in [
-            "", "[]", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1}x", "{\"a\":01}", "{\"a\":1.}", "{\"a\":+1}",
-            "{\"a\":tru}", "{\"a\":\"\u{1}\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}", "{\"a\":[1}", "{\"a\":{\"b\":1]}", "{a:1}",
+            "",
+            "[]",
+            "{",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{\"a\":1}x",
+            "{\"a\":01}",
+            "{\"a\":1.}",
+            "{\"a\":+1}",
+            "{\"a\":tru}",
+            "{\"a\":\"\u{1}\"}",
+            "{\"a\":\"\\x\"}",
+            "{\"a\":\"\\u12\"}",
+            "{\"a\":[1}",
+            "{\"a\":{\"b\":1]}",
+            "{a:1}",
         ] {
             let fault = names(bad.as_bytes()).expect_err(bad);
             assert_eq!(fault.code, Code::InvalidJson, "{bad}");

@@ -25,8 +25,8 @@ fn a_stream_that_runs_may_finish() {
 #[test]
 fn while_draining_a_new_call_is_refused_and_told_to_come_back() {
     let upstream = Upstream::start();
-    upstream.reply(Reply::text("one two three").stepped());
-    let mut gate = House::with_one(CHAT, &upstream).start();
+    upstream.replies("upstream-model", [Reply::text("one two three").stepped()]);
+    let mut gate = House::with_one(CHAT, &upstream).model("quick", &["only/quick-model"]).start();
     (0..2).for_each(|_| upstream.step());
     let mut stream = gate.client().ask_stream(CHAT, "fast", "Count.");
     assert_eq!(stream.next_text().as_deref(), Some("one "));
@@ -34,7 +34,7 @@ fn while_draining_a_new_call_is_refused_and_told_to_come_back() {
     let deadline = Instant::now() + PATIENCE;
     // Until the signal has arrived calls are still taken; after it, refused: with 503 or at the door.
     let served = loop {
-        let body = CHAT.request("fast", "Hello?", false).to_string();
+        let body = CHAT.request("quick", "Hello?", false).to_string();
         let Some(call) = gate.client().try_send("POST", "/v1/chat/completions", body.as_bytes()) else { break 0 };
         match call.try_head() {
             Some(200) => assert!(Instant::now() < deadline, "calls are still taken"),

@@ -114,6 +114,18 @@ each_dialect!(one_call_too_many_is_told_when_to_come_back, |dialect: Dialect| {
 });
 
 #[test]
+fn what_is_left_of_a_limit_stands_in_the_headers_of_the_dialect() {
+    let upstream = Upstream::start();
+    let limits = json!([{"requests": 3, "per": "hour"}]);
+    let gate = House::with_one(CHAT, &upstream).set("/keys/0/limits", limits).start();
+    let first = gate.client().ask(CHAT, "fast", "Hello?");
+    assert_eq!(first.header("x-ratelimit-limit-requests"), Some("3"));
+    assert_eq!(first.header("x-ratelimit-remaining-requests"), Some("2"));
+    let second = gate.client().ask(Dialect::Anthropic, "fast", "Hello?");
+    assert_eq!(second.header("anthropic-ratelimit-requests-remaining"), Some("1"));
+}
+
+#[test]
 fn a_limit_of_requests_holds_against_two_hundred_at_once() {
     let upstream = Upstream::start();
     let gate = priced(&upstream, json!({"limits": [{"requests": 25, "per": "hour"}]})).start();

@@ -110,6 +110,18 @@ fn the_usage_chunk_the_gateway_asked_for_is_kept_from_a_client_that_did_not() {
 }
 
 #[test]
+fn a_callers_trace_goes_on_at_the_provider_under_a_span_of_the_gateway() {
+    let upstream = Upstream::start();
+    let gate = House::with_one(Dialect::OpenAiChat, &upstream).start();
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let traced = gate.client().header("traceparent", trace).ask(Dialect::OpenAiChat, "fast", "Hello?");
+    assert_eq!((traced.status, gate.client().ask(Dialect::OpenAiChat, "fast", "Hello?").status), (200, 200));
+    let passed_on = upstream.wait_for_request(1).header("traceparent").expect("a trace").to_owned();
+    assert!(passed_on.starts_with(&trace[..36]) && passed_on != trace, "{passed_on}");
+    assert_eq!(upstream.wait_for_request(2).header("traceparent"), None);
+}
+
+#[test]
 fn response_headers_say_who_answered_and_what_it_cost() {
     let upstream = Upstream::start();
     let gate = House::with_one(Dialect::Anthropic, &upstream)

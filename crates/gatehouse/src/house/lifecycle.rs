@@ -17,7 +17,7 @@ use gatehouse_store::{Pepper, Shipper, Store};
 use gatehouse_telemetry::Consumer;
 use gatehouse_upstream::{Pool, PoolLimits, Tls, tls_config};
 use notify::Watcher as _;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use super::parts::{Parts, log_format};
@@ -101,6 +101,8 @@ where
     tokio::spawn(tokens::keep_fresh(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(watch_keys(Arc::clone(&house)));
     let _watcher = watch_file(&house, &certificates)?;
+    // Before anybody is told that the gateway serves: whoever knows may also want it to stop.
+    let mut signals = Signals::listen()?;
     let claim = admin::issue_claim(&house.store, &house.pepper)
         .await
         .map_err(|error| failure("the claim link cannot be made", error))?;
@@ -109,7 +111,7 @@ where
     house.keys_changed().await;
     say_listening(&cores, config.tls.is_some());
     drop(sd_notify::notify(&[sd_notify::NotifyState::Ready]));
-    until_told(&house, &certificates).await?;
+    signals.until_told_to_stop(&house, &certificates).await;
     drop(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
     drain(cores, &shared, config.server.drain).await;
     stop.send_replace(true);
@@ -342,16 +344,28 @@ fn say_listening(cores: &[Cores], tls: bool) {
     }
 }
 
-/// Waits for SIGTERM or SIGINT; SIGHUP reloads.
-async fn until_told(house: &House, certificates: &TlsReload) -> Result<(), Failure> {
-    let listen = |kind| signal(kind).map_err(|error| failure("signals cannot be received", error));
-    let (mut terminate, mut interrupt, mut hangup) =
-        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => reload(house, certificates).await,
+/// What the process is told from outside.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| failure("signals cannot be received", error));
+        let (terminate, interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt, hangup: listen(SignalKind::hangup())? })
+    }
+
+    /// Waits for SIGTERM or SIGINT; SIGHUP reloads.
+    async fn until_told_to_stop(&mut self, house: &House, certificates: &TlsReload) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => reload(house, certificates).await,
+            }
         }
     }
 }

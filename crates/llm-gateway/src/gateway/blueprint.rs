@@ -197,7 +197,11 @@ impl Built {
             // A provider that is missing or broken was reported where it stands.
             let Some(account) = accounts.get(&target.provider) else { continue };
             let index = self.add_target(target, account);
-            targets.push(TargetSpec { target: index, label: Arc::clone(&self.targets[index].label), weight: Some(target.weight) });
+            targets.push(TargetSpec {
+                target: index,
+                label: Arc::clone(&self.targets[index].label),
+                weight: Some(target.weight),
+            });
         }
         ModelSpec {
             name: Arc::clone(&plan.name),

@@ -45,7 +45,13 @@ pub(crate) struct ChatCall {
 }
 
 impl ChatCall {
-    pub(crate) fn new(built: Arc<Built>, request: Request, entrance: Entrance, own: DialectName, peek: Peek) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        built: Arc<Built>,
+        request: Request,
+        entrance: Entrance,
+        own: DialectName,
+        peek: Peek,
+    ) -> Result<Self, Fault> {
         let dialect = dialects::of(own);
         let model = request.door.subject.clone().or_else(|| peek.model.clone()).filter(|model| !model.is_empty());
         let model = model.ok_or_else(refuse::no_model)?;
@@ -117,7 +123,11 @@ impl ChatCall {
         let inject = self.injects_usage(facts);
         if inject {
             // Put in front, so that the ranges of everything else move by the same length.
-            let member: &[u8] = if self.peek.empty { br#""stream_options":{"include_usage":true}"# } else { br#""stream_options":{"include_usage":true},"# };
+            let member: &[u8] = if self.peek.empty {
+                br#""stream_options":{"include_usage":true}"#
+            } else {
+                br#""stream_options":{"include_usage":true},"#
+            };
             body = scan::splice(&body, self.peek.inside..self.peek.inside, member).into();
             return self.splice_model(&body, facts, member.len());
         }
@@ -279,7 +289,10 @@ impl Call for ChatCall {
     }
 
     fn local(&mut self, allowed: &dyn Fn(&str) -> bool, _: Now) -> Option<Result<Reply, Fault>> {
-        let counted_here = self.entrance == Entrance::CountTokens && allowed(&self.need.resource) && self.need.known && !self.counts_upstream();
+        let counted_here = self.entrance == Entrance::CountTokens
+            && allowed(&self.need.resource)
+            && self.need.known
+            && !self.counts_upstream();
         counted_here.then(|| self.ask().map(|ask| local::counted(self.own, estimate::estimate_ask(&ask))))
     }
 
@@ -349,14 +362,7 @@ impl Call for ChatCall {
                 let listener = self.listener(&facts, now);
                 if !stream {
                     let metered = Metered::default();
-                    return Box::new(TranslateWhole {
-                        from,
-                        to: self.dialect,
-                        listener,
-                        metered,
-                        shelf,
-                        keep: None,
-                    });
+                    return Box::new(TranslateWhole { from, to: self.dialect, listener, metered, shelf, keep: None });
                 }
                 let (encoder, stream_type) = if self.wants_array() {
                     (dialects::gemini::encoder_array(&listener), "application/json")
@@ -396,8 +402,12 @@ impl ChatCall {
     /// Does the first target count tokens itself, in the caller's own dialect?
     fn counts_upstream(&self) -> bool {
         let first = self.entry.and_then(|entry| self.built.entries[entry].targets().next());
-        let Some(facts) = first.and_then(|target| self.built.facts(target, self.matched.as_deref())) else { return false };
+        let Some(facts) = first.and_then(|target| self.built.facts(target, self.matched.as_deref())) else {
+            return false;
+        };
         let native = facts.provider.kind.speaks(self.own, &facts.target.model);
-        native.is_some_and(|native| (native.path)(&facts.provider.place, &facts.target.model, Operation::CountTokens).is_some())
+        native.is_some_and(|native| {
+            (native.path)(&facts.provider.place, &facts.target.model, Operation::CountTokens).is_some()
+        })
     }
 }

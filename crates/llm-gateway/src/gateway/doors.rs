@@ -100,7 +100,9 @@ fn place(path: &str) -> Option<Place<'_>> {
         "/v1/models" => ("openai_chat", Entrance::Models, None, GET),
         "/v1beta/models" => ("gemini", Entrance::Models, None, GET),
         "/v2/rerank" => ("cohere", Entrance::NotYet, None, None),
-        "/v1/completions" | "/v1/moderations" | "/v1/rerank" | "/v1/realtime" => ("openai_chat", Entrance::NotYet, None, None),
+        "/v1/completions" | "/v1/moderations" | "/v1/rerank" | "/v1/realtime" => {
+            ("openai_chat", Entrance::NotYet, None, None)
+        }
         _ => return deeper(path),
     };
     Some(found)
@@ -117,7 +119,10 @@ fn deeper(path: &str) -> Option<Place<'_>> {
             Some(_) => ("openai_responses", Entrance::Unknown, None, None),
         });
     }
-    if let Some(rest) = path.strip_prefix("/v1beta/models/").or_else(|| path.strip_prefix("/v1/models/").filter(|rest| rest.contains(':') && gemini_verb(rest))) {
+    if let Some(rest) = path
+        .strip_prefix("/v1beta/models/")
+        .or_else(|| path.strip_prefix("/v1/models/").filter(|rest| rest.contains(':') && gemini_verb(rest)))
+    {
         return Some(gemini(rest));
     }
     if let Some(model) = path.strip_prefix("/v1/models/") {
@@ -141,7 +146,10 @@ fn deeper(path: &str) -> Option<Place<'_>> {
 
 fn gemini_verb(rest: &str) -> bool {
     rest.rsplit_once(':').is_some_and(|(_, verb)| {
-        matches!(verb, "generateContent" | "streamGenerateContent" | "countTokens" | "embedContent" | "batchEmbedContents")
+        matches!(
+            verb,
+            "generateContent" | "streamGenerateContent" | "countTokens" | "embedContent" | "batchEmbedContents"
+        )
     })
 }
 
@@ -200,14 +208,22 @@ mod tests {
             ("/v1/responses/resp_1/cancel", "openai_responses", Entrance::StoredCancel, model("resp_1")),
             ("/v1beta/models/a%2Fb:streamGenerateContent", "gemini", Entrance::ChatStream, model("a/b")),
             ("/v1/models/gemini-3:generateContent", "gemini", Entrance::Chat, model("gemini-3")),
-            ("/model/us.anthropic.claude-v1%3A0/converse", "bedrock", Entrance::Chat, model("us.anthropic.claude-v1:0")),
+            (
+                "/model/us.anthropic.claude-v1%3A0/converse",
+                "bedrock",
+                Entrance::Chat,
+                model("us.anthropic.claude-v1:0"),
+            ),
             ("/v1/images/generations", "openai_chat", Entrance::NotYet, None),
             ("/v1/nonsense", "openai_chat", Entrance::Unknown, None),
         ] {
             assert_eq!(at(&Method::POST, path), Some((dialect, entrance, subject)), "{path}");
         }
         assert_eq!(at(&Method::GET, "/v1/models/ft:gpt"), Some(("openai_chat", Entrance::Model, model("ft:gpt"))));
-        assert_eq!(at(&Method::DELETE, "/v1/responses/r"), Some(("openai_responses", Entrance::StoredDelete, model("r"))));
+        assert_eq!(
+            at(&Method::DELETE, "/v1/responses/r"),
+            Some(("openai_responses", Entrance::StoredDelete, model("r")))
+        );
     }
 
     #[test]

@@ -148,10 +148,10 @@ impl Call for EmbedCall {
         let facts = self.built.facts(target.index, self.matched.as_deref()).ok_or_else(refuse::defect)?;
         let provider = Arc::clone(&facts.provider);
         let operation = self.operation();
-        self.spoken = provider
-            .kind
-            .dialect_offering(operation, self.own, &provider.place, &facts.target.model)
-            .ok_or_else(|| Fault::new(Code::NotTranslatable, format!("the provider `{}` makes no embeddings", target.provider)))?;
+        self.spoken =
+            provider.kind.dialect_offering(operation, self.own, &provider.place, &facts.target.model).ok_or_else(
+                || Fault::new(Code::NotTranslatable, format!("the provider `{}` makes no embeddings", target.provider)),
+            )?;
         let body = if self.forwards() { self.forward(&facts) } else { self.translate(&facts)? };
         let ask = providers::Ask {
             model: &facts.target.model,

@@ -82,7 +82,10 @@ impl Relay for ForwardWhole {
 
     fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault> {
         self.counted = (self.count)(&bytes).ok_or_else(|| {
-            Fault::new(Code::UpstreamBroken, "the provider answered with success, but its body is not an answer of its API")
+            Fault::new(
+                Code::UpstreamBroken,
+                "the provider answered with success, but its body is not an answer of its API",
+            )
         })?;
         self.counted.complete = true;
         if let Some(pointer) = &self.pointer {
@@ -203,7 +206,10 @@ impl Relay for ForwardStream {
 
 /// What is told when a stream ends without its terminal event.
 pub(crate) fn cut_short() -> Fault {
-    Fault::new(Code::UpstreamBroken, "the provider's stream ended before the answer was complete; what came so far is not the whole answer")
+    Fault::new(
+        Code::UpstreamBroken,
+        "the provider's stream ended before the answer was complete; what came so far is not the whole answer",
+    )
 }
 
 /// Passes whole events on, but for the usage chunk of a Chat stream (`stream_options.include_usage` was the gateway's

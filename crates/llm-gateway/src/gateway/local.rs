@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use gatehouse_domain::{
-    Action, Call, Code, Fault, Head, Judgement, Money, Need, Now, Outbound, Relay, Reply, Request, Target, Usage, WriteContext,
+    Action, Call, Code, Fault, Head, Judgement, Money, Need, Now, Outbound, Relay, Reply, Request, Target, Usage,
+    WriteContext,
 };
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -65,7 +66,11 @@ impl Listing {
         let name = self.request.door.subject.as_deref().unwrap_or_default();
         let entry = self.built.find(name).filter(|_| allowed(name)).map(|(entry, _)| entry);
         entry.map(|entry| Listed { name: name.to_owned(), ..self.listed(entry) }).ok_or_else(|| {
-            Fault::new(Code::UnknownModel, format!("there is no model `{name}` that this key may use; GET /v1/models lists those it may")).at("model")
+            Fault::new(
+                Code::UnknownModel,
+                format!("there is no model `{name}` that this key may use; GET /v1/models lists those it may"),
+            )
+            .at("model")
         })
     }
 }

@@ -64,8 +64,13 @@ impl Gateway for LlmGateway {
                 Code::NotYetServed,
                 "this path comes with a later release of Gatehouse; docs/paths.md lists those that are served",
             )),
-            Entrance::WrongMethod => Err(Fault::new(Code::MethodNotAllowed, "this path is served with another HTTP method; see docs/paths.md")),
-            Entrance::Unknown => Err(Fault::new(Code::NotFound, "there is no such path here; docs/paths.md lists those that are served")),
+            Entrance::WrongMethod => Err(Fault::new(
+                Code::MethodNotAllowed,
+                "this path is served with another HTTP method; see docs/paths.md",
+            )),
+            Entrance::Unknown => {
+                Err(Fault::new(Code::NotFound, "there is no such path here; docs/paths.md lists those that are served"))
+            }
         }
     }
 

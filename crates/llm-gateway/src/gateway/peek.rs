@@ -53,7 +53,9 @@ pub(crate) fn peek(body: &[u8]) -> Result<Peek, Fault> {
         let bit = 1 << field as u32;
         if seen & bit != 0 && field.is_decisive() {
             let name = member.name.into_owned();
-            return Err(Fault::new(Code::InvalidRequest, format!("`{name}` is in the body twice; send it once")).at(name));
+            return Err(
+                Fault::new(Code::InvalidRequest, format!("`{name}` is in the body twice; send it once")).at(name)
+            );
         }
         seen |= bit;
         peek.take(field, &member.name, &body[member.value.clone()], member.value)
@@ -174,8 +176,9 @@ fn nested_cap(config: &[u8]) -> Result<Option<u64>, Fault> {
     scan::members(config, &mut |member| {
         if matches!(&*member.name, "maxOutputTokens" | "max_output_tokens" | "maxTokens") {
             let name = member.name.into_owned();
-            cap = count(&config[member.value])
-                .ok_or_else(|| Fault::new(Code::InvalidRequest, format!("`{name}` must be a whole number of tokens")).at(name))?;
+            cap = count(&config[member.value]).ok_or_else(|| {
+                Fault::new(Code::InvalidRequest, format!("`{name}` must be a whole number of tokens")).at(name)
+            })?;
         }
         Ok(())
     })?;
@@ -211,7 +214,9 @@ mod tests {
 
     #[test]
     fn a_wrong_type_names_its_field() {
-        for (body, param) in [(r#"{"model":1}"#, "model"), (r#"{"stream":"yes"}"#, "stream"), (r#"{"max_tokens":-1}"#, "max_tokens")] {
+        for (body, param) in
+            [(r#"{"model":1}"#, "model"), (r#"{"stream":"yes"}"#, "stream"), (r#"{"max_tokens":-1}"#, "max_tokens")]
+        {
             assert_eq!(peek(body.as_bytes()).unwrap_err().param.as_deref(), Some(param), "{body}");
         }
     }

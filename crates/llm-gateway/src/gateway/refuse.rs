@@ -25,7 +25,9 @@ pub(crate) fn not_translatable(dropped: &Dropped, provider: &str) -> Fault {
     let names = dropped.names().join("`, `");
     Fault::new(
         Code::NotTranslatable,
-        format!("the target at `{provider}` cannot carry `{names}`; leave it out, or send without `x-gatehouse-strict`"),
+        format!(
+            "the target at `{provider}` cannot carry `{names}`; leave it out, or send without `x-gatehouse-strict`"
+        ),
     )
 }
 

@@ -94,7 +94,8 @@ impl Relay for TranslateWhole {
             fault: None,
         };
         if self.metered.estimated {
-            self.metered.usage = Usage { input: self.listener.input_estimate, output: output_estimate(&answer), ..Usage::default() };
+            self.metered.usage =
+                Usage { input: self.listener.input_estimate, output: output_estimate(&answer), ..Usage::default() };
         }
         if self.shelf.is_some() {
             // It is kept under a name of the gateway's, whatever its provider calls it.
@@ -159,7 +160,12 @@ struct Seen {
 }
 
 impl TranslateStream {
-    pub(crate) fn new(from: &'static Dialect, encoder: Box<dyn Encode>, stream_type: &'static str, listener: Listener) -> Self {
+    pub(crate) fn new(
+        from: &'static Dialect,
+        encoder: Box<dyn Encode>,
+        stream_type: &'static str,
+        listener: Listener,
+    ) -> Self {
         Self {
             corrections: Corrections::new(from, &listener),
             decoder: (from.decoder)(),
@@ -256,7 +262,9 @@ impl Seen {
     fn note(&mut self, event: &Event) {
         match event {
             Event::Usage(usage) => self.usage = *usage,
-            Event::Delta { delta: Delta::Text(text) | Delta::Arguments(text), .. } => self.output_bytes += text.len() as u64,
+            Event::Delta { delta: Delta::Text(text) | Delta::Arguments(text), .. } => {
+                self.output_bytes += text.len() as u64
+            }
             Event::Stop { choice: 0, stop, .. } => self.stop = Some(*stop),
             Event::End => self.ended = true,
             Event::Failed(fault) => self.failed = Some(fault.code),

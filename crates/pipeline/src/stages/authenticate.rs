@@ -18,7 +18,7 @@ pub(crate) struct Known {
 pub(crate) fn authenticate(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Known, Fault> {
     let keys = &arrived.snapshot.keys;
     let caller = match present_key(arrived.request.headers(), arrived.request.uri().query()) {
-        Some(presented) => keys.find(presented).or(keys.anonymous()).ok_or_else(|| {
+        Some(presented) => keys.find(presented).ok_or_else(|| {
             Fault::new(
                 Code::UnknownKey,
                 "this key was not issued by this gateway; ask its operator for one, or make one with `gatehouse keys create`",

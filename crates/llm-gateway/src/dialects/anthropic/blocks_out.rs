@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{NAME, TOOL_NAMES};
 use super::blocks_in::type_of;
+use super::{NAME, TOOL_NAMES};
 use crate::dialects::shared::carried;
 use crate::dialects::shared::words::{arguments_object, fit};
 use crate::form::{
@@ -202,7 +202,12 @@ fn tool_result<'a>(
             content.extend(to_upstream(block, None, issuer, dropped));
         }
     }
-    BlockOut::ToolResult { tool_use_id: fit(&result.id, CALL_ID_MAX, ""), content, is_error: result.error, cache_control }
+    BlockOut::ToolResult {
+        tool_use_id: fit(&result.id, CALL_ID_MAX, ""),
+        content,
+        is_error: result.error,
+        cache_control,
+    }
 }
 
 fn media_out(media: &Media, cache_control: Option<CacheOut>) -> Option<BlockOut<'_>> {

@@ -117,6 +117,7 @@ impl MessagesTally {
         match event.kind.as_str() {
             "message_stop" => self.counted.complete = true,
             "error" => self.counted.failed = true,
+            "content_block_delta" => self.counted.output_bytes += (line.len() as u64).saturating_sub(DELTA_FRAME_BYTES),
             _ => {}
         }
     }
@@ -135,10 +136,11 @@ fn kind_of(line: &[u8]) -> Line {
     let has = |word: &[u8]| memmem::find(head, word).is_some();
     if has(b"\"content_block_") {
         if has(b"\"content_block_delta\"") && !has(b"signature_delta") { Line::Output } else { Line::Other }
-    } else if has(b"\"message_") || has(b"\"error\"") {
-        Line::Telling
-    } else {
+    } else if has(b"\"ping\"") {
         Line::Other
+    } else {
+        // Compatible servers may write `type` last: what cannot be told by its head is read.
+        Line::Telling
     }
 }
 

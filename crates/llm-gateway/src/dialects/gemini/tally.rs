@@ -75,7 +75,8 @@ impl Tally for Counter {
 
 impl Scan {
     fn frame(&mut self, data: &[u8]) {
-        let plain = data.starts_with(b"{\"candidates\"") && self.finish.find(data).is_none() && self.call.find(data).is_none();
+        let plain =
+            data.starts_with(b"{\"candidates\"") && self.finish.find(data).is_none() && self.call.find(data).is_none();
         if !plain {
             self.last.clear();
             return self.state.parsed(data);
