@@ -42,9 +42,9 @@ mod wait;
 mod xai;
 mod zai;
 
+pub use crate::dialects::DialectName;
 pub use endpoint::encode_segment;
 pub use judge::judge;
-pub use crate::dialects::DialectName;
 pub use kind::{Auth, Native, Needs, Operation, Place, ProviderKind, Rewrite, Wants};
 pub use model::issuer;
 pub use request::{Ask, betas, outbound};

@@ -7,8 +7,8 @@ use http::{Method, uri::PathAndQuery};
 
 use super::endpoint::encode_segment;
 use super::kind::{Auth, Operation, ProviderKind};
-use crate::dialects::DialectName;
 use super::settings::Provider;
+use crate::dialects::DialectName;
 
 /// Longest value of a client's header that is passed on.
 const CLIENT_HEADER_BYTES_MAX: usize = 2048;

@@ -8,9 +8,9 @@ use http::uri::Scheme;
 use http::{Uri, header};
 
 use super::kind::{Auth, Native, Needs, Place, ProviderKind};
-use crate::dialects::DialectName;
 use super::sigv4::Signer;
 use super::{ALL, kind, vertex_token};
+use crate::dialects::DialectName;
 
 /// What the configuration gives for one provider, references already resolved.
 #[derive(Clone, Debug, Default)]

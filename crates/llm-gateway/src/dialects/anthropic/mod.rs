@@ -16,8 +16,8 @@ pub(in crate::dialects) mod thinking;
 mod tools_in;
 mod usage;
 
-use crate::dialects::{Dialect, ToolNames};
 use crate::dialects::shared::refusal;
+use crate::dialects::{Dialect, ToolNames};
 
 const NAME: &str = "anthropic";
 

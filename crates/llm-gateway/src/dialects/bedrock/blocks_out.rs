@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{NAME, TOOL_NAMES};
 use super::media::{DocumentNames, format_of, kind_name};
+use super::{NAME, TOOL_NAMES};
 use crate::dialects::shared::carried;
 use crate::dialects::shared::words::{arguments_object, fit};
 use crate::form::{

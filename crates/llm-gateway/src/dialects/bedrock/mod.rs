@@ -16,8 +16,8 @@ mod usage;
 
 pub use error::exception_name;
 
-use crate::dialects::{Dialect, ToolNames};
 use crate::dialects::shared::refusal;
+use crate::dialects::{Dialect, ToolNames};
 
 const NAME: &str = "bedrock";
 

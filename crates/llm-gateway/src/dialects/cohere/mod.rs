@@ -12,8 +12,8 @@ mod tally;
 mod usage;
 mod wire;
 
-use super::{Dialect, ToolNames};
 use super::shared::refusal;
+use super::{Dialect, ToolNames};
 
 /// The dialect's name.
 const NAME: &str = "cohere";

@@ -111,8 +111,8 @@ impl LogprobsResult {
 /// # Errors
 /// `UpstreamBroken`.
 pub(super) fn read(body: &[u8]) -> Result<Answer, Fault> {
-    let response: Response<'_> = json(body)
-        .map_err(|_| Fault::new(Code::UpstreamBroken, "the provider's answer is not a Gemini response"))?;
+    let response: Response<'_> =
+        json(body).map_err(|_| Fault::new(Code::UpstreamBroken, "the provider's answer is not a Gemini response"))?;
     if response.candidates.is_empty() && response.prompt_feedback.is_none() && response.usage_metadata.is_none() {
         return Err(Fault::new(Code::UpstreamBroken, "the provider's answer holds no candidates"));
     }
@@ -226,7 +226,11 @@ fn piece(content: &form::Content) -> Option<Piece<'_>> {
         form::Content::Text { text, .. } | form::Content::Refusal(text) => PartOut::text(text.as_str()),
         form::Content::Media(media) => picture(media)?,
         form::Content::ToolCall(call) => PartOut {
-            function_call: Some(CallOut { id: Some(&call.id), name: Cow::Borrowed(&call.name), args: Args::of(&call.arguments).0 }),
+            function_call: Some(CallOut {
+                id: Some(&call.id),
+                name: Cow::Borrowed(&call.name),
+                args: Args::of(&call.arguments).0,
+            }),
             thought_signature: call.signature.as_ref().and_then(|signature| pack(signature, false)),
             ..PartOut::default()
         },

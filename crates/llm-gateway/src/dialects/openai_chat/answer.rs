@@ -14,8 +14,8 @@ use crate::dialects::openai_shared::wire::{
     LogprobIn, LogprobOut, MANY_MAX, broken, json_into, logprobs_in, logprobs_out, seconds, service_tier,
 };
 use crate::dialects::shared::mime::{data_url, usual};
-use crate::dialects::shared::refusal::ErrorIn;
 use crate::dialects::shared::place::json;
+use crate::dialects::shared::refusal::ErrorIn;
 use crate::form::{Answer, Choice, Citation, Content, Media, MediaKind, Source, Stop, ToolCall, pack_call_id};
 
 #[derive(Default, Deserialize)]

@@ -12,8 +12,8 @@ use crate::dialects::Listener;
 use crate::dialects::openai_shared::details::UsageIn;
 use crate::dialects::openai_shared::error::in_stream;
 use crate::dialects::openai_shared::wire::{broken, seconds, service_tier};
-use crate::dialects::shared::refusal::ErrorIn;
 use crate::dialects::shared::place::json;
+use crate::dialects::shared::refusal::ErrorIn;
 use crate::form::{Answer, Block, Choice, Content, RawJson, Stop, TokenLogprob};
 
 /// A response object without its items: what the last event of a stream is read for, too.

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::super::NAME;
-use super::super::blocks_out::CachePointOut;
 use super::super::TOOL_NAMES;
+use super::super::blocks_out::CachePointOut;
 use crate::dialects::shared::json_tool::{JSON_TOOL, JSON_TOOL_DESCRIPTION, any_object};
 use crate::dialects::shared::marks::Marks;
 use crate::dialects::shared::turns::Group;

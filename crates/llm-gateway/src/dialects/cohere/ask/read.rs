@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::dialects::cohere::wire::{BlockIn, Blocks, CallIn};
 use crate::dialects::cohere::NAME;
+use crate::dialects::cohere::wire::{BlockIn, Blocks, CallIn};
 use crate::dialects::shared::compact::compact;
 use crate::dialects::shared::mime;
 use crate::dialects::shared::place::{read_request, wrong};

@@ -139,8 +139,8 @@ impl State {
         if self.over || frame.data == b"[DONE]" {
             return Ok(());
         }
-        let body: Body = json(frame.data)
-            .map_err(|_| broken("a frame of the provider's stream is not a Cohere chat event"))?;
+        let body: Body =
+            json(frame.data).map_err(|_| broken("a frame of the provider's stream is not a Cohere chat event"))?;
         if !self.started {
             self.started = true;
             out.push(Event::Start { id: body.id.clone(), model: String::new(), created: 0 });

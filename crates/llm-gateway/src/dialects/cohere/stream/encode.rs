@@ -176,7 +176,12 @@ impl Encoder {
             Open::Reasoning { .. } => Block::Silence,
             Open::ToolCall { id, name, signature } => {
                 let id = pack_call_id(id, signature.as_ref());
-                member("tool-call-start", Some(self.calls), Member::ToolCalls(CallOut::new(&id, Cow::Borrowed(name), "")), out);
+                member(
+                    "tool-call-start",
+                    Some(self.calls),
+                    Member::ToolCalls(CallOut::new(&id, Cow::Borrowed(name), "")),
+                    out,
+                );
                 Block::Call
             }
             Open::Native { .. } => Block::None,

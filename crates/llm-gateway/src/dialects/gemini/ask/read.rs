@@ -24,7 +24,8 @@ const CANDIDATES_MAX: u32 = 128;
 pub(in crate::dialects::gemini) fn read(body: &[u8]) -> Result<Ask, Fault> {
     let request: Request = read_request(body)?;
     let request = request.inner.map_or(request.fields, |inner| inner.fields);
-    let mut ask = Ask { origin: NAME, model: request.model.unwrap_or_default(), extras: request.extras, ..Ask::default() };
+    let mut ask =
+        Ask { origin: NAME, model: request.model.unwrap_or_default(), extras: request.extras, ..Ask::default() };
     if let Some(name) = ask.model.strip_prefix("models/") {
         ask.model = name.to_owned();
     }

@@ -8,8 +8,8 @@ use super::write_config::{self, ConfigOut};
 use super::write_parts::Scribe;
 use super::write_tools::{self, ToolConfigOut, ToolOut};
 use crate::dialects::Speaker;
-use crate::dialects::gemini::{NAME, bytes};
 use crate::dialects::gemini::wire::ContentOut;
+use crate::dialects::gemini::{NAME, bytes};
 use crate::form::{Ask, Dropped};
 
 /// Fields of the request that only Gemini knows and that stand at its top.

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::dialects::gemini::{NAME, TOOL_NAMES};
 use crate::dialects::gemini::wire::{
     self, Args, BlobOut, CallOut, ContentOut, FileOut, Outcome, PartOut, Piece, ResponseOut,
 };
+use crate::dialects::gemini::{NAME, TOOL_NAMES};
 use crate::dialects::shared::mime;
 use crate::dialects::{Speaker, ThinkingStyle};
 use crate::form::{

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::write::extra;
-use crate::dialects::gemini::{NAME, TOOL_NAMES};
 use crate::dialects::gemini::schema::{self, Said};
+use crate::dialects::gemini::{NAME, TOOL_NAMES};
 use crate::form::{Ask, Dropped, Tool, ToolChoice};
 
 /// The part of `toolConfig` that only Gemini knows.

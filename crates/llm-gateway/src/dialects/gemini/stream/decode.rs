@@ -97,8 +97,8 @@ impl State {
         if self.failed {
             return Ok(());
         }
-        let response: Response<'_> = json(frame.data)
-            .map_err(|_| broken("a frame of the provider's stream is not a Gemini response"))?;
+        let response: Response<'_> =
+            json(frame.data).map_err(|_| broken("a frame of the provider's stream is not a Gemini response"))?;
         if response.error.is_some() {
             self.failed = true;
             out.push(Event::Failed(error::in_band(frame.data)));

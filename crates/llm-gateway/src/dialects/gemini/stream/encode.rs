@@ -178,7 +178,11 @@ impl Encoder {
         if let Block::Call { id, name, signature, arguments } = block {
             let arguments = compact(&arguments);
             let part = PartOut {
-                function_call: Some(CallOut { id: Some(&id), name: Cow::Borrowed(&name), args: Args::of(&arguments).0 }),
+                function_call: Some(CallOut {
+                    id: Some(&id),
+                    name: Cow::Borrowed(&name),
+                    args: Args::of(&arguments).0,
+                }),
                 thought_signature: signature.as_ref().and_then(|signature| pack(signature, false)),
                 ..PartOut::default()
             };

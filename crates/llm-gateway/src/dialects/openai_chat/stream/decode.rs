@@ -11,8 +11,8 @@ use crate::dialects::Decode;
 use crate::dialects::openai_shared::details::UsageIn;
 use crate::dialects::openai_shared::error::in_stream;
 use crate::dialects::openai_shared::wire::{MANY_MAX, broken, logprobs_in, seconds};
-use crate::dialects::shared::refusal::ErrorIn;
 use crate::dialects::shared::place::json;
+use crate::dialects::shared::refusal::ErrorIn;
 use crate::form::{Delta, Event, Open, Stop};
 use crate::sse::Frames;
 

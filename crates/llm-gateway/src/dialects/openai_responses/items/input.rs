@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use super::super::NAME;
 use super::output::SummaryOut;
 use crate::dialects::Speaker;
-use crate::dialects::openai_shared::wire::short_id;
 use crate::dialects::openai_shared::TOOL_NAMES;
+use crate::dialects::openai_shared::wire::short_id;
 use crate::dialects::shared::mime::{data_url, usual};
 use crate::form::{Ask, Block, Content, Dropped, Issuer, Media, MediaKind, Reasoning, Role, Source, ToolResult, Turn};
 

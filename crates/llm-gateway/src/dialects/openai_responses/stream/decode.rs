@@ -15,8 +15,8 @@ use super::super::items::AnnotationIn;
 use crate::dialects::Decode;
 use crate::dialects::openai_shared::error::in_stream;
 use crate::dialects::openai_shared::wire::{LogprobIn, TextOr, broken, logprobs_in};
-use crate::dialects::shared::refusal::{ErrorIn, Scalar};
 use crate::dialects::shared::place::json;
+use crate::dialects::shared::refusal::{ErrorIn, Scalar};
 use crate::form::{Block, Content, Delta, Event, Open, ToolCall, unpack_call_id};
 use crate::sse::Frames;
 
