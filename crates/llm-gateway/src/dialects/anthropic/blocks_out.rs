@@ -10,10 +10,9 @@ use serde_json::value::RawValue;
 use super::blocks_in::type_of;
 use super::{NAME, TOOL_NAMES};
 use crate::dialects::shared::carried;
+use crate::dialects::shared::marks::CacheOut;
 use crate::dialects::shared::words::{arguments_object, fit};
-use crate::form::{
-    Block, CacheMark, Citation, Content, Dropped, Issuer, Media, MediaKind, Reasoning, Role, Source, ToolResult,
-};
+use crate::form::{Block, Citation, Content, Dropped, Issuer, Media, MediaKind, Reasoning, Role, Source, ToolResult};
 
 /// Longest call id.
 const CALL_ID_MAX: usize = 128;
@@ -68,21 +67,6 @@ pub(super) enum BlockOut<'a> {
     },
     #[serde(untagged)]
     Native(&'a RawValue),
-}
-
-/// `cache_control`.
-#[derive(Clone, Copy, Serialize)]
-pub(super) struct CacheOut {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ttl: Option<&'static str>,
-}
-
-impl From<CacheMark> for CacheOut {
-    fn from(mark: CacheMark) -> Self {
-        Self { kind: "ephemeral", ttl: (mark == CacheMark::OneHour).then_some("1h") }
-    }
 }
 
 /// A switch that is on.

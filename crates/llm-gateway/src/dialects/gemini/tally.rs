@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::stop;
 use super::usage::UsageMetadata;
-use crate::dialects::openai_shared::lines::DataLines;
+use crate::dialects::openai_shared::lines::{DataLines, value_of};
 use crate::dialects::{Counted, Tally};
 use crate::form::Stop;
 
@@ -28,8 +28,7 @@ struct Scan {
     finish: Finder<'static>,
     call: Finder<'static>,
     usage: Finder<'static>,
-    /// The shortest plain frame: what a frame takes around its text.
-    envelope: u64,
+    text: Finder<'static>,
     /// The last frame that had usage, if it was not parsed.
     last: Vec<u8>,
     state: State,
@@ -50,7 +49,7 @@ impl Default for Counter {
             finish: Finder::new("\"finishReason\""),
             call: Finder::new("\"functionCall\""),
             usage: Finder::new("\"usageMetadata\""),
-            envelope: u64::MAX,
+            text: Finder::new("\"text\""),
             last: Vec::new(),
             state: State::default(),
         };
@@ -85,9 +84,12 @@ impl Scan {
             self.last.clear();
             self.last.extend_from_slice(data);
         }
-        let bytes = data.len() as u64;
-        self.envelope = self.envelope.min(bytes);
-        self.state.output_bytes += bytes - self.envelope + 1;
+        let mut rest = data;
+        while let Some(value) = value_of(&self.text, rest) {
+            let text = string_inside(value);
+            self.state.output_bytes += text.len() as u64;
+            rest = value.get(text.len()..).unwrap_or_default();
+        }
     }
 }
 
@@ -179,4 +181,18 @@ impl View<'_> {
         }
         state
     }
+}
+
+/// The inside of the string a value begins with; nothing if it is none.
+fn string_inside(value: &[u8]) -> &[u8] {
+    let Some(inside) = value.strip_prefix(b"\"") else { return &[] };
+    let mut at = 0;
+    while let Some(found) = inside.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if inside[at] == b'"' {
+            return &inside[..at];
+        }
+        at += 2;
+    }
+    inside
 }

@@ -261,3 +261,25 @@ fn results_learn_the_name_of_their_tool() {
     let Content::ToolResult(result) = &ask.turns[1].blocks[0].content else { panic!("a result") };
     assert_eq!(result.name.as_deref(), Some("f"));
 }
+
+#[test]
+fn claude_behind_chat_gets_its_cache_marks_and_others_do_not() {
+    let ask = r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}}]}],
+        "tools":[{"type":"function","function":{"name":"f"},"cache_control":{"type":"ephemeral"}}]}"#;
+    let ask = (DIALECT.read_ask)(ask.as_bytes()).unwrap();
+    let write = |issuer| {
+        let speaker = Speaker {
+            model: "m",
+            stream: false,
+            issuer,
+            default_output_cap: 0,
+            thinking: ThinkingStyle::Effort,
+            quirks: Quirks::default(),
+        };
+        let mut dropped = Dropped::default();
+        let body = String::from_utf8((DIALECT.write_ask)(&ask, &speaker, &mut dropped).unwrap()).unwrap();
+        (body.matches("cache_control").count(), body.contains(r#""ttl":"1h""#), dropped.names().len())
+    };
+    assert_eq!(write(Issuer::Anthropic), (2, true, 0));
+    assert_eq!(write(Issuer::Google), (0, false, 1));
+}

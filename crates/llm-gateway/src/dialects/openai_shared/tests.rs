@@ -5,7 +5,8 @@ use gatehouse_domain::{Code, Fault};
 use super::details::UsageIn;
 use super::error;
 use super::lines::DataLines;
-use super::wire::{one_line, raw_elements, short_id};
+use super::wire::{raw_elements, short_id};
+use crate::dialects::shared::compact::one_line;
 
 #[test]
 fn details_never_add_up_to_more_than_their_sum() {

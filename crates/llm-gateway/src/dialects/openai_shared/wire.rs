@@ -39,16 +39,6 @@ pub(crate) fn json_into(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     }
 }
 
-/// Keeps what was written since `start` on one line: raw JSON of the user's may be spread over several, and a line feed
-/// ends a line of an event stream. Outside of strings white space means nothing; in strings it is escaped.
-pub(crate) fn one_line(out: &mut [u8], start: usize) {
-    let mut rest = &mut out[start..];
-    while let Some(at) = memchr::memchr2(b'\n', b'\r', rest) {
-        rest[at] = b' ';
-        rest = &mut rest[at + 1..];
-    }
-}
-
 /// Appends fields to a JSON object that was just written and has at least one.
 pub(crate) fn append_fields<'a>(out: &mut Vec<u8>, fields: impl Iterator<Item = &'a (String, Box<RawValue>)>) {
     for (name, raw) in fields {

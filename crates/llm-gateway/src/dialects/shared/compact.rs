@@ -24,6 +24,16 @@ pub(in crate::dialects) fn compact(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Keeps what was written since `start` on one line: raw JSON of the user's may be spread over several, and a line feed
+/// ends a line of an event stream. Outside of strings white space means nothing; in strings it is escaped.
+pub(in crate::dialects) fn one_line(out: &mut [u8], start: usize) {
+    let mut rest = &mut out[start..];
+    while let Some(at) = memchr::memchr2(b'\n', b'\r', rest) {
+        rest[at] = b' ';
+        rest = &mut rest[at + 1..];
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

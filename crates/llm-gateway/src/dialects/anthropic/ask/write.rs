@@ -7,13 +7,13 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::super::blocks_out::{BlockOut, CacheOut, is_writable, to_upstream};
+use super::super::blocks_out::{BlockOut, is_writable, to_upstream};
 use super::super::thinking::{Obstacles, ThinkingOut, plan};
 use super::super::{CACHE_MARKS_MAX, NAME, TOOL_NAMES};
 use crate::dialects::Speaker;
 use crate::dialects::shared::foreign::{append_extras, note_foreign};
 use crate::dialects::shared::json_tool::{JSON_TOOL, JSON_TOOL_DESCRIPTION, any_object, forced_schema, schema_of};
-use crate::dialects::shared::marks::{Marks, mark_of};
+use crate::dialects::shared::marks::{CacheOut, Marks, mark_of};
 use crate::dialects::shared::turns::{Group, grouped, waits_without_thought};
 use crate::form::{Ask, Block, CacheMark, Content, Dropped, Format, Role, Tool, ToolChoice};
 

@@ -13,6 +13,7 @@ use super::super::blocks_out::{CitationOut, own_citation, web};
 use super::super::error::ErrorOut;
 use super::super::usage::{UsageOut, lost_word, word_of};
 use crate::dialects::shared::carried;
+use crate::dialects::shared::compact::one_line;
 use crate::dialects::{Encode, Listener};
 use crate::form::{Ask, Delta, Event, Issuer, Open, Signature, Stop, pack_call_id};
 
@@ -214,8 +215,12 @@ fn write(out: &mut Vec<u8>, event: &EventOut<'_>) {
     out.extend_from_slice(b"event: ");
     out.extend_from_slice(event.name().as_bytes());
     out.extend_from_slice(b"\ndata: ");
+    let data = out.len();
     match serde_json::to_writer(&mut *out, event) {
-        Ok(()) => out.extend_from_slice(b"\n\n"),
+        Ok(()) => {
+            one_line(out, data);
+            out.extend_from_slice(b"\n\n");
+        }
         Err(_) => out.truncate(start),
     }
 }

@@ -10,8 +10,11 @@ use serde::Serialize;
 use crate::dialects::Speaker;
 use crate::dialects::openai_shared::TOOL_NAMES;
 use crate::dialects::openai_shared::wire::short_id;
+use crate::dialects::shared::marks::{CacheOut, Marks, mark_of};
 use crate::dialects::shared::mime::{data_url, usual};
-use crate::form::{Ask, Block, Content, Dropped, Issuer, Media, MediaKind, Role, Source, ToolCall, ToolResult, Turn};
+use crate::form::{
+    Ask, Block, CacheMark, Content, Dropped, Issuer, Media, MediaKind, Role, Source, ToolCall, ToolResult, Turn,
+};
 
 /// Longest call id OpenAI takes here.
 const CALL_ID_BYTES_MAX: usize = 40;
@@ -45,10 +48,20 @@ enum BodyOut<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum PartOut<'a> {
-    Text { text: &'a str },
-    ImageUrl { image_url: UrlOut<'a> },
-    InputAudio { input_audio: AudioOut<'a> },
-    File { file: FileOut<'a> },
+    Text {
+        text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<CacheOut>,
+    },
+    ImageUrl {
+        image_url: UrlOut<'a>,
+    },
+    InputAudio {
+        input_audio: AudioOut<'a>,
+    },
+    File {
+        file: FileOut<'a>,
+    },
 }
 
 #[derive(Serialize)]
@@ -105,8 +118,13 @@ struct Google<'a> {
 }
 
 /// All messages: instructions first, then the turns.
-pub(super) fn messages<'a>(ask: &'a Ask, speaker: &Speaker<'_>, dropped: &mut Dropped) -> Vec<MessageOut<'a>> {
-    let mut scribe = Scribe { speaker, dropped, out: Vec::with_capacity(ask.turns.len() + 1) };
+pub(super) fn messages<'a>(
+    ask: &'a Ask,
+    speaker: &Speaker<'_>,
+    marks: &mut Marks,
+    dropped: &mut Dropped,
+) -> Vec<MessageOut<'a>> {
+    let mut scribe = Scribe { speaker, marks, dropped, out: Vec::with_capacity(ask.turns.len() + 1) };
     if !ask.system.is_empty() {
         scribe.plain(scribe.instructor(), ask.system.iter(), "system");
     }
@@ -118,6 +136,7 @@ pub(super) fn messages<'a>(ask: &'a Ask, speaker: &Speaker<'_>, dropped: &mut Dr
 
 struct Scribe<'a, 's> {
     speaker: &'s Speaker<'s>,
+    marks: &'s mut Marks,
     dropped: &'s mut Dropped,
     out: Vec<MessageOut<'a>>,
 }
@@ -136,8 +155,7 @@ impl<'a> Scribe<'a, '_> {
                 let mut rest: Vec<&'a Block> = Vec::with_capacity(turn.blocks.len());
                 for block in &turn.blocks {
                     if let Content::ToolResult(result) = &block.content {
-                        self.dropped.note_if(block.cache.is_some(), "cache_control");
-                        self.result(result, &mut rest, &place);
+                        self.result(result, mark_of(block), &mut rest, &place);
                     }
                 }
                 rest.extend(turn.blocks.iter().filter(|block| !matches!(block.content, Content::ToolResult(_))));
@@ -151,8 +169,8 @@ impl<'a> Scribe<'a, '_> {
     fn plain(&mut self, role: &'static str, blocks: impl Iterator<Item = &'a Block>, place: &str) {
         let mut parts = Vec::new();
         for (index, block) in blocks.enumerate() {
-            self.dropped.note_if(block.cache.is_some(), "cache_control");
-            match part(&block.content) {
+            let cache_control = self.cache(block);
+            match part(&block.content, cache_control) {
                 Some(part) => parts.push(part),
                 None => self.dropped.note(format!("{place}.content[{index}]")),
             }
@@ -162,13 +180,21 @@ impl<'a> Scribe<'a, '_> {
         }
     }
 
-    fn result(&mut self, result: &'a ToolResult, rest: &mut Vec<&'a Block>, place: &str) {
+    /// The mark of a block as Claude models behind this dialect take it: on texts alone.
+    fn cache(&mut self, block: &Block) -> Option<CacheOut> {
+        let says = matches!(block.content, Content::Text { .. } | Content::Refusal(_));
+        let taken = if says && self.speaker.issuer == Issuer::Anthropic { self.marks.take(block.cache) } else { None };
+        self.dropped.note_if(block.cache.is_some() && taken.is_none(), "cache_control");
+        taken.map(CacheOut::from)
+    }
+
+    fn result(&mut self, result: &'a ToolResult, mark: Option<CacheMark>, rest: &mut Vec<&'a Block>, place: &str) {
         self.dropped.note_if(result.error, "is_error");
         let mut parts = Vec::new();
         let mut moved = false;
         for (index, block) in result.blocks.iter().enumerate() {
             match &block.content {
-                Content::Text { text, .. } => parts.push(PartOut::Text { text }),
+                Content::Text { text, .. } => parts.push(PartOut::Text { text, cache_control: None }),
                 Content::Media(_) => {
                     rest.push(block);
                     moved = true;
@@ -177,8 +203,15 @@ impl<'a> Scribe<'a, '_> {
             }
         }
         if parts.is_empty() && moved {
-            parts.push(PartOut::Text { text: "The result is attached to the next message." });
+            let text = "The result is attached to the next message.";
+            parts.push(PartOut::Text { text, cache_control: None });
         }
+        let taken = if self.speaker.issuer == Issuer::Anthropic { self.marks.take(mark) } else { None };
+        match parts.last_mut() {
+            Some(PartOut::Text { cache_control, .. }) => *cache_control = taken.map(CacheOut::from),
+            _ => self.dropped.note_if(mark.is_some(), "cache_control"),
+        }
+        self.dropped.note_if(mark.is_some() && taken.is_none(), "cache_control");
         let body = if parts.is_empty() { BodyOut::Text("") } else { body(parts) };
         self.out.push(MessageOut {
             role: "tool",
@@ -192,9 +225,9 @@ impl<'a> Scribe<'a, '_> {
         let mut message = MessageOut { role: "assistant", ..MessageOut::default() };
         let mut parts = Vec::new();
         for (index, block) in turn.blocks.iter().enumerate() {
-            self.dropped.note_if(block.cache.is_some(), "cache_control");
+            let cache_control = self.cache(block);
             match &block.content {
-                Content::Text { text, .. } => parts.push(PartOut::Text { text }),
+                Content::Text { text, .. } => parts.push(PartOut::Text { text, cache_control }),
                 Content::Refusal(text) => message.refusal = Some(text),
                 Content::ToolCall(call) => message.tool_calls.push(self.call(call)),
                 Content::Reasoning(thought) => {
@@ -243,7 +276,7 @@ impl<'a> Scribe<'a, '_> {
 
 fn body(mut parts: Vec<PartOut<'_>>) -> BodyOut<'_> {
     match (parts.pop(), parts.is_empty()) {
-        (Some(PartOut::Text { text }), true) => BodyOut::Text(text),
+        (Some(PartOut::Text { text, cache_control: None }), true) => BodyOut::Text(text),
         (last, _) => {
             parts.extend(last);
             BodyOut::Parts(parts)
@@ -252,10 +285,9 @@ fn body(mut parts: Vec<PartOut<'_>>) -> BodyOut<'_> {
 }
 
 /// The content part of a block; `None` where Chat has none.
-fn part(content: &Content) -> Option<PartOut<'_>> {
+fn part(content: &Content, cache_control: Option<CacheOut>) -> Option<PartOut<'_>> {
     match content {
-        Content::Text { text, .. } => Some(PartOut::Text { text }),
-        Content::Refusal(text) => Some(PartOut::Text { text }),
+        Content::Text { text, .. } | Content::Refusal(text) => Some(PartOut::Text { text, cache_control }),
         Content::Media(media) => media_part(media),
         Content::Native { .. } | Content::ToolCall(_) | Content::ToolResult(_) | Content::Reasoning(_) => None,
     }
@@ -291,7 +323,7 @@ fn media_part(media: &Media) -> Option<PartOut<'_>> {
         (MediaKind::Document, Source::File(id)) => {
             PartOut::File { file: FileOut { file_id: Some(id), file_data: None, filename: None } }
         }
-        (_, Source::Text(text)) => PartOut::Text { text },
+        (_, Source::Text(text)) => PartOut::Text { text, cache_control: None },
         _ => return None,
     })
 }

@@ -8,17 +8,22 @@ use serde_json::value::RawValue;
 
 use super::super::NAME;
 use super::turns::{MessageOut, messages};
+use crate::dialects::anthropic::CACHE_MARKS_MAX;
 use crate::dialects::openai_shared::TOOL_NAMES;
 use crate::dialects::openai_shared::wire::{append_fields, json_into};
+use crate::dialects::shared::marks::{CacheOut, Marks};
 use crate::dialects::{Speaker, ThinkingStyle};
 use crate::form::{Ask, Dropped, Effort, Format, Issuer, Thinking, Tool, ToolChoice};
 
 /// Writes a request.
 pub(crate) fn write(ask: &Ask, speaker: &Speaker<'_>, dropped: &mut Dropped) -> Result<Vec<u8>, Fault> {
-    let mut wire = Wire { model: speaker.model, messages: messages(ask, speaker, dropped), ..Wire::default() };
+    let mut wire = Wire { model: speaker.model, ..Wire::default() };
+    let mut marks = Marks::of(ask, CACHE_MARKS_MAX);
+    wire.tools(ask, speaker, &mut marks, dropped);
+    wire.messages = messages(ask, speaker, &mut marks, dropped);
     wire.limits(ask, speaker);
     wire.sampling(ask, speaker, dropped);
-    wire.tooling(ask, speaker, dropped);
+    wire.tool_choice(ask, speaker);
     wire.shape(ask, speaker, dropped);
     wire.account(ask, dropped);
     note_rest(ask, dropped);
@@ -97,7 +102,12 @@ struct StreamOptions {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum ToolOut<'a> {
-    Function { r#type: &'static str, function: FunctionOut<'a> },
+    Function {
+        r#type: &'static str,
+        function: FunctionOut<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<CacheOut>,
+    },
     Native(&'a RawValue),
 }
 
@@ -190,13 +200,15 @@ impl<'a> Wire<'a> {
         self.top_logprobs = ask.logprobs.filter(|&best| best > 0);
     }
 
-    fn tooling(&mut self, ask: &'a Ask, speaker: &Speaker<'_>, dropped: &mut Dropped) {
+    fn tools(&mut self, ask: &'a Ask, speaker: &Speaker<'_>, marks: &mut Marks, dropped: &mut Dropped) {
         for tool in &ask.tools {
             match tool {
                 Tool::Function { name, description, parameters, strict, cache } => {
-                    dropped.note_if(cache.is_some(), "cache_control");
+                    let taken = if speaker.issuer == Issuer::Anthropic { marks.take(*cache) } else { None };
+                    dropped.note_if(cache.is_some() && taken.is_none(), "cache_control");
                     self.tools.push(ToolOut::Function {
                         r#type: "function",
+                        cache_control: taken.map(CacheOut::from),
                         function: FunctionOut {
                             name: TOOL_NAMES.fit(name),
                             description: description.as_deref(),
@@ -209,6 +221,9 @@ impl<'a> Wire<'a> {
                 Tool::Native { kind, .. } => dropped.note(format!("tools[{kind}]")),
             }
         }
+    }
+
+    fn tool_choice(&mut self, ask: &'a Ask, speaker: &Speaker<'_>) {
         if self.tools.is_empty() {
             return;
         }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::super::items::{AnnotationOut, PartOut};
-use crate::dialects::openai_shared::wire::{LogprobOut, json_into, one_line};
+use crate::dialects::openai_shared::wire::{LogprobOut, json_into};
+use crate::dialects::shared::compact::one_line;
 
 /// Numbers events and frames them.
 #[derive(Debug, Default)]
