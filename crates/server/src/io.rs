@@ -201,10 +201,10 @@ mod tests {
         let mut watched = Watched::new(server, PATIENCE, calls.clone());
         let mut buffer = [0; 64];
         client.write_all(b"head").await.unwrap();
-        watched.read(&mut buffer).await.unwrap();
+        assert_eq!(watched.read(&mut buffer).await.unwrap(), 4);
         let open = calls.begin();
         client.write_all(b"half a body").await.unwrap();
-        watched.read(&mut buffer).await.unwrap();
+        assert_eq!(watched.read(&mut buffer).await.unwrap(), 11);
         assert!(tokio::time::timeout(Duration::from_secs(30), watched.read(&mut buffer)).await.is_err());
         drop(open);
         assert!(tokio::time::timeout(Duration::from_secs(30), watched.read(&mut buffer)).await.is_err());
