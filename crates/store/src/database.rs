@@ -63,10 +63,7 @@ impl Store {
             .idle_timeout(Duration::from_secs(60))
             .connect_with(options.clone().synchronous(SqliteSynchronous::Normal))
             .await?;
-        // Of two processes that start at once, one may find the other in the middle of this, and the work done afterwards.
-        if MIGRATIONS.run(&pool).await.is_err() {
-            MIGRATIONS.run(&pool).await?;
-        }
+        migrate(&pool).await?;
         let ledger = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE)
@@ -99,6 +96,17 @@ impl Store {
         self.ledger.close().await;
         self.pool.close().await;
     }
+}
+
+/// Brings the tables to this version. Of processes that start at once, one may find another in the middle of a migration
+/// and its own try undone; then that migration is done, so a try for each and one more are enough.
+async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
+    for _ in MIGRATIONS.iter() {
+        if MIGRATIONS.run(pool).await.is_ok() {
+            return Ok(());
+        }
+    }
+    Ok(MIGRATIONS.run(pool).await?)
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

@@ -63,14 +63,13 @@ fn a_house_that_lets_anyone_in_takes_calls_without_a_key() {
     assert_eq!(gate.ledger_of(1)[0].key, "anonymous");
 }
 
-/// SDKs insist on sending a key even where none is needed.
 #[test]
-fn a_house_that_lets_anyone_in_takes_whatever_key_an_sdk_makes_up() {
+fn a_house_that_lets_anyone_in_still_refuses_a_wrong_key() {
     let upstream = Upstream::start();
     let gate = House::with_one(Dialect::OpenAiChat, &upstream).set("/auth/anonymous", json!(true)).start();
-    let caller = gate.stranger().key("not-needed");
-    assert_eq!(caller.ask(Dialect::OpenAiChat, "fast", "Hello?").status, 200);
-    assert_eq!(gate.ledger_of(1)[0].key, "anonymous");
+    let caller = gate.stranger().key("gk_test_nobody_ever_issued_this_one");
+    caller.ask(Dialect::OpenAiChat, "fast", "Hello?").refused(Dialect::OpenAiChat, 401);
+    assert_eq!(upstream.served(), 0);
 }
 
 #[test]
