@@ -107,6 +107,9 @@ pub trait Call: Send + Sync {
     fn write(&mut self, target: &Target, context: &WriteContext<'_>) -> Result<Outbound, Fault>;
     /// The translator for an answer whose status is a success.
     fn relay(&mut self, target: &Target, head: &Head, now: Now) -> Box<dyn Relay>;
+    /// A streamed answer has begun: nothing will be written again, so what was only needed for writing may go. A thousand
+    /// open streams would otherwise hold a thousand requests.
+    fn begun(&mut self) {}
     /// What an answer whose status is not a success means.
     fn judge(&self, target: &Target, head: &Head, body: &[u8]) -> Judgement;
     /// A fault in this caller's shape.

@@ -99,7 +99,8 @@ pub(crate) struct StreamBody {
 }
 
 impl StreamBody {
-    pub(crate) fn new(journey: Box<Journey>, call: Box<dyn Call>, streaming: Streaming) -> Self {
+    pub(crate) fn new(journey: Box<Journey>, mut call: Box<dyn Call>, streaming: Streaming) -> Self {
+        call.begun();
         let Streaming { target, head: _, body, first, relay } = streaming;
         let mut stream = Self {
             journey,

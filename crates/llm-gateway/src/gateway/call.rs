@@ -374,6 +374,11 @@ impl Call for ChatCall {
         }
     }
 
+    fn begun(&mut self) {
+        self.request.body = Bytes::new();
+        self.request.headers = http::HeaderMap::new();
+    }
+
     fn judge(&self, target: &Target, head: &Head, body: &[u8]) -> Judgement {
         let said = (dialects::of(self.spoken).read_error)(head.status.as_u16(), body);
         let (fault, blame) = providers::judge(&target.origin, head, body, &said, self.request.now);
