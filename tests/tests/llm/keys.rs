@@ -68,7 +68,8 @@ fn a_house_that_lets_anyone_in_still_refuses_a_wrong_key() {
     let upstream = Upstream::start();
     let gate = House::with_one(Dialect::OpenAiChat, &upstream).set("/auth/anonymous", json!(true)).start();
     let caller = gate.stranger().key("gk_test_nobody_ever_issued_this_one");
-    caller.ask(Dialect::OpenAiChat, "fast", "Hello?").refused(Dialect::OpenAiChat, 401);
+    let told = caller.ask(Dialect::OpenAiChat, "fast", "Hello?").refused(Dialect::OpenAiChat, 401);
+    assert!(told.contains("key"), "{told}");
     assert_eq!(upstream.served(), 0);
 }
 
