@@ -22,7 +22,7 @@ conformance-sdk: ## Official Python and Node SDKs against all pairs of dialects
 
 kill-loop: ## 200 times SIGKILL under load; the provider's count against the ledger
 	cargo build --release --package gatehouse --package gatehouse-bench
-	GATEHOUSE_BIN=target/release/gatehouse target/release/bench-kill --kills 200
+	GATEHOUSE_BIN=$(CURDIR)/target/release/gatehouse target/release/bench-kill --kills 200
 
 soak: ## Mixed load for MINUTES (30); memory slope, descriptors, threads
 	cargo build --release --package gatehouse --package gatehouse-bench
