@@ -123,7 +123,7 @@ pub fn tables(lanes: &[LaneResult], figures: &[Figure]) -> String {
     }
     text.push_str("\n| figure | value | bound | |\n|---|---|---|---|\n");
     for figure in figures {
-        let met = mark(figure.bound.holds(figure.value));
+        let met = if matches!(figure.bound, Bound::None) { "" } else { mark(figure.bound.holds(figure.value)) };
         text.push_str(&format!("| {} | {:.2} | {} | {met} |\n", figure.name, figure.value, figure.bound.text()));
     }
     text

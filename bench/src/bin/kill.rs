@@ -74,7 +74,8 @@ fn call_until(client: &Client, stop: &AtomicBool, answered: &AtomicU64, stream: 
     }
 }
 
-/// A row's key is the attempt's id, so that one attempt cannot have two rows; two attempts on record for one request
+/// Compares totals, not requests one by one: a missing row and a surplus one would cancel out, but for the bound that a
+/// surplus is never more than the interrupted rows. A row's key is the attempt's id, so that one attempt cannot have two rows; two attempts on record for one request
 /// would show as rows the provider never saw and the gateway did not mark as interrupted.
 fn verdict(served: u64, answered: u64, rows: &BTreeMap<String, u64>) -> Result<(), Error> {
     let of = |status: &str| rows.get(status).copied().unwrap_or(0);
@@ -83,11 +84,11 @@ fn verdict(served: u64, answered: u64, rows: &BTreeMap<String, u64>) -> Result<(
     println!("requests the provider took:    {served}");
     println!("answers clients got whole:     {answered}");
     println!("ledger rows:                   {count} {rows:?}");
-    println!("requests without a row:        {}", served.saturating_sub(count));
-    println!("rows the provider never saw:   {unseen} (a record is written before its request is sent)");
+    println!("rows fewer than requests:      {}", served.saturating_sub(count));
+    println!("rows more than requests:       {unseen} (a record is written before its request is sent)");
     if count < served || of("ok") < answered || unseen > of("interrupted") {
-        return Err("the ledger does not agree with the provider".into());
+        return Err("the totals of ledger and provider do not agree".into());
     }
-    println!("the ledger agrees with the provider");
+    println!("the totals agree");
     Ok(())
 }

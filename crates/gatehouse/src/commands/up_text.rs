@@ -47,7 +47,7 @@ impl fmt::Display for Banner<'_> {
         writeln!(f, "  URL      {url}")?;
         writeln!(f, "  data     {data_dir}")?;
         if let Some(link) = self.claim_link {
-            writeln!(f, "  console  {link}   (works once)")?;
+            writeln!(f, "  admin    {link}   (makes the admin key, works once)")?;
         }
         let key = match self.key {
             Some(key) => {
