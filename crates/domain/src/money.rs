@@ -17,6 +17,17 @@ pub struct Money {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PicoPerToken(pub u64);
 
+/// Tokens of one kind and what one of them costs: a line of an invoice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PricedPart {
+    /// The kind, by its name in price lists: `input`, `cache_read`, `output`, `reasoning`, …
+    pub kind: &'static str,
+    /// How many.
+    pub tokens: u64,
+    /// What one costs.
+    pub rate: PicoPerToken,
+}
+
 impl Money {
     /// Nothing.
     pub const ZERO: Self = Self { nano_usd: 0 };

@@ -14,6 +14,7 @@
 mod data_dir;
 mod database;
 mod error;
+pub mod export;
 pub mod journal;
 pub mod keys;
 mod secret_file;

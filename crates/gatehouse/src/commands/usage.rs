@@ -1,6 +1,11 @@
-//! `gatehouse usage report`: what was used and what it cost, from the ledger of a data folder or of a running gateway.
+//! `gatehouse usage report|export`: what was used and what it cost, from the ledger of a data folder or of a running gateway.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use gatehouse_store::export::{Export, ExportFormat};
 use gatehouse_store::{UsageDimension, UsageQuery};
 use http::Method;
 use jiff::Timestamp;
@@ -9,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::admin_client::{AdminClient, encoded};
 use crate::cli::{Output, PlaceArguments};
 use crate::failure::Failure;
+use crate::house::wiring;
 use crate::moment;
 use crate::output::Listing;
 use crate::place::{Folder, Place};
@@ -21,6 +27,25 @@ const COUNTERS: &[&str] = &["attempts", "input_tokens", "output_tokens", "cost_u
 pub(crate) enum Action {
     /// Sum up the ledger.
     Report(Report),
+    /// Write the ledger to a file, or to standard output: every attempt as CSV or JSON lines, or FOCUS 1.3 for finance tools.
+    Export(ExportArguments),
+}
+
+/// What to write, and where.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// csv, json or focus.
+    #[arg(long, default_value = "csv")]
+    format: ExportFormat,
+    /// From this moment on: 2026-11-22T12:00:00Z, 2026-11-22 (UTC), or so long ago: 7d, 24h, 30m.
+    #[arg(long)]
+    since: Option<String>,
+    /// Before this moment.
+    #[arg(long)]
+    until: Option<String>,
+    /// The file to write; standard output if not given.
+    #[arg(long)]
+    file: Option<PathBuf>,
 }
 
 /// What to sum up.
@@ -55,7 +80,10 @@ pub(crate) struct Report {
 
 /// Does it.
 pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) -> Result<(), Failure> {
-    let Action::Report(report) = action;
+    let report = match action {
+        Action::Report(report) => report,
+        Action::Export(arguments) => return export(arguments, place).await,
+    };
     let by: Vec<&str> = report.by.iter().map(|dimension| dimension.as_str()).collect();
     let now = Timestamp::now();
     // Checked here for both places, so that a slip costs no round trip.
@@ -71,6 +99,38 @@ pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) 
     };
     let columns = by.iter().chain(COUNTERS).copied();
     Listing::new(columns, rows).write(output.output, &mut std::io::stdout().lock())
+}
+
+async fn export(arguments: ExportArguments, place: &PlaceArguments) -> Result<(), Failure> {
+    let now = Timestamp::now();
+    let moment = |name, text: &Option<String>| text.as_deref().map(|text| moment::unix_ms(name, text, now)).transpose();
+    let (since, until) = (moment("since", &arguments.since)?, moment("until", &arguments.until)?);
+    let mut out: Box<dyn Write> = match &arguments.file {
+        Some(file) => Box::new(BufWriter::new(File::create(file).map_err(|error| {
+            Failure::problem(format!("cannot write {}: {error}", file.display()), "name another --file")
+        })?)),
+        None => Box::new(std::io::stdout().lock()),
+    };
+    match Place::open(place).await? {
+        Place::Gateway(client) => {
+            let moments = [("since", &arguments.since), ("until", &arguments.until)];
+            let moments = moments.into_iter().filter_map(|(name, text)| Some((name, encoded(text.as_ref()?))));
+            let format = arguments.format.as_str();
+            let path = moments.fold(format!("/api/v1/usage/export?format={format}"), |path, (name, text)| {
+                format!("{path}&{name}={text}")
+            });
+            out.write_all(&client.download(&path).await?)?;
+        }
+        Place::Folder(folder) => {
+            let parts = |attempt: &_| wiring::priced_parts(&folder.config, attempt);
+            let span = (since.unwrap_or(0), until.unwrap_or(u64::MAX));
+            let mut export = Export::new(&folder.store, arguments.format, span.0, span.1, &parts);
+            while let Some(piece) = export.next().await? {
+                out.write_all(&piece)?;
+            }
+        }
+    }
+    Ok(out.flush()?)
 }
 
 async fn local(

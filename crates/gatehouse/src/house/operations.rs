@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use gatehouse_catalog::{BudgetWindow, Config, Key, Limit, LimitWindow};
-use gatehouse_domain::{Availability, Now, Secret};
+use gatehouse_domain::{Availability, Now, PricedPart, Secret};
 use gatehouse_llm_gateway::prices;
 use gatehouse_server::control::{
     Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, FileKey, Model, ModelTarget, NotReady, Operations,
     Price, Provider, Readiness, Reload, Source,
 };
+use gatehouse_store::LedgerEntry;
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
 use serde_json::json;
@@ -127,6 +128,10 @@ impl Operations for House {
 
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price> {
         self.config(|config| price(config, provider, model, Now(at))).flatten()
+    }
+
+    fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>> {
+        self.config(|config| wiring::priced_parts(config, attempt)).flatten()
     }
 }
 

@@ -9,6 +9,7 @@ mod catalog;
 mod claim;
 mod config;
 mod error;
+mod export;
 mod extract;
 mod health;
 mod keys;
@@ -130,6 +131,7 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(keys::rotate))
         .routes(routes!(usage::usage))
         .routes(routes!(usage::attempts))
+        .routes(routes!(export::export))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::reset))
         .routes(routes!(catalog::models))
