@@ -104,7 +104,7 @@ pub struct LedgerEntry {
     pub estimated: bool,
     /// Was there a price?
     pub priced: bool,
-    /// What it cost, in nano-dollars.
+    /// What it cost, in nano-dollars; by the latest correction, if it was priced again.
     pub cost: Money,
     /// Microseconds from sending to the end.
     pub duration_us: u64,
@@ -135,9 +135,11 @@ fn is_zero(value: &u64) -> bool {
 
 /// Rows with their subjects, as [`read_entry`] takes them.
 const ENTRIES: &str = "SELECT l.id AS attempt, l.started_ms, l.status, l.http_status, l.flags, l.input, l.output,
-    l.cache_read, l.cache_write_5m, l.cache_write_1h, l.reasoning, l.extra, l.cost_nano_usd, l.duration_us, l.first_byte_us,
+    l.cache_read, l.cache_write_5m, l.cache_write_1h, l.reasoning, l.extra, c.cost_nano_usd AS corrected,
+    l.cost_nano_usd, l.duration_us, l.first_byte_us,
     l.run, s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, s.provider, s.upstream_model, s.dialect,
-    s.operation, s.stream FROM ledger l JOIN ledger_subjects s ON s.id = l.subject";
+    s.operation, s.stream FROM ledger l JOIN ledger_subjects s ON s.id = l.subject
+    LEFT JOIN ledger_corrected c ON c.attempt = l.id";
 
 impl Store {
     /// The latest rows, newest first; at most 1,000.
@@ -367,6 +369,7 @@ fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
         Ok::<_, sqlx::Error>(Some(text).filter(|text| !text.is_empty()))
     };
     let flags: i32 = row.try_get("flags")?;
+    let corrected: Option<i64> = row.try_get("corrected")?;
     Ok(LedgerEntry {
         id: AttemptId(id),
         started_unix_ms: count("started_ms")?,
@@ -387,8 +390,11 @@ fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
         http_status: row.try_get("http_status")?,
         usage,
         estimated: flags & ESTIMATED != 0,
-        priced: flags & UNPRICED == 0,
-        cost: Money::from_nano_usd(row.try_get("cost_nano_usd")?),
+        priced: flags & UNPRICED == 0 || corrected.is_some(),
+        cost: Money::from_nano_usd(match corrected {
+            Some(cost) => cost,
+            None => row.try_get("cost_nano_usd")?,
+        }),
         duration_us: count("duration_us")?,
         first_byte_us: count("first_byte_us")?,
     })
