@@ -52,6 +52,12 @@ impl Money {
         self.nano_usd as f64 / 1e9
     }
 
+    /// What the lines of an invoice sum up to, rounded up once, at the end.
+    #[must_use]
+    pub fn of_parts(parts: &[PricedPart]) -> Self {
+        Self::from_pico_usd(parts.iter().map(|part| part.rate.times(part.tokens)).fold(0, u128::saturating_add))
+    }
+
     /// From a sum of pico-dollars, rounded up: a call that cost anything never costs nothing.
     #[must_use]
     pub fn from_pico_usd(pico: u128) -> Self {

@@ -1,15 +1,16 @@
-//! `gatehouse usage report|export`: what was used and what it cost, from the ledger of a data folder or of a running gateway.
+//! `gatehouse usage report|export|reprice`: what was used and what it cost, from the ledger of a data folder or of a running gateway.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use gatehouse_domain::Money;
 use gatehouse_store::export::{Export, ExportFormat};
-use gatehouse_store::{UsageDimension, UsageQuery};
+use gatehouse_store::{LedgerEntry, Reprice, UsageDimension, UsageQuery};
 use http::Method;
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::admin_client::{AdminClient, encoded};
 use crate::cli::{Output, PlaceArguments};
@@ -22,6 +23,9 @@ use crate::place::{Folder, Place};
 /// The counters a table shows behind the dimensions.
 const COUNTERS: &[&str] = &["attempts", "input_tokens", "output_tokens", "cost_usd"];
 
+/// What a table of repriced attempts shows.
+const REPRICED: &[&str] = &["provider", "upstream_model", "attempts", "changed", "unpriced", "old_usd", "new_usd"];
+
 /// What to do with usage.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
@@ -29,6 +33,28 @@ pub(crate) enum Action {
     Report(Report),
     /// Write the ledger to a file, or to standard output: every attempt as CSV or JSON lines, or FOCUS 1.3 for finance tools.
     Export(ExportArguments),
+    /// Price the past again by the price list now. Shows what would change; --write records it beside the ledger.
+    Reprice(RepriceArguments),
+}
+
+/// What to price again.
+#[derive(Debug, Args)]
+pub(crate) struct RepriceArguments {
+    /// From this moment on: 2026-11-22T12:00:00Z, 2026-11-22 (UTC), or so long ago: 7d, 24h, 30m.
+    #[arg(long)]
+    since: String,
+    /// Before this moment.
+    #[arg(long)]
+    until: Option<String>,
+    /// Only this provider.
+    #[arg(long)]
+    provider: Option<String>,
+    /// Only this model of the provider.
+    #[arg(long)]
+    upstream_model: Option<String>,
+    /// Record the corrections; reports count them from then on.
+    #[arg(long)]
+    write: bool,
 }
 
 /// What to write, and where.
@@ -83,6 +109,7 @@ pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) 
     let report = match action {
         Action::Report(report) => report,
         Action::Export(arguments) => return export(arguments, place).await,
+        Action::Reprice(arguments) => return reprice(arguments, place, output).await,
     };
     let by: Vec<&str> = report.by.iter().map(|dimension| dimension.as_str()).collect();
     let now = Timestamp::now();
@@ -131,6 +158,35 @@ async fn export(arguments: ExportArguments, place: &PlaceArguments) -> Result<()
         }
     }
     Ok(out.flush()?)
+}
+
+async fn reprice(arguments: RepriceArguments, place: &PlaceArguments, output: Output) -> Result<(), Failure> {
+    let RepriceArguments { since, until, provider, upstream_model, write } = arguments;
+    let now = Timestamp::now();
+    let since_unix_ms = moment::unix_ms("since", &since, now)?;
+    let until_unix_ms = until.as_deref().map(|text| moment::unix_ms("until", text, now)).transpose()?;
+    let rows = match Place::open(place).await? {
+        Place::Gateway(client) => {
+            let question = json!({"since": since, "until": until, "provider": provider, "upstream_model": upstream_model,
+                "write": write});
+            let answer = client.ask(Method::POST, "/api/v1/usage/reprice", Some(&question)).await?;
+            answer["rows"].as_array().into_iter().flatten().cloned().filter_map(fields).collect()
+        }
+        Place::Folder(folder) => {
+            let reprice = Reprice {
+                since_unix_ms,
+                until_unix_ms: until_unix_ms.unwrap_or(u64::MAX),
+                provider,
+                upstream_model,
+                write,
+                now_unix_ms: u64::try_from(now.as_millisecond()).unwrap_or(0),
+            };
+            let price = |entry: &LedgerEntry| Some(Money::of_parts(&wiring::priced_parts(&folder.config, entry)?));
+            let rows = folder.store.reprice(&reprice, &price).await?;
+            rows.iter().filter_map(|row| serde_json::to_value(row).ok()).filter_map(fields).collect()
+        }
+    };
+    Listing::new(REPRICED.iter().copied(), rows).write(output.output, &mut std::io::stdout().lock())
 }
 
 async fn local(

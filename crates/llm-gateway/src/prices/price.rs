@@ -126,10 +126,6 @@ impl Rates {
             part("output_image", usage.output_image, self.output_image),
         ]
     }
-
-    fn pico(&self, usage: &Usage) -> u128 {
-        self.parts(usage).iter().map(|part| part.rate.times(part.tokens)).fold(0, u128::saturating_add)
-    }
 }
 
 /// Rates that hold for the whole request once its prompt is longer than an edge.
@@ -154,7 +150,7 @@ impl Price {
     /// What this usage costs, rounded up once, at the end.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Money {
-        Money::from_pico_usd(self.rates_for(usage.input_total()).pico(usage))
+        Money::of_parts(&self.rates_for(usage.input_total()).parts(usage))
     }
 
     /// The lines of an invoice for this usage; they sum up to [`cost`](Self::cost) before it is rounded.
@@ -230,8 +226,7 @@ mod tests {
             parts.iter().map(|part| part.kind).collect::<Vec<_>>(),
             ["input", "input_tool", "cache_read", "output", "reasoning"]
         );
-        let sum = parts.iter().map(|part| part.rate.times(part.tokens)).sum();
-        assert_eq!(Money::from_pico_usd(sum), price.cost(&usage));
+        assert_eq!(Money::of_parts(&parts), price.cost(&usage));
     }
 
     #[test]

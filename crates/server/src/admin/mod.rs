@@ -15,6 +15,7 @@ mod health;
 mod keys;
 mod moment;
 mod probes;
+mod reprice;
 mod rows;
 mod terms;
 mod usage;
@@ -132,6 +133,7 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(usage::usage))
         .routes(routes!(usage::attempts))
         .routes(routes!(export::export))
+        .routes(routes!(reprice::reprice))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::reset))
         .routes(routes!(catalog::models))

@@ -85,6 +85,15 @@ async fn an_export_for_finance_tools_sums_up_to_the_ledger() {
 }
 
 #[tokio::test]
+async fn the_past_is_priced_again_only_when_told_to_write() {
+    let desk = desk().await;
+    let looked = desk.post("/api/v1/usage/reprice", json!({"since": "2026-11-01"})).await.json();
+    assert_eq!((&looked["rows"][0]["attempts"], &looked["rows"][0]["old_usd"]), (&json!(3), &json!(0.003)));
+    let refused = desk.post("/api/v1/usage/reprice", json!({"since": "yesterday"})).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn what_is_no_format_is_refused_by_name() {
     let refused = desk().await.get("/api/v1/usage/export?format=xlsx").await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
