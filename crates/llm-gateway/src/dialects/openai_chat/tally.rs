@@ -1,17 +1,16 @@
 //! Counts answers that are forwarded byte for byte.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use gatehouse_domain::Usage;
 use memchr::memmem::Finder;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 
 use super::answer::stop_of;
 use crate::dialects::openai_shared::details::UsageIn;
 use crate::dialects::openai_shared::lines::{DataLines, value_of};
 use crate::dialects::{Counted, Tally};
-use crate::form::Stop;
+use crate::scan;
 
 /// A tally.
 pub(super) fn tally() -> Box<dyn Tally> {
@@ -101,49 +100,67 @@ struct UsageOnly {
     usage: Option<UsageIn>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WholeIn<'a> {
-    #[serde(borrow)]
-    choices: Option<Vec<ChoiceIn<'a>>>,
-    usage: Option<UsageIn>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ChoiceIn<'a> {
-    finish_reason: Option<String>,
-    #[serde(borrow)]
-    message: MessageIn<'a>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct MessageIn<'a> {
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tool_calls: Option<&'a RawValue>,
-    refusal: Option<IgnoredAny>,
-}
-
-/// Counts a whole answer.
+/// Counts a whole answer. It is walked, not parsed: of all that stands in it only `usage` is wanted as values.
 pub(super) fn count(body: &[u8]) -> Option<Counted> {
-    let whole: WholeIn<'_> = serde_json::from_slice(body).ok()?;
-    let choices = whole.choices?;
-    let length = |raw: Option<&RawValue>| raw.map_or(0, |raw| raw.get().len() as u64);
-    let first = choices.first()?;
-    let calls = first.message.tool_calls.is_some_and(|raw| raw.get() != "[]");
-    let stop: Stop = stop_of(first.finish_reason.as_deref(), calls, first.message.refusal.is_some());
-    let usage: Option<Usage> = whole.usage.map(|usage| usage.usage());
+    let (mut choices, mut usage) = (None, None);
+    scan::members(body, &mut |member| {
+        match &*member.name {
+            "choices" => choices = Some(&body[member.value]),
+            "usage" => usage = Some(&body[member.value]),
+            _ => {}
+        }
+        Ok(())
+    })
+    .ok()?;
+    let (mut output_bytes, mut stop) = (0, None);
+    scan::elements_within(choices?, &mut |choice| {
+        let choice = Choice::of(choice);
+        output_bytes += choice.output_bytes;
+        stop.get_or_insert_with(|| stop_of(choice.finish.as_deref(), choice.calls, choice.refused));
+    });
+    let usage: Option<UsageIn> = serde_json::from_slice(usage.unwrap_or(b"null")).ok()?;
     Some(Counted {
-        usage,
-        stop: Some(stop),
+        usage: usage.map(|usage| usage.usage()),
+        stop: Some(stop?),
         complete: true,
-        output_bytes: choices
-            .iter()
-            .map(|choice| length(choice.message.content) + length(choice.message.tool_calls))
-            .sum(),
+        output_bytes,
         failed: false,
     })
+}
+
+/// What counts of one choice.
+#[derive(Default)]
+struct Choice<'a> {
+    finish: Option<Cow<'a, str>>,
+    output_bytes: u64,
+    calls: bool,
+    refused: bool,
+}
+
+impl<'a> Choice<'a> {
+    fn of(choice: &'a [u8]) -> Self {
+        let mut found = Self::default();
+        scan::members_within(choice, &mut |member| match &*member.name {
+            "finish_reason" => found.finish = scan::unquote(&choice[member.value]),
+            "message" => found.message(&choice[member.value]),
+            _ => {}
+        });
+        found
+    }
+
+    fn message(&mut self, message: &[u8]) {
+        scan::members_within(message, &mut |member| {
+            let value = &message[member.value];
+            match &*member.name {
+                _ if value == b"null" => {}
+                "content" => self.output_bytes += value.len() as u64,
+                "tool_calls" => {
+                    self.output_bytes += value.len() as u64;
+                    self.calls = value != b"[]";
+                }
+                "refusal" => self.refused = true,
+                _ => {}
+            }
+        });
+    }
 }
