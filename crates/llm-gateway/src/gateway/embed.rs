@@ -132,7 +132,7 @@ impl Call for EmbedCall {
         let Some(entry) = self.entry else { return Ok(Vec::new()) };
         let route = &self.built.entries[entry].route;
         let plan = gatehouse_llm_router::plan(route, facts)?;
-        self.route = Some(plan.route(route).into());
+        self.route = Some(plan.route(route));
         Ok(plan.order)
     }
 
