@@ -8,6 +8,8 @@ use gatehouse_domain::{
     Relay, Reply, Request, Target, Usage, WriteContext,
 };
 
+use http::HeaderName;
+
 use super::blueprint::{Built, Facts};
 use super::doors::Entrance;
 use super::forward::{ForwardStream, ForwardWhole, JsonArray, Named, Pointer};
@@ -20,6 +22,9 @@ use crate::dialects::{self, Dialect, Listener, Speaker};
 use crate::form::{Ask, Dropped};
 use crate::providers::{self, DialectName, Operation, Wants};
 use crate::{estimate, scan};
+
+/// The header by which a caller has a request refused rather than changed.
+const STRICT: HeaderName = HeaderName::from_static("x-gatehouse-strict");
 
 /// A conversation to be answered, or its tokens to be counted.
 pub(crate) struct ChatCall {
@@ -65,7 +70,7 @@ impl ChatCall {
             input_tokens: estimate::estimate_bytes(request.body.len() as u64),
             output_cap: peek.output_cap.map(|cap| cap.saturating_mul(peek.n)),
         };
-        let strict = request.headers.get("x-gatehouse-strict").is_some_and(|value| value == "true");
+        let strict = request.headers.get(&STRICT).is_some_and(|value| value == "true");
         let (entry, matched) = found.map_or((None, None), |(entry, matched)| (Some(entry), matched));
         let memory =
             if own == DialectName::OpenAiResponses { Some(Box::new(Memory::new(entrance, &peek)?)) } else { None };
@@ -300,7 +305,7 @@ impl Call for ChatCall {
         let Some(entry) = self.entry else { return Ok(Vec::new()) };
         let route = &self.built.entries[entry].route;
         let plan = gatehouse_llm_router::plan(route, facts)?;
-        self.route = Some(plan.route(route).into());
+        self.route = Some(plan.route(route));
         self.bind(plan.order)
     }
 

@@ -13,6 +13,14 @@ use crate::dialects::DialectName;
 /// Longest value of a client's header that is passed on.
 const CLIENT_HEADER_BYTES_MAX: usize = 2048;
 
+/// Headers of a client that may mean something to a provider.
+static PASSED: [HeaderName; 4] = [
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("x-client-request-id"),
+    HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("anthropic-version"),
+];
+
 /// What is asked of a provider.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
@@ -147,16 +155,11 @@ pub fn betas(kind: &ProviderKind, value: &str) -> Option<String> {
 fn pass_client_headers(kind: &ProviderKind, ask: Ask<'_>, headers: &mut HeaderMap) {
     let openai = matches!(ask.dialect, DialectName::OpenAiChat | DialectName::OpenAiResponses);
     let anthropic = ask.dialect == DialectName::Anthropic && kind.rewrite.is_none();
-    let passed = [
-        ("idempotency-key", true),
-        ("x-client-request-id", true),
-        ("openai-beta", openai),
-        ("anthropic-version", anthropic),
-    ];
-    for (name, means_something) in passed {
+    let means_something = [true, true, openai, anthropic];
+    for (name, _) in PASSED.iter().zip(means_something).filter(|(_, means_something)| *means_something) {
         let value = ask.client_headers.get(name).filter(|value| value.len() <= CLIENT_HEADER_BYTES_MAX);
-        if let (true, Some(value)) = (means_something, value) {
-            headers.insert(HeaderName::from_static(name), value.clone());
+        if let Some(value) = value {
+            headers.insert(name, value.clone());
         }
     }
     if ask.dialect != DialectName::Anthropic {

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use gatehouse_domain::{Call, Code, Fault, Now, Reply, TraceParent, tags};
-use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, HeaderName};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -49,13 +49,18 @@ pub(crate) async fn read(journey: &mut Journey, known: Known, now: Now) -> Resul
 /// The longest name of a run, in bytes.
 const RUN_BYTES_MAX: usize = 128;
 
+// Made once: a name that comes as text is checked and hashed for every look.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const RUN: HeaderName = HeaderName::from_static("x-gatehouse-run");
+const TAGS: HeaderName = HeaderName::from_static("x-gatehouse-tags");
+
 /// What the caller says its call belongs to: a trace, a run (the trace if it names none), and tags besides those of its key, which it
 /// cannot change.
 fn attribute(journey: &mut Journey, headers: &HeaderMap) -> Result<(), Fault> {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let outcome = &mut journey.outcome;
-    outcome.traceparent = text("traceparent").map(Arc::from);
-    outcome.run = match text("x-gatehouse-run") {
+    outcome.traceparent = text(&TRACEPARENT).map(Arc::from);
+    outcome.run = match text(&RUN) {
         Some(run) if is_run(run) => Some(run.into()),
         Some(_) => return Err(no_run()),
         None => {
@@ -63,7 +68,7 @@ fn attribute(journey: &mut Journey, headers: &HeaderMap) -> Result<(), Fault> {
             trace.map(|trace| format!("{:032x}", trace.trace_id).into())
         }
     };
-    if let Some(said) = text("x-gatehouse-tags") {
+    if let Some(said) = text(&TAGS) {
         let merged = tags([said, outcome.tags.as_deref().unwrap_or_default()]);
         outcome.tags = merged.ok_or_else(no_tags)?;
     }
