@@ -141,7 +141,7 @@ fn http(caps: &Caps) -> auto::Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(caps.idle_timeout)
-        .max_headers(100)
+        // At most 100 headers is hyper's default; to say it would have it make room for them on the heap for each request.
         .max_buf_size(caps.head_bytes_max)
         .half_close(false)
         .pipeline_flush(true);
