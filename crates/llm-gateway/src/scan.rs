@@ -32,11 +32,6 @@ pub fn members<'a>(body: &'a [u8], each: &mut dyn FnMut(Member<'a>) -> Result<()
     {
         return Err(not_json(error.valid_up_to(), "is not valid UTF-8"));
     }
-    members_of_text(body, each)
-}
-
-/// [`members`] of bytes that are known to be UTF-8.
-fn members_of_text<'a>(body: &'a [u8], each: &mut dyn FnMut(Member<'a>) -> Result<(), Fault>) -> Result<(), Fault> {
     let mut at = skip_space(body, 0);
     if body.get(at) != Some(&b'{') {
         return Err(not_json(
@@ -62,30 +57,6 @@ fn members_of_text<'a>(body: &'a [u8], each: &mut dyn FnMut(Member<'a>) -> Resul
             Some(b'}') => return end(body, at + 1),
             _ => return Err(not_json(at, "has neither `,` nor `}` after a value")),
         }
-    }
-}
-
-/// Walks a value that [`members`] has handed out, if it is an object, and hands each of its members to `each`.
-pub fn members_within<'a>(value: &'a [u8], each: &mut dyn FnMut(Member<'a>)) {
-    // It has been walked before, so that nothing is found wrong here but that it is no object.
-    let walked = members_of_text(value, &mut |member| {
-        each(member);
-        Ok(())
-    });
-    drop(walked);
-}
-
-/// Walks a value that [`members`] has handed out, if it is an array, and hands each of its elements to `each`.
-pub fn elements_within<'a>(array: &'a [u8], each: &mut dyn FnMut(&'a [u8])) {
-    let Some(b'[') = array.first() else { return };
-    let mut at = skip_space(array, 1);
-    while let Ok(end) = value(array, at) {
-        each(&array[at..end]);
-        at = skip_space(array, end);
-        if array.get(at) != Some(&b',') {
-            return;
-        }
-        at = skip_space(array, at + 1);
     }
 }
 
@@ -367,17 +338,6 @@ mod tests {
             }
             assert_eq!(plain_run("x".repeat(length).as_bytes(), 0), length);
         }
-    }
-
-    #[test]
-    fn elements_come_with_their_exact_bytes() {
-        let seen = |array: &'static str| {
-            let mut seen = Vec::new();
-            elements_within(array.as_bytes(), &mut |element| seen.push(std::str::from_utf8(element).unwrap()));
-            seen
-        };
-        assert_eq!(seen(r#"[ {"a":[1,2]} , "x,]" ,3]"#), [r#"{"a":[1,2]}"#, r#""x,]""#, "3"]);
-        assert!(seen("[]").is_empty() && seen("{}").is_empty() && seen("").is_empty());
     }
 
     #[test]

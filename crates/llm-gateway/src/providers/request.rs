@@ -156,9 +156,12 @@ fn pass_client_headers(kind: &ProviderKind, ask: Ask<'_>, headers: &mut HeaderMa
     let openai = matches!(ask.dialect, DialectName::OpenAiChat | DialectName::OpenAiResponses);
     let anthropic = ask.dialect == DialectName::Anthropic && kind.rewrite.is_none();
     let means_something = [true, true, openai, anthropic];
-    for (name, _) in PASSED.iter().zip(means_something).filter(|(_, means_something)| *means_something) {
-        let value = ask.client_headers.get(name).filter(|value| value.len() <= CLIENT_HEADER_BYTES_MAX);
-        if let Some(value) = value {
+    // The client's headers are walked once: a look for each name hashes it, and most are not there. The first counts.
+    let mut taken = [false; PASSED.len()];
+    for (name, value) in ask.client_headers {
+        let Some(place) = PASSED.iter().position(|passed| passed == name) else { continue };
+        let is_first = !std::mem::replace(&mut taken[place], true);
+        if is_first && means_something[place] && value.len() <= CLIENT_HEADER_BYTES_MAX {
             headers.insert(name, value.clone());
         }
     }

@@ -57,10 +57,20 @@ const TAGS: HeaderName = HeaderName::from_static("x-gatehouse-tags");
 /// What the caller says its call belongs to: a trace, a run (the trace if it names none), and tags besides those of its key, which it
 /// cannot change.
 fn attribute(journey: &mut Journey, headers: &HeaderMap) -> Result<(), Fault> {
-    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let (mut trace, mut run, mut said) = (None, None, None);
+    // Walked once: a look for each name hashes it, and mostly none is there. The first of a name counts.
+    for (name, value) in headers {
+        let place = match name {
+            name if *name == TRACEPARENT => &mut trace,
+            name if *name == RUN => &mut run,
+            name if *name == TAGS => &mut said,
+            _ => continue,
+        };
+        place.get_or_insert_with(|| value.to_str().unwrap_or("?"));
+    }
     let outcome = &mut journey.outcome;
-    outcome.traceparent = text(&TRACEPARENT).map(Arc::from);
-    outcome.run = match text(&RUN) {
+    outcome.traceparent = trace.map(Arc::from);
+    outcome.run = match run {
         Some(run) if is_run(run) => Some(run.into()),
         Some(_) => return Err(no_run()),
         None => {
@@ -68,7 +78,7 @@ fn attribute(journey: &mut Journey, headers: &HeaderMap) -> Result<(), Fault> {
             trace.map(|trace| format!("{:032x}", trace.trace_id).into())
         }
     };
-    if let Some(said) = text(&TAGS) {
+    if let Some(said) = said {
         let merged = tags([said, outcome.tags.as_deref().unwrap_or_default()]);
         outcome.tags = merged.ok_or_else(no_tags)?;
     }

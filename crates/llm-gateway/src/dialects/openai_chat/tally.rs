@@ -1,16 +1,17 @@
 //! Counts answers that are forwarded byte for byte.
 
-use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use memchr::memmem::Finder;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use super::answer::stop_of;
 use crate::dialects::openai_shared::details::UsageIn;
 use crate::dialects::openai_shared::lines::{DataLines, value_of};
 use crate::dialects::{Counted, Tally};
-use crate::scan;
 
 /// A tally.
 pub(super) fn tally() -> Box<dyn Tally> {
@@ -100,67 +101,120 @@ struct UsageOnly {
     usage: Option<UsageIn>,
 }
 
-/// Counts a whole answer. It is walked, not parsed: of all that stands in it only `usage` is wanted as values.
+static KEYS: LazyLock<[Finder<'static>; 5]> =
+    LazyLock::new(|| ["choices", "usage", "finish_reason", "tool_calls", "refusal"].map(quoted));
+
+fn quoted(key: &str) -> Finder<'static> {
+    Finder::new(&format!("\"{key}\"")).into_owned()
+}
+
+/// Counts a whole answer. Only its usage is parsed: to walk through the rest, let alone to parse it, took three times as
+/// long, and the caller gets its bytes as they are. An answer that is cut off has no brace at its end.
 pub(super) fn count(body: &[u8]) -> Option<Counted> {
-    let (mut choices, mut usage) = (None, None);
-    scan::members(body, &mut |member| {
-        match &*member.name {
-            "choices" => choices = Some(&body[member.value]),
-            "usage" => usage = Some(&body[member.value]),
-            _ => {}
-        }
-        Ok(())
-    })
-    .ok()?;
-    let (mut output_bytes, mut stop) = (0, None);
-    scan::elements_within(choices?, &mut |choice| {
-        let choice = Choice::of(choice);
-        output_bytes += choice.output_bytes;
-        stop.get_or_insert_with(|| stop_of(choice.finish.as_deref(), choice.calls, choice.refused));
-    });
-    let usage: Option<UsageIn> = serde_json::from_slice(usage.unwrap_or(b"null")).ok()?;
+    let [choices, usage, finish, calls, refusal] = &*KEYS;
+    let body = body.trim_ascii();
+    let choices = value_of(choices, body).and_then(|value| value.strip_prefix(b"["))?;
+    if !choices.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    if !(body.starts_with(b"{") && body.ends_with(b"}")) {
+        return None;
+    }
+    let usage = value_of(usage, body).filter(|value| value.starts_with(b"{"));
+    let Some(usage) = usage else { return count_all(body) };
+    let usage = UsageIn::deserialize(&mut serde_json::Deserializer::from_slice(usage)).ok()?;
+    let finish = value_of(finish, choices).and_then(|value| value.strip_prefix(b"\""));
+    let word = finish.and_then(|rest| rest.split(|byte| *byte == b'"').next());
+    let calls = value_of(calls, choices).is_some_and(|value| value.starts_with(b"[{"));
+    let refused = value_of(refusal, choices).is_some_and(|value| value.starts_with(b"\""));
     Some(Counted {
-        usage: usage.map(|usage| usage.usage()),
-        stop: Some(stop?),
+        usage: Some(usage.usage()),
+        stop: Some(stop_of(word.and_then(|word| std::str::from_utf8(word).ok()), calls, refused)),
         complete: true,
-        output_bytes,
+        output_bytes: 0,
         failed: false,
     })
 }
 
-/// What counts of one choice.
-#[derive(Default)]
-struct Choice<'a> {
-    finish: Option<Cow<'a, str>>,
-    output_bytes: u64,
-    calls: bool,
-    refused: bool,
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WholeIn<'a> {
+    #[serde(borrow)]
+    choices: Option<Vec<ChoiceIn<'a>>>,
 }
 
-impl<'a> Choice<'a> {
-    fn of(choice: &'a [u8]) -> Self {
-        let mut found = Self::default();
-        scan::members_within(choice, &mut |member| match &*member.name {
-            "finish_reason" => found.finish = scan::unquote(&choice[member.value]),
-            "message" => found.message(&choice[member.value]),
-            _ => {}
-        });
-        found
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ChoiceIn<'a> {
+    finish_reason: Option<String>,
+    #[serde(borrow)]
+    message: MessageIn<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct MessageIn<'a> {
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_calls: Option<&'a RawValue>,
+    refusal: Option<IgnoredAny>,
+}
+
+/// The same for an answer without usage, whose length is what can be told of it.
+fn count_all(body: &[u8]) -> Option<Counted> {
+    let choices = serde_json::from_slice::<WholeIn<'_>>(body).ok()?.choices?;
+    let length = |raw: Option<&RawValue>| raw.map_or(0, |raw| raw.get().len() as u64);
+    let first = choices.first()?;
+    let calls = first.message.tool_calls.is_some_and(|raw| raw.get() != "[]");
+    Some(Counted {
+        usage: None,
+        stop: Some(stop_of(first.finish_reason.as_deref(), calls, first.message.refusal.is_some())),
+        complete: true,
+        output_bytes: choices
+            .iter()
+            .map(|choice| length(choice.message.content) + length(choice.message.tool_calls))
+            .sum(),
+        failed: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USAGE: &str = r#""usage":{"prompt_tokens":9,"completion_tokens":4}"#;
+
+    fn counted(choices: &str, rest: &str) -> Option<Counted> {
+        count(format!(r#"{{"id":"c","choices":{choices},{rest}}}"#).as_bytes())
     }
 
-    fn message(&mut self, message: &[u8]) {
-        scan::members_within(message, &mut |member| {
-            let value = &message[member.value];
-            match &*member.name {
-                _ if value == b"null" => {}
-                "content" => self.output_bytes += value.len() as u64,
-                "tool_calls" => {
-                    self.output_bytes += value.len() as u64;
-                    self.calls = value != b"[]";
-                }
-                "refusal" => self.refused = true,
-                _ => {}
-            }
-        });
+    #[test]
+    fn a_whole_answer_is_counted_whatever_its_text_says() {
+        let text = r#"[ {"message":{"content":"the \"usage\": {\"x\":1}, \"finish_reason\":\"length\""},"finish_reason":"stop"}]"#;
+        for choices in [text, &text.replace("[ {", "[{")] {
+            let counted = counted(choices, USAGE).unwrap();
+            assert_eq!((counted.usage.unwrap().input, counted.usage.unwrap().output), (9, 4));
+            assert_eq!(counted.stop, Some(crate::form::Stop::EndTurn));
+        }
+    }
+
+    #[test]
+    fn an_answer_without_usage_is_told_by_its_length() {
+        let counted = counted(r#"[{"message":{"content":"four"},"finish_reason":"stop"}]"#, "\"usage\":null").unwrap();
+        assert_eq!((counted.usage, counted.output_bytes), (None, 6));
+    }
+
+    #[test]
+    fn what_is_no_answer_or_cut_off_is_not_counted() {
+        let whole = format!(r#"{{"choices":[{{"message":{{"content":"a"}}}}],{USAGE}}}"#);
+        assert!(count(whole.as_bytes()).is_some());
+        for cut in 1..whole.len() - 2 {
+            let half = &whole.as_bytes()[..cut];
+            assert!(half.ends_with(b"}") || count(half).is_none(), "{}", &whole[..cut]);
+        }
+        for other in ["", "<html>", "{}", r#"{"error":{"message":"no"}}"#, r#"{"choices":[]}"#] {
+            assert!(count(other.as_bytes()).is_none(), "{other}");
+        }
     }
 }
