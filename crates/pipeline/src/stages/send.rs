@@ -9,11 +9,11 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwapOption;
 use bytes::{Bytes, BytesMut};
 use gatehouse_domain::{
-    AttemptStatus, Blame, Code, End, Fault, Head, Judgement, Metered, Now, Outbound, Relay, Target, WriteContext,
+    AttemptStatus, Blame, Code, End, Fault, Head, Judgement, Metered, Now, Outbound, Payload, Relay, Target,
+    WriteContext,
 };
 use gatehouse_upstream::{Body, Health, SendError, Sent, Verdict};
 use http::header::HOST;
-use http_body_util::Full;
 
 use crate::journey::{Hold, Journey};
 use crate::snapshot::Token;
@@ -165,8 +165,8 @@ async fn deliver(journey: &mut Journey, target: &Target, outbound: Outbound) -> 
     })
 }
 
-fn request(target: &Target, outbound: Outbound) -> Result<http::Request<Full<Bytes>>, Fault> {
-    let mut request = http::Request::new(Full::new(outbound.body));
+fn request(target: &Target, outbound: Outbound) -> Result<http::Request<Payload>, Fault> {
+    let mut request = http::Request::new(outbound.body);
     *request.method_mut() = outbound.method;
     *request.uri_mut() = http::Uri::from(outbound.path);
     *request.headers_mut() = outbound.headers;
