@@ -12,6 +12,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
+use crate::in_time::in_time;
 use crate::journey::Journey;
 use crate::path::without_credentials;
 use crate::snapshot::{Caps, KeyEntry, Snapshot};
@@ -112,7 +113,7 @@ async fn whole_body(mut incoming: Incoming, caps: &Caps) -> Result<Bytes, Fault>
     if incoming.size_hint().lower() > limit as u64 {
         return Err(too_large(limit));
     }
-    tokio::time::timeout(caps.body_timeout, async {
+    in_time(caps.body_timeout, async {
         let Some(first) = next_data(&mut incoming).await? else { return Ok(Bytes::new()) };
         let Some(second) = next_data(&mut incoming).await? else { return within(first, limit) };
         let mut whole = BytesMut::with_capacity(
