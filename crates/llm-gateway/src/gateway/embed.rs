@@ -30,7 +30,7 @@ pub(crate) struct EmbedCall {
     strict: bool,
     route: Option<Arc<str>>,
     dropped: Vec<String>,
-    current: Option<Facts>,
+    current: Option<Arc<Facts>>,
     spoken: DialectName,
 }
 
@@ -81,7 +81,7 @@ impl EmbedCall {
     fn forward(&mut self, facts: &Facts) -> Bytes {
         self.dropped.clear();
         match &self.model_at {
-            Some(at) => scan::splice(&self.request.body, at.clone(), facts.model_json.as_bytes()).into(),
+            Some(at) => scan::splice(&self.request.body, at.clone(), &facts.model_json).into(),
             None => self.request.body.clone(),
         }
     }
@@ -135,12 +135,12 @@ impl Call for EmbedCall {
         let Some(entry) = self.entry else { return Ok(Vec::new()) };
         let route = &self.built.entries[entry].route;
         let plan = gatehouse_llm_router::plan(route, facts)?;
-        self.route = Some(plan.route(route).into());
+        self.route = Some(plan.route(route));
         Ok(plan.order)
     }
 
     fn target(&self, index: usize) -> Option<Arc<Target>> {
-        self.built.facts(index, self.matched.as_deref()).map(|facts| facts.target)
+        self.built.facts(index, self.matched.as_deref()).map(|facts| Arc::clone(&facts.target))
     }
 
     fn route(&self) -> Option<Arc<str>> {
@@ -161,6 +161,7 @@ impl Call for EmbedCall {
             dialect: self.spoken,
             operation,
             client_headers: &self.request.headers,
+            path: None,
         };
         let outbound = providers::outbound(&provider, ask, body, context)?;
         self.current = Some(facts);

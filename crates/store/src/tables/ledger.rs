@@ -220,12 +220,15 @@ impl Store {
         let mut connection = self.ledger.acquire().await?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let mut inserted = 0;
-        let mut rest = rows;
-        for (size, sql) in INSERTS.iter() {
-            while rest.len() >= *size {
-                let (chunk, later) = rest.split_at(*size);
-                inserted += insert_chunk(&mut transaction, sql, chunk).await?;
-                rest = later;
+        for alike in rows.chunk_by(|a, b| a.is_plain() == b.is_plain()) {
+            let plain = alike[0].is_plain();
+            let mut rest = alike;
+            for (size, sql) in INSERTS[usize::from(plain)].iter() {
+                while rest.len() >= *size {
+                    let (chunk, later) = rest.split_at(*size);
+                    inserted += insert_chunk(&mut transaction, sql, chunk, plain).await?;
+                    rest = later;
+                }
             }
         }
         transaction.commit().await?;
@@ -233,16 +236,22 @@ impl Store {
     }
 }
 
-/// A few sizes of insert, largest first: each is prepared once, and any number of rows takes few statements.
-static INSERTS: LazyLock<[(usize, String); 5]> = LazyLock::new(|| {
-    [256, 64, 16, 4, 1].map(|rows| {
-        let tuples = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
-        let sql = format!(
-            "INSERT INTO ledger (id, subject, started_ms, status, http_status, flags, input, output, cache_read,
-                 cache_write_5m, cache_write_1h, reasoning, extra, cost_nano_usd, duration_us, first_byte_us, run)
-             VALUES {tuples} ON CONFLICT DO NOTHING"
-        );
-        (rows, sql)
+/// A few sizes of insert, largest first: each is prepared once, and any number of rows takes few statements. First those
+/// with every value bound, then those of plain rows, whose zeros stand in the statement: a bound value costs as much as
+/// one that is stored.
+static INSERTS: LazyLock<[[(usize, String); 5]; 2]> = LazyLock::new(|| {
+    let any = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let plain = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, NULL, NULL)";
+    [any, plain].map(|tuple| {
+        [256, 64, 16, 4, 1].map(|rows| {
+            let tuples = vec![tuple; rows].join(", ");
+            let sql = format!(
+                "INSERT INTO ledger (id, subject, started_ms, status, http_status, flags, input, output, cost_nano_usd,
+                     duration_us, first_byte_us, cache_read, cache_write_5m, cache_write_1h, reasoning, extra, run)
+                 VALUES {tuples} ON CONFLICT DO NOTHING"
+            );
+            (rows, sql)
+        })
     })
 });
 
@@ -250,6 +259,7 @@ async fn insert_chunk(
     connection: &mut SqliteConnection,
     sql: &'static str,
     rows: &[LedgerRow],
+    plain: bool,
 ) -> Result<u64, StoreError> {
     let mut query = sqlx::query(sql);
     for row in rows {
@@ -266,14 +276,18 @@ async fn insert_chunk(
             .bind(flags)
             .bind(signed(usage.input_total()))
             .bind(signed(usage.output_total()))
+            .bind(row.cost.nano_usd.clamp(-DEAREST, DEAREST))
+            .bind(signed(row.duration_us))
+            .bind(signed(row.first_byte_us));
+        if plain {
+            continue;
+        }
+        query = query
             .bind(signed(usage.cache_read))
             .bind(signed(usage.cache_write_5m))
             .bind(signed(usage.cache_write_1h))
             .bind(signed(usage.reasoning))
             .bind(extra(&usage))
-            .bind(row.cost.nano_usd.clamp(-DEAREST, DEAREST))
-            .bind(signed(row.duration_us))
-            .bind(signed(row.first_byte_us))
             .bind(Some(&*row.run).filter(|run| !run.is_empty()).map(str::to_owned));
     }
     Ok(query.execute(connection).await?.rows_affected())
@@ -328,6 +342,12 @@ impl Subject {
 }
 
 impl LedgerRow {
+    /// Has it nothing but fresh input and visible output, and belongs to no run? Most rows are like this.
+    fn is_plain(&self) -> bool {
+        let Usage { input, output, .. } = self.usage;
+        self.run.is_empty() && self.usage == Usage { input, output, ..Usage::default() }
+    }
+
     fn of(attempt: &AttemptOutcome, subject: i64) -> Self {
         Self {
             id: attempt.id.0.as_u128(),
