@@ -92,6 +92,12 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// The same, served as the provider's own word says; without one, the ordinary way.
+    #[must_use]
+    pub fn served(self, word: Option<&str>) -> Self {
+        Self { tier: word.map_or(ServiceTier::Standard, ServiceTier::of_word), ..self }
+    }
+
     /// Everything that went in. Saturates: the numbers are a provider's word.
     #[must_use]
     pub fn input_total(&self) -> u64 {
