@@ -9,7 +9,11 @@ const JOINED_BYTES_MAX: usize = 4096;
 
 /// A body, in pieces if it is a long one into which something was spliced: then nothing of it is copied.
 #[derive(Clone, Debug, Default)]
-pub struct Payload([Bytes; 3]);
+pub struct Payload {
+    first: Bytes,
+    /// What follows. Boxed, because a connection keeps room for dozens of requests, and few have pieces.
+    rest: Option<Box<[Bytes; 2]>>,
+}
 
 impl Payload {
     /// `body` with the bytes of `range` replaced by `with`.
@@ -18,25 +22,34 @@ impl Payload {
     /// When the range is not in the body.
     #[must_use]
     pub fn spliced(body: &Bytes, range: Range<usize>, with: Bytes) -> Self {
-        let pieces = Self([body.slice(..range.start), with, body.slice(range.end..)]);
-        if body.len() > JOINED_BYTES_MAX { pieces } else { pieces.into_bytes().into() }
+        if body.len() > JOINED_BYTES_MAX {
+            let rest = Some(Box::new([with, body.slice(range.end..)]));
+            return Self { first: body.slice(..range.start), rest };
+        }
+        let mut whole = Vec::with_capacity(body.len() - range.len() + with.len());
+        whole.extend_from_slice(&body[..range.start]);
+        whole.extend_from_slice(&with);
+        whole.extend_from_slice(&body[range.end..]);
+        Bytes::from(whole).into()
     }
 
     /// How many bytes are left of it.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.iter().map(Bytes::len).sum()
+        let rest = self.rest.iter().flat_map(|rest| rest.iter());
+        self.first.len() + rest.map(Bytes::len).sum::<usize>()
     }
 
     /// Is nothing left of it?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(Bytes::is_empty)
+        self.len() == 0
     }
 
     /// Takes the next piece out.
     pub fn next_piece(&mut self) -> Option<Bytes> {
-        self.0.iter_mut().find(|piece| !piece.is_empty()).map(std::mem::take)
+        let rest = self.rest.iter_mut().flat_map(|rest| rest.iter_mut());
+        std::iter::once(&mut self.first).chain(rest).find(|piece| !piece.is_empty()).map(std::mem::take)
     }
 
     /// All of it in one piece, copied only if it is not.
@@ -58,7 +71,7 @@ impl Payload {
 
 impl From<Bytes> for Payload {
     fn from(body: Bytes) -> Self {
-        Self([body, Bytes::new(), Bytes::new()])
+        Self { first: body, rest: None }
     }
 }
 

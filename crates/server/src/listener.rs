@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,6 +20,10 @@ use crate::io::Watched;
 use crate::lookout::{Calls, Lookout, Patience};
 use crate::service::Front;
 use crate::tls::TlsReload;
+
+/// Most bytes hyper reads at once, and with that the largest head of HTTP/1.1: large enough for a request of 64 KB to come in
+/// one read with its head, whose body need not be put together then.
+const READ_BYTES_MAX: usize = 128 << 10;
 
 /// Caps and timers of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +38,7 @@ pub struct Caps {
     pub handshake_timeout: Duration,
     /// Most time a write may stall.
     pub write_timeout: Duration,
-    /// Largest request head.
+    /// Largest request head of HTTP/2.
     pub head_bytes_max: usize,
     /// HTTP/2 streams at once on one connection.
     pub streams_max: u32,
@@ -122,7 +127,14 @@ pub(crate) async fn accept(
 
 async fn connection(stream: TcpStream, front: Arc<Front>, calls: Calls, caps: Caps, tls: TlsReload) {
     let stream = Watched::new(stream, caps.write_timeout, calls.clone());
-    let Some(config) = tls.current() else { return serve(stream, front, calls, caps).await };
+    match tls.current() {
+        None => serve(stream, front, calls, caps).await,
+        // Boxed, so that a connection without TLS has no room for one with it: three kilobytes each.
+        Some(config) => Box::pin(serve_tls(config, stream, front, calls, caps)).await,
+    }
+}
+
+async fn serve_tls(config: Arc<ServerConfig>, stream: Watched<TcpStream>, front: Arc<Front>, calls: Calls, caps: Caps) {
     let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
     if let Ok(Ok(stream)) = tokio::time::timeout(caps.handshake_timeout, handshake).await {
         calls.nothing_yet();
@@ -151,7 +163,7 @@ fn http(caps: &Caps) -> auto::Builder<TokioExecutor> {
         .http1()
         // No timer: the lookout watches heads and idle connections.
         // At most 100 headers is hyper's default; to say it would have it make room for them on the heap for each request.
-        .max_buf_size(caps.head_bytes_max)
+        .max_buf_size(READ_BYTES_MAX)
         .half_close(false)
         .pipeline_flush(true);
     builder

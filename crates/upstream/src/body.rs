@@ -82,6 +82,13 @@ impl Body {
         std::future::poll_fn(|context| self.poll_chunk(context)).await
     }
 
+    /// All of it is wanted before any of it is used: it may come in large pieces.
+    pub fn wants_whole(&mut self) {
+        if let Some(lease) = &self.lease {
+            lease.wants_whole();
+        }
+    }
+
     /// The exact length of what is still to come, if the upstream declared it.
     #[must_use]
     pub fn exact_length(&self) -> Option<u64> {

@@ -9,9 +9,11 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::body::Outgoing;
+use crate::sips::{Sips, Thirst};
 
 /// Shared TLS client configuration: session resumption works across all cores.
 pub type Tls = Arc<ClientConfig>;
@@ -38,33 +40,41 @@ pub fn tls_config(extra_roots: Option<&[u8]>) -> Result<Tls, io::Error> {
     Ok(Arc::new(config))
 }
 
+/// A connection as its pool holds it.
+pub(crate) struct Connection {
+    pub(crate) sender: SendRequest<Outgoing>,
+    pub(crate) thirst: Thirst,
+}
+
 /// A fresh connection, ready to send. Its driver runs as a task of the current runtime and ends with the connection.
-pub(crate) async fn connect(origin: &Origin, tls: &Tls, limit: Duration) -> Result<SendRequest<Outgoing>, io::Error> {
+pub(crate) async fn connect(origin: &Origin, tls: &Tls, limit: Duration) -> Result<Connection, io::Error> {
     tokio::time::timeout(limit, open(origin, tls))
         .await
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "connect timed out")))
 }
 
-async fn open(origin: &Origin, tls: &Tls) -> Result<SendRequest<Outgoing>, io::Error> {
+async fn open(origin: &Origin, tls: &Tls) -> Result<Connection, io::Error> {
     let stream = TcpStream::connect((&*origin.host, origin.port)).await?;
     // Without it a request head and body in two segments can wait 40 ms for a delayed acknowledgement.
     stream.set_nodelay(true)?;
     if !origin.tls {
-        return handshake(TokioIo::new(stream)).await;
+        return handshake(stream).await;
     }
     let name = ServerName::try_from(origin.host.to_string()).map_err(io::Error::other)?;
     let stream = tokio_rustls::TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?;
-    handshake(TokioIo::new(stream)).await
+    handshake(stream).await
 }
 
-async fn handshake<T>(io: T) -> Result<SendRequest<Outgoing>, io::Error>
+async fn handshake<T>(io: T) -> Result<Connection, io::Error>
 where
-    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let thirst = Thirst::default();
+    let io = TokioIo::new(Sips::new(io, thirst.clone()));
     let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(io::Error::other)?;
     tokio::spawn(async move {
         // How the connection ended reaches whoever awaits the response or its body; here it would only be told twice.
         drop(connection.await);
     });
-    Ok(sender)
+    Ok(Connection { sender, thirst })
 }

@@ -5,6 +5,7 @@ mod body;
 mod connect;
 mod health;
 mod pool;
+mod sips;
 
 pub use body::Body;
 pub use connect::{Tls, tls_config};

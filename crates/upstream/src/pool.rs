@@ -8,12 +8,9 @@ use std::time::{Duration, Instant};
 use foldhash::HashMap;
 use gatehouse_domain::{Head, Origin, Payload, Timeouts};
 use http::Request;
-use hyper::client::conn::http1::SendRequest;
 
 use crate::body::{Body, Outgoing};
-use crate::connect::{Tls, connect};
-
-type Sender = SendRequest<Outgoing>;
+use crate::connect::{Connection, Tls, connect};
 
 /// Caps of one pool.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +38,7 @@ pub(crate) struct Shared {
 }
 
 struct Idle {
-    sender: Sender,
+    connection: Connection,
     since: Instant,
 }
 
@@ -82,19 +79,19 @@ impl Pool {
         request: Request<Payload>,
     ) -> Result<Sent, SendError> {
         let mut request = request.map(Outgoing);
-        while let Some(mut sender) = self.idle(origin) {
-            if !sender.is_ready() && sender.ready().await.is_err() {
+        while let Some(mut connection) = self.idle(origin) {
+            if !connection.sender.is_ready() && connection.sender.ready().await.is_err() {
                 continue;
             }
-            match self.exchange(origin, timeouts, sender, request).await? {
+            match self.exchange(origin, timeouts, connection, request).await? {
                 Exchanged::Answer(sent) => return Ok(sent),
                 Exchanged::NotSent(back) => request = back,
             }
         }
         // Boxed: connections are seldom made, and every call would carry the room for it.
         let connecting = Box::pin(connect(origin, &self.0.tls, timeouts.connect));
-        let sender = connecting.await.map_err(SendError::Connect)?;
-        match self.exchange(origin, timeouts, sender, request).await? {
+        let connection = connecting.await.map_err(SendError::Connect)?;
+        match self.exchange(origin, timeouts, connection, request).await? {
             Exchanged::Answer(sent) => Ok(sent),
             Exchanged::NotSent(_) => Err(SendError::Connect(io::ErrorKind::ConnectionAborted.into())),
         }
@@ -104,18 +101,19 @@ impl Pool {
     pub fn sweep(&self) {
         let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|_, connections| {
-            connections.retain(|idle| idle.since.elapsed() < self.0.limits.idle_for && !idle.sender.is_closed());
+            connections
+                .retain(|idle| idle.since.elapsed() < self.0.limits.idle_for && !idle.connection.sender.is_closed());
             connections.shrink_to(4);
             !connections.is_empty()
         });
     }
 
-    fn idle(&self, origin: &Origin) -> Option<Sender> {
+    fn idle(&self, origin: &Origin) -> Option<Connection> {
         let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let connections = idle.get_mut(origin)?;
-        while let Some(Idle { sender, since }) = connections.pop() {
-            if !sender.is_closed() && since.elapsed() < self.0.limits.idle_for {
-                return Some(sender);
+        while let Some(Idle { connection, since }) = connections.pop() {
+            if !connection.sender.is_closed() && since.elapsed() < self.0.limits.idle_for {
+                return Some(connection);
             }
         }
         None
@@ -125,10 +123,11 @@ impl Pool {
         &self,
         origin: &Origin,
         timeouts: &Timeouts,
-        mut sender: Sender,
+        mut connection: Connection,
         request: Request<Outgoing>,
     ) -> Result<Exchanged, SendError> {
-        let answer = match tokio::time::timeout(timeouts.first_byte, sender.try_send_request(request)).await {
+        let answer = match tokio::time::timeout(timeouts.first_byte, connection.sender.try_send_request(request)).await
+        {
             Err(_) => return Err(SendError::FirstByteTimeout),
             Ok(Err(mut refused)) => {
                 return match refused.take_message() {
@@ -139,7 +138,7 @@ impl Pool {
             Ok(Ok(answer)) => answer,
         };
         let (parts, incoming) = answer.into_parts();
-        let lease = Lease { sender, origin: origin.clone(), shared: Arc::clone(&self.0) };
+        let lease = Lease { connection, origin: origin.clone(), shared: Arc::clone(&self.0) };
         let head = Head { status: parts.status, headers: parts.headers };
         Ok(Exchanged::Answer(Sent { head, body: Body::new(incoming, lease) }))
     }
@@ -152,18 +151,24 @@ enum Exchanged {
 
 /// A connection in use. `give_back` returns it to its pool; dropping it closes it.
 pub(crate) struct Lease {
-    sender: Sender,
+    connection: Connection,
     origin: Origin,
     shared: Arc<Shared>,
 }
 
 impl Lease {
+    /// The answer is wanted whole, so that it may come in large pieces.
+    pub(crate) fn wants_whole(&self) {
+        self.connection.thirst.whole(true);
+    }
+
     pub(crate) fn give_back(self) {
-        if self.sender.is_closed() {
+        if self.connection.sender.is_closed() {
             return;
         }
+        self.connection.thirst.whole(false);
         let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = Idle { sender: self.sender, since: Instant::now() };
+        let entry = Idle { connection: self.connection, since: Instant::now() };
         match idle.get_mut(&self.origin) {
             Some(connections) if connections.len() >= self.shared.limits.idle_per_origin => {}
             Some(connections) => connections.push(entry),

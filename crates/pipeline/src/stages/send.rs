@@ -254,6 +254,7 @@ async fn collect_whole(
     now: Now,
 ) -> Result<Answer, Missed> {
     let Sent { head, mut body } = sent;
+    body.wants_whole();
     let limit = routed.admitted.read.snapshot.caps.answer_bytes_max;
     let whole = in_time(target.timeouts.total, whole_answer(&mut body, limit, target)).await;
     let at = journey.waited_since(began);
