@@ -28,6 +28,8 @@ pub struct Surroundings<'a> {
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// Reads a text file.
     pub read: &'a dyn Fn(&Path) -> io::Result<String>,
+    /// The names of the files in a folder, in any order.
+    pub list: &'a dyn Fn(&Path) -> io::Result<Vec<String>>,
     /// Names that other crates own.
     pub known: Known<'a>,
 }

@@ -3,6 +3,7 @@
 mod address;
 mod keys;
 mod models;
+mod policies;
 mod providers;
 mod server;
 
@@ -40,6 +41,7 @@ pub(crate) fn config(file: File, around: &Surroundings<'_>, check: &mut Check) -
     let models = models::all(&file.models, &file.providers, check);
     let providers = providers::all(file.providers, check);
     let keys = keys::all(file.keys, &file.models, check);
+    let policies = policies::all(&file.policies, around, check);
     let listeners = listeners?;
     Some(Config {
         listen: listeners.listen,
@@ -53,6 +55,7 @@ pub(crate) fn config(file: File, around: &Surroundings<'_>, check: &mut Check) -
         providers,
         models,
         keys,
+        policies,
         prices: file.prices.overrides,
         telemetry: telemetry?,
     })

@@ -54,9 +54,11 @@ impl DecisionCache {
             self.key.push(part.is_some().into());
             self.part(part.unwrap_or_default());
         }
-        for list in [caller.act, caller.tags] {
-            self.key.extend_from_slice(&list.len().to_le_bytes());
-            list.iter().for_each(|part| self.part(part));
+        self.part(caller.tags.unwrap_or_default());
+        self.key.extend_from_slice(&caller.act.len().to_le_bytes());
+        for actor in caller.act {
+            self.part(actor.kind.as_str());
+            self.part(&actor.name);
         }
         for attribute in &permissions.policies.read {
             attribute.write_key(&question.circumstances, &mut self.key);

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use cedar_policy::{EntityUid, RestrictedExpression};
 use jiff::Timestamp;
@@ -129,11 +128,6 @@ impl Attribute {
     pub(super) fn value(self, from: &Circumstances<'_>, caller: &Caller<'_>) -> Option<RestrictedExpression> {
         let entity = |kind, name: Option<&str>| uid(kind, name?).map(RestrictedExpression::new_entity_uid);
         let long = |count: u64| RestrictedExpression::new_long(i64::try_from(count).unwrap_or(i64::MAX));
-        let texts = |texts: &[Arc<str>]| {
-            RestrictedExpression::new_set(
-                texts.iter().map(|text| RestrictedExpression::new_string(text.as_ref().to_owned())),
-            )
-        };
         let local = || moment(from.unix_secs).to_zoned(TimeZone::UTC);
         Some(match self {
             Self::Time => long(from.unix_secs),
@@ -145,8 +139,8 @@ impl Attribute {
             Self::Team => entity(Kind::Team, caller.team)?,
             Self::User => entity(Kind::User, caller.user)?,
             Self::Agent => entity(Kind::Agent, caller.agent)?,
-            Self::Act => texts(caller.act),
-            Self::Tags => texts(caller.tags),
+            Self::Act => texts(caller.act.iter().map(|actor| format!("{}:{}", actor.kind.as_str(), actor.name))),
+            Self::Tags => texts(caller.tags.into_iter().flat_map(|tags| tags.split(',')).map(str::to_owned)),
             Self::Stream => RestrictedExpression::new_bool(from.stream),
             Self::InputTokens => long(from.input_tokens),
             Self::OutputCap => long(from.output_cap?),
@@ -156,6 +150,10 @@ impl Attribute {
             }
         })
     }
+}
+
+fn texts(texts: impl Iterator<Item = String>) -> RestrictedExpression {
+    RestrictedExpression::new_set(texts.map(RestrictedExpression::new_string))
 }
 
 /// The one entity that holds the arguments of the call.

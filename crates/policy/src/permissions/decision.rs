@@ -97,7 +97,12 @@ impl Permissions {
 
     /// Is such a thing to be listed for the caller? A thing that a policy forbids to use, or to list, is not; where no
     /// policy speaks of listing it, whoever may use it sees it.
-    pub fn lists(&self, list: &Question<'_>, use_action: &str, mut ask: impl FnMut(&Question<'_>) -> Arc<Decision>) -> bool {
+    pub fn lists(
+        &self,
+        list: &Question<'_>,
+        use_action: &str,
+        mut ask: impl FnMut(&Question<'_>) -> Arc<Decision>,
+    ) -> bool {
         if !self.governs(list.kind) {
             return true;
         }
@@ -166,7 +171,10 @@ impl Decision {
             Basis::Permitted => format!("Permitted by {by}."),
             Basis::Forbidden => format!("{by} forbids `{action}` on `{resource}`."),
             Basis::NotPermitted => {
-                format!("Policies apply to a {}, and none permits this caller `{action}` on `{resource}`.", question.kind)
+                format!(
+                    "Policies apply to a {}, and none permits this caller `{action}` on `{resource}`.",
+                    question.kind
+                )
             }
             Basis::Failed => format!("{by} could not be evaluated, and a policy that forbids counts then as met."),
         };

@@ -48,7 +48,8 @@ impl Directory {
     #[must_use]
     pub fn find(&self, named: &Named) -> Option<&Thing> {
         self.exact.get(named).or_else(|| {
-            let family = |(start, _): &&(Named, Thing)| start.kind == named.kind && named.name.starts_with(&*start.name);
+            let family =
+                |(start, _): &&(Named, Thing)| start.kind == named.kind && named.name.starts_with(&*start.name);
             self.families.iter().find(family).map(|(_, thing)| thing)
         })
     }

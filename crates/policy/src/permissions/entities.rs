@@ -92,7 +92,7 @@ fn named(uid: EntityUid, name: &str, parents: HashSet<EntityUid>) -> Option<Enti
 fn asked(question: &Question<'_>, resource: EntityUid, thing: &Thing) -> Result<Entity, String> {
     let mut attributes: HashMap<String, RestrictedExpression> = HashMap::new();
     for (name, empty) in required(question.kind) {
-        attributes.insert((*name).to_owned(), value(empty));
+        attributes.insert(name.to_owned(), value(&empty));
     }
     attributes.insert("name".to_owned(), RestrictedExpression::new_string(question.resource.to_owned()));
     for (name, fact) in &thing.facts {
@@ -107,15 +107,15 @@ fn asked(question: &Question<'_>, resource: EntityUid, thing: &Thing) -> Result<
     Entity::new(resource, attributes, parents).map_err(|error| error.to_string())
 }
 
-/// Attributes that the schema promises of a kind, besides `name`.
-fn required(kind: Kind) -> &'static [(&'static str, Fact)] {
-    const TEXT: Fact = Fact::Text(String::new());
-    const TEXTS: Fact = Fact::Texts(Vec::new());
+/// Attributes that the schema promises of a kind, besides `name`, as they are where nothing is known.
+fn required(kind: Kind) -> Vec<(&'static str, Fact)> {
+    let text = |name| (name, Fact::Text(String::new()));
+    let texts = |name| (name, Fact::Texts(Vec::new()));
     match kind {
-        Kind::Model => &[("providers", TEXTS), ("targets", TEXTS)],
-        Kind::Tool | Kind::Resource | Kind::Prompt => &[("server", TEXT)],
-        Kind::Entry | Kind::Object => &[("kind", TEXT)],
-        _ => &[],
+        Kind::Model => vec![texts("providers"), texts("targets")],
+        Kind::Tool | Kind::Resource | Kind::Prompt => vec![text("server")],
+        Kind::Entry | Kind::Object => vec![text("kind")],
+        _ => Vec::new(),
     }
 }
 

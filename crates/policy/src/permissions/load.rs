@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use cedar_policy::{
-    Effect, Policy, PolicyId, PolicySet as Cedar, Schema, ValidationMode, Validator,
-};
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet as Cedar, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
 
 use super::circumstances::Attribute;
@@ -204,7 +202,8 @@ impl Loader {
         }
         let (line, _) = position(text, at);
         for named in literals(policy) {
-            let (line, column) = position(text, text.get(at..).and_then(|rest| find(rest, &named)).map_or(at, |n| at + n));
+            let (line, column) =
+                position(text, text.get(at..).and_then(|rest| find(rest, &named)).map_or(at, |n| at + n));
             self.set.literals.push(Literal { named, file: Arc::clone(file), line, column });
         }
         for env in policy.get_valid_request_envs(self.validator.schema()) {
@@ -240,6 +239,7 @@ impl Loader {
             self.problems.dedup();
             return Err(PolicyProblems(self.problems));
         }
+        self.set.literals.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         self.set.read = references::attributes(self.set.cedar.policies());
         self.warn_of_walls();
         Ok(self.set)
@@ -286,7 +286,8 @@ fn find(text: &str, named: &Named) -> Option<usize> {
 
 /// What a problem says of itself: the sentence, with what it points at, and the way out if it knows one.
 fn told(error: &dyn Diagnostic) -> (String, Option<String>) {
-    let pointed = error.labels().and_then(|mut labels| labels.next()).and_then(|label| label.label().map(str::to_owned));
+    let pointed =
+        error.labels().and_then(|mut labels| labels.next()).and_then(|label| label.label().map(str::to_owned));
     let message = match pointed {
         Some(label) if !label.is_empty() => format!("{error}: {label}"),
         _ => error.to_string(),

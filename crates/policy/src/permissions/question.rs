@@ -1,6 +1,6 @@
 //! The question policies answer: who, what, to which, under which circumstances.
 
-use std::sync::Arc;
+use gatehouse_domain::{Actor, Principal, PrincipalKind};
 
 use super::circumstances::Circumstances;
 use super::words::{Kind, Named};
@@ -8,7 +8,8 @@ use super::words::{Kind, Named};
 /// Who calls, as policies see it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Caller<'a> {
-    /// The id of the key the call was made with; empty for a caller without one.
+    /// The id of the key the call was made with; empty for a caller who is asked about without one, and for one who came
+    /// without any credential.
     pub key: &'a str,
     /// The name people gave it.
     pub name: &'a str,
@@ -22,17 +23,34 @@ pub struct Caller<'a> {
     pub service: Option<&'a str>,
     /// The agent that calls.
     pub agent: Option<&'a str>,
-    /// Who acts for whom, nearest first.
-    pub act: &'a [Arc<str>],
-    /// Tags of the caller.
-    pub tags: &'a [Arc<str>],
+    /// Who acts for whom, outermost first.
+    pub act: &'a [Actor],
+    /// Tags of the call: `name=value`, by commas.
+    pub tags: Option<&'a str>,
+}
+
+impl<'a> From<&'a Principal> for Caller<'a> {
+    fn from(principal: &'a Principal) -> Self {
+        let anonymous = principal.kind == PrincipalKind::Anonymous;
+        Self {
+            key: if anonymous { "" } else { &principal.key },
+            name: &principal.name,
+            organisation: Some(&principal.organisation),
+            team: principal.team.as_deref(),
+            user: principal.user.as_deref(),
+            service: None,
+            agent: principal.agent.as_deref(),
+            act: &principal.act,
+            tags: principal.tags.as_deref(),
+        }
+    }
 }
 
 impl Caller<'_> {
     /// The principal of the question: the key, or without one whoever is named most closely.
     #[must_use]
     pub fn who(&self) -> Named {
-        if !self.key.is_empty() && self.key != "anonymous" {
+        if !self.key.is_empty() {
             return Named::new(Kind::Key, self.key);
         }
         match (self.agent, self.service, self.user) {
