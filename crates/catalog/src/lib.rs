@@ -22,6 +22,6 @@ pub use config::{
     Price, Provider, Server, Target, Telemetry, Tls,
 };
 pub use default::{DEFAULT_NAME, DEFAULT_YAML};
-pub use load::{Loaded, Surroundings, load, load_prices};
+pub use load::{Loaded, Surroundings, load, load_prices, policy_texts};
 pub use problem::{Position, Problem, Problems, Severity, did_you_mean};
 pub use schema::{Known, published as schema};

@@ -40,6 +40,9 @@ struct Line<'a> {
     run: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<&'a str>,
+    /// Ids of the policies that decided, by commas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policies: Option<&'a str>,
     dialect: &'static str,
     op: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,6 +131,7 @@ impl<'a> Line<'a> {
             agent: call.who.as_ref().and_then(|who| who.agent.as_deref()),
             run: call.run.as_deref(),
             tags: call.tags.as_deref(),
+            policies: call.decision.as_deref(),
             dialect: call.dialect,
             op: call.operation,
             model_requested: call.model.as_deref(),

@@ -15,6 +15,8 @@ use crate::config::{Config, Price};
 use crate::load::Surroundings;
 use crate::written::{File, Prices, Provider};
 
+pub(crate) use policies::all as policies;
+
 /// A cent a token: a higher figure is meant per thousand tokens, or in another currency.
 const USD_PER_MILLION_MAX: f64 = 10_000.0;
 

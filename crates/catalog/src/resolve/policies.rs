@@ -12,7 +12,7 @@ const SUFFIX: &str = ".cedar";
 /// More than this is a slip in a pattern.
 const FILES_MAX: usize = 500;
 
-pub(super) fn all(written: &[String], around: &Surroundings<'_>, check: &mut Check) -> Vec<PolicyText> {
+pub(crate) fn all(written: &[String], around: &Surroundings<'_>, check: &mut Check) -> Vec<PolicyText> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
     for (n, item) in written.iter().enumerate() {

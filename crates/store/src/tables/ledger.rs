@@ -133,19 +133,50 @@ fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 
+/// What [`read_entry`] reads.
+const ENTRIES: &str =
+    "SELECT l.id AS attempt, l.started_ms, l.status, l.http_status, l.flags, l.input, l.output, l.cache_read,
+                       l.cache_write_5m, l.cache_write_1h, l.reasoning, l.extra, l.cost_nano_usd, l.duration_us,
+                       l.first_byte_us, l.run, s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, s.provider, s.upstream_model, s.dialect, s.operation,
+                       s.stream
+                   FROM ledger l JOIN ledger_subjects s ON s.id = l.subject";
+
 impl Store {
     /// The latest rows, newest first; at most 1,000.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
     pub async fn recent(&self, limit: u32) -> Result<Vec<LedgerEntry>, StoreError> {
-        let sql =
-            "SELECT l.id AS attempt, l.started_ms, l.status, l.http_status, l.flags, l.input, l.output, l.cache_read,
-                       l.cache_write_5m, l.cache_write_1h, l.reasoning, l.extra, l.cost_nano_usd, l.duration_us,
-                       l.first_byte_us, l.run, s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, s.provider, s.upstream_model, s.dialect, s.operation,
-                       s.stream
-                   FROM ledger l JOIN ledger_subjects s ON s.id = l.subject ORDER BY l.id DESC LIMIT ?";
-        sqlx::query(sql).bind(limit.min(1000)).fetch_all(&self.pool).await?.iter().map(read_entry).collect()
+        let sql = format!("{ENTRIES} ORDER BY l.id DESC LIMIT ?");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(limit.min(1000)).fetch_all(&self.pool).await?;
+        rows.iter().map(read_entry).collect()
+    }
+
+    /// Rows of a period, newest first: those that started at `since_unix_ms` or later and before `until_unix_ms`, and whose
+    /// id is below the one given; at most 1,000.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn attempts(
+        &self,
+        since_unix_ms: u64,
+        until_unix_ms: u64,
+        below: Option<AttemptId>,
+        limit: u32,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        let sql = format!(
+            "{ENTRIES} WHERE l.id >= ? AND l.id < ? AND l.started_ms >= ? AND l.started_ms < ? ORDER BY l.id DESC LIMIT ?"
+        );
+        let past = below.map_or_else(|| past_id(until_unix_ms).to_vec(), |id| id.0.as_bytes().to_vec());
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(first_id(since_unix_ms).to_vec())
+            .bind(past)
+            .bind(signed(since_unix_ms))
+            .bind(signed(until_unix_ms))
+            .bind(limit.min(1000))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(read_entry).collect()
     }
 
     /// Adds attempts to the ledger without a journal: imports and tests. Returns how many were not there yet.
