@@ -1,5 +1,6 @@
 //! What the policies say to a call, and which models they let its caller see.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use gatehouse_domain::{Action, Fault, Now, Principal};
@@ -43,17 +44,25 @@ pub(crate) struct Asker<'a> {
     permissions: &'a Arc<Permissions>,
     principal: &'a Principal,
     tags: Option<&'a str>,
+    address: Option<IpAddr>,
     now: Now,
 }
 
 impl<'a> Asker<'a> {
     pub(crate) fn of(journey: &'a Journey, snapshot: &'a Snapshot, caller: &'a KeyEntry, now: Now) -> Self {
-        let tags = journey.outcome.tags.as_deref();
-        Self { core: &journey.core, permissions: &snapshot.permissions, principal: &caller.principal, tags, now }
+        Self {
+            core: &journey.core,
+            permissions: &snapshot.permissions,
+            principal: &caller.principal,
+            tags: journey.outcome.tags.as_deref(),
+            address: journey.address,
+            now,
+        }
     }
 
     fn question<'q>(&'q self, action: Action, model: &'q str) -> Question<'q> {
-        let circumstances = Circumstances { unix_secs: self.now.unix_secs(), ..Circumstances::default() };
+        let circumstances =
+            Circumstances { unix_secs: self.now.unix_secs(), address: self.address, ..Circumstances::default() };
         // The call's tags hold those of the key.
         let caller = Caller { tags: self.tags, ..Caller::from(self.principal) };
         Question { caller, action: action.as_str(), kind: Kind::Model, resource: model, circumstances }
