@@ -15,8 +15,6 @@ const CALLS: u32 = 10_000;
 const CALLS_MAX: u32 = 100_000;
 /// Kinds of change that are told apart; beyond them only counts grow.
 const CHANGES_MAX: usize = 200;
-/// Rows read at once.
-const PAGE: u32 = 1_000;
 
 /// Which calls.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +23,7 @@ pub(crate) struct Period {
     pub(crate) since_unix_ms: u64,
     /// Before this.
     pub(crate) until_unix_ms: u64,
-    /// So many, newest first.
+    /// So many, oldest first.
     pub(crate) limit: Option<u32>,
 }
 
@@ -38,13 +36,13 @@ pub(crate) async fn replay(
 ) -> Result<ReplayReport, PolicyRefusal> {
     let limit = u64::from(period.limit.unwrap_or(CALLS).min(CALLS_MAX));
     let mut tally = Tally::default();
-    let mut below = None;
+    let mut after_row = None;
     loop {
-        let page = store.attempts(period.since_unix_ms, period.until_unix_ms, below, PAGE).await.map_err(|error| {
+        let page = store.ledger_page(period.since_unix_ms, period.until_unix_ms, after_row).await.map_err(|error| {
             PolicyRefusal::new(format!("The recorded calls cannot be read: {error}."), "Try again in a moment.")
         })?;
         let Some(last) = page.last() else { break };
-        below = Some(last.id);
+        after_row = Some(last.id);
         // Further attempts of a call ask nothing new.
         for row in page.iter().filter(|row| row.id == row.id.request().attempt(0)) {
             if tally.report.calls >= limit {

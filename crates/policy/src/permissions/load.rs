@@ -292,6 +292,11 @@ fn told(error: &dyn Diagnostic) -> (String, Option<String>) {
         Some(label) if !label.is_empty() => format!("{error}: {label}"),
         _ => error.to_string(),
     };
+    // Cedar numbers the policies of a text; the place says better which one it is.
+    let message = match message.strip_prefix("for policy `policy").and_then(|rest| rest.split_once("`, ")) {
+        Some((_, message)) => message.to_owned(),
+        None => message,
+    };
     let hint = error.help().map(|help| help.to_string());
     (message, hint.or_else(|| Some("`gatehouse policy schema` prints what policies may name".to_owned())))
 }

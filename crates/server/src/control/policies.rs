@@ -134,7 +134,7 @@ pub struct ReplayQuestion {
     /// Calls before this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
-    /// Calls at most, newest first: 10,000 if not given, at most 100,000.
+    /// Calls at most, oldest first: 10,000 if not given, at most 100,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }

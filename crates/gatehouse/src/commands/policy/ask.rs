@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Args;
+use gatehouse_catalog::Config;
 use gatehouse_domain::Now;
 use gatehouse_policy::permissions::Permissions;
 use gatehouse_server::control::{
@@ -21,12 +22,13 @@ use serde_json::{Map, Value};
 use super::Replay;
 use crate::admin_client::AdminClient;
 use crate::cli::{Output, PlaceArguments};
+use crate::config_file;
 use crate::failure::Failure;
 use crate::house::{policies as house, wiring};
 use crate::moment;
 use crate::output::Listing;
-use crate::place::{Folder, Place};
-use crate::policies::{self, Period};
+use crate::place::Place;
+use crate::policies::{self, Known, Period};
 
 /// A question on the command line.
 #[derive(Debug, Args)]
@@ -90,20 +92,30 @@ impl Explain {
 /// Asks, and prints the answer.
 pub(super) async fn explain(explain: &Explain, place: &PlaceArguments, output: Output) -> Result<(), Failure> {
     let question = explain.question();
-    let answer: PolicyAnswer = match Place::open(place).await? {
-        Place::Gateway(client) => remote(&client, "/api/v1/policy/explain", &question).await?,
-        Place::Folder(folder) => {
-            let stored = folder.store.list_keys().await;
-            folder.store.close().await;
-            let known = wiring::known(&folder.config, &folder.pepper, &stored?);
-            let now = Now(SystemTime::now());
-            let permissions = in_force(&folder)?;
-            policies::answer(&permissions, &question, &known, now).map_err(refused)?
+    let answer: PolicyAnswer = match place.gateway() {
+        Some(client) => remote(&client, "/api/v1/policy/explain", &question).await?,
+        None => {
+            let (permissions, known) = world(explain, place).await?;
+            policies::answer(&permissions, &question, &known, Now(SystemTime::now())).map_err(refused)?
         }
     };
     let row = fields(&answer);
     Listing::new(["allow", "basis", "principal", "action", "resource", "reason"], vec![row])
         .write(output.output, &mut std::io::stdout().lock())
+}
+
+/// The policies of the configuration and, where a key is asked about, who is known: only that takes a data folder.
+async fn world(explain: &Explain, place: &PlaceArguments) -> Result<(Arc<Permissions>, Known), Failure> {
+    if explain.key_id.is_none() {
+        let config = config_file::load(place.config.as_deref())?.config;
+        return Ok((in_force(&config)?, Known::new()));
+    }
+    let Place::Folder(folder) = Place::open(place).await? else {
+        return Err(Failure::usage("a gateway and a data folder are named", "name one of them"));
+    };
+    let stored = folder.store.list_keys().await;
+    folder.store.close().await;
+    Ok((in_force(&folder.config)?, wiring::known(&folder.config, &folder.pepper, &stored?)))
 }
 
 /// Replays, and prints what would have changed.
@@ -126,7 +138,7 @@ pub(super) async fn replay(replay: &Replay, place: &PlaceArguments, output: Outp
         }
         Place::Folder(folder) => {
             let period = Period { since_unix_ms, until_unix_ms: until.unwrap_or(u64::MAX), limit: replay.limit };
-            let before = in_force(&folder)?;
+            let before = in_force(&folder.config)?;
             let after = house::replacement(files, &before).map_err(refused)?;
             let report = policies::replay(&folder.store, &before, &after, period).await;
             folder.store.close().await;
@@ -153,8 +165,8 @@ fn print(report: &ReplayReport, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn in_force(folder: &Folder) -> Result<Arc<Permissions>, Failure> {
-    let made = policies::permissions(&folder.config);
+fn in_force(config: &Config) -> Result<Arc<Permissions>, Failure> {
+    let made = policies::permissions(config);
     made.map(Arc::new).map_err(|problems| {
         Failure::problem(format!("the policies of the configuration cannot be used:\n{problems}"), "mend them first")
     })

@@ -42,7 +42,7 @@ pub(crate) struct Replay {
     /// Calls before this moment.
     #[arg(long)]
     until: Option<String>,
-    /// Calls at most, newest first.
+    /// Calls at most, oldest first: 10,000 if not given.
     #[arg(long)]
     limit: Option<u32>,
 }
