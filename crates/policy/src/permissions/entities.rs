@@ -131,6 +131,6 @@ fn value(fact: &Fact) -> RestrictedExpression {
 
 fn argument_entity(arguments: &BTreeMap<String, String>) -> Result<Option<Entity>, String> {
     let tags = arguments.iter().map(|(name, value)| (name.clone(), RestrictedExpression::new_string(value.clone())));
-    let entity = arguments_uid().map(|uid| Entity::new_with_tags(uid, [], [], tags));
-    entity.transpose().map_err(|error| error.to_string())
+    let Some(uid) = arguments_uid() else { return Ok(None) };
+    Entity::new_with_tags(uid, [], [], tags).map(Some).map_err(|error| error.to_string())
 }
