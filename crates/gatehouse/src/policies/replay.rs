@@ -57,10 +57,21 @@ pub(crate) async fn replay(
     Ok(tally.finish())
 }
 
+/// What calls have in common that are told as one change.
+#[derive(PartialEq, Eq, Hash)]
+struct Alike {
+    change: &'static str,
+    key: String,
+    team: Option<String>,
+    model: String,
+    before: Vec<String>,
+    after: Vec<String>,
+}
+
 #[derive(Default)]
 struct Tally {
     report: ReplayReport,
-    changes: HashMap<(String, Option<String>, String, Vec<String>, Vec<String>), ReplayChange>,
+    changes: HashMap<Alike, ReplayChange>,
     before: DecisionCache,
     after: DecisionCache,
 }
@@ -83,11 +94,18 @@ impl Tally {
         }
     }
 
-    fn note(&mut self, change: &str, before: &Decision, after: &Decision, row: &LedgerEntry) {
+    fn note(&mut self, change: &'static str, before: &Decision, after: &Decision, row: &LedgerEntry) {
         let ids = |decision: &Decision| decision.deciding.iter().map(ToString::to_string).collect::<Vec<_>>();
         let (before, after) = (ids(before), ids(after));
-        let key = (row.key.clone(), row.team.clone(), row.model.clone(), before.clone(), after.clone());
-        if let Some(known) = self.changes.get_mut(&key) {
+        let alike = Alike {
+            change,
+            key: row.key.clone(),
+            team: row.team.clone(),
+            model: row.model.clone(),
+            before: before.clone(),
+            after: after.clone(),
+        };
+        if let Some(known) = self.changes.get_mut(&alike) {
             known.calls += 1;
         } else if self.changes.len() < CHANGES_MAX {
             let change = ReplayChange {
@@ -101,7 +119,7 @@ impl Tally {
                 example: row.id.request().to_string(),
                 example_unix_ms: row.started_unix_ms,
             };
-            self.changes.insert(key, change);
+            self.changes.insert(alike, change);
         }
     }
 
