@@ -208,16 +208,14 @@ impl Principals {
         let user = who.user.as_ref().and_then(|name| self.users.get(name)).map(|user| &user.means);
         let account = who.service_account.as_ref().and_then(|name| self.service_accounts.get(name));
         let agent = who.agent.as_ref().and_then(|name| self.agents.get(name)).map(|agent| &agent.means);
-        let all =
-            [self.organisations.get(&who.organisation), team, user, account.map(|account| &account.means), agent];
+        let all = [self.organisations.get(&who.organisation), team, user, account.map(|account| &account.means), agent];
         all.into_iter().flatten()
     }
 
     /// The tags of everybody a caller is, the narrower over the wider, and those of its key over all.
     #[must_use]
     pub fn tags_of(&self, who: &Principal, key: Option<&str>) -> Option<Arc<str>> {
-        let texts: Vec<&str> =
-            self.means_of(who).filter_map(|means| means.tags.as_deref()).chain(key).collect();
+        let texts: Vec<&str> = self.means_of(who).filter_map(|means| means.tags.as_deref()).chain(key).collect();
         // Each of them was read by the same rules; together they can only be too many, and then the key's own stay.
         tags(texts).unwrap_or_else(|| key.map(Arc::from))
     }

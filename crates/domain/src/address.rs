@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn what_is_no_range_is_refused() {
-        for text in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/-1", "host/8", "1/2/3"] {
+        for text in
+            ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/-1", "host/8", "1/2/3"]
+        {
             assert_eq!(text.parse::<IpRange>(), Err(NoIpRange), "{text}");
         }
     }

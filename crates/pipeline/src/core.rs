@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::keeper::Keeper;
 use crate::outbox::Outbox;
 use crate::snapshot::Snapshot;
+use crate::token_cache::TokenCache;
 
 /// Shared by all cores and the control plane.
 pub struct Shared {
@@ -47,6 +48,7 @@ pub struct Core {
     pub(crate) pool: Pool,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) keeper: Arc<Keeper>,
+    pub(crate) tokens: TokenCache,
     journal: Mutex<JournalWriter>,
     /// Calls of this core that run without their callers.
     detached: watch::Sender<usize>,
@@ -71,7 +73,15 @@ impl Core {
     #[must_use]
     pub fn new(parts: CoreParts) -> Self {
         let CoreParts { shared, pool, journal, outbox, keeper } = parts;
-        Self { shared, pool, outbox, keeper, journal: Mutex::new(journal), detached: watch::Sender::new(0) }
+        Self {
+            shared,
+            pool,
+            outbox,
+            keeper,
+            tokens: TokenCache::default(),
+            journal: Mutex::new(journal),
+            detached: watch::Sender::new(0),
+        }
     }
 
     /// This core's upstream connections.

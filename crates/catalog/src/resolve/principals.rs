@@ -94,7 +94,8 @@ fn user(
     let organisation = home(&path, &teams.first().cloned(), organisation, principals, check);
     for team in teams.iter().skip(1).filter_map(|name| principals.teams.get_key_value(name)) {
         if team.1.organisation != organisation {
-            let message = format!("team `{}` is of organisation `{}`, not `{organisation}`", team.0, team.1.organisation);
+            let message =
+                format!("team `{}` is of organisation `{}`, not `{organisation}`", team.0, team.1.organisation);
             check.error_at(&path, message, Some("a person is of one organisation".to_owned()));
         }
     }

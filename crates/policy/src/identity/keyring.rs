@@ -87,7 +87,11 @@ impl Keyring {
     }
 
     /// The keys that may have signed with this algorithm under this name; without a name, only if there is no choice.
-    pub(super) fn candidates<'a>(&'a self, kid: Option<&'a str>, by: Algorithm) -> impl Iterator<Item = &'a DecodingKey> {
+    pub(super) fn candidates<'a>(
+        &'a self,
+        kid: Option<&'a str>,
+        by: Algorithm,
+    ) -> impl Iterator<Item = &'a DecodingKey> {
         let fitting = move || self.keys.iter().filter(move |key| key.fits(by));
         let nameless_choice = kid.is_none() && fitting().count() > 1;
         fitting()

@@ -130,7 +130,9 @@ impl TokenFault {
     /// As callers are told, in a sentence that holds nothing of the token.
     #[must_use]
     pub fn fault(&self) -> Fault {
-        let invalid = |what: &str| Fault::new(Code::InvalidToken, format!("the bearer token {what}; get a new one from its issuer"));
+        let invalid = |what: &str| {
+            Fault::new(Code::InvalidToken, format!("the bearer token {what}; get a new one from its issuer"))
+        };
         match self {
             Self::Shape(what) => invalid(what),
             Self::Issuer => invalid("is of an issuer this gateway does not trust"),
@@ -139,7 +141,9 @@ impl TokenFault {
             Self::Signature => invalid("has a signature that does not hold"),
             Self::Required(claim) => invalid(&format!("lacks what this gateway requires of the claim `{claim}`")),
             Self::Subject => invalid("does not say whom it is about"),
-            Self::Expired => Fault::new(Code::ExpiredToken, "the bearer token has expired; get a new one from its issuer"),
+            Self::Expired => {
+                Fault::new(Code::ExpiredToken, "the bearer token has expired; get a new one from its issuer")
+            }
             Self::Early => Fault::new(
                 Code::ExpiredToken,
                 "the bearer token is from the future; compare the clocks of its issuer and this gateway",

@@ -50,9 +50,12 @@ const fn kind_of(fault: &Fault) -> &'static str {
         Code::RateLimited | Code::UpstreamLimited => "rate_limit_error",
         Code::BudgetExceeded => "billing_error",
         Code::RequestTimeout | Code::UpstreamTimeout => "timeout_error",
-        Code::UpstreamOverloaded | Code::NoTarget | Code::Overloaded | Code::LedgerUnavailable | Code::IdentityUnavailable | Code::Draining => {
-            "overloaded_error"
-        }
+        Code::UpstreamOverloaded
+        | Code::NoTarget
+        | Code::Overloaded
+        | Code::LedgerUnavailable
+        | Code::IdentityUnavailable
+        | Code::Draining => "overloaded_error",
         Code::UpstreamCredentials | Code::UpstreamUnreachable | Code::UpstreamBroken | Code::Internal => "api_error",
     }
 }

@@ -41,9 +41,12 @@ pub const fn exception_name(fault: &Fault) -> &'static str {
         Code::BudgetExceeded => "ServiceQuotaExceededException",
         Code::RequestTimeout | Code::UpstreamTimeout => "ModelTimeoutException",
         Code::UpstreamBroken => "ModelErrorException",
-        Code::UpstreamOverloaded | Code::NoTarget | Code::Overloaded | Code::LedgerUnavailable | Code::IdentityUnavailable | Code::Draining => {
-            "ServiceUnavailableException"
-        }
+        Code::UpstreamOverloaded
+        | Code::NoTarget
+        | Code::Overloaded
+        | Code::LedgerUnavailable
+        | Code::IdentityUnavailable
+        | Code::Draining => "ServiceUnavailableException",
         Code::UpstreamCredentials | Code::UpstreamUnreachable | Code::Internal => "InternalServerException",
     }
 }

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use gatehouse_domain::Secret;
+use gatehouse_domain::{Code, Fault, Principal, Secret};
 use gatehouse_store::{DataDir, Pepper, Store};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::value::RawValue;
@@ -23,8 +23,8 @@ use tower::ServiceExt as _;
 
 use super::router;
 use crate::control::{
-    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, Control, FileKey, Model, ModelTarget, NotReady,
-    Operations, Price, Provider, Readiness, Reload, Source,
+    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, Control, FileKey, From, Holder, Model, ModelTarget,
+    NotReady, Operations, Price, Provider, Readiness, Reload, Source, Whoami, WrongHolder,
 };
 
 const ADMIN: &str = "the-admin-key-of-the-file";
@@ -79,7 +79,13 @@ impl Operations for Still {
         vec![FileKey {
             id: "ci".into(),
             name: "ci".into(),
-            team: Some("support".into()),
+            holder: Holder { team: Some("support".into()), ..Holder::default() },
+            ip_ranges: vec![],
+            tags: None,
+            role: None,
+            mcp_servers: vec![],
+            toolsets: vec![],
+            agents: vec![],
             models: vec!["fast".into()],
             limits: none(),
             budgets: none(),
@@ -109,6 +115,20 @@ impl Operations for Still {
             credentials: true,
             source: Source::File,
         }]
+    }
+    fn caller(&self, _presented: &str) -> Result<Arc<Principal>, Fault> {
+        Err(Fault::new(Code::UnknownKey, "nobody"))
+    }
+    fn whoami(&self, _presented: &str, _from: &From<'_>) -> Result<Whoami, Fault> {
+        Err(Fault::new(Code::IdentityUnavailable, "the issuer is away").retry_after(5))
+    }
+    fn check_holder(&self, holder: &Holder) -> Result<(), WrongHolder> {
+        let known = holder.user.as_deref().is_none_or(|user| user == "ann");
+        let wrong = || WrongHolder { message: "there is no user `anna`".into(), hint: "did you mean `ann`?".into() };
+        if known { Ok(()) } else { Err(wrong()) }
+    }
+    fn environment(&self) -> String {
+        "test".into()
     }
     fn price(&self, provider: &str, model: &str, _at: SystemTime) -> Option<Price> {
         (provider == "openai" && model == "gpt-5-mini").then(|| Price {
