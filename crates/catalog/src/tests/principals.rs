@@ -87,8 +87,14 @@ fn references_between_people_are_checked() {
         ("agents: {a: {owner: ann}}", "agents.a.owner: there is no user `ann`"),
         ("teams: {a: {models: [x]}}", "teams.a.models[0]: there is no model `x`"),
         ("teams: {a: {budgets: [{usd: -1, per: day}]}}", "teams.a.budgets[0].usd"),
-        ("organisations: {x: {}, y: {}}\nteams: {a: {organisation: x}}\nusers: {ann: {team: a, organisation: y}}", "users.ann.organisation: the team is of organisation `x`"),
-        ("organisations: {x: {}, y: {}}\nteams: {a: {organisation: x}, b: {organisation: y}}\nusers: {ann: {teams: [a, b]}}", "team `b` is of organisation `y`, not `x`"),
+        (
+            "organisations: {x: {}, y: {}}\nteams: {a: {organisation: x}}\nusers: {ann: {team: a, organisation: y}}",
+            "users.ann.organisation: the team is of organisation `x`",
+        ),
+        (
+            "organisations: {x: {}, y: {}}\nteams: {a: {organisation: x}, b: {organisation: y}}\nusers: {ann: {teams: [a, b]}}",
+            "team `b` is of organisation `y`, not `x`",
+        ),
     ] {
         let told = bad(text);
         assert!(told.contains(says), "{text}: {told}");
@@ -142,7 +148,11 @@ fn an_issuer_that_would_not_be_safe_is_refused() {
 fn a_mistyped_environment_or_proxy_is_told() {
     refused(
         "auth: {environment: Live}\n",
-        &["gatehouse.yaml:1:21: auth.environment: not a word for keys to carry (write 1 to 12 small letters and digits, like live or test)"],
+        &[
+            "gatehouse.yaml:1:21: auth.environment: not a word for keys to carry (write 1 to 12 small letters and digits, like live or test)",
+        ],
     );
-    assert!(bad("server: {trusted_proxies: [proxy]}\n").contains("server.trusted_proxies[0]: not a range of addresses"));
+    assert!(
+        bad("server: {trusted_proxies: [proxy]}\n").contains("server.trusted_proxies[0]: not a range of addresses")
+    );
 }

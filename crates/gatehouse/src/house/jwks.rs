@@ -45,13 +45,16 @@ pub(super) struct Issuers {
 impl Issuers {
     /// The issuers of a configuration, with what is known of their keys.
     pub(super) fn trusted(&self, config: &Config) -> Vec<TrustedIssuer> {
-        let trusted = |issuer: &JwtIssuer| TrustedIssuer {
+        let trust = |issuer: &JwtIssuer| TrustedIssuer {
             pinned: people::pinned(issuer),
             keys: self.keys(issuer),
             max_stale_secs: issuer.max_stale.as_secs(),
         };
+        let trusted: Vec<TrustedIssuer> = config.auth.jwt.iter().map(trust).collect();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, keys| trusted.iter().any(|issuer| Arc::ptr_eq(&issuer.keys, keys)));
         self.wake.notify_one();
-        config.auth.jwt.iter().map(trusted).collect()
+        trusted
     }
 
     /// Keys belong to an issuer *and* a place: another place is not trusted with what an earlier one said.
@@ -89,18 +92,22 @@ async fn refresh_what_is_due(house: &House, pool: &Pool) {
     let mut fetches = JoinSet::new();
     for issuer in issuers {
         let keys = house.issuers.keys(&issuer);
-        if is_due(&issuer.jwks, &keys, now) {
+        if is_due(&issuer, &keys, now) {
             fetches.spawn(refresh(issuer, keys, pool.clone()));
         }
     }
     fetches.join_all().await;
 }
 
-fn is_due(source: &JwksSource, keys: &IssuerKeys, now: Now) -> bool {
+fn is_due(issuer: &JwtIssuer, keys: &IssuerKeys, now: Now) -> bool {
     let tried = keys.tried_unix_secs();
     // What was tried last has failed if nothing was fetched at that time.
     let fetched = keys.current().is_some_and(|published| published.fetched_unix_secs >= tried);
-    let every = if fetched && matches!(source, JwksSource::Url(_)) { FRESH_SECS } else { AGAIN_SECS };
+    let every = match issuer.jwks {
+        // In time for a second try before they are too old.
+        JwksSource::Url(_) if fetched => FRESH_SECS.min(issuer.max_stale.as_secs() / 2),
+        _ => AGAIN_SECS,
+    };
     tried == 0 || keys.is_wanted() || now.unix_secs().saturating_sub(tried) >= every
 }
 
