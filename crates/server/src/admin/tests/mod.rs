@@ -119,8 +119,10 @@ impl Operations for Still {
     fn caller(&self, _presented: &str) -> Result<Arc<Principal>, Fault> {
         Err(Fault::new(Code::UnknownKey, "nobody"))
     }
-    fn whoami(&self, _presented: &str, _from: &From<'_>) -> Result<Whoami, Fault> {
-        Err(Fault::new(Code::IdentityUnavailable, "the issuer is away").retry_after(5))
+    fn whoami(&self, presented: &str, _from: &From<'_>) -> Result<Whoami, Fault> {
+        let unknown = || Fault::new(Code::UnknownKey, "nobody");
+        let away = || Fault::new(Code::IdentityUnavailable, "the issuer is away").retry_after(5);
+        Err(if presented.starts_with("ey") { away() } else { unknown() })
     }
     fn check_holder(&self, holder: &Holder) -> Result<(), WrongHolder> {
         let known = holder.user.as_deref().is_none_or(|user| user == "ann");
