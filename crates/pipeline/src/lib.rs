@@ -5,6 +5,7 @@ mod caller;
 mod core;
 pub mod identity;
 mod ids;
+mod in_time;
 mod journey;
 pub mod keeper;
 pub mod outbox;

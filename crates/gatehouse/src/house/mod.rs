@@ -139,7 +139,11 @@ impl House {
         };
         match self.shared.get() {
             Some(shared) => shared.snapshot.store(Arc::new(snapshot)),
-            None => _ = self.shared.set(Arc::new(Shared::new(snapshot))),
+            None => {
+                let shared = Shared::new(snapshot);
+                shared.watch(tokio::runtime::Handle::current().metrics());
+                _ = self.shared.set(Arc::new(shared));
+            }
         }
         Ok(generation)
     }
