@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_domain::{Money, Origin, Secret, Timeouts};
+use gatehouse_domain::{IpRange, Money, Origin, Role, Secret, Timeouts};
 use jiff::Timestamp;
+
+use crate::principals::{Holder, JwtIssuer, Principals};
 
 pub use crate::written::{BudgetWindow, Content, LimitWindow, LogFormat, Price};
 
@@ -35,6 +37,8 @@ pub struct Config {
     pub providers: BTreeMap<Arc<str>, Provider>,
     /// Models by name or pattern.
     pub models: BTreeMap<Arc<str>, Model>,
+    /// Everybody who is declared.
+    pub principals: Principals,
     /// Keys of the file, in the order written.
     pub keys: Vec<Key>,
     /// Policies in Cedar, as texts.
@@ -63,6 +67,10 @@ pub struct Auth {
     pub admin_key: Option<Secret>,
     /// Are callers without a key let in?
     pub anonymous: bool,
+    /// Issuers of signed tokens.
+    pub jwt: Vec<JwtIssuer>,
+    /// The word minted keys carry.
+    pub environment: String,
 }
 
 /// Certificate files.
@@ -89,6 +97,8 @@ pub struct Server {
     pub connections_max: u32,
     /// The most calls at once.
     pub in_flight_max: u32,
+    /// Proxies that are believed about the caller's address.
+    pub trusted_proxies: Vec<IpRange>,
     /// How long calls may finish after a stop signal.
     pub drain: Duration,
     /// Threads of the data plane; `None`: one per core.
@@ -163,10 +173,22 @@ pub struct Key {
     pub name: Arc<str>,
     /// What the caller presents; unique, 16 characters or more.
     pub secret: Secret,
-    /// Team.
-    pub team: Option<Arc<str>>,
+    /// Whom it belongs to.
+    pub holder: Holder,
     /// Models or patterns; empty: all.
     pub models: Vec<String>,
+    /// MCP servers it may use; empty: all.
+    pub mcp_servers: Vec<String>,
+    /// Toolsets it may use; empty: all.
+    pub toolsets: Vec<String>,
+    /// Agents it may call; empty: all.
+    pub agents: Vec<String>,
+    /// Addresses it may be used from; empty: any.
+    pub ip_ranges: Vec<IpRange>,
+    /// Tags of its own.
+    pub tags: Option<Arc<str>>,
+    /// What it may do in the admin API.
+    pub role: Option<Role>,
     /// The first moment it no longer works.
     pub expires: Option<Timestamp>,
     /// How fast it may call.

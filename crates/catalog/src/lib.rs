@@ -7,6 +7,7 @@ mod config;
 mod default;
 mod load;
 pub mod pattern;
+pub mod principals;
 mod problem;
 mod references;
 mod resolve;

@@ -3,6 +3,7 @@
 //!
 //! Nothing here does anything: no socket, no clock, no task, no SQL.
 
+mod address;
 mod call;
 mod fault;
 mod ids;
@@ -18,6 +19,7 @@ mod target;
 mod trace;
 mod usage;
 
+pub use address::{IpRange, NoIpRange};
 pub use call::{Action, Door, Need, Request};
 pub use fault::{Code, Fault};
 pub use ids::{AttemptId, RequestId};

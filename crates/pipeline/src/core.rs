@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::keeper::Keeper;
 use crate::outbox::Outbox;
 use crate::snapshot::Snapshot;
+use crate::token_cache::TokenCache;
 
 /// Shared by all cores and the control plane.
 pub struct Shared {
@@ -63,6 +64,7 @@ pub struct Core {
     pub(crate) pool: Pool,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) keeper: Arc<Keeper>,
+    pub(crate) tokens: TokenCache,
     journal: Mutex<JournalWriter>,
     decisions: Mutex<DecisionCache>,
     /// Calls of this core that run without their callers.
@@ -93,6 +95,7 @@ impl Core {
             pool,
             outbox,
             keeper,
+            tokens: TokenCache::default(),
             journal: Mutex::new(journal),
             decisions: Mutex::default(),
             detached: watch::Sender::new(0),

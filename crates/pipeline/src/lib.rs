@@ -3,6 +3,7 @@
 mod body;
 mod caller;
 mod core;
+pub mod identity;
 mod ids;
 mod in_time;
 mod journey;
@@ -11,6 +12,7 @@ pub mod outbox;
 mod path;
 mod snapshot;
 mod stages;
+mod token_cache;
 
 pub use body::GateBody;
 pub use caller::present_key;
@@ -18,3 +20,4 @@ pub use core::{Core, CoreParts, Shared};
 pub use keeper::Keeper;
 pub use path::{Arrived, pass};
 pub use snapshot::{Caps, KeyEntry, KeyTable, Lane, Snapshot, Token};
+pub use token_cache::TokenCache;

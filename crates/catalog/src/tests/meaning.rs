@@ -220,7 +220,6 @@ fn tls_files_must_hold_what_they_are_named_for() {
 
 #[test]
 fn later_ways_in_are_named_as_such() {
-    assert!(bad("auth: {jwt: [{issuer: x}]}\n").contains("later release"));
     assert!(warnings(&key("agents: [billing]"))[0].contains("has no effect yet"));
 }
 

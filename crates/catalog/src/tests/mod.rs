@@ -3,6 +3,7 @@
 mod hostile;
 mod meaning;
 mod places;
+mod principals;
 mod references;
 
 use std::io;

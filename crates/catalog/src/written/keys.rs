@@ -1,9 +1,11 @@
 //! `keys`: who may call what, how fast and for how much.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::SecretText;
+use super::{Role, SecretText};
 
 /// A key callers present.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -13,8 +15,16 @@ pub struct Key {
     pub name: String,
     /// What the caller presents, 16 characters or more; unique.
     pub secret: SecretText,
-    /// The team its usage is counted under.
+    /// The organisation it belongs to. A key has one owner: organisation, team, user, service account or agent.
+    pub organisation: Option<String>,
+    /// The team that pays. Beside another owner: which of the owner's teams.
     pub team: Option<String>,
+    /// The person it belongs to: a name from `users`.
+    pub user: Option<String>,
+    /// The service account it belongs to: a name from `service_accounts`.
+    pub service_account: Option<String>,
+    /// The agent it belongs to: a name from `agents`.
+    pub agent: Option<String>,
     /// Models it may use; `*` at the end of a name takes every model that starts so. Empty: all.
     #[serde(default)]
     pub models: Vec<String>,
@@ -29,6 +39,14 @@ pub struct Key {
     pub agents: Vec<String>,
     /// The first moment it no longer works: a date (`2027-01-01`, its midnight in UTC) or a time (`2027-01-01T12:00:00Z`).
     pub expires: Option<String>,
+    /// Addresses it may be used from (`10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`). Empty: any.
+    #[serde(default)]
+    pub ip_ranges: Vec<String>,
+    /// Tags its usage is counted under.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// What it may do in the admin API. Without it: nothing.
+    pub role: Option<Role>,
     /// How fast it may call.
     #[serde(default)]
     pub limits: Vec<Limit>,

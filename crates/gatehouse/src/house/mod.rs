@@ -2,9 +2,12 @@
 //! the same way through [`House::apply`].
 
 mod demo;
+mod jwks;
+mod last_used;
 mod lifecycle;
 mod operations;
 mod parts;
+mod people;
 pub(crate) mod policies;
 mod seen;
 mod source;
@@ -20,8 +23,9 @@ use arc_swap::ArcSwapOption;
 use gatehouse_catalog::Loaded;
 use gatehouse_domain::{Gateway, Now, TokenGrant};
 use gatehouse_llm_gateway::gateway::{BlueprintProblem, LlmGateway};
+use gatehouse_pipeline::identity::Identities;
 use gatehouse_pipeline::outbox::Outbox;
-use gatehouse_pipeline::{Keeper, Lane, Shared, Snapshot, Token};
+use gatehouse_pipeline::{Keeper, Lane, Shared, Snapshot, Token, TokenCache};
 use gatehouse_policy::permissions::Permissions;
 use gatehouse_policy::{Measure, Meters};
 use gatehouse_server::control::ConfigProblem;
@@ -33,6 +37,7 @@ use gatehouse_upstream::HealthTable;
 pub(crate) use lifecycle::{Options, Ready, run};
 
 use demo::Demo;
+use jwks::Issuers;
 use source::Source;
 use wiring::KeyRoom;
 
@@ -50,6 +55,9 @@ pub(crate) struct House {
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
     tokens: Mutex<HashMap<String, Arc<ArcSwapOption<Token>>>>,
+    issuers: Issuers,
+    /// Bearer tokens that were presented to the admin API.
+    presented: TokenCache,
     /// Empty until the first configuration is in force.
     shared: std::sync::OnceLock<Arc<Shared>>,
     state: Mutex<State>,
@@ -102,6 +110,7 @@ impl House {
         let stored = self.store.list_keys().await?;
         let mut room = KeyRoom { pepper: &self.pepper, meters: &self.meters, fresh: Vec::new() };
         let keys = room.table(config, &stored);
+        let users = room.users(config);
         let fresh = room.fresh;
         for meter in &fresh {
             self.restore(meter).await?;
@@ -123,8 +132,18 @@ impl House {
             state.generation
         };
         let traced = config.telemetry.otlp.is_some();
-        let snapshot =
-            Snapshot { generation, lanes: vec![lane], keys, permissions, caps: wiring::caps(config), traced };
+        let issuers = self.issuers.trusted(config);
+        let welcome = Some(people::welcome(Arc::clone(&loaded), users));
+        let snapshot = Snapshot {
+            generation,
+            lanes: vec![lane],
+            keys,
+            permissions,
+            identities: Identities { issuers, welcome },
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            caps: wiring::caps(config),
+            traced,
+        };
         match self.shared.get() {
             Some(shared) => shared.snapshot.store(Arc::new(snapshot)),
             None => {

@@ -1,17 +1,20 @@
 //! From a configuration and the stored keys to what the path reads: the only file that knows both sides.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use gatehouse_catalog::principals::{Holder, Principals};
 use gatehouse_catalog::{Budget, BudgetWindow, Config, Key, Limit, LimitWindow, Price, written};
-use gatehouse_domain::{Money, Now, PricedPart, Principal, PrincipalKind};
+use gatehouse_domain::{IpRange, Money, Now, PricedPart, Principal, PrincipalKind};
 use gatehouse_llm_gateway::gateway::{Blueprint, ModelPlan, ProviderPlan, TargetPlan};
 use gatehouse_llm_gateway::prices::{Catalogue, Override};
 use gatehouse_llm_gateway::providers::Settings;
 use gatehouse_pipeline::{Caps, KeyEntry, KeyTable};
-use gatehouse_policy::{BudgetSpec, LimitSpec, Meter, Meters, Patterns, Period, Permit, Terms};
+use gatehouse_policy::{BudgetSpec, LimitSpec, Meter, Meters, Period, Permit, Terms};
 use gatehouse_store::{KeyRecord, LedgerEntry, Pepper, keys};
 
+use super::people;
 use crate::config_file;
 use crate::policies::Known;
 
@@ -116,44 +119,53 @@ impl KeyRoom<'_> {
         let anonymous = config.auth.anonymous.then(|| self.anonymous());
         let mut table = KeyTable::new(self.pepper.clone(), anonymous);
         for key in &config.keys {
-            let entry = Arc::new(self.file_key(key));
+            let entry = Arc::new(self.file_key(&config.principals, key));
             table.insert(keys::hash(self.pepper, key.secret.reveal()), entry);
         }
         for record in stored {
-            self.stored_key(record, &mut table);
+            self.stored_key(&config.principals, record, &mut table);
         }
         table
     }
 
     fn anonymous(&self) -> Arc<KeyEntry> {
-        Arc::new(KeyEntry {
-            principal: Arc::new(principal(PrincipalKind::Anonymous, "anonymous", "anonymous", None)),
-            permit: Permit { models: Patterns::default(), expires_unix_ms: None, revoked_unix_ms: None },
-            meter: None,
-        })
+        let principal = Arc::new(Principal::bare(PrincipalKind::Anonymous, "anonymous", "anonymous"));
+        Arc::new(KeyEntry { principal, permit: Permit::default(), meter: None })
     }
 
-    fn file_key(&mut self, key: &Key) -> KeyEntry {
-        let terms =
-            Terms { limits: key.limits.iter().map(limit).collect(), budgets: key.budgets.iter().map(budget).collect() };
-        let principal = principal(PrincipalKind::Service, &key.name, &key.name, key.team.as_deref());
+    fn file_key(&mut self, principals: &Principals, key: &Key) -> KeyEntry {
+        let terms = terms(&key.limits, &key.budgets);
+        let mut principal = principals.principal(&key.holder, &key.name, &key.name);
+        principal.tags = principals.tags_of(&principal, key.tags.as_deref());
+        principal.role = key.role;
         let permit = Permit {
-            models: Patterns::new(&key.models),
+            models: people::models(principals, &principal).narrowed(&key.models),
+            ip_ranges: key.ip_ranges.clone(),
             expires_unix_ms: key.expires.and_then(|moment| u64::try_from(moment.as_millisecond()).ok()),
             revoked_unix_ms: None,
         };
         KeyEntry { meter: self.meter(&principal.key, &terms), principal: Arc::new(principal), permit }
     }
 
-    fn stored_key(&mut self, record: &KeyRecord, table: &mut KeyTable) {
+    fn stored_key(&mut self, principals: &Principals, record: &KeyRecord, table: &mut KeyTable) {
         let key = &record.key;
+        let Ok(ip_ranges) = key.ip_ranges.iter().map(|text| text.parse()).collect::<Result<Vec<IpRange>, _>>() else {
+            tracing::error!(key = key.id, "the address ranges of a stored key cannot be read; the key is held back");
+            return;
+        };
         let terms = stored_terms(record);
-        let principal = Arc::new(principal(PrincipalKind::Service, &key.id, &key.name, key.team.as_deref()));
+        let mut principal = principals.principal(&holder(record), &key.id, &key.name);
+        principal.tags = principals.tags_of(&principal, key.tags.as_deref());
+        // A role nobody knows any more is none.
+        principal.role = key.role.as_deref().and_then(|role| role.parse().ok());
+        let models = people::models(principals, &principal).narrowed(&key.models);
+        let principal = Arc::new(principal);
         let meter = self.meter(&principal.key, &terms);
         let entry = |expires| KeyEntry {
             principal: Arc::clone(&principal),
             permit: Permit {
-                models: Patterns::new(&key.models),
+                models: models.clone(),
+                ip_ranges: ip_ranges.clone(),
                 expires_unix_ms: expires,
                 revoked_unix_ms: record.revoked_unix_ms,
             },
@@ -163,6 +175,17 @@ impl KeyRoom<'_> {
             table.insert(hash, Arc::new(entry(Some(key.expires_unix_ms.map_or(until, |expires| expires.min(until))))));
         }
         table.insert(key.hash, Arc::new(entry(key.expires_unix_ms)));
+    }
+
+    /// The meters of users with limits of their own, for those who come with a token.
+    pub(super) fn users(&mut self, config: &Config) -> HashMap<Arc<str>, Arc<Meter>> {
+        let users = config.principals.users.iter();
+        let metered = users.filter_map(|(name, user)| {
+            let terms = terms(&user.means.limits, &user.means.budgets);
+            let some = !terms.limits.is_empty() || !terms.budgets.is_empty();
+            some.then(|| (Arc::clone(name), self.meters.meter(&format!("user:{name}").into(), &terms).0))
+        });
+        metered.collect()
     }
 
     fn meter(&mut self, key: &Arc<str>, terms: &Terms) -> Option<Arc<Meter>> {
@@ -193,8 +216,21 @@ pub(super) fn known_of(table: &KeyTable) -> Known {
     entries.map(by_id).collect()
 }
 
-fn principal(kind: PrincipalKind, id: &str, name: &str, team: Option<&str>) -> Principal {
-    Principal { team: team.map(Arc::from), ..Principal::bare(kind, id, name) }
+/// Whom a stored key belongs to.
+fn holder(record: &KeyRecord) -> Holder {
+    let name = |name: &Option<String>| name.as_deref().map(Arc::from);
+    let key = &record.key;
+    Holder {
+        organisation: name(&key.organisation),
+        team: name(&key.team),
+        user: name(&key.user),
+        service_account: name(&key.service_account),
+        agent: name(&key.agent),
+    }
+}
+
+fn terms(limits: &[Limit], budgets: &[Budget]) -> Terms {
+    Terms { limits: limits.iter().map(limit).collect(), budgets: budgets.iter().map(budget).collect() }
 }
 
 fn limit(limit: &Limit) -> LimitSpec {

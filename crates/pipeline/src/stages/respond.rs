@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gatehouse_domain::{Call, Code, Fault, Head, Relay, Reply, Target};
 use gatehouse_upstream::Body;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::body::{GateBody, StreamBody};
@@ -144,10 +144,18 @@ pub(crate) fn refusal(mut journey: Box<Journey>, reply: Reply, fault: &Fault) ->
     *response.headers_mut() = reply.headers;
     let headers = response.headers_mut();
     insert(headers, REQUEST_ID, &journey.outcome.id.to_string());
+    if fault.status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, challenge(fault.code));
+    }
     if let Some(seconds) = fault.retry_after_secs {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// RFC 6750 §3: with an error only where a token was presented.
+fn challenge(code: Code) -> HeaderValue {
+    HeaderValue::from_static(if code.is_about_token() { "Bearer error=\"invalid_token\"" } else { "Bearer" })
 }
 
 /// Names come from configuration and provider, so a value that is no header value is left out, never an error.

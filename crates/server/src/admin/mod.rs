@@ -1,7 +1,7 @@
 //! The admin API: `/api/v1/…`, its OpenAPI document, the claim page of the first start, and the probes.
 //!
 //! One file per resource; each handler stands next to its documentation, and [`router`] is the whole API at a glance.
-//! Everything under `/api/v1` needs an admin key, unknown paths included, except the exchange of a claim.
+//! Everything under `/api/v1` needs an admin key, unknown paths included, except the exchange of a claim and the question who one is.
 
 mod auth;
 mod breakers;
@@ -14,12 +14,14 @@ mod extract;
 mod health;
 mod keys;
 mod moment;
+mod new_key;
 mod policies;
 mod probes;
 mod reprice;
 mod rows;
 mod terms;
 mod usage;
+mod whoami;
 
 use std::sync::Arc;
 
@@ -150,7 +152,7 @@ fn closed_routes() -> OpenApiRouter<Admin> {
 }
 
 fn open_routes() -> OpenApiRouter<Admin> {
-    OpenApiRouter::with_openapi(Frame::openapi()).routes(routes!(claim::exchange))
+    OpenApiRouter::with_openapi(Frame::openapi()).routes(routes!(claim::exchange)).routes(routes!(whoami::whoami))
 }
 
 /// Answers hold secrets and states: no cache keeps them.

@@ -6,6 +6,7 @@ mod local;
 mod remote;
 
 use clap::{Args, Subcommand};
+use gatehouse_domain::{IpRange, Role};
 use serde_json::{Map, Value, json};
 
 use crate::cli::{Output, PlaceArguments};
@@ -28,6 +29,8 @@ pub(crate) enum Action {
         /// Its id (`gatehouse keys list`).
         id: String,
     },
+    /// Say who a key or bearer token stands for, what it may use and where it stands with its limits. Asks the gateway at --url.
+    Whoami,
     /// Give a key a new secret under the same id.
     Rotate {
         /// Its id (`gatehouse keys list`).
@@ -43,9 +46,30 @@ pub(crate) enum Action {
 pub(crate) struct Create {
     /// What people call it.
     pub(crate) name: String,
-    /// The team that pays.
+    /// The organisation it belongs to. A key has one owner: organisation, team, user, service account or agent.
+    #[arg(long)]
+    pub(crate) organisation: Option<String>,
+    /// The team that pays. Beside another owner: which of the owner's teams.
     #[arg(long)]
     pub(crate) team: Option<String>,
+    /// The person it belongs to.
+    #[arg(long)]
+    pub(crate) user: Option<String>,
+    /// The service account it belongs to.
+    #[arg(long)]
+    pub(crate) service_account: Option<String>,
+    /// The agent it belongs to.
+    #[arg(long)]
+    pub(crate) agent: Option<String>,
+    /// Addresses it may be used from (10.0.0.0/8); may be given more than once. Without any: all.
+    #[arg(long = "ip-range", value_name = "RANGE")]
+    pub(crate) ip_ranges: Vec<IpRange>,
+    /// A tag its usage is counted under (env=prod); may be given more than once.
+    #[arg(long = "tag", value_name = "NAME=VALUE")]
+    pub(crate) tags: Vec<String>,
+    /// What it may do in the admin API: owner, admin, auditor, team_lead, developer or viewer.
+    #[arg(long)]
+    pub(crate) role: Option<Role>,
     /// A model it may use, or `prefix*`; may be given more than once. Without any: all.
     #[arg(long = "model", value_name = "MODEL")]
     pub(crate) models: Vec<String>,
@@ -81,6 +105,11 @@ fn listed(keys: Vec<Map<String, Value>>) -> Listing {
 fn issued(mut key: Map<String, Value>, secret: Value) -> Listing {
     key.insert("secret".to_owned(), secret);
     Listing::new(["id", "name", "secret"], vec![key])
+}
+
+/// Who somebody is: one row.
+fn known(who: Map<String, Value>) -> Listing {
+    Listing::new(["kind", "key", "name", "organisation", "team", "user", "agent", "role", "models"], vec![who])
 }
 
 /// The fields of a row.

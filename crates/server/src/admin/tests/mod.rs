@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use gatehouse_domain::{PicoPerToken, PricedPart, Secret};
+use gatehouse_domain::{Code, Fault, PicoPerToken, PricedPart, Principal, Secret};
 use gatehouse_store::{DataDir, LedgerEntry, Pepper, Store};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::value::RawValue;
@@ -24,9 +24,9 @@ use tower::ServiceExt as _;
 
 use super::router;
 use crate::control::{
-    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, Control, DecidingPolicy, FileKey, Model, ModelTarget,
-    NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider, Readiness, Reload,
-    ReplayQuestion, ReplayReport, Source,
+    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, Control, DecidingPolicy, FileKey, From, Holder, Model,
+    ModelTarget, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider, Readiness, Reload,
+    ReplayQuestion, ReplayReport, Source, Whoami, WrongHolder,
 };
 
 const ADMIN: &str = "the-admin-key-of-the-file";
@@ -81,7 +81,13 @@ impl Operations for Still {
         vec![FileKey {
             id: "ci".into(),
             name: "ci".into(),
-            team: Some("support".into()),
+            holder: Holder { team: Some("support".into()), ..Holder::default() },
+            ip_ranges: vec![],
+            tags: None,
+            role: None,
+            mcp_servers: vec![],
+            toolsets: vec![],
+            agents: vec![],
             models: vec!["fast".into()],
             limits: none(),
             budgets: none(),
@@ -136,6 +142,22 @@ impl Operations for Still {
     ) -> Answer<'_, Result<ReplayReport, PolicyRefusal>> {
         let calls = since.map_or(0, |_| question.policies.len() as u64);
         Box::pin(std::future::ready(Ok(ReplayReport { calls, ..ReplayReport::default() })))
+    }
+    fn caller(&self, _presented: &str) -> Result<Arc<Principal>, Fault> {
+        Err(Fault::new(Code::UnknownKey, "nobody"))
+    }
+    fn whoami(&self, presented: &str, _from: &From<'_>) -> Result<Whoami, Fault> {
+        let unknown = || Fault::new(Code::UnknownKey, "nobody");
+        let away = || Fault::new(Code::IdentityUnavailable, "the issuer is away").retry_after(5);
+        Err(if presented.starts_with("ey") { away() } else { unknown() })
+    }
+    fn check_holder(&self, holder: &Holder) -> Result<(), WrongHolder> {
+        let known = holder.user.as_deref().is_none_or(|user| user == "ann");
+        let wrong = || WrongHolder { message: "there is no user `anna`".into(), hint: "did you mean `ann`?".into() };
+        if known { Ok(()) } else { Err(wrong()) }
+    }
+    fn environment(&self) -> String {
+        "test".into()
     }
     fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>> {
         let rate = PicoPerToken(attempt.cost.nano_usd.unsigned_abs() * 1000 / attempt.usage.total());
