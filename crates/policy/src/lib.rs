@@ -3,22 +3,31 @@
 //! Pure: no clock, no socket, no table. Time is handed in as [`gatehouse_domain::Now`].
 //!
 //! - [`Permit`]: what a key may use, and whether it still counts.
-//! - [`Meter`]: what a key, team or other payer has used in its current windows. Meters outlive configuration reloads;
-//!   [`Meters`] finds them by name.
+//! - [`Tree`]: whose limits and budgets a call touches; [`reserve`] takes what it may use out of all of them, or nothing.
+//!   [`Meter`]: what one payer has used. Meters outlive configuration reloads; [`Meters`] finds them by payer.
 //! - [`unknown_model`]: the refusal for a name nobody configured, with near names the caller may use.
 
-mod budget;
-mod limits;
+mod counter;
+mod crowd;
 mod meter;
+mod notice;
+mod payer;
 mod permit;
 mod refusal;
+mod reservation;
 mod suggest;
+mod terms;
+mod tree;
 mod window;
 
-pub use budget::BudgetSpec;
-pub use limits::LimitSpec;
-pub use meter::{Cost, Meter, Meters, OpenWindow, Reservation, Terms};
+pub use crowd::{CAPACITY as CROWD_CAPACITY, Crowd};
+pub use meter::{Meter, OpenWindow, Stand};
+pub use notice::{BudgetEvent, Warning};
+pub use payer::{Payer, PayerKind};
 pub use permit::{Patterns, Permit, Permitted};
 pub use refusal::Refusal;
+pub use reservation::{Reservation, reserve, standing};
 pub use suggest::{suggestion, unknown_model};
-pub use window::{Measure, Period};
+pub use terms::{Cost, Measure, OnExhaust, PerMille, Rule, Terms};
+pub use tree::{CallMeters, Meters, On, Tree, payers_of};
+pub use window::{Period, Window};

@@ -112,7 +112,8 @@ proptest! {
         period in prop::sample::select(vec![Period::Hour, Period::Day, Period::Week, Period::Month]),
         moment in 0..4_102_444_800_000_u64,
     ) {
-        let names: Vec<_> = TimeZoneDatabase::bundled().available().collect();
+        let database = TimeZoneDatabase::bundled();
+        let names: Vec<_> = database.available().collect();
         let window = Window::calendar_in(period, zone(names[place % names.len()].as_str()));
         let (start, end) = window.slice_around(moment);
         prop_assert!(start <= moment && moment < end, "{start}..{end}");
