@@ -8,6 +8,7 @@ mod fault;
 mod ids;
 mod money;
 mod outcome;
+mod payer;
 mod principal;
 mod seam;
 mod secret;
@@ -22,6 +23,7 @@ pub use fault::{Code, Fault};
 pub use ids::{AttemptId, RequestId};
 pub use money::{Money, PicoPerToken};
 pub use outcome::{AttemptOutcome, AttemptStatus, CallOutcome, GuardrailRun, Ran};
+pub use payer::{On, Payer, PayerKind};
 pub use principal::{Actor, DEFAULT_ORGANISATION, KeyId, Principal, PrincipalKind, Role, UnknownRole};
 pub use seam::{
     Availability, Background, Blame, Call, End, Facts, Gateway, Head, Judgement, Keep, Kept, Metered, Now, Outbound,

@@ -1,16 +1,17 @@
 //! One meter for each of many payers nobody listed: each run, each customer, each user.
 //!
 //! The table is bounded. When a shard is full, the payers that have been idle for longest are forgotten; one that comes back
-//! begins anew, and what it used before is added at the next start or reload, from the ledger. So a budget per run holds
-//! exactly as long as no more than [`CAPACITY`] others were busy since.
+//! begins anew until the next start, which asks the ledger. So a budget per run holds exactly as long as no more than
+//! [`CAPACITY`] others were busy since.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gatehouse_domain::Now;
+use gatehouse_domain::{Now, Payer, PayerKind};
 
-use crate::{Meter, Payer, PayerKind, Terms};
+use crate::{Meter, OpenWindow, Terms};
 
 /// Shards, so that cores seldom meet.
 const SHARDS: usize = 64;
@@ -27,6 +28,7 @@ pub struct Crowd {
     prefix: Box<str>,
     hasher: RandomState,
     shards: Box<[Mutex<Shard>]>,
+    restored: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +52,7 @@ impl Crowd {
             prefix: tag.map_or_else(Box::default, |tag| format!("{tag}=").into()),
             hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| shard()).collect(),
+            restored: AtomicBool::new(false),
         }
     }
 
@@ -94,10 +97,14 @@ impl Crowd {
         members.collect()
     }
 
-    /// What its members hold to.
+    /// The windows whose past the ledger is to be asked for, once: members are made as the ledger names them.
     #[must_use]
-    pub fn terms(&self) -> Terms {
-        lock(&self.shards[0]).terms.clone()
+    pub fn open_windows(&self, now: Now) -> Vec<OpenWindow> {
+        if self.restored.swap(true, Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let anybody = Payer::new(self.kind, &*self.prefix);
+        Meter::new(anybody, &lock(&self.shards[0]).terms, now).open_windows(now)
     }
 }
 

@@ -4,11 +4,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gatehouse_domain::{Gauge, Now, Standing};
+use gatehouse_domain::{Gauge, Now, Payer, Standing};
 
 use crate::counter::{Counter, JITTER_MS};
 use crate::terms::Used;
-use crate::{BudgetEvent, Cost, Measure, Payer, PerMille, Refusal, Rule, Terms, Warning, Window};
+use crate::{BudgetEvent, Cost, Measure, PerMille, Refusal, Rule, Terms, Warning, Window};
 
 /// A window that is open and whose past must be asked of the ledger, after a start or after its rule was added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,7 +262,8 @@ impl Line {
         let remaining = u64::try_from(self.rule.max.saturating_sub(self.counter.taken())).unwrap_or(0);
         if place.is_none_or(|gauge| remaining < gauge.remaining) {
             let limit = u64::try_from(self.rule.max).unwrap_or(0);
-            let resets_in_secs = self.counter.whole_at(&self.rule.window).map_or(0, |moment| seconds_until(moment, now));
+            let resets_in_secs =
+                self.counter.whole_at(&self.rule.window).map_or(0, |moment| seconds_until(moment, now));
             *place = Some(Gauge { limit, remaining, resets_in_secs });
         }
     }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::{Measure, Payer, PerMille, Window};
+use gatehouse_domain::Payer;
+
+use crate::{Measure, PerMille, Window};
 
 /// A payer has used such a share of one of its limits or budgets. Said once per window and share.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use gatehouse_domain::{Code, Fault, Money};
+use gatehouse_domain::{Code, Fault, Money, Payer, PayerKind};
 
-use crate::{Measure, OnExhaust, Payer, PayerKind, Period, Window};
+use crate::{Measure, OnExhaust, Period, Window};
 
 /// The limit or budget that stood in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +78,8 @@ impl Refusal {
 
     fn budget(&self) -> Fault {
         let money = |nano| dollars(Money::from_nano_usd(nano));
-        let need = self.asked.map_or_else(String::new, |asked| format!(", and this call may cost up to ${}", money(asked)));
+        let need =
+            self.asked.map_or_else(String::new, |asked| format!(", and this call may cost up to ${}", money(asked)));
         let (per, way_out) = match self.window.period() {
             Period::Life => (String::new(), "Ask for a higher budget"),
             _ => (format!(" per {}", self.window), "Wait for the window to move on, ask for a higher budget"),
@@ -153,7 +154,11 @@ mod tests {
         let month = Window::calendar(Period::Month);
         let fault = refusal(Measure::Money, month, usd(100.0), usd(0.0125), usd(0.5)).fault();
         assert_eq!((fault.code, fault.status, fault.retry_after_secs), (Code::BudgetExceeded, 402, Some(3600)));
-        assert!(fault.message.contains("$100.00 per month of the team `support` has $0.0125 left"), "{}", fault.message);
+        assert!(
+            fault.message.contains("$100.00 per month of the team `support` has $0.0125 left"),
+            "{}",
+            fault.message
+        );
         assert!(fault.message.contains("$0.50"), "{}", fault.message);
     }
 

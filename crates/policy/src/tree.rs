@@ -6,22 +6,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gatehouse_domain::{Now, Principal, PrincipalKind};
+use gatehouse_domain::{Now, On, Payer, PayerKind, Principal, PrincipalKind};
 use smallvec::SmallVec;
 
 use crate::crowd::Crowd;
-use crate::{Meter, Payer, PayerKind, Terms};
-
-/// Whom limits and budgets are for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum On {
-    /// One payer. A model's name may end in `*`: all that match are one payer.
-    One(Payer),
-    /// Each payer of a kind for itself, as it comes: each run, each user.
-    Each(PayerKind),
-    /// Each value of a tag for itself: each customer.
-    EachTag(Arc<str>),
-}
+use crate::{Meter, Terms};
 
 /// The meters of a call besides those of its caller.
 pub type CallMeters = SmallVec<[Arc<Meter>; 4]>;

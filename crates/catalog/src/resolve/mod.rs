@@ -2,17 +2,22 @@
 
 mod address;
 mod keys;
+mod limits;
 mod models;
 mod providers;
 mod server;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::check::Check;
-use crate::config::{Config, Price};
+use crate::config::{Config, Price, Team};
 use crate::load::Surroundings;
+use crate::pattern::Names;
 use crate::written::{File, Prices, Provider};
+
+pub use limits::WrongTerms;
 
 /// A cent a token: a higher figure is meant per thousand tokens, or in another currency.
 const USD_PER_MILLION_MAX: f64 = 10_000.0;
@@ -40,6 +45,13 @@ pub(crate) fn config(file: File, around: &Surroundings<'_>, check: &mut Check) -
     let models = models::all(&file.models, &file.providers, check);
     let providers = providers::all(file.providers, check);
     let keys = keys::all(file.keys, &file.models, check);
+    let names = Names::of(&file.models);
+    let limits = limits::all(file.limits, &names, check);
+    let teams = file.teams.into_iter().map(|(name, team)| {
+        let terms = limits::terms(&format!("teams.{name}"), team.limits, team.budgets, &names, check);
+        (Arc::from(name), Team { terms })
+    });
+    let teams = teams.collect();
     let listeners = listeners?;
     Some(Config {
         listen: listeners.listen,
@@ -52,7 +64,9 @@ pub(crate) fn config(file: File, around: &Surroundings<'_>, check: &mut Check) -
         server: caps?,
         providers,
         models,
+        teams,
         keys,
+        limits,
         prices: file.prices.overrides,
         telemetry: telemetry?,
     })

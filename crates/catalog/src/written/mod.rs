@@ -5,6 +5,7 @@
 //! editor shows. `resolve` turns them into a `Config`.
 
 mod keys;
+mod limits;
 mod models;
 mod providers;
 mod server;
@@ -15,7 +16,8 @@ use gatehouse_domain::Secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
-pub use keys::{Budget, BudgetWindow, Key, Limit, LimitWindow};
+pub use keys::Key;
+pub use limits::{Budget, Downgrade, Limit, LimitsOn, Nameless, OnExhaust, OnNamed, OnWritten, Period, Refuse, Team};
 pub use models::{Model, Target};
 pub use providers::{Provider, Timeouts};
 pub use server::{Auth, Content, LogFormat, Server, Storage, Telemetry, Tls};
@@ -46,8 +48,12 @@ pub struct File {
     /// What clients send as "model". A name may end in `*`: `openai/*` takes every name that starts with `openai/`,
     /// and a target model `*` stands for the part that matched.
     pub models: BTreeMap<String, Model>,
+    /// Teams, by name: what their keys and members have together.
+    pub teams: BTreeMap<String, Team>,
     /// Keys that callers present. More can be made through the admin API; these are read-only there.
     pub keys: Vec<Key>,
+    /// Limits and budgets of tags, runs, and others without a section of their own.
+    pub limits: Vec<LimitsOn>,
     /// Prices where the built-in catalogue has none or another one.
     pub prices: Prices,
     /// Logs and traces.
@@ -67,7 +73,9 @@ impl Default for File {
             server: Server::default(),
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
+            teams: BTreeMap::new(),
             keys: Vec::new(),
+            limits: Vec::new(),
             prices: Prices::default(),
             telemetry: Telemetry::default(),
         }

@@ -3,10 +3,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use gatehouse_domain::{Payer, PayerKind};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Measure, Payer, PayerKind, Period, Rule, Terms, Window};
+use crate::{Measure, Period, Rule, Terms, Window};
 
 const PAYERS: usize = 6;
 

@@ -2,10 +2,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use gatehouse_domain::{Code, Gauge};
+use gatehouse_domain::{Code, Gauge, Payer, PayerKind};
 
 use super::*;
-use crate::{Measure, OpenWindow, Payer, PayerKind, Period, Rule, Terms, Window};
+use crate::{Measure, OpenWindow, Period, Rule, Terms, Window};
 
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 86_400_000;

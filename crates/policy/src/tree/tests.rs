@@ -31,7 +31,11 @@ fn agent() -> Principal {
         team: Some("support".into()),
         user: Some("ada".into()),
         agent: Some("billing".into()),
-        act: [Actor { kind: PrincipalKind::Agent, name: "billing".into() }, Actor { kind: PrincipalKind::Agent, name: "desk".into() }].into(),
+        act: [
+            Actor { kind: PrincipalKind::Agent, name: "billing".into() },
+            Actor { kind: PrincipalKind::Agent, name: "desk".into() },
+        ]
+        .into(),
         ..Principal::bare(PrincipalKind::Agent, "key-1", "ci")
     }
 }

@@ -76,8 +76,30 @@ impl Payer {
     }
 }
 
+/// Whom limits and budgets are for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum On {
+    /// One payer. A model's name may end in `*`: all that match are one payer.
+    One(Payer),
+    /// Each payer of a kind for itself, as it comes: each run, each user.
+    Each(PayerKind),
+    /// Each value of a tag for itself: each customer.
+    EachTag(Arc<str>),
+}
+
 impl fmt::Display for Payer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.kind.as_str(), self.name)
+    }
+}
+
+/// As [`Payer`] prints; of each, `run:*` and `tag:customer=*`.
+impl fmt::Display for On {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(payer) => payer.fmt(f),
+            Self::Each(kind) => write!(f, "{}:*", kind.as_str()),
+            Self::EachTag(tag) => write!(f, "tag:{tag}=*"),
+        }
     }
 }
