@@ -9,6 +9,7 @@ use gatehouse_store::journal::{Intent, JournalWriter};
 use gatehouse_upstream::Pool;
 use tokio::sync::watch;
 
+use crate::alerts::Alerts;
 use crate::keeper::Keeper;
 use crate::outbox::Outbox;
 use crate::snapshot::Snapshot;
@@ -19,6 +20,8 @@ pub struct Shared {
     pub snapshot: ArcSwap<Snapshot>,
     /// Calls under way.
     pub in_flight: AtomicUsize,
+    /// Thresholds that were reached and nobody has been told of yet.
+    pub alerts: Alerts,
     /// Set while shutting down: new calls are refused, running ones finish.
     pub draining: AtomicBool,
 }
@@ -30,6 +33,7 @@ impl Shared {
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             in_flight: AtomicUsize::new(0),
+            alerts: Alerts::default(),
             draining: AtomicBool::new(false),
         }
     }

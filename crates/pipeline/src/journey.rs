@@ -9,7 +9,7 @@ use gatehouse_domain::{
     AttemptOutcome, AttemptStatus, CallOutcome, Code, Door, Fault, Keep, Metered, Money, Now, Principal, RequestId,
     Standing, Target, TraceParent, Usage,
 };
-use gatehouse_policy::Reservation;
+use gatehouse_policy::{Reservation, Warning};
 use gatehouse_upstream::{Health, Verdict};
 
 use crate::core::Core;
@@ -24,6 +24,10 @@ pub(crate) struct Journey {
     pub(crate) reservation: Option<Reservation>,
     /// Where the payer stood when the call was admitted, or refused.
     pub(crate) standing: Option<Standing>,
+    /// The highest threshold that is reached among all the call touches.
+    pub(crate) warning: Option<Warning>,
+    /// The model the client named, if the call became one to another because a budget was spent.
+    pub(crate) downgraded_from: Option<Arc<str>>,
     attempt: Option<OpenAttempt>,
 }
 
@@ -49,6 +53,8 @@ impl Journey {
             waited_us: 0,
             reservation: None,
             standing: None,
+            warning: None,
+            downgraded_from: None,
             attempt: None,
             outcome: CallOutcome {
                 id,
@@ -178,7 +184,9 @@ impl Journey {
     pub(crate) fn settle_reservation(&mut self) {
         let Some(reservation) = self.reservation.take() else { return };
         let tokens = self.outcome.attempts.iter().map(|attempt| attempt.usage.total()).sum();
-        reservation.settle(Now(std::time::SystemTime::now()), tokens, self.cost());
+        let now = Now(std::time::SystemTime::now());
+        let alerts = &self.core.shared.alerts;
+        self.warning = reservation.settle(now, tokens, self.cost(), |event| alerts.push(event));
     }
 }
 

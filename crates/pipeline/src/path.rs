@@ -71,7 +71,7 @@ async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Passe
     if let Some(reply) = read::answer_locally(&mut recalled.read, now) {
         return Ok(Passed::Answer(Box::new(respond::Answer::local(reply?))));
     }
-    let mut admitted = admit::admit(journey, recalled, now)?;
+    let mut admitted = admit::admit(journey, recalled)?;
     if let Some(background) = admitted.read.call.background()? {
         return Ok(Passed::On(Box::new(admitted), Box::new(background)));
     }

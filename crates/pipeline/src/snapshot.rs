@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use gatehouse_domain::{Door, Gateway, Principal, Secret};
-use gatehouse_policy::{Meter, Permit};
+use gatehouse_policy::{Meter, Permit, Tree};
 use gatehouse_store::{Pepper, keys};
 use gatehouse_upstream::Health;
 use http::Method;
@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub lanes: Vec<Lane>,
     /// Who may call.
     pub keys: KeyTable,
+    /// Limits and budgets of callers, models, tags and runs.
+    pub tree: Tree,
     /// Sizes and timers.
     pub caps: Caps,
     /// Are traces exported? Then upstreams are told of one even if the caller sent none.
@@ -82,8 +84,8 @@ pub struct KeyEntry {
     pub principal: Arc<Principal>,
     /// What it may use and until when.
     pub permit: Permit,
-    /// Its limits and budget.
-    pub meter: Option<Arc<Meter>>,
+    /// Whose limits and budgets its calls touch, whatever they ask for.
+    pub meters: Arc<[Arc<Meter>]>,
 }
 
 /// Keys by keyed hash. The hash is uniform already, so its first bytes are the table's hash.

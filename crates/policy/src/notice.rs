@@ -25,7 +25,7 @@ pub struct BudgetEvent {
     pub at_unix_ms: u64,
 }
 
-/// The threshold that is nearest to its end among all a call touches: `team:support money per month 80%`, as in
+/// The threshold that is nearest to its end among all a call touches: `team:support usd per month 80%`, as in
 /// `x-gatehouse-budget-warning`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {

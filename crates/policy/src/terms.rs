@@ -27,7 +27,7 @@ impl Measure {
             Self::Requests => "requests",
             Self::Tokens => "tokens",
             Self::Concurrent => "concurrent",
-            Self::Money => "money",
+            Self::Money => "usd",
         }
     }
 }

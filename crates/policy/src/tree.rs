@@ -99,9 +99,21 @@ impl Tree {
             meters.extend(pairs.filter_map(|(tag, value)| self.tags.get(tag)?.find(value, now)));
         }
         if let Some(run) = run {
-            meters.extend(self.kinds.get(&PayerKind::Run).and_then(|kind| kind.find(run, now)));
+            meters.extend(self.of_run(run, now));
         }
         meters
+    }
+
+    /// The meter of a run, if runs are counted.
+    #[must_use]
+    pub fn of_run(&self, run: &str, now: Now) -> Option<Arc<Meter>> {
+        self.kinds.get(&PayerKind::Run)?.find(run, now)
+    }
+
+    /// Has any run limits or budgets?
+    #[must_use]
+    pub fn counts_runs(&self) -> bool {
+        self.kinds.contains_key(&PayerKind::Run)
     }
 }
 
@@ -174,12 +186,16 @@ impl Meters {
         crowd
     }
 
+    /// Every meter of a payer that is named.
+    #[must_use]
+    pub fn named(&self) -> Vec<Arc<Meter>> {
+        self.by_payer.lock().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect()
+    }
+
     /// Every meter there is, members of crowds included, by payer.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Meter>> {
-        let named = self.by_payer.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut meters: Vec<_> = named.values().map(Arc::clone).collect();
-        drop(named);
+        let mut meters = self.named();
         meters.extend(self.crowds().iter().flat_map(|(_, crowd)| crowd.members()));
         meters.sort_by(|a, b| a.payer().cmp(b.payer()));
         meters

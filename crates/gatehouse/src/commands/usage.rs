@@ -1,4 +1,5 @@
-//! `gatehouse usage report`: what was used and what it cost, from the ledger of a data folder or of a running gateway.
+//! `gatehouse usage`: what was used and what it cost, from the ledger of a data folder or of a running gateway; and where
+//! limits and budgets stand.
 
 use clap::{Args, Subcommand};
 use gatehouse_store::{UsageDimension, UsageQuery};
@@ -21,6 +22,8 @@ const COUNTERS: &[&str] = &["attempts", "input_tokens", "output_tokens", "cost_u
 pub(crate) enum Action {
     /// Sum up the ledger.
     Report(Report),
+    /// Show every limit and budget of a running gateway: what is used and reserved of it, and when it is whole again.
+    Budgets(Budgets),
 }
 
 /// What to sum up.
@@ -53,9 +56,63 @@ pub(crate) struct Report {
     limit: Option<u32>,
 }
 
+/// Which limits and budgets.
+#[derive(Debug, Args)]
+pub(crate) struct Budgets {
+    /// Only this kind of payer: organisation, team, user, service_account, agent, key, model, tag or run.
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only the payer of this name; of a tag, name=value.
+    #[arg(long)]
+    payer: Option<String>,
+}
+
+/// What a table of limits and budgets shows.
+const STANDS: &[&str] = &["kind", "payer", "measure", "per", "max", "used", "reserved", "remaining"];
+
 /// Does it.
 pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) -> Result<(), Failure> {
-    let Action::Report(report) = action;
+    match action {
+        Action::Report(wanted) => report(wanted, place, output).await,
+        Action::Budgets(wanted) => budgets(wanted, place, output).await,
+    }
+}
+
+/// What is used now is known to the gateway that counts it, and to nobody else.
+async fn budgets(wanted: Budgets, place: &PlaceArguments, output: Output) -> Result<(), Failure> {
+    let Some(client) = place.gateway() else {
+        let message = "what limits and budgets hold is counted by a running gateway";
+        return Err(Failure::problem(
+            message,
+            "name it with --url and --key; `usage report` reads the ledger without one",
+        ));
+    };
+    let mut rows = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = "1000".to_owned();
+        let question: Vec<String> = [
+            ("limit", Some(&page)),
+            ("kind", wanted.kind.as_ref()),
+            ("payer", wanted.payer.as_ref()),
+            ("cursor", cursor.as_ref()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| format!("{name}={}", encoded(value))))
+        .collect();
+        let answer = client.ask(Method::GET, &format!("/api/v1/budgets?{}", question.join("&")), None).await?;
+        let before = rows.len();
+        rows.extend(answer["rows"].as_array().into_iter().flatten().cloned().filter_map(fields));
+        cursor = answer["next_cursor"].as_str().map(str::to_owned);
+        // A gateway that repeats itself does not keep this here for ever.
+        if cursor.is_none() || rows.len() == before {
+            break;
+        }
+    }
+    Listing::new(STANDS.iter().copied(), rows).write(output.output, &mut std::io::stdout().lock())
+}
+
+async fn report(report: Report, place: &PlaceArguments, output: Output) -> Result<(), Failure> {
     let by: Vec<&str> = report.by.iter().map(|dimension| dimension.as_str()).collect();
     let now = Timestamp::now();
     // Checked here for both places, so that a slip costs no round trip.

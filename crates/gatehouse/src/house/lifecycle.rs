@@ -266,6 +266,7 @@ async fn consume(
             outbox.swap(&mut batch);
             consumer.take(&batch);
         }
+        house.say_alerts();
         if last {
             return consumer.close().await;
         }

@@ -3,6 +3,7 @@
 
 mod demo;
 mod lifecycle;
+mod limits;
 mod operations;
 mod parts;
 mod seen;
@@ -20,10 +21,10 @@ use gatehouse_domain::{Gateway, Now, TokenGrant};
 use gatehouse_llm_gateway::gateway::{BlueprintProblem, LlmGateway};
 use gatehouse_pipeline::outbox::Outbox;
 use gatehouse_pipeline::{Keeper, Lane, Shared, Snapshot, Token};
-use gatehouse_policy::{Measure, Meters};
+use gatehouse_policy::{Meters, Tree};
 use gatehouse_server::control::ConfigProblem;
 use gatehouse_store::journal::Journal;
-use gatehouse_store::{Payer, Pepper, ShipperStats, Store, StoreError};
+use gatehouse_store::{Pepper, ShipperStats, Store, StoreError};
 use gatehouse_telemetry::{Exposition, Vocabulary};
 use gatehouse_upstream::HealthTable;
 
@@ -95,12 +96,10 @@ impl House {
         let gateway = LlmGateway::build(wiring::blueprint(config, &demo))
             .map_err(|found| ApplyError::Refused(problems(&loaded, &found)))?;
         let stored = self.store.list_keys().await?;
-        let mut room = KeyRoom { pepper: &self.pepper, meters: &self.meters, fresh: Vec::new() };
-        let keys = room.table(config, &stored);
-        let fresh = room.fresh;
-        for meter in &fresh {
-            self.restore(meter).await?;
-        }
+        let now = Now(SystemTime::now());
+        let tree = Tree::new(limits::terms(config, &stored), &self.meters, now);
+        let keys = KeyRoom { pepper: &self.pepper, tree: &tree, now }.table(config, &stored);
+        self.restore(&tree, &keys, now).await?;
         let grants = gateway.grants().to_vec();
         let vocabulary = Arc::new(seen::vocabulary(config, &gateway));
         let lane = self.lane(Arc::new(gateway));
@@ -117,11 +116,12 @@ impl House {
             state.generation
         };
         let traced = config.telemetry.otlp.is_some();
-        let snapshot = Snapshot { generation, lanes: vec![lane], keys, caps: wiring::caps(config), traced };
+        let snapshot = Snapshot { generation, lanes: vec![lane], keys, tree, caps: wiring::caps(config), traced };
         match self.shared.get() {
             Some(shared) => shared.snapshot.store(Arc::new(snapshot)),
             None => _ = self.shared.set(Arc::new(Shared::new(snapshot))),
         }
+        self.meters.forget_unused();
         Ok(generation)
     }
 
@@ -133,21 +133,6 @@ impl House {
         };
         let Some(loaded) = loaded else { return Ok(()) };
         self.apply(loaded, &from).await.map(drop)
-    }
-
-    /// What a new meter's windows held before the last restart.
-    async fn restore(&self, fresh: &wiring::FreshMeter) -> Result<(), StoreError> {
-        let now = Now(SystemTime::now());
-        for window in fresh.meter.open_windows(now) {
-            let spent = self.store.spent_since(Payer::Key(&fresh.key), window.start_unix_ms).await?;
-            let used = match window.measure {
-                Measure::Requests => i64::try_from(spent.calls),
-                Measure::Tokens => i64::try_from(spent.tokens),
-                Measure::Money => Ok(spent.cost.nano_usd),
-            };
-            fresh.meter.restore(now, &window, used.unwrap_or(i64::MAX));
-        }
-        Ok(())
     }
 
     fn lane(&self, gateway: Arc<dyn Gateway>) -> Lane {

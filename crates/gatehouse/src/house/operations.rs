@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
-use gatehouse_catalog::{BudgetWindow, Config, Key, Limit, LimitWindow};
+use gatehouse_catalog::{Config, Key};
 use gatehouse_domain::{Availability, Now, Secret};
 use gatehouse_llm_gateway::prices;
 use gatehouse_server::control::{
-    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, FileKey, Model, ModelTarget, NotReady, Operations,
-    Price, Provider, Readiness, Reload, Source,
+    Answer, Breaker, BreakerState, Budget, ConfigProblem, ConfigStatus, FileKey, Model, ModelTarget, NotReady,
+    Operations, Price, Provider, Readiness, Reload, Source,
 };
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::{House, wiring};
@@ -65,6 +64,10 @@ impl Operations for House {
         let open = all.iter().filter(|(_, health)| health.availability(now) != Availability::Ready).count();
         all.iter().for_each(|(_, health)| health.reset());
         open
+    }
+
+    fn budgets(&self) -> Vec<Budget> {
+        self.stands()
     }
 
     fn config_status(&self) -> ConfigStatus {
@@ -238,41 +241,17 @@ fn price(config: &Config, provider: &str, model: &str, now: Now) -> Option<Price
 }
 
 fn file_key(key: &Key) -> FileKey {
-    let limits = key.limits.iter().map(|limit| match *limit {
-        Limit::Requests { max, per } => json!({"requests": max, "per": limit_word(per)}),
-        Limit::Tokens { max, per } => json!({"tokens": max, "per": limit_word(per)}),
-        Limit::Concurrent { max } => json!({"concurrent": max}),
-    });
-    let budgets = key.budgets.iter().map(|budget| json!({"usd": budget.max.usd(), "per": budget_word(budget.per)}));
     FileKey {
         id: key.name.to_string(),
         name: key.name.to_string(),
         team: key.team.as_deref().map(str::to_owned),
         models: key.models.clone(),
-        limits: raw(&limits.collect()),
-        budgets: raw(&budgets.collect()),
+        limits: raw(&key.terms.limits),
+        budgets: raw(&key.terms.budgets),
         expires_unix_ms: key.expires.and_then(|moment| u64::try_from(moment.as_millisecond()).ok()),
     }
 }
 
-fn raw(list: &serde_json::Value) -> Box<RawValue> {
+fn raw(list: &impl serde::Serialize) -> Box<RawValue> {
     serde_json::value::to_raw_value(list).unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
-const fn limit_word(window: LimitWindow) -> &'static str {
-    match window {
-        LimitWindow::Second => "second",
-        LimitWindow::Minute => "minute",
-        LimitWindow::Hour => "hour",
-        LimitWindow::Day => "day",
-    }
-}
-
-const fn budget_word(window: BudgetWindow) -> &'static str {
-    match window {
-        BudgetWindow::Day => "day",
-        BudgetWindow::Week => "week",
-        BudgetWindow::Month => "month",
-        BudgetWindow::Life => "life",
-    }
 }

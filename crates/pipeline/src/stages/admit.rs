@@ -4,7 +4,7 @@
 mod permit;
 mod reserve;
 
-use gatehouse_domain::{Fault, Now};
+use gatehouse_domain::Fault;
 
 use crate::journey::Journey;
 use crate::stages::read::Read;
@@ -16,9 +16,14 @@ pub(crate) struct Admitted {
     _proof: (),
 }
 
-pub(crate) fn admit(journey: &mut Journey, recalled: Recalled, now: Now) -> Result<Admitted, Fault> {
-    let Recalled { read, .. } = recalled;
-    permit::permit(&read)?;
-    reserve::reserve(journey, &read, now)?;
+pub(crate) fn admit(journey: &mut Journey, recalled: Recalled) -> Result<Admitted, Fault> {
+    let Recalled { mut read, .. } = recalled;
+    allowed(journey, &read)?;
+    reserve::reserve(journey, &mut read, allowed)?;
     Ok(Admitted { read, _proof: () })
+}
+
+/// What must be true of every model a call is sent to, the one it is downgraded to as well.
+fn allowed(_: &mut Journey, read: &Read) -> Result<(), Fault> {
+    permit::permit(read)
 }

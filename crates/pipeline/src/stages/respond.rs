@@ -17,6 +17,8 @@ const MODEL: HeaderName = HeaderName::from_static("x-gatehouse-model");
 const PROVIDER: HeaderName = HeaderName::from_static("x-gatehouse-provider");
 const COST: HeaderName = HeaderName::from_static("x-gatehouse-cost-usd");
 const ROUTE: HeaderName = HeaderName::from_static("x-gatehouse-route");
+const DOWNGRADED: HeaderName = HeaderName::from_static("x-gatehouse-downgraded-from");
+const WARNING: HeaderName = HeaderName::from_static("x-gatehouse-budget-warning");
 const DROPPED: HeaderName = HeaderName::from_static("x-gatehouse-dropped");
 
 /// What the path came to.
@@ -98,6 +100,9 @@ pub(crate) fn answer(mut journey: Box<Journey>, answer: Answer) -> Response<Gate
     if let Some(route) = &journey.outcome.route {
         insert(&mut headers, ROUTE, route);
     }
+    if let Some(model) = &journey.downgraded_from {
+        insert(&mut headers, DOWNGRADED, model);
+    }
     if let Some(code) = fault {
         journey.failed_in_band(code);
     }
@@ -108,10 +113,13 @@ pub(crate) fn answer(mut journey: Box<Journey>, answer: Answer) -> Response<Gate
             }
             journey.outcome.bytes_out = bytes.len() as u64;
             journey.settle_reservation();
+            warn(&mut headers, &journey);
             journey.answering(status.as_u16());
             GateBody::whole(bytes)
         }
         AnswerBody::Stream(open) => {
+            // What this call will have used is not known yet: it is warned of what the ones before have used.
+            warn(&mut headers, &journey);
             journey.answering(status.as_u16());
             GateBody::stream(StreamBody::new(journey, open.call, open.streaming))
         }
@@ -148,6 +156,13 @@ pub(crate) fn refusal(mut journey: Box<Journey>, reply: Reply, fault: &Fault) ->
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// Says that a threshold is reached.
+fn warn(headers: &mut HeaderMap, journey: &Journey) {
+    if let Some(warning) = &journey.warning {
+        insert(headers, WARNING, &warning.to_string());
+    }
 }
 
 /// Names come from configuration and provider, so a value that is no header value is left out, never an error.

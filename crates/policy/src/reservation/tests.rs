@@ -204,7 +204,7 @@ fn a_call_is_warned_while_a_threshold_is_reached() {
     let first = take(&meter, at(0), money(0.6)).unwrap();
     assert_eq!(first.warning(), None);
     let warning = first.settle(at(0), 0, usd(0.6), |_| {});
-    assert_eq!(warning.unwrap().to_string(), "key:ci money per day 50%");
+    assert_eq!(warning.unwrap().to_string(), "key:ci usd per day 50%");
     assert!(take(&meter, at(1), money(0.1)).unwrap().warning().is_some());
     assert!(take(&meter, at(DAY), money(0.1)).unwrap().warning().is_none());
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use gatehouse_catalog::{Budget, Limit};
 use gatehouse_domain::Code;
 use gatehouse_store::{KeyRecord, NewKey, keys};
 use http::StatusCode;
@@ -14,7 +15,7 @@ use super::error::{ApiError, ErrorBody};
 use super::extract::{Body, Name, Parameters};
 use super::moment;
 use super::rows::{Page, Rows};
-use super::terms::{Budget, Limit};
+use super::terms::{self, budgets_schema, limits_schema};
 use crate::control::{Control, FileKey, Source};
 
 /// How long the old secret of a rotated key stays good if nobody says: one deployment.
@@ -46,10 +47,10 @@ pub(crate) struct Key {
     /// Models it may use: names and `prefix*`; none means all.
     models: Vec<String>,
     /// How fast it may call.
-    #[schema(value_type = Vec<Limit>)]
+    #[schema(schema_with = limits_schema)]
     limits: Box<RawValue>,
     /// How much it may spend.
-    #[schema(value_type = Vec<Budget>)]
+    #[schema(schema_with = budgets_schema)]
     budgets: Box<RawValue>,
     /// When it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,9 +104,11 @@ pub(crate) struct CreateKey {
     models: Vec<String>,
     /// How fast it may call.
     #[serde(default)]
+    #[schema(schema_with = limits_schema)]
     limits: Vec<Limit>,
     /// How much it may spend.
     #[serde(default)]
+    #[schema(schema_with = budgets_schema)]
     budgets: Vec<Budget>,
     /// The first moment it no longer works: `2027-01-01` (UTC) or `2027-01-01T12:00:00Z`.
     #[serde(default)]
@@ -241,10 +244,10 @@ impl CreateKey {
         if [self.models.len(), self.limits.len(), self.budgets.len()].into_iter().any(|count| count > TERMS_MAX) {
             return Err(ApiError::invalid("There are too many models, limits or budgets.", "At most 256 of each."));
         }
-        self.limits.iter().try_for_each(Limit::check)?;
-        self.budgets.iter().try_for_each(Budget::check)?;
+        let terms = terms::check(&self.limits, &self.budgets)?;
         let known = control.operations.models();
-        if let Some(name) = self.models.iter().find(|name| !known.iter().any(|model| meet(&model.name, name))) {
+        let named = self.models.iter().map(String::as_str).chain(terms.downgrades());
+        if let Some(name) = named.into_iter().find(|name| !known.iter().any(|model| meet(&model.name, name))) {
             return Err(ApiError::new(
                 Code::UnknownModel,
                 format!("There is no model {name:?}."),

@@ -5,6 +5,7 @@
 
 mod auth;
 mod breakers;
+mod budgets;
 mod catalog;
 mod claim;
 mod config;
@@ -130,6 +131,7 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(keys::rotate))
         .routes(routes!(usage::usage))
         .routes(routes!(usage::attempts))
+        .routes(routes!(budgets::list))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::reset))
         .routes(routes!(catalog::models))

@@ -43,12 +43,21 @@ async fn a_key_that_would_not_do_what_it_says_is_refused() {
         (json!({"name": "x", "models": ["fsat"]}), "no model"),
         (json!({"name": "x", "expires": "2020-01-01"}), "in the past"),
         (json!({"name": "x", "expires": "soon"}), "not a date"),
-        (json!({"name": "x", "limits": [{"requests": 1}]}), "one of requests"),
+        (json!({"name": "x", "limits": [{"requests": 1}]}), "`per` is missing"),
         (json!({"name": "x", "limits": [{"requests": 1, "tokens": 1, "per": "hour"}]}), "one of requests"),
-        (json!({"name": "x", "limits": [{"concurrent": 1, "per": "hour"}]}), "one of requests"),
+        (json!({"name": "x", "limits": [{"concurrent": 1, "per": "hour"}]}), "has no window"),
         (json!({"name": "x", "limits": [{"concurrent": 0}]}), "refuse every call"),
         (json!({"name": "x", "budgets": [{"usd": 0.0, "per": "day"}]}), "more than 0"),
         (json!({"name": "x", "budgets": [{"usd": 1.0, "per": "decade"}]}), "decade"),
+        (
+            json!({"name": "x", "budgets": [{"usd": 1.0, "per": "day", "zone": "Europe/Berln"}]}),
+            "did you mean `Europe/Berlin`",
+        ),
+        (json!({"name": "x", "budgets": [{"usd": 1.0, "per": "day", "warn_at": [80]}]}), "shares, not percent"),
+        (
+            json!({"name": "x", "budgets": [{"usd": 1.0, "per": "day", "on_exhaust": {"downgrade": "fsat"}}]}),
+            "no model",
+        ),
         (json!({"name": "x", "models": vec!["fast"; 257]}), "too many"),
     ];
     for (body, says) in wrong {
