@@ -41,7 +41,7 @@ pub trait Operations: Send + Sync {
     /// Closes every breaker and says how many were not closed.
     fn reset_breakers(&self) -> usize;
     /// Where everybody stands with limits and budgets, by payer.
-    fn budgets(&self) -> Vec<Budget>;
+    fn budgets(&self) -> Vec<BudgetStanding>;
     /// What is in force, and what was refused last.
     fn config_status(&self) -> ConfigStatus;
     /// Reads the configuration again. When the answer is there, the new one is in force, or refused with the old one in
@@ -120,7 +120,7 @@ pub enum BreakerState {
 
 /// One limit or budget of one payer, and where it stands. Amounts are in what `measure` says.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct Budget {
+pub struct BudgetStanding {
     /// Unique, and stable while the configuration is: the payer and the number of its limit or budget.
     pub id: String,
     /// What kind of payer: organisation, team, user, service_account, agent, key, model, tag or run.

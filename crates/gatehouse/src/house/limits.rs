@@ -116,7 +116,7 @@ impl House {
     }
 
     /// Where everybody stands.
-    pub(super) fn stands(&self) -> Vec<control::Budget> {
+    pub(super) fn stands(&self) -> Vec<control::BudgetStanding> {
         let now = Now(SystemTime::now());
         let meters = self.meters.all();
         let rows = meters.iter().flat_map(|meter| {
@@ -172,14 +172,14 @@ fn amounts(measure: Measure, spent: &[Spent]) -> Vec<(u64, i64)> {
     spent.iter().map(|spent| (spent.slice_unix_ms, amount(spent))).collect()
 }
 
-fn shown(payer: &Payer, n: usize, stand: Stand) -> control::Budget {
+fn shown(payer: &Payer, n: usize, stand: Stand) -> control::BudgetStanding {
     let Rule { measure, max, window, warn_at, on_exhaust } = stand.rule;
     #[expect(clippy::cast_precision_loss, reason = "shown to people, never summed")]
     let amount = |amount: i64| match measure {
         Measure::Money => Money::from_nano_usd(amount).usd(),
         _ => amount as f64,
     };
-    control::Budget {
+    control::BudgetStanding {
         id: format!("{payer}/{n}"),
         kind: payer.kind.as_str().to_owned(),
         payer: payer.name.to_string(),

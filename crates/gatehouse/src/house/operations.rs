@@ -8,7 +8,7 @@ use gatehouse_catalog::{Config, Key};
 use gatehouse_domain::{Availability, Now, Secret};
 use gatehouse_llm_gateway::prices;
 use gatehouse_server::control::{
-    Answer, Breaker, BreakerState, Budget, ConfigProblem, ConfigStatus, FileKey, Model, ModelTarget, NotReady,
+    Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, FileKey, Model, ModelTarget, NotReady,
     Operations, Price, Provider, Readiness, Reload, Source,
 };
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
@@ -66,7 +66,7 @@ impl Operations for House {
         open
     }
 
-    fn budgets(&self) -> Vec<Budget> {
+    fn budgets(&self) -> Vec<BudgetStanding> {
         self.stands()
     }
 

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use super::error::{ApiError, ErrorBody};
 use super::extract::Parameters;
 use super::rows::{Page, Rows};
-use crate::control::{Budget, Control};
+use crate::control::{BudgetStanding, Control};
 
 /// Which of them.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -27,11 +27,11 @@ pub(crate) struct Which {
 
 /// Every limit and budget in force, by payer, with what is used and reserved of it.
 #[utoipa::path(get, path = "/budgets", tag = "budgets", operation_id = "list_budgets", params(Which),
-    responses((status = 200, body = Rows<Budget>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
+    responses((status = 200, body = Rows<BudgetStanding>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(crate) async fn list(
     State(control): State<Control>,
     Parameters(which): Parameters<Which>,
-) -> Result<Json<Rows<Budget>>, ApiError> {
+) -> Result<Json<Rows<BudgetStanding>>, ApiError> {
     let Which { kind, payer, cursor, limit } = which;
     let limit = Page { cursor: None, limit }.limit()?;
     let mut rows = control.operations.budgets();

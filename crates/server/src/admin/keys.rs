@@ -15,7 +15,7 @@ use super::error::{ApiError, ErrorBody};
 use super::extract::{Body, Name, Parameters};
 use super::moment;
 use super::rows::{Page, Rows};
-use super::terms::{self, budgets_schema, limits_schema};
+use super::terms::{self, BudgetWords, LimitWords};
 use crate::control::{Control, FileKey, Source};
 
 /// How long the old secret of a rotated key stays good if nobody says: one deployment.
@@ -47,10 +47,10 @@ pub(crate) struct Key {
     /// Models it may use: names and `prefix*`; none means all.
     models: Vec<String>,
     /// How fast it may call.
-    #[schema(schema_with = limits_schema)]
+    #[schema(value_type = Vec<LimitWords>)]
     limits: Box<RawValue>,
     /// How much it may spend.
-    #[schema(schema_with = budgets_schema)]
+    #[schema(value_type = Vec<BudgetWords>)]
     budgets: Box<RawValue>,
     /// When it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,11 +104,11 @@ pub(crate) struct CreateKey {
     models: Vec<String>,
     /// How fast it may call.
     #[serde(default)]
-    #[schema(schema_with = limits_schema)]
+    #[schema(value_type = Vec<LimitWords>)]
     limits: Vec<Limit>,
     /// How much it may spend.
     #[serde(default)]
-    #[schema(schema_with = budgets_schema)]
+    #[schema(value_type = Vec<BudgetWords>)]
     budgets: Vec<Budget>,
     /// The first moment it no longer works: `2027-01-01` (UTC) or `2027-01-01T12:00:00Z`.
     #[serde(default)]

@@ -1,7 +1,10 @@
 //! Limits and budgets in answers and requests of this API: the words of the configuration file, which the catalogue owns.
 
+use std::borrow::Cow;
+
 use gatehouse_catalog::{Budget, Limit, Terms, terms_schema};
 use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::error::ApiError;
 
@@ -13,20 +16,39 @@ pub(crate) fn check(limits: &[Limit], budgets: &[Budget]) -> Result<Terms, ApiEr
     })
 }
 
-/// A list of limits, for the document.
-pub(crate) fn limits_schema() -> RefOr<Schema> {
-    let [limit, _] = terms_schema();
-    list_of(limit)
+/// A limit in the document.
+pub(crate) struct LimitWords;
+
+/// A budget in the document.
+pub(crate) struct BudgetWords;
+
+impl PartialSchema for LimitWords {
+    fn schema() -> RefOr<Schema> {
+        let [limit, _] = terms_schema();
+        read(limit)
+    }
 }
 
-/// A list of budgets, for the document.
-pub(crate) fn budgets_schema() -> RefOr<Schema> {
-    let [_, budget] = terms_schema();
-    list_of(budget)
+impl ToSchema for LimitWords {
+    fn name() -> Cow<'static, str> {
+        "Limit".into()
+    }
+}
+
+impl PartialSchema for BudgetWords {
+    fn schema() -> RefOr<Schema> {
+        let [_, budget] = terms_schema();
+        read(budget)
+    }
+}
+
+impl ToSchema for BudgetWords {
+    fn name() -> Cow<'static, str> {
+        "Budget".into()
+    }
 }
 
 /// Both sides speak JSON Schema; what could not be read would fail the golden test of the document.
-fn list_of(item: serde_json::Value) -> RefOr<Schema> {
-    let item = serde_json::from_value::<Schema>(item).unwrap_or_default();
-    RefOr::T(utoipa::openapi::ArrayBuilder::new().items(RefOr::T(item)).into())
+fn read(schema: serde_json::Value) -> RefOr<Schema> {
+    RefOr::T(serde_json::from_value(schema).unwrap_or_default())
 }

@@ -24,8 +24,8 @@ use tower::ServiceExt as _;
 
 use super::router;
 use crate::control::{
-    Answer, Breaker, BreakerState, Budget, ConfigProblem, ConfigStatus, Control, FileKey, Model, ModelTarget, NotReady,
-    Operations, Price, Provider, Readiness, Reload, Source,
+    Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, Control, FileKey, Model, ModelTarget,
+    NotReady, Operations, Price, Provider, Readiness, Reload, Source,
 };
 
 const ADMIN: &str = "the-admin-key-of-the-file";
@@ -66,8 +66,8 @@ impl Operations for Still {
     fn reset_breakers(&self) -> usize {
         self.open.lock().unwrap().drain(..).count()
     }
-    fn budgets(&self) -> Vec<Budget> {
-        let budget = |id: &str, kind: &str, payer: &str| Budget {
+    fn budgets(&self) -> Vec<BudgetStanding> {
+        let budget = |id: &str, kind: &str, payer: &str| BudgetStanding {
             id: id.into(),
             kind: kind.into(),
             payer: payer.into(),
