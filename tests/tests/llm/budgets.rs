@@ -134,7 +134,7 @@ each_dialect!(a_downgraded_call_is_answered_in_the_callers_dialect, |dialect: Di
         .set("/models/fast/budgets", json!([{"usd": 0.000_001, "per": "month", "on_exhaust": {"downgrade": "cheap"}}]))
         .start();
     assert_eq!(gate.client().ask(dialect, "fast", "Hello?").said(dialect), "Hello from the provider.");
-    assert_eq!(upstream.wait_for_request(0).model, "cheap-model");
+    assert_eq!(upstream.wait_for_request(1).model, "cheap-model");
 });
 
 #[test]
