@@ -21,7 +21,7 @@ mod usage;
 pub use call::{Action, Door, Need, Request};
 pub use fault::{Code, Fault};
 pub use ids::{AttemptId, RequestId};
-pub use money::{Money, PicoPerToken};
+pub use money::{Money, PicoPerToken, PricedPart};
 pub use outcome::{AttemptOutcome, AttemptStatus, CallOutcome, GuardrailRun, Ran};
 pub use payer::{On, Payer, PayerKind};
 pub use principal::{Actor, DEFAULT_ORGANISATION, KeyId, Principal, PrincipalKind, Role, UnknownRole};

@@ -10,11 +10,13 @@ mod catalog;
 mod claim;
 mod config;
 mod error;
+mod export;
 mod extract;
 mod health;
 mod keys;
 mod moment;
 mod probes;
+mod reprice;
 mod rows;
 mod terms;
 mod usage;
@@ -132,6 +134,8 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(usage::usage))
         .routes(routes!(usage::attempts))
         .routes(routes!(budgets::list))
+        .routes(routes!(export::export))
+        .routes(routes!(reprice::reprice))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::reset))
         .routes(routes!(catalog::models))

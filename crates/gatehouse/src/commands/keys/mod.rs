@@ -6,6 +6,7 @@ mod local;
 mod remote;
 
 use clap::{Args, Subcommand};
+use gatehouse_catalog::{Budget, Limit, Terms};
 use serde_json::{Map, Value, json};
 
 use crate::cli::{Output, PlaceArguments};
@@ -49,10 +50,11 @@ pub(crate) struct Create {
     /// A model it may use, or `prefix*`; may be given more than once. Without any: all.
     #[arg(long = "model", value_name = "MODEL")]
     pub(crate) models: Vec<String>,
-    /// How fast it may call: requests=600/minute, tokens=200000/minute or concurrent=50; may be given more than once.
+    /// How fast it may call: requests=600/minute, tokens=200000/minute, concurrent=50, or a mapping as in the configuration
+    /// file; may be given more than once.
     #[arg(long = "limit", value_name = "LIMIT", value_parser = limit)]
     pub(crate) limits: Vec<Value>,
-    /// How much it may spend: 100/month (USD); may be given more than once.
+    /// How much it may spend: 100/month (USD), or a mapping as in the configuration file; may be given more than once.
     #[arg(long = "budget", value_name = "BUDGET", value_parser = budget)]
     pub(crate) budgets: Vec<Value>,
     /// The first moment it no longer works: 2027-01-01 (UTC) or 2027-01-01T12:00:00Z.
@@ -129,7 +131,7 @@ mod tests {
     fn limits_are_written_as_in_the_configuration_file() {
         assert_eq!(limit("requests=600/minute"), Ok(json!({"requests": 600, "per": "minute"})));
         assert_eq!(limit("concurrent=50"), Ok(json!({"concurrent": 50})));
-        for text in ["", "requests=600", "requests=0/minute", "tokens=1/month", "concurrent=1/day", "x=1/day"] {
+        for text in ["", "requests=600", "requests=0/minute", "tokens=1/decade", "concurrent=1/day", "x=1/day"] {
             assert!(limit(text).is_err(), "{text}");
         }
     }
@@ -137,7 +139,9 @@ mod tests {
     #[test]
     fn budgets_are_amounts_and_windows() {
         assert_eq!(budget("$0.5/day"), Ok(json!({"usd": 0.5, "per": "day"})));
-        for text in ["", "100", "-1/day", "nan/day", "0/day", "1/second"] {
+        let warned = r#"{"usd": 5.0, "per": "month", "zone": "Asia/Tokyo", "warn_at": [0.8]}"#;
+        assert_eq!(budget(warned), Ok(serde_json::from_str(warned).expect("JSON")));
+        for text in ["", "100", "-1/day", "nan/day", "0/day", "1/decade", "{}"] {
             assert!(budget(text).is_err(), "{text}");
         }
     }

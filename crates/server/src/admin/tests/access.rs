@@ -14,6 +14,8 @@ fn routes(key: &str) -> Vec<(Method, String, Option<Value>, u16)> {
         get("/api/v1/usage", 200),
         get("/api/v1/attempts", 200),
         get("/api/v1/budgets", 200),
+        get("/api/v1/usage/export", 200),
+        post("/api/v1/usage/reprice".into(), json!({"since": "1d"}), 200),
         get("/api/v1/breakers", 200),
         post("/api/v1/breakers/reset".into(), json!({}), 200),
         get("/api/v1/models", 200),
