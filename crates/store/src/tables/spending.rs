@@ -59,7 +59,9 @@ pub struct Spender {
 }
 
 const SUMS: &str = "sum(substr(l.id, 16) = X'00') AS calls, sum(l.input + l.output) AS tokens,
-                    sum(l.cost_nano_usd) AS cost";
+                    sum(coalesce(c.cost_nano_usd, l.cost_nano_usd)) AS cost";
+/// What was priced again counts at its new price, as in reports.
+const LEDGER: &str = "ledger l LEFT JOIN ledger_corrected c ON c.attempt = l.id";
 const IN_SPAN: &str = "l.id >= ?1 AND l.id < ?2 AND l.started_ms >= ?3 AND l.started_ms < ?4";
 
 impl Store {
@@ -71,7 +73,7 @@ impl Store {
         let sql = format!(
             "SELECT s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, l.slice, sum(l.calls) AS calls,
                  sum(l.tokens) AS tokens, sum(l.cost) AS cost
-             FROM (SELECT l.subject, (l.started_ms - ?3) / ?5 AS slice, {SUMS} FROM ledger l WHERE {IN_SPAN}
+             FROM (SELECT l.subject, (l.started_ms - ?3) / ?5 AS slice, {SUMS} FROM {LEDGER} WHERE {IN_SPAN}
                    GROUP BY l.subject, slice) l
              JOIN ledger_subjects s ON s.id = l.subject
              GROUP BY s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, l.slice"
@@ -86,7 +88,7 @@ impl Store {
     /// When the database fails.
     pub async fn spending_of_runs(&self, span: Span) -> Result<Vec<(String, Spent)>, StoreError> {
         let sql = format!(
-            "SELECT l.run, (l.started_ms - ?3) / ?5 AS slice, {SUMS} FROM ledger l WHERE {IN_SPAN} AND l.run IS NOT NULL
+            "SELECT l.run, (l.started_ms - ?3) / ?5 AS slice, {SUMS} FROM {LEDGER} WHERE {IN_SPAN} AND l.run IS NOT NULL
              GROUP BY l.run, slice ORDER BY max(l.id) DESC LIMIT {RUNS_MAX}"
         );
         let rows = self.in_span(&sql, span).await?;
