@@ -24,8 +24,6 @@ pub(crate) struct Journey {
     pub(crate) reservation: Option<Reservation>,
     /// Where the payer stood when the call was admitted, or refused.
     pub(crate) standing: Option<Standing>,
-    /// The highest threshold that is reached among all the call touches.
-    pub(crate) warning: Option<Warning>,
     /// The model the client named, if the call became one to another because a budget was spent.
     pub(crate) downgraded_from: Option<Arc<str>>,
     attempt: Option<OpenAttempt>,
@@ -53,7 +51,6 @@ impl Journey {
             waited_us: 0,
             reservation: None,
             standing: None,
-            warning: None,
             downgraded_from: None,
             attempt: None,
             outcome: CallOutcome {
@@ -181,12 +178,13 @@ impl Journey {
     }
 
     /// Settles the reservation with what was really used, before the last byte of the answer leaves.
-    pub(crate) fn settle_reservation(&mut self) {
-        let Some(reservation) = self.reservation.take() else { return };
+    /// Returns the highest threshold that is reached then.
+    pub(crate) fn settle_reservation(&mut self) -> Option<Warning> {
+        let reservation = self.reservation.take()?;
         let tokens = self.outcome.attempts.iter().map(|attempt| attempt.usage.total()).sum();
         let now = Now(std::time::SystemTime::now());
         let alerts = &self.core.shared.alerts;
-        self.warning = reservation.settle(now, tokens, self.cost(), |event| alerts.push(event));
+        reservation.settle(now, tokens, self.cost(), |event| alerts.push(event))
     }
 }
 

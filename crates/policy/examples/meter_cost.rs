@@ -17,12 +17,8 @@ const CALLS: u32 = 1_000_000;
 fn main() -> Result<(), Box<Refusal>> {
     let minute = || Window::calendar(Period::Minute);
     let budget = || Rule::money(Money::from_usd(1e9), Window::calendar(Period::Month)).warning_at(&[0.5, 0.8]);
-    let rules = vec![
-        Rule::requests(u64::MAX, minute()),
-        Rule::tokens(u64::MAX, minute()),
-        Rule::concurrent(50),
-        budget(),
-    ];
+    let rules =
+        vec![Rule::requests(u64::MAX, minute()), Rule::tokens(u64::MAX, minute()), Rule::concurrent(50), budget()];
     let terms = Terms { rules };
     let now = || Now(SystemTime::now());
     let meter = |n: usize| Arc::new(Meter::new(Payer::new(PayerKind::Team, format!("t{n}")), &terms, now()));

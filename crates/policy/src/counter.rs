@@ -100,29 +100,27 @@ impl Counter {
 
     fn slide(&mut self, window: &Window, ahead: bool, now: u64, last: u64) {
         let (start, end) = window.slice_around(now);
-        if ahead {
-            let slices = start.saturating_sub(self.start) / (end - start).max(1);
-            if slices > window.slices_before() {
-                self.past.clear();
-                (self.used, self.held) = (0, 0);
-            } else {
-                for _ in 0..slices {
-                    self.past.push_back(std::mem::take(&mut self.current));
-                    self.current.after = last;
-                    if self.past.len() as u64 > window.slices_before()
-                        && let Some(gone) = self.past.pop_front()
-                    {
-                        self.used = self.used.saturating_sub(gone.used);
-                        self.held = self.held.saturating_sub(gone.held);
-                    }
-                }
-            }
-            if slices > window.slices_before() {
-                self.current = Slice { after: last, ..Slice::default() };
+        let slices = start.saturating_sub(self.start) / (end - start).max(1);
+        (self.start, self.end) = (start, end);
+        if !ahead {
+            // Every slice stays: what was used a moment before the clock was set back is as old as it was.
+            return;
+        }
+        let fresh = Slice { after: last, ..Slice::default() };
+        if slices > window.slices_before() {
+            self.past.clear();
+            (self.used, self.held, self.current) = (0, 0, fresh);
+            return;
+        }
+        for _ in 0..slices {
+            self.past.push_back(std::mem::replace(&mut self.current, fresh));
+            if self.past.len() as u64 > window.slices_before()
+                && let Some(gone) = self.past.pop_front()
+            {
+                self.used = self.used.saturating_sub(gone.used);
+                self.held = self.held.saturating_sub(gone.held);
             }
         }
-        // A clock that was set back keeps every slice: what was used a moment ago is as old as before.
-        (self.start, self.end) = (start, end);
     }
 
     /// Holds so much for the reservation being made.

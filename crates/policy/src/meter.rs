@@ -2,7 +2,7 @@
 //!
 //! Calls reserve against every payer they touch at once, in `reservation.rs`; here is one payer's part of it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gatehouse_domain::{Gauge, Now, Payer, Standing};
 
@@ -311,6 +311,3 @@ impl Line {
 fn seconds_until(moment: u64, now: u64) -> u64 {
     moment.saturating_sub(now).div_ceil(1000).max(1)
 }
-
-/// A meter as the tree and reservations share it.
-pub(crate) type Shared = Arc<Meter>;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use gatehouse_domain::{Money, Now, Standing};
 use smallvec::SmallVec;
 
-use crate::meter::{Seen, Shared, Taken, Told};
+use crate::meter::{Seen, Taken, Told};
 use crate::terms::Used;
 use crate::{BudgetEvent, Cost, Meter, Refusal, Warning};
 
@@ -26,7 +26,7 @@ const INLINE: usize = 6;
 #[derive(Debug)]
 #[must_use = "a reservation that is dropped gives everything back"]
 pub struct Reservation {
-    holds: SmallVec<[(Shared, Taken); INLINE]>,
+    holds: SmallVec<[(Arc<Meter>, Taken); INLINE]>,
     cost: Cost,
     standing: Standing,
     warning: Option<Warning>,

@@ -99,7 +99,12 @@ impl House {
         let now = Now(SystemTime::now());
         let tree = Tree::new(limits::terms(config, &stored), &self.meters, now);
         let keys = KeyRoom { pepper: &self.pepper, tree: &tree, now }.table(config, &stored);
-        self.restore(&tree, &keys, now).await?;
+        if let Err(error) = self.restore(&tree, &keys, now).await {
+            // Meters are shared with what is in force: they hold to its terms again.
+            let before = self.state().loaded.clone();
+            drop(before.map(|before| Tree::new(limits::terms(&before.config, &stored), &self.meters, now)));
+            return Err(error.into());
+        }
         let grants = gateway.grants().to_vec();
         let vocabulary = Arc::new(seen::vocabulary(config, &gateway));
         let lane = self.lane(Arc::new(gateway));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{Call, Code, Fault, Head, Relay, Reply, Target};
+use gatehouse_policy::Warning;
 use gatehouse_upstream::Body;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -112,14 +113,13 @@ pub(crate) fn answer(mut journey: Box<Journey>, answer: Answer) -> Response<Gate
                 insert(&mut headers, COST, &journey.cost().to_string());
             }
             journey.outcome.bytes_out = bytes.len() as u64;
-            journey.settle_reservation();
-            warn(&mut headers, &journey);
+            warn(&mut headers, journey.settle_reservation().as_ref());
             journey.answering(status.as_u16());
             GateBody::whole(bytes)
         }
         AnswerBody::Stream(open) => {
             // What this call will have used is not known yet: it is warned of what the ones before have used.
-            warn(&mut headers, &journey);
+            warn(&mut headers, journey.reservation.as_ref().and_then(|reservation| reservation.warning()));
             journey.answering(status.as_u16());
             GateBody::stream(StreamBody::new(journey, open.call, open.streaming))
         }
@@ -159,8 +159,8 @@ pub(crate) fn refusal(mut journey: Box<Journey>, reply: Reply, fault: &Fault) ->
 }
 
 /// Says that a threshold is reached.
-fn warn(headers: &mut HeaderMap, journey: &Journey) {
-    if let Some(warning) = &journey.warning {
+fn warn(headers: &mut HeaderMap, warning: Option<&Warning>) {
+    if let Some(warning) = warning {
         insert(headers, WARNING, &warning.to_string());
     }
 }

@@ -1,6 +1,7 @@
 //! Whatever happens in whatever order over whatever tree: no payer is ever overspent, and in the end every counter is the
 //! exact sum of what was used.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use gatehouse_domain::{Payer, PayerKind};
@@ -62,6 +63,14 @@ struct Sum {
     open: i64,
 }
 
+impl Sum {
+    fn add(&mut self, call: &Open, times: i64) {
+        self.requests += times;
+        self.tokens += times * i64::try_from(call.tokens).unwrap();
+        self.money += times * call.money;
+    }
+}
+
 struct Open {
     payers: u8,
     held: Reservation,
@@ -95,9 +104,7 @@ proptest! {
                 for payer in touched(call.payers) {
                     sums[payer].open -= 1;
                     if settles {
-                        sums[payer].requests += 1;
-                        sums[payer].tokens += i64::try_from(call.tokens).unwrap();
-                        sums[payer].money += call.money;
+                        sums[payer].add(&call, 1);
                     }
                 }
                 if settles {
@@ -127,30 +134,46 @@ proptest! {
         }
     }
 
-    /// Whatever the clock does: what is used and held in a window never passes its maximum, and nothing is ever negative.
+    /// Whatever the clock does, within two months: the calls of a month, by the clock they were reserved under, never hold and
+    /// use more than its budget.
     #[test]
-    fn no_clock_makes_a_payer_overspend(
+    fn no_clock_hands_out_a_calendar_window_twice(
         meters in tree(),
         steps in steps(),
-        clock in prop::collection::vec(-200_000_000..200_000_000_i64, 200),
+        clock in prop::collection::vec(0..2_000_000_000_u64, 200),
     ) {
-        let mut open: Vec<Open> = Vec::new();
+        let mut open: Vec<(u64, Open)> = Vec::new();
+        let mut months: HashMap<(usize, u64), Sum> = HashMap::new();
         for (step, moment) in steps.into_iter().zip(clock) {
-            let now = at(u64::try_from(1_000_000_000 + moment).unwrap());
+            let now = at(moment);
+            let month = Window::calendar(Period::Month).slice_around(now.unix_ms()).0;
             if let Some((place, settles)) = step.end.filter(|_| !open.is_empty()) {
-                let call = open.swap_remove(place % open.len());
+                let (month, call) = open.swap_remove(place % open.len());
                 if settles {
                     call.held.settle(now, call.tokens, Money::from_nano_usd(call.money), |_| {});
+                } else {
+                    touched(call.payers).for_each(|payer| months.entry((payer, month)).or_default().add(&call, -1));
                 }
             }
             let cost = Cost { tokens: step.tokens, ceiling: Some(Money::from_nano_usd(step.nano_usd)) };
-            if let Ok(held) = reserve(touched(step.payers).map(|payer| &meters[payer]), now, cost) {
-                let (tokens, money) = (step.tokens, step.nano_usd);
-                open.push(Open { payers: step.payers, held, tokens, money });
+            let Ok(held) = reserve(touched(step.payers).map(|payer| &meters[payer]), now, cost) else { continue };
+            let call = Open { payers: step.payers, held, tokens: step.tokens, money: step.nano_usd };
+            for payer in touched(step.payers) {
+                let sum = months.entry((payer, month)).or_default();
+                sum.add(&call, 1);
+                for stand in meters[payer].stands(now) {
+                    prop_assert!(stand.used >= 0 && stand.held >= 0, "{:?}", stand);
+                    let taken = match stand.rule.measure {
+                        Measure::Requests => sum.requests,
+                        Measure::Tokens => sum.tokens,
+                        Measure::Concurrent => 0,
+                        Measure::Money => sum.money,
+                    };
+                    let by_month = stand.rule.window == Window::calendar(Period::Month);
+                    prop_assert!(!by_month || taken <= stand.rule.max, "{} of {:?}", taken, stand.rule);
+                }
             }
-            for stand in meters.iter().flat_map(|meter| meter.stands(now)) {
-                prop_assert!(stand.used >= 0 && stand.held >= 0, "{:?}", stand);
-            }
+            open.push((month, call));
         }
     }
 }

@@ -453,7 +453,7 @@ fn what_the_ledger_knows_of_open_windows_is_restored_once() {
         slice_ms: 28 * DAY,
         until_unix_ms: 40 * DAY,
     };
-    assert_eq!(windows, [february.clone()]);
+    assert_eq!(windows, std::slice::from_ref(&february));
     for _ in 0..2 {
         meter.restore(&february, &[(31 * DAY, usd(0.5).nano_usd), (39 * DAY, usd(0.25).nano_usd)]);
     }

@@ -21,11 +21,11 @@ pub(super) fn reserve(
 ) -> Result<(), Fault> {
     // Not the moment the call arrived: its body may have taken a window's time to come.
     let now = Now(SystemTime::now());
-    let asked_for = Arc::clone(&read.call.need().resource);
     let mut refusal = match take(journey, read, now) {
         Ok(held) => return keep(journey, held),
         Err(refusal) => refusal,
     };
+    let asked_for = Arc::clone(&read.call.need().resource);
     for _ in 0..DOWNGRADES_MAX {
         let Some(model) = refusal.downgrade().map(Arc::clone).filter(|model| *model != read.call.need().resource)
         else {
@@ -63,7 +63,6 @@ fn take(journey: &mut Journey, read: &Read, now: Now) -> Result<Option<Reservati
 
 fn keep(journey: &mut Journey, held: Option<Reservation>) -> Result<(), Fault> {
     journey.standing = held.as_ref().map(Reservation::standing);
-    journey.warning = held.as_ref().and_then(|held| held.warning().cloned());
     journey.reservation = held;
     Ok(())
 }
