@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_domain::{IpRange, Money, Origin, Role, Secret, Timeouts};
+use gatehouse_domain::{IpRange, Money, On, Origin, Role, Secret, Timeouts};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::principals::{Holder, JwtIssuer, Principals};
 
-pub use crate::written::{BudgetWindow, Content, LimitWindow, LogFormat, Price};
+pub use crate::written::{Budget, Content, Limit, LogFormat, Period, Price};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub struct Config {
     pub keys: Vec<Key>,
     /// Policies in Cedar, as texts.
     pub policies: Vec<PolicyText>,
+    /// Limits and budgets of others, in the order written.
+    pub limits: Vec<(On, Terms)>,
     /// Price overrides in USD per million tokens, by `provider/model`.
     pub prices: BTreeMap<String, Price>,
     /// Logs and traces.
@@ -151,6 +154,8 @@ pub struct Model {
     pub targets: Vec<Target>,
     /// Other models to try, in order; never in a circle.
     pub fallbacks: Vec<Arc<str>>,
+    /// What all callers have of it together.
+    pub terms: Terms,
 }
 
 /// A provider and one of its models.
@@ -191,10 +196,19 @@ pub struct Key {
     pub role: Option<Role>,
     /// The first moment it no longer works.
     pub expires: Option<Timestamp>,
-    /// How fast it may call.
+    /// How fast it may call and how much it may spend.
+    pub terms: Terms,
+}
+
+/// Limits and budgets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Terms {
+    /// Limits as written, to be shown.
     pub limits: Vec<Limit>,
-    /// How much it may spend.
+    /// Budgets as written, to be shown.
     pub budgets: Vec<Budget>,
+    /// What both mean.
+    pub rules: Vec<Rule>,
 }
 
 /// One text of policies.
@@ -210,37 +224,41 @@ pub struct PolicyText {
     pub text: String,
 }
 
-/// One limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// Requests in a window.
-    Requests {
-        /// How many.
-        max: u64,
-        /// The window.
-        per: LimitWindow,
-    },
-    /// Tokens in a window.
-    Tokens {
-        /// How many.
-        max: u64,
-        /// The window.
-        per: LimitWindow,
-    },
-    /// Calls at once.
-    Concurrent {
-        /// How many.
-        max: u32,
-    },
+/// What one limit or budget means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// How much of what.
+    pub counted: Counted,
+    /// In which window; `life` for what has none.
+    pub window: Window,
+    /// Shares of the maximum at which to warn: ascending, at most eight.
+    pub warn_at: Vec<f64>,
+    /// The model a call that does not fit is read again as.
+    pub downgrade: Option<Arc<str>>,
 }
 
-/// One budget.
+/// So much of a measure, more than nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// The most money in a window.
-    pub max: Money,
-    /// The window.
-    pub per: BudgetWindow,
+pub enum Counted {
+    /// Requests.
+    Requests(u64),
+    /// Tokens, input and output together.
+    Tokens(u64),
+    /// Calls at once.
+    Concurrent(u32),
+    /// Money.
+    Money(Money),
+}
+
+/// A window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// How long.
+    pub per: Period,
+    /// Whose calendar; means nothing if it rolls.
+    pub zone: TimeZone,
+    /// Is it the time just past?
+    pub rolling: bool,
 }
 
 /// Logs and traces.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gatehouse_domain::{DEFAULT_ORGANISATION, Principal, PrincipalKind, Role, tags};
 
-use crate::config::{Budget, Endpoint, Limit};
+use crate::config::{Endpoint, Terms};
 use crate::problem::did_you_mean;
 use crate::written::{Algorithm, Claims, Expected};
 
@@ -15,10 +15,8 @@ use crate::written::{Algorithm, Claims, Expected};
 pub struct Means {
     /// Models or patterns; empty: all.
     pub models: Vec<String>,
-    /// How fast it may call.
-    pub limits: Vec<Limit>,
-    /// How much it may spend.
-    pub budgets: Vec<Budget>,
+    /// How fast it may call and how much it may spend.
+    pub terms: Terms,
     /// Tags its usage is counted under, as [`tags`] writes them.
     pub tags: Option<Arc<str>>,
 }

@@ -9,6 +9,7 @@ mod fault;
 mod ids;
 mod money;
 mod outcome;
+mod payer;
 mod payload;
 mod principal;
 mod seam;
@@ -25,6 +26,7 @@ pub use fault::{Code, Fault};
 pub use ids::{AttemptId, RequestId};
 pub use money::{Money, PicoPerToken, PricedPart};
 pub use outcome::{AttemptOutcome, AttemptStatus, CallOutcome, GuardrailRun, Ran};
+pub use payer::{On, Payer, PayerKind};
 pub use payload::Payload;
 pub use principal::{Actor, DEFAULT_ORGANISATION, KeyId, Principal, PrincipalKind, Role, UnknownRole};
 pub use seam::{

@@ -11,6 +11,7 @@ use gatehouse_upstream::Pool;
 use tokio::runtime::RuntimeMetrics;
 use tokio::sync::watch;
 
+use crate::alerts::Alerts;
 use crate::keeper::Keeper;
 use crate::outbox::Outbox;
 use crate::snapshot::Snapshot;
@@ -22,6 +23,8 @@ pub struct Shared {
     pub snapshot: ArcSwap<Snapshot>,
     /// Calls under way.
     pub in_flight: AtomicUsize,
+    /// Thresholds that were reached and nobody has been told of yet.
+    pub alerts: Alerts,
     /// Set while shutting down: new calls are refused, running ones finish.
     pub draining: AtomicBool,
     runtimes: Mutex<Vec<RuntimeMetrics>>,
@@ -34,6 +37,7 @@ impl Shared {
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             in_flight: AtomicUsize::new(0),
+            alerts: Alerts::default(),
             draining: AtomicBool::new(false),
             runtimes: Mutex::default(),
         }

@@ -1,5 +1,6 @@
 //! The one path of a call. Start reading at `path.rs`: it names the stages in order; each stage is one file.
 
+pub mod alerts;
 mod body;
 mod caller;
 mod core;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use gatehouse_domain::{Door, Gateway, IpRange, Principal, Secret};
 use gatehouse_policy::permissions::Permissions;
-use gatehouse_policy::{Meter, Permit};
+use gatehouse_policy::{Meter, Permit, Tree};
 use gatehouse_store::{Pepper, keys};
 use gatehouse_upstream::Health;
 use http::Method;
@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub identities: Identities,
     /// Proxies that are believed about the address of a caller.
     pub trusted_proxies: Vec<IpRange>,
+    /// Limits and budgets of callers, models, tags and runs.
+    pub tree: Arc<Tree>,
     /// Sizes and timers.
     pub caps: Caps,
     /// Are traces exported? Then upstreams are told of one even if the caller sent none.
@@ -91,8 +93,8 @@ pub struct KeyEntry {
     pub principal: Arc<Principal>,
     /// What it may use and until when.
     pub permit: Permit,
-    /// Its limits and budget.
-    pub meter: Option<Arc<Meter>>,
+    /// Whose limits and budgets its calls touch, whatever they ask for.
+    pub meters: Arc<[Arc<Meter>]>,
 }
 
 /// Keys by keyed hash. The hash is uniform already, so its first bytes are the table's hash.

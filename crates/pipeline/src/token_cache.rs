@@ -75,7 +75,7 @@ mod tests {
 
     fn known(generation: u64) -> Remembered {
         let principal = Arc::new(Principal::bare(PrincipalKind::User, "ann", "ann"));
-        let caller = Arc::new(KeyEntry { principal, permit: Permit::default(), meter: None });
+        let caller = Arc::new(KeyEntry { principal, permit: Permit::default(), meters: Arc::default() });
         Remembered { caller, generation, issuer: 0, keys_version: 1, until_unix_secs: 1 }
     }
 

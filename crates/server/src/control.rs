@@ -49,6 +49,8 @@ pub trait Operations: Send + Sync {
     fn reset_breaker(&self, target: &str) -> bool;
     /// Closes every breaker and says how many were not closed.
     fn reset_breakers(&self) -> usize;
+    /// Where everybody stands with limits and budgets, by payer.
+    fn budgets(&self) -> Vec<BudgetStanding>;
     /// What is in force, and what was refused last.
     fn config_status(&self) -> ConfigStatus;
     /// Reads the configuration again. When the answer is there, the new one is in force, or refused with the old one in
@@ -155,6 +157,43 @@ pub enum BreakerState {
     Open,
     /// Holds them back because the provider asked for a pause.
     CoolingDown,
+}
+
+/// One limit or budget of one payer, and where it stands. Amounts are in what `measure` says.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct BudgetStanding {
+    /// Unique, and stable while the configuration is: the payer and the number of its limit or budget.
+    pub id: String,
+    /// What kind of payer: organisation, team, user, service_account, agent, key, model, tag or run.
+    pub kind: String,
+    /// Its name; of a tag, `name=value`.
+    pub payer: String,
+    /// `requests`, `tokens`, `concurrent` or `usd`.
+    pub measure: String,
+    /// The window; absent for calls at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per: Option<String>,
+    /// Whose calendar the window keeps; absent for UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// Is the window the time just past?
+    pub rolling: bool,
+    /// The maximum.
+    pub max: f64,
+    /// What settled calls have used.
+    pub used: f64,
+    /// What calls in flight hold.
+    pub reserved: f64,
+    /// What is left.
+    pub remaining: f64,
+    /// Unix milliseconds at which all that is used now will be free again; absent if never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole_at_unix_ms: Option<u64>,
+    /// Shares at which to warn.
+    pub warn_at: Vec<f64>,
+    /// The model calls that do not fit are downgraded to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downgrade: Option<String>,
 }
 
 /// What is in force, and what was refused last.

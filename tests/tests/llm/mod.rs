@@ -3,6 +3,7 @@
 mod bad_input;
 mod breakers;
 mod broken_providers;
+mod budgets;
 mod cancel;
 mod drain;
 mod embeddings;

@@ -1,24 +1,21 @@
-//! `keys`: uniqueness, references, dates, limits and budgets.
+//! `keys`: uniqueness, references and dates.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use gatehouse_domain::{Money, Secret};
+use gatehouse_domain::Secret;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::principals::{known_models, known_tags};
-use super::ranges;
+use super::{limits, ranges};
 use super::server::KEY_CHARS_MIN;
 use crate::check::{Check, nth};
-use crate::config::{Budget, Key, Limit};
+use crate::config::Key;
 use crate::pattern::Names;
 use crate::principals::{Holder, Principals};
 use crate::written;
-
-/// More than this in a budget is a slip of the finger.
-const USD_MAX: f64 = 1e9;
 
 pub(super) fn all(
     keys: Vec<written::Key>,
@@ -76,8 +73,7 @@ fn one(
         name: key.name.as_str().into(),
         secret: key.secret.0,
         holder: holder(path, [key.organisation, key.team, key.user, key.service_account, key.agent], principals, check),
-        limits: limits(path, &key.limits, check),
-        budgets: budgets(path, &key.budgets, check),
+        terms: limits::terms(path, key.limits, key.budgets, names, check),
         models: key.models,
         mcp_servers: key.mcp_servers,
         toolsets: key.toolsets,
@@ -99,18 +95,6 @@ fn holder(path: &str, written: [Option<String>; 5], principals: &Principals, che
     holder
 }
 
-/// The limits under a path.
-pub(super) fn limits(path: &str, written: &[written::Limit], check: &mut Check) -> Vec<Limit> {
-    let all = written.iter().enumerate();
-    all.filter_map(|(n, written)| limit(&nth(&format!("{path}.limits"), n), written, check)).collect()
-}
-
-/// The budgets under a path.
-pub(super) fn budgets(path: &str, written: &[written::Budget], check: &mut Check) -> Vec<Budget> {
-    let all = written.iter().enumerate();
-    all.filter_map(|(n, written)| budget(&nth(&format!("{path}.budgets"), n), written, check)).collect()
-}
-
 fn moment(path: &str, text: &str, check: &mut Check) -> Option<Timestamp> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Some(moment);
@@ -123,43 +107,4 @@ fn moment(path: &str, text: &str, check: &mut Check) -> Option<Timestamp> {
         check.error_at(&format!("{path}.expires"), format!("`{text}` is not a date"), Some(hint));
     }
     moment
-}
-
-fn limit(path: &str, written: &written::Limit, check: &mut Check) -> Option<Limit> {
-    let hint = "write {requests: 600, per: minute}, {tokens: 200000, per: minute} or {concurrent: 50}";
-    let limit = match (written.requests, written.tokens, written.concurrent, written.per) {
-        (Some(max), None, None, Some(per)) => Limit::Requests { max, per },
-        (None, Some(max), None, Some(per)) => Limit::Tokens { max, per },
-        (None, None, Some(max), None) => Limit::Concurrent { max },
-        (Some(_), None, None, None) | (None, Some(_), None, None) => {
-            check.error_at(path, "`per` is missing", Some("add `per: minute`".to_owned()));
-            return None;
-        }
-        (None, None, Some(_), Some(_)) => {
-            check.error_at(&format!("{path}.per"), "`concurrent` has no window", Some("remove `per`".to_owned()));
-            return None;
-        }
-        _ => {
-            check.error_at(path, "a limit is exactly one of requests, tokens and concurrent", Some(hint.to_owned()));
-            return None;
-        }
-    };
-    let nothing =
-        matches!(limit, Limit::Requests { max: 0, .. } | Limit::Tokens { max: 0, .. } | Limit::Concurrent { max: 0 });
-    if nothing {
-        check.error_at(path, "0 would refuse every call", Some("remove the key, or let it expire".to_owned()));
-    }
-    Some(limit)
-}
-
-fn budget(path: &str, written: &written::Budget, check: &mut Check) -> Option<Budget> {
-    if written.usd > 0.0 && written.usd <= USD_MAX {
-        return Some(Budget { max: Money::from_usd(written.usd), per: written.per });
-    }
-    check.error_at(
-        &format!("{path}.usd"),
-        format!("{} is not an amount of more than 0 and at most {USD_MAX} USD", written.usd),
-        None,
-    );
-    None
 }

@@ -3,6 +3,7 @@
 mod address;
 mod identity;
 mod keys;
+mod limits;
 mod models;
 mod policies;
 mod principals;
@@ -17,8 +18,10 @@ use gatehouse_domain::{IpRange, NoIpRange};
 use crate::check::{Check, nth};
 use crate::config::{Config, Price};
 use crate::load::Surroundings;
+use crate::pattern::Names;
 use crate::written::{File, Prices, Provider};
 
+pub use limits::WrongTerms;
 pub(crate) use policies::all as policies;
 
 /// A cent a token: a higher figure is meant per thousand tokens, or in another currency.
@@ -49,6 +52,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let providers = providers::all(file.providers, check);
     let keys = keys::all(file.keys, &file.models, &principals, check);
     let policies = policies::all(&file.policies, around, check);
+    let limits = limits::all(file.limits, &Names::of(&file.models), check);
     let listeners = listeners?;
     Some(Config {
         listen: listeners.listen,
@@ -64,6 +68,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         principals,
         keys,
         policies,
+        limits,
         prices: file.prices.overrides,
         telemetry: telemetry?,
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gatehouse_domain::{DEFAULT_ORGANISATION, tags};
 
-use super::keys::{budgets, limits};
+use super::limits;
 use crate::check::{Check, nth};
 use crate::pattern::Names;
 use crate::principals::{Agent, Means, Principals, ServiceAccount, Team, User};
@@ -22,7 +22,7 @@ pub(super) fn all(file: &mut File, check: &mut Check) -> Principals {
     for (name, written) in std::mem::take(&mut file.organisations) {
         let path = named("organisations", &name, check);
         let means =
-            means(&path, Written(written.models, &written.limits, &written.budgets, written.tags), &models, check);
+            means(&path, Written(written.models, written.limits, written.budgets, written.tags), &models, check);
         principals.organisations.insert(name.into(), means);
     }
     for (name, written) in std::mem::take(&mut file.teams) {
@@ -32,7 +32,7 @@ pub(super) fn all(file: &mut File, check: &mut Check) -> Principals {
             names.user(&nth(&format!("{path}.members"), n), member, check);
         }
         let means =
-            means(&path, Written(written.models, &written.limits, &written.budgets, written.tags), &models, check);
+            means(&path, Written(written.models, written.limits, written.budgets, written.tags), &models, check);
         principals.teams.insert(name.into(), Team { organisation: or_default(organisation), means });
     }
     for (name, written) in std::mem::take(&mut file.users) {
@@ -45,7 +45,7 @@ pub(super) fn all(file: &mut File, check: &mut Check) -> Principals {
         let organisation = names.organisation(&path, written.organisation, check);
         let organisation = home(&path, &team, organisation, &principals, check);
         let means =
-            means(&path, Written(written.models, &written.limits, &written.budgets, written.tags), &models, check);
+            means(&path, Written(written.models, written.limits, written.budgets, written.tags), &models, check);
         let account = ServiceAccount { team, organisation, role: written.role.map(Into::into), means };
         principals.service_accounts.insert(name.into(), account);
     }
@@ -63,7 +63,7 @@ pub(super) fn all(file: &mut File, check: &mut Check) -> Principals {
         }
         let organisation = home(&path, &team, None, &principals, check);
         let means =
-            means(&path, Written(written.models, &written.limits, &written.budgets, written.tags), &models, check);
+            means(&path, Written(written.models, written.limits, written.budgets, written.tags), &models, check);
         let agent = Agent { team, owner: written.owner.map(Into::into), organisation, means };
         principals.agents.insert(name.into(), agent);
     }
@@ -99,7 +99,7 @@ fn user(
             check.error_at(&path, message, Some("a person is of one organisation".to_owned()));
         }
     }
-    let means = means(&path, Written(Vec::new(), &written.limits, &written.budgets, written.tags), models, check);
+    let means = means(&path, Written(Vec::new(), written.limits, written.budgets, written.tags), models, check);
     User { teams, organisation, role: written.role.map(Into::into), email: written.email, means }
 }
 
@@ -138,15 +138,14 @@ fn named(section: &str, name: &str, check: &mut Check) -> String {
 }
 
 /// Models, limits, budgets and tags as written.
-struct Written<'a>(Vec<String>, &'a [written::Limit], &'a [written::Budget], BTreeMap<String, String>);
+struct Written(Vec<String>, Vec<written::Limit>, Vec<written::Budget>, BTreeMap<String, String>);
 
-fn means(path: &str, written: Written<'_>, names: &Names<'_, Model>, check: &mut Check) -> Means {
+fn means(path: &str, written: Written, names: &Names<'_, Model>, check: &mut Check) -> Means {
     let Written(models, written_limits, written_budgets, written_tags) = written;
     known_models(path, &models, names, check);
     Means {
         models,
-        limits: limits(path, written_limits, check),
-        budgets: budgets(path, written_budgets, check),
+        terms: limits::terms(path, written_limits, written_budgets, names, check),
         tags: known_tags(path, &written_tags, check),
     }
 }

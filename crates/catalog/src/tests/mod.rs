@@ -1,6 +1,7 @@
 //! What the loader accepts, refuses and says, as its users see it.
 
 mod hostile;
+mod limits;
 mod meaning;
 mod places;
 mod principals;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Role, SecretText};
+use super::{Budget, Limit, Role, SecretText};
 
 /// A key callers present.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -53,50 +53,4 @@ pub struct Key {
     /// How much it may spend.
     #[serde(default)]
     pub budgets: Vec<Budget>,
-}
-
-/// One limit: exactly one of `requests`, `tokens` (both with `per`) and `concurrent` (without).
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Limit {
-    /// The most requests in a window.
-    pub requests: Option<u64>,
-    /// The most tokens in a window, input and output together.
-    pub tokens: Option<u64>,
-    /// The most calls at once.
-    pub concurrent: Option<u32>,
-    /// The window.
-    pub per: Option<LimitWindow>,
-}
-
-/// The window of a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it, and documented variants would make a longer schema")]
-pub enum LimitWindow {
-    Second,
-    Minute,
-    Hour,
-    Day,
-}
-
-/// One budget.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Budget {
-    /// The most USD in a window.
-    pub usd: f64,
-    /// The window, by the calendar in UTC; `life` never starts anew.
-    pub per: BudgetWindow,
-}
-
-/// The window of a budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it, and documented variants would make a longer schema")]
-pub enum BudgetWindow {
-    Day,
-    Week,
-    Month,
-    Life,
 }

@@ -6,6 +6,7 @@
 
 mod identity;
 mod keys;
+mod limits;
 mod models;
 mod principals;
 mod providers;
@@ -18,7 +19,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 pub use identity::{Algorithm, Claims, Expected, Jwt, OneOrMore};
-pub use keys::{Budget, BudgetWindow, Key, Limit, LimitWindow};
+pub use keys::Key;
+pub use limits::{Budget, Downgrade, Limit, LimitsOn, Nameless, OnExhaust, OnNamed, OnWritten, Period, Refuse};
 pub use models::{Model, Target};
 pub use principals::{Agent, Organisation, Role, ServiceAccount, Team, User};
 pub use providers::{Provider, Timeouts};
@@ -64,6 +66,8 @@ pub struct File {
     pub keys: Vec<Key>,
     /// Policies in Cedar: files by name or pattern (`policies/*.cedar`), or a text of policies.
     pub policies: Vec<String>,
+    /// Limits and budgets of tags, runs, and others without a section of their own.
+    pub limits: Vec<LimitsOn>,
     /// Prices where the built-in catalogue has none or another one.
     pub prices: Prices,
     /// Logs and traces.
@@ -90,6 +94,7 @@ impl Default for File {
             agents: BTreeMap::new(),
             keys: Vec::new(),
             policies: Vec::new(),
+            limits: Vec::new(),
             prices: Prices::default(),
             telemetry: Telemetry::default(),
         }

@@ -269,6 +269,7 @@ async fn consume(
             consumer.take(&batch);
             last_used.take(&batch);
         }
+        house.say_alerts();
         if last {
             last_used.write().await;
             return consumer.close().await;

@@ -5,20 +5,19 @@ use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use gatehouse_catalog::principals;
-use gatehouse_catalog::{BudgetWindow, Config, Key, Limit, LimitWindow};
+use gatehouse_catalog::{Config, Key};
 use gatehouse_domain::{Availability, Code, Fault, Gauge, Now, PricedPart, Principal, Secret};
 use gatehouse_llm_gateway::prices;
 use gatehouse_pipeline::identity::{client_address, identify};
 use gatehouse_pipeline::{KeyEntry, Snapshot};
 use gatehouse_server::control::{
-    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, FileKey, From, Holder, Model, ModelTarget, NotReady,
-    Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider, Readiness, Reload, ReplayQuestion,
-    ReplayReport, Source, Standing, Whoami, WrongHolder,
+    Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, FileKey, From, Holder, Model, ModelTarget,
+    NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider, Readiness, Reload,
+    ReplayQuestion, ReplayReport, Source, Standing, Whoami, WrongHolder,
 };
 use gatehouse_store::LedgerEntry;
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::{House, wiring};
@@ -70,6 +69,10 @@ impl Operations for House {
         let open = all.iter().filter(|(_, health)| health.availability(now) != Availability::Ready).count();
         all.iter().for_each(|(_, health)| health.reset());
         open
+    }
+
+    fn budgets(&self) -> Vec<BudgetStanding> {
+        self.stands()
     }
 
     fn config_status(&self) -> ConfigStatus {
@@ -229,7 +232,7 @@ impl House {
 fn whoami(snapshot: &Snapshot, entry: &KeyEntry) -> Whoami {
     let who = &entry.principal;
     let names = snapshot.lanes.iter().flat_map(|lane| lane.gateway.resources());
-    let standing = entry.meter.as_ref().map(|meter| meter.standing(Now(SystemTime::now()))).unwrap_or_default();
+    let standing = gatehouse_policy::standing(entry.meters.iter(), Now(SystemTime::now()));
     let gauge = |gauge: Gauge| Standing {
         limit: gauge.limit,
         remaining: gauge.remaining,
@@ -322,12 +325,6 @@ fn price(config: &Config, provider: &str, model: &str, now: Now) -> Option<Price
 }
 
 fn file_key(key: &Key) -> FileKey {
-    let limits = key.limits.iter().map(|limit| match *limit {
-        Limit::Requests { max, per } => json!({"requests": max, "per": limit_word(per)}),
-        Limit::Tokens { max, per } => json!({"tokens": max, "per": limit_word(per)}),
-        Limit::Concurrent { max } => json!({"concurrent": max}),
-    });
-    let budgets = key.budgets.iter().map(|budget| json!({"usd": budget.max.usd(), "per": budget_word(budget.per)}));
     FileKey {
         id: key.name.to_string(),
         name: key.name.to_string(),
@@ -345,8 +342,8 @@ fn file_key(key: &Key) -> FileKey {
         toolsets: key.toolsets.clone(),
         agents: key.agents.clone(),
         models: key.models.clone(),
-        limits: raw(&limits.collect()),
-        budgets: raw(&budgets.collect()),
+        limits: raw(&key.terms.limits),
+        budgets: raw(&key.terms.budgets),
         expires_unix_ms: key.expires.and_then(|moment| u64::try_from(moment.as_millisecond()).ok()),
     }
 }
@@ -355,24 +352,6 @@ fn text(name: Option<&Arc<str>>) -> Option<String> {
     name.map(ToString::to_string)
 }
 
-fn raw(list: &serde_json::Value) -> Box<RawValue> {
+fn raw(list: &impl serde::Serialize) -> Box<RawValue> {
     serde_json::value::to_raw_value(list).unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
-const fn limit_word(window: LimitWindow) -> &'static str {
-    match window {
-        LimitWindow::Second => "second",
-        LimitWindow::Minute => "minute",
-        LimitWindow::Hour => "hour",
-        LimitWindow::Day => "day",
-    }
-}
-
-const fn budget_word(window: BudgetWindow) -> &'static str {
-    match window {
-        BudgetWindow::Day => "day",
-        BudgetWindow::Week => "week",
-        BudgetWindow::Month => "month",
-        BudgetWindow::Life => "life",
-    }
 }

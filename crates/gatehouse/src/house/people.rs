@@ -1,15 +1,15 @@
 //! Whom keys and tokens stand for: from what is declared to the principals and permits of the path.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use gatehouse_catalog::principals::{Holder, JwtIssuer, Principals};
 use gatehouse_catalog::{Config, Loaded, written};
-use gatehouse_domain::{Actor, Code, Fault, Principal, PrincipalKind};
+use gatehouse_domain::{Actor, Code, Fault, Now, Principal, PrincipalKind};
 use gatehouse_pipeline::KeyEntry;
 use gatehouse_pipeline::identity::Welcome;
 use gatehouse_policy::identity::{Algorithm, ClaimNames, Expected, Identity, Issuer};
-use gatehouse_policy::{Meter, Patterns, Permit};
+use gatehouse_policy::{Patterns, Permit, Tree};
 
 /// What is pinned of an issuer, in the words of the one who verifies.
 pub(super) fn pinned(issuer: &JwtIssuer) -> Issuer {
@@ -40,14 +40,14 @@ pub(super) fn models(principals: &Principals, who: &Principal) -> Patterns {
     principals.means_of(who).fold(Patterns::default(), |models, means| models.narrowed(&means.models))
 }
 
-/// Takes holders of good tokens for whom the configuration declares. `meters` are those of users with limits of their own.
-pub(super) fn welcome(loaded: Arc<Loaded>, meters: HashMap<Arc<str>, Arc<Meter>>) -> Box<Welcome> {
+/// Takes holders of good tokens for whom the configuration declares, with the limits and budgets of everybody they are.
+pub(super) fn welcome(loaded: Arc<Loaded>, tree: Arc<Tree>) -> Box<Welcome> {
     Box::new(move |issuer, identity| {
         let Config { principals, .. } = &loaded.config;
         let principal = principal(principals, issuer, identity)?;
-        let meter = principal.user.as_ref().and_then(|user| meters.get(user)).map(Arc::clone);
+        let meters = tree.of_caller(&principal, Now(SystemTime::now()));
         let permit = Permit { models: models(principals, &principal), ..Permit::default() };
-        Ok(Arc::new(KeyEntry { principal: Arc::new(principal), permit, meter }))
+        Ok(Arc::new(KeyEntry { principal: Arc::new(principal), permit, meters }))
     })
 }
 

@@ -13,7 +13,7 @@ use super::error::{ApiError, ErrorBody};
 use super::extract::{Body, Name, Parameters};
 use super::new_key::CreateKey;
 use super::rows::{Page, Rows};
-use super::terms::{Budget, Limit};
+use super::terms::{BudgetWords, LimitWords};
 use crate::control::{Control, FileKey, Source};
 
 /// How long the old secret of a rotated key stays good if nobody says: one deployment.
@@ -71,10 +71,10 @@ pub(crate) struct Key {
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<String>,
     /// How fast it may call.
-    #[schema(value_type = Vec<Limit>)]
+    #[schema(value_type = Vec<LimitWords>)]
     limits: Box<RawValue>,
     /// How much it may spend.
-    #[schema(value_type = Vec<Budget>)]
+    #[schema(value_type = Vec<BudgetWords>)]
     budgets: Box<RawValue>,
     /// When it was made.
     #[serde(skip_serializing_if = "Option::is_none")]

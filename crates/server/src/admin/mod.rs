@@ -5,6 +5,7 @@
 
 mod auth;
 mod breakers;
+mod budgets;
 mod catalog;
 mod claim;
 mod config;
@@ -135,6 +136,7 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(keys::rotate))
         .routes(routes!(usage::usage))
         .routes(routes!(usage::attempts))
+        .routes(routes!(budgets::list))
         .routes(routes!(export::export))
         .routes(routes!(reprice::reprice))
         .routes(routes!(breakers::list))

@@ -1,5 +1,6 @@
 //! A key to make: what is asked for, held against what there is.
 
+use gatehouse_catalog::{Budget, Limit};
 use gatehouse_domain::{Code, IpRange, Role, tags};
 use gatehouse_store::NewKey;
 use gatehouse_store::keys::Minted;
@@ -9,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::moment;
-use super::terms::{Budget, Limit};
+use super::terms::{self, BudgetWords, LimitWords};
 use crate::control::{Control, Holder};
 
 /// Characters of a name.
@@ -61,9 +62,11 @@ pub(crate) struct CreateKey {
     role: Option<String>,
     /// How fast it may call.
     #[serde(default)]
+    #[schema(value_type = Vec<LimitWords>)]
     limits: Vec<Limit>,
     /// How much it may spend.
     #[serde(default)]
+    #[schema(value_type = Vec<BudgetWords>)]
     budgets: Vec<Budget>,
     /// The first moment it no longer works: `2027-01-01` (UTC) or `2027-01-01T12:00:00Z`.
     #[serde(default)]
@@ -104,10 +107,11 @@ impl CreateKey {
         if counts.into_iter().any(|count| count > TERMS_MAX) {
             return Err(ApiError::invalid("There are too many models, limits or budgets.", "At most 256 of each."));
         }
-        self.limits.iter().try_for_each(Limit::check)?;
-        self.budgets.iter().try_for_each(Budget::check)?;
+        let terms = terms::check(&self.limits, &self.budgets)?;
         let known = control.operations.models();
-        if let Some(name) = self.models.iter().find(|name| !known.iter().any(|model| meet(&model.name, name))) {
+        let unknown = |name: &&str| !known.iter().any(|model| meet(&model.name, name));
+        let unknown = self.models.iter().map(String::as_str).chain(terms.downgrades()).find(unknown);
+        if let Some(name) = unknown {
             return Err(ApiError::new(
                 Code::UnknownModel,
                 format!("There is no model {name:?}."),

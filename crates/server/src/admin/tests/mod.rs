@@ -1,6 +1,7 @@
 //! The admin API as its clients see it: the whole router, in process, over a real database in a temporary folder.
 
 mod access;
+mod budgets;
 mod claim;
 mod document;
 mod keys;
@@ -24,9 +25,9 @@ use tower::ServiceExt as _;
 
 use super::router;
 use crate::control::{
-    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, Control, DecidingPolicy, FileKey, From, Holder, Model,
-    ModelTarget, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider, Readiness, Reload,
-    ReplayQuestion, ReplayReport, Source, Whoami, WrongHolder,
+    Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, Control, DecidingPolicy, FileKey, From,
+    Holder, Model, ModelTarget, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider,
+    Readiness, Reload, ReplayQuestion, ReplayReport, Source, Whoami, WrongHolder,
 };
 
 const ADMIN: &str = "the-admin-key-of-the-file";
@@ -66,6 +67,29 @@ impl Operations for Still {
     }
     fn reset_breakers(&self) -> usize {
         self.open.lock().unwrap().drain(..).count()
+    }
+    fn budgets(&self) -> Vec<BudgetStanding> {
+        let budget = |id: &str, kind: &str, payer: &str| BudgetStanding {
+            id: id.into(),
+            kind: kind.into(),
+            payer: payer.into(),
+            measure: "usd".into(),
+            per: Some("month".into()),
+            zone: None,
+            rolling: false,
+            max: 100.0,
+            used: 42.5,
+            reserved: 0.5,
+            remaining: 57.0,
+            whole_at_unix_ms: Some(1_796_083_200_000),
+            warn_at: vec![0.8],
+            downgrade: None,
+        };
+        vec![
+            budget("key:ci/0", "key", "ci"),
+            budget("team:support/0", "team", "support"),
+            budget("team:support/1", "team", "support"),
+        ]
     }
     fn config_status(&self) -> ConfigStatus {
         ConfigStatus { generation: 4, source: "gatehouse.yaml".into(), since_unix_ms: 1_795_348_800_000, problem: None }
