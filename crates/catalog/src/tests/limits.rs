@@ -59,7 +59,7 @@ fn windows_keep_the_calendar_of_a_zone_or_roll() {
         "teams: {t: {limits: [{requests: 9, per: hour, rolling: true}], budgets: [{usd: 1, per: month, zone: \
          Europe/Berlin, warn_at: [0.8, 0.5, 0.8], on_exhaust: {downgrade: fast}}]}}\n",
     ));
-    let [limit, budget] = &config.teams["t"].terms.rules[..] else { panic!("two rules") };
+    let [limit, budget] = &config.principals.teams["t"].means.terms.rules[..] else { panic!("two rules") };
     assert_eq!((limit.counted, limit.window.rolling), (Counted::Requests(9), true));
     assert_eq!((budget.window.per, budget.window.zone.iana_name()), (Period::Month, Some("Europe/Berlin")));
     assert_eq!((&budget.warn_at[..], budget.downgrade.as_deref()), (&[0.5, 0.8][..], Some("fast")));
