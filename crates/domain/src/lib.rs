@@ -5,6 +5,7 @@
 
 mod call;
 mod fault;
+mod guard;
 mod ids;
 mod money;
 mod outcome;
@@ -19,6 +20,7 @@ mod usage;
 
 pub use call::{Action, Door, Need, Request};
 pub use fault::{Code, Fault};
+pub use guard::{Closed, Look, Passage, Place, Point, Screen};
 pub use ids::{AttemptId, RequestId};
 pub use money::{Money, PicoPerToken};
 pub use outcome::{AttemptOutcome, AttemptStatus, CallOutcome, GuardrailRun, Ran};

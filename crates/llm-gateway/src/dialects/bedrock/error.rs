@@ -28,6 +28,7 @@ pub const fn exception_name(fault: &Fault) -> &'static str {
         | Code::MethodNotAllowed
         | Code::UnsupportedMedia
         | Code::BodyTooLarge
+        | Code::GuardrailBlocked
         | Code::UpstreamRejected => "ValidationException",
         Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey | Code::NotAllowed => {
             "AccessDeniedException"
@@ -40,9 +41,12 @@ pub const fn exception_name(fault: &Fault) -> &'static str {
         Code::BudgetExceeded => "ServiceQuotaExceededException",
         Code::RequestTimeout | Code::UpstreamTimeout => "ModelTimeoutException",
         Code::UpstreamBroken => "ModelErrorException",
-        Code::UpstreamOverloaded | Code::NoTarget | Code::Overloaded | Code::LedgerUnavailable | Code::Draining => {
-            "ServiceUnavailableException"
-        }
+        Code::GuardrailUnavailable
+        | Code::UpstreamOverloaded
+        | Code::NoTarget
+        | Code::Overloaded
+        | Code::LedgerUnavailable
+        | Code::Draining => "ServiceUnavailableException",
         Code::UpstreamCredentials | Code::UpstreamUnreachable | Code::Internal => "InternalServerException",
     }
 }
