@@ -5,9 +5,11 @@
 //! - [`Permit`]: what a key may use, and whether it still counts.
 //! - [`Meter`]: what a key, team or other payer has used in its current windows. Meters outlive configuration reloads;
 //!   [`Meters`] finds them by name.
+//! - [`guardrails`]: what may not stand in a text, and what to do where it does.
 //! - [`unknown_model`]: the refusal for a name nobody configured, with near names the caller may use.
 
 mod budget;
+pub mod guardrails;
 mod limits;
 mod meter;
 mod permit;
