@@ -46,6 +46,8 @@ pub struct Place<'a> {
     pub point: Point,
     /// The tool that is called, or answers.
     pub tool: Option<&'a str>,
+    /// Is it the answer itself, and not a thought, a source or a call?
+    pub spoken: bool,
     /// Is it JSON text? What stands in its place must then be JSON, too.
     pub json: bool,
 }

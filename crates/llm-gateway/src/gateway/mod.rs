@@ -9,6 +9,7 @@ mod local;
 mod memory;
 mod peek;
 mod refuse;
+mod screening;
 mod standing;
 mod stored;
 mod translate;

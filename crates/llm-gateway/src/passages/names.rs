@@ -88,6 +88,11 @@ pub(super) fn describes(name: &str) -> bool {
     matches!(name, "description" | "title" | "default" | "const" | "enum" | "example" | "examples" | "stopSequences")
 }
 
+/// Is what stands under this name, or in an object of this `type`, what a model thought?
+pub(super) fn is_thought(name: &str) -> bool {
+    name.starts_with("reasoning") || name == "thinking"
+}
+
 /// Is an object of this `type` what a tool answered?
 pub(super) fn is_result(kind: &str) -> bool {
     kind.ends_with("_result") || kind.ends_with("_call_output")

@@ -21,7 +21,17 @@ const DEPTH_MAX: u8 = 14;
 pub(crate) fn review(body: &[u8], side: Point, look: &mut Look<'_>) -> Result<Option<Vec<u8>>, Fault> {
     let at = body.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(0);
     let mut walk = Walk { body, look, edits: Edits::default(), calls: Vec::new(), likelihoods: Vec::new() };
-    walk.value(at, "", Spot { side, point: side, tool: None, call: None, definitions: false, depth: 0 })?;
+    let top = Spot {
+        side,
+        point: side,
+        tool: None,
+        call: None,
+        definitions: false,
+        spoken: false,
+        thought: false,
+        depth: 0,
+    };
+    walk.value(at, "", top)?;
     let Walk { mut edits, likelihoods, .. } = walk;
     if !edits.is_empty() && side == Point::Response {
         // How likely each token was spells out what has just been replaced.
@@ -51,12 +61,14 @@ struct Spot<'n> {
     /// The id of the call whose name stands further down.
     call: Option<&'n str>,
     definitions: bool,
+    spoken: bool,
+    thought: bool,
     depth: u8,
 }
 
 impl<'n> Spot<'n> {
     fn place(&self, json: bool) -> Place<'n> {
-        Place { side: self.side, point: self.point, tool: self.tool, json }
+        Place { side: self.side, point: self.point, tool: self.tool, spoken: self.spoken && !json, json }
     }
 }
 
@@ -72,6 +84,8 @@ struct Facts<'a> {
     /// Is the file in it in base64?
     encoded: bool,
     is_call: bool,
+    /// Gemini marks thoughts by a switch beside them.
+    thought: bool,
 }
 
 impl<'a> Walk<'a, '_> {
@@ -113,6 +127,7 @@ impl<'a> Walk<'a, '_> {
             inside.tool = named.as_deref().or(facts.name.as_deref()).or(inside.tool);
         }
         inside.call = facts.id.as_deref().or(inside.call);
+        inside.thought |= facts.thought || names::is_thought(kind);
         if kind == "redacted_thinking" {
             return Ok(());
         }
@@ -149,7 +164,11 @@ impl<'a> Walk<'a, '_> {
                 self.likelihoods.push(at);
                 Ok(())
             }
-            _ => self.element(at, name, spot),
+            _ => {
+                let thought = spot.thought || names::is_thought(name);
+                let spoken = spot.side == Point::Response && !thought && matches!(name, "text" | "content");
+                self.element(at, name, Spot { spoken, thought, ..spot })
+            }
         }
     }
 
@@ -209,6 +228,10 @@ impl<'a> Walk<'a, '_> {
                 "name" => &mut facts.name,
                 "id" => &mut facts.id,
                 "call_id" | "tool_call_id" | "tool_use_id" | "toolUseId" => &mut facts.call,
+                "thought" => {
+                    facts.thought = &body[member.value.clone()] == b"true";
+                    continue;
+                }
                 "media_type" | "mimeType" | "mime_type" => {
                     facts.encoded = true;
                     continue;

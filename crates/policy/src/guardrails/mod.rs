@@ -8,6 +8,7 @@
 //! One file per detector; its line in [`Spec`] and [`build`] is the whole of its registration.
 
 mod json_schema;
+mod json_window;
 mod machine;
 mod pattern;
 mod redact;
@@ -21,45 +22,14 @@ use std::sync::Arc;
 
 use crate::Patterns;
 
+pub use gatehouse_domain::Point;
+pub use json_window::JsonWindow;
 pub use redact::redact;
 pub use spec::{BuildError, Pattern, Spec, build};
 pub use window::{Released, Window};
 
 /// How many bytes before [`View::from`] a detector may look at.
 pub const LOOKBACK: usize = 128;
-
-/// A place on a call's way where text is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Point {
-    /// What a caller sends to a model.
-    Request,
-    /// What a model answers.
-    Response,
-    /// What a tool is called with.
-    ToolArgs,
-    /// What a tool answers.
-    ToolResult,
-    /// What an agent is sent or answers.
-    AgentMessage,
-}
-
-impl Point {
-    /// Every point, in the order of a call.
-    pub const ALL: [Self; 5] =
-        [Self::Request, Self::Response, Self::ToolArgs, Self::ToolResult, Self::AgentMessage];
-
-    /// The word in configuration, records and metrics.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Request => "request",
-            Self::Response => "response",
-            Self::ToolArgs => "tool_args",
-            Self::ToolResult => "tool_result",
-            Self::AgentMessage => "agent_message",
-        }
-    }
-}
 
 /// What follows from a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -192,12 +162,22 @@ impl Guardrail {
     /// Does it look at this text?
     #[must_use]
     pub fn applies(&self, point: Point, subject: Subject<'_>) -> bool {
+        self.on.contains(&point) && self.scope.covers(subject)
+    }
+}
+
+impl Scope {
+    /// Is the call one of those it is for?
+    #[must_use]
+    pub fn covers(&self, subject: Subject<'_>) -> bool {
+        self.covers_caller(subject) && self.tools.match_name(subject.tool.unwrap_or_default())
+    }
+
+    /// The same without the tool, which changes from text to text.
+    #[must_use]
+    pub fn covers_caller(&self, subject: Subject<'_>) -> bool {
         let named = |patterns: &Patterns, name: Option<&str>| patterns.match_name(name.unwrap_or_default());
-        self.on.contains(&point)
-            && named(&self.scope.teams, subject.team)
-            && named(&self.scope.keys, subject.key)
-            && named(&self.scope.models, subject.model)
-            && named(&self.scope.tools, subject.tool)
+        named(&self.teams, subject.team) && named(&self.keys, subject.key) && named(&self.models, subject.model)
     }
 }
 

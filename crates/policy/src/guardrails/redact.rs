@@ -27,12 +27,16 @@ pub fn redact(text: &str, findings: &[Finding]) -> String {
 pub(super) struct Mark {
     pub(super) start: usize,
     end: Reverse<usize>,
-    label: &'static str,
+    pub(super) label: &'static str,
 }
 
 impl Mark {
     pub(super) fn new(finding: &Finding, offset: usize) -> Self {
         Self { start: finding.span.start + offset, end: Reverse(finding.span.end + offset), label: finding.label }
+    }
+
+    pub(super) fn end(&self) -> usize {
+        self.end.0
     }
 }
 
