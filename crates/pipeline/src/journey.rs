@@ -13,6 +13,7 @@ use gatehouse_policy::Reservation;
 use gatehouse_upstream::{Health, Verdict};
 
 use crate::core::Core;
+use crate::guard::Guard;
 
 /// The record of a call under way. Dropping it settles what is open and hands the outcome over.
 pub(crate) struct Journey {
@@ -24,6 +25,8 @@ pub(crate) struct Journey {
     pub(crate) reservation: Option<Reservation>,
     /// Where the payer stood when the call was admitted, or refused.
     pub(crate) standing: Option<Standing>,
+    /// Who looks at its texts, if anybody does.
+    pub(crate) guard: Option<Arc<Guard>>,
     attempt: Option<OpenAttempt>,
 }
 
@@ -49,6 +52,7 @@ impl Journey {
             waited_us: 0,
             reservation: None,
             standing: None,
+            guard: None,
             attempt: None,
             outcome: CallOutcome {
                 id,
@@ -193,6 +197,10 @@ impl Drop for Journey {
             self.outcome.overhead_us = micros(self.started).saturating_sub(self.waited_us);
         }
         self.outcome.duration_us = micros(self.started);
+        if let Some(guard) = &self.guard {
+            self.outcome.guardrails = guard.runs();
+            self.outcome.guardrails_us = guard.spent_us();
+        }
         self.core.shared.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.core.outbox.push(std::mem::take(&mut self.outcome));
     }

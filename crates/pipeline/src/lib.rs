@@ -3,6 +3,7 @@
 mod body;
 mod caller;
 mod core;
+mod guard;
 mod ids;
 mod journey;
 pub mod keeper;
@@ -14,6 +15,7 @@ mod stages;
 pub use body::GateBody;
 pub use caller::present_key;
 pub use core::{Core, CoreParts, Shared};
+pub use guard::{Guardrails, Webhook};
 pub use keeper::Keeper;
 pub use path::{Arrived, pass};
 pub use snapshot::{Caps, KeyEntry, KeyTable, Lane, Snapshot, Token};

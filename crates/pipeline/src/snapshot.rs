@@ -12,6 +12,8 @@ use gatehouse_store::{Pepper, keys};
 use gatehouse_upstream::Health;
 use http::Method;
 
+use crate::guard::Guardrails;
+
 /// Everything a call needs to know, frozen.
 pub struct Snapshot {
     /// Counts up with every swap.
@@ -22,6 +24,8 @@ pub struct Snapshot {
     pub keys: KeyTable,
     /// Sizes and timers.
     pub caps: Caps,
+    /// What looks at the texts of calls; `None` if nothing does.
+    pub guardrails: Option<Guardrails>,
     /// Are traces exported? Then upstreams are told of one even if the caller sent none.
     pub traced: bool,
 }

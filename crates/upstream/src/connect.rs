@@ -13,6 +13,8 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 
+use crate::egress::{self, Egress};
+
 /// Shared TLS client configuration: session resumption works across all cores.
 pub type Tls = Arc<ClientConfig>;
 
@@ -41,16 +43,20 @@ pub fn tls_config(extra_roots: Option<&[u8]>) -> Result<Tls, io::Error> {
 /// A fresh connection, ready to send. Its driver runs as a task of the current runtime and ends with the connection.
 pub(crate) async fn connect(
     origin: &Origin,
+    egress: Egress,
     tls: &Tls,
     limit: Duration,
 ) -> Result<SendRequest<Full<Bytes>>, io::Error> {
-    tokio::time::timeout(limit, open(origin, tls))
+    tokio::time::timeout(limit, open(origin, egress, tls))
         .await
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "connect timed out")))
 }
 
-async fn open(origin: &Origin, tls: &Tls) -> Result<SendRequest<Full<Bytes>>, io::Error> {
-    let stream = TcpStream::connect((&*origin.host, origin.port)).await?;
+async fn open(origin: &Origin, egress: Egress, tls: &Tls) -> Result<SendRequest<Full<Bytes>>, io::Error> {
+    let stream = match egress {
+        Egress::Trusted => TcpStream::connect((&*origin.host, origin.port)).await?,
+        Egress::Public => TcpStream::connect(&*egress::resolve(origin).await?).await?,
+    };
     // Without it a request head and body in two segments can wait 40 ms for a delayed acknowledgement.
     stream.set_nodelay(true)?;
     if !origin.tls {

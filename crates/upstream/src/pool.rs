@@ -14,6 +14,7 @@ use hyper::client::conn::http1::SendRequest;
 
 use crate::body::Body;
 use crate::connect::{Tls, connect};
+use crate::egress::Egress;
 
 type Sender = SendRequest<Full<Bytes>>;
 
@@ -83,6 +84,24 @@ impl Pool {
         timeouts: &Timeouts,
         request: Request<Full<Bytes>>,
     ) -> Result<Sent, SendError> {
+        self.send_through(Egress::Trusted, origin, timeouts, request).await
+    }
+
+    /// The same to an address that somebody else than the configuration may have chosen.
+    ///
+    /// # Errors
+    /// See [`SendError`]; an address that may not be called is one that cannot be connected to.
+    pub async fn send_through(
+        &self,
+        egress: Egress,
+        origin: &Origin,
+        timeouts: &Timeouts,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Sent, SendError> {
+        // A connection that was made without a check is never used where one is asked for.
+        if egress != Egress::Trusted {
+            return self.send_fresh(egress, origin, timeouts, request).await;
+        }
         let mut request = request;
         while let Some(mut sender) = self.idle(origin) {
             if !sender.is_ready() && sender.ready().await.is_err() {
@@ -93,7 +112,17 @@ impl Pool {
                 Exchanged::NotSent(back) => request = back,
             }
         }
-        let sender = connect(origin, &self.0.tls, timeouts.connect).await.map_err(SendError::Connect)?;
+        self.send_fresh(egress, origin, timeouts, request).await
+    }
+
+    async fn send_fresh(
+        &self,
+        egress: Egress,
+        origin: &Origin,
+        timeouts: &Timeouts,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Sent, SendError> {
+        let sender = connect(origin, egress, &self.0.tls, timeouts.connect).await.map_err(SendError::Connect)?;
         match self.exchange(origin, timeouts, sender, request).await? {
             Exchanged::Answer(sent) => Ok(sent),
             Exchanged::NotSent(_) => Err(SendError::Connect(io::ErrorKind::ConnectionAborted.into())),

@@ -1,6 +1,7 @@
 //! May this call pass? In this order: does the key permit it and is the model known ([`permit`]), do the policies allow it,
-//! do the guardrails let it through, and have limits and budgets room for it ([`reserve`]).
+//! do the guardrails let it through ([`guard`]), and have limits and budgets room for it ([`reserve`]).
 
+mod guard;
 mod permit;
 mod reserve;
 
@@ -16,9 +17,10 @@ pub(crate) struct Admitted {
     _proof: (),
 }
 
-pub(crate) fn admit(journey: &mut Journey, recalled: Recalled, now: Now) -> Result<Admitted, Fault> {
-    let Recalled { read, .. } = recalled;
+pub(crate) async fn admit(journey: &mut Journey, recalled: Recalled, now: Now) -> Result<Admitted, Fault> {
+    let Recalled { mut read, .. } = recalled;
     permit::permit(&read)?;
+    guard::guard(journey, &mut read).await?;
     reserve::reserve(journey, &read, now)?;
     Ok(Admitted { read, _proof: () })
 }

@@ -3,6 +3,8 @@
 //! Up to the first byte of an answer's body anything may be tried again: the client has seen nothing. From then on the
 //! answer is the client's and can only go on or end honestly.
 
+mod asked;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,6 +17,7 @@ use gatehouse_upstream::{Body, Health, SendError, Sent, Verdict};
 use http::header::HOST;
 use http_body_util::Full;
 
+use crate::guard::is_guards;
 use crate::journey::{Hold, Journey};
 use crate::snapshot::Token;
 use crate::stages::respond::{Answer, Streaming};
@@ -110,7 +113,12 @@ async fn attempt(
     if !sent.head.status.is_success() {
         return Err(judge(journey, routed, target, sent).await);
     }
-    let relay = routed.admitted.read.call.relay(target, &sent.head, now);
+    let guard = journey.guard.clone();
+    if let Some(guard) = guard.as_ref().filter(|guard| guard.asks_about_answers()) {
+        return asked::asked(journey, routed, target, guard, sent, now).await.map(Reached::Whole);
+    }
+    let screen = guard.as_ref().and_then(|guard| guard.screen());
+    let relay = routed.admitted.read.call.relay(target, &sent.head, now, screen);
     if relay.streams() {
         begin_stream(journey, target, sent, relay).await.map(|streaming| Reached::Stream(Box::new(streaming)))
     } else {
@@ -247,9 +255,20 @@ async fn collect_whole(
     mut relay: Box<dyn Relay>,
 ) -> Result<Answer, Missed> {
     let Sent { head, mut body } = sent;
+    let whole = collect(journey, routed, target, &mut body).await?;
+    let (out, metered) = read_whole(journey, routed, target, whole, relay.as_mut())?;
+    Ok(settle_whole(journey, routed, target, &head, relay.as_mut(), out, &metered))
+}
+
+async fn collect(
+    journey: &mut Journey,
+    routed: &Routed,
+    target: &Target,
+    body: &mut Body,
+) -> Result<Bytes, Missed> {
     let began = Instant::now();
     let limit = routed.admitted.read.snapshot.caps.answer_bytes_max;
-    let whole = tokio::time::timeout(target.timeouts.total, whole_answer(&mut body, limit, target)).await;
+    let whole = tokio::time::timeout(target.timeouts.total, whole_answer(body, limit, target)).await;
     journey.waited_since(began);
     let whole = match whole {
         Ok(Ok(whole)) => whole,
@@ -257,32 +276,54 @@ async fn collect_whole(
         Err(_) => return Err(fail(journey, AttemptStatus::TimedOut, too_slow(target))),
     };
     journey.first_byte_of_attempt();
-    finish_whole(journey, routed, target, &head, whole, relay.as_mut())
+    Ok(whole)
 }
 
-fn finish_whole(
+/// What the caller gets of a whole answer, and what it took.
+fn read_whole(
     journey: &mut Journey,
-    routed: &mut Routed,
-    target: &Arc<Target>,
-    head: &Head,
+    routed: &Routed,
+    target: &Target,
     whole: Bytes,
     relay: &mut dyn Relay,
-) -> Result<Answer, Missed> {
+) -> Result<(Vec<Bytes>, Metered), Missed> {
     let mut out = Vec::with_capacity(1);
     if let Err(fault) = relay.feed(whole, &mut out) {
+        if is_guards(fault.code) {
+            let metered = relay.finish(End::Fault(&fault), &mut out);
+            return Err(over(journey, routed, target, fault, &metered));
+        }
         return Err(fail(journey, AttemptStatus::Failed, fault));
     }
     let metered = relay.finish(End::Upstream, &mut out);
     if !metered.complete {
         return Err(fail(journey, AttemptStatus::Failed, broken(target, "sent something that is not an answer")));
     }
+    Ok((out, metered))
+}
+
+fn settle_whole(
+    journey: &mut Journey,
+    routed: &mut Routed,
+    target: &Arc<Target>,
+    head: &Head,
+    relay: &mut dyn Relay,
+    out: Vec<Bytes>,
+    metered: &Metered,
+) -> Answer {
     if let Some(keep) = relay.keep() {
         journey.keep(keep);
     }
     let price = routed.admitted.read.call.price(target, &metered.usage, Now(SystemTime::now()));
-    journey.close(AttemptStatus::Ok, Verdict::Alive, &metered, price);
-    let headers = relay.headers(&head.headers);
-    Ok(Answer::whole(routed, target, head.status, headers, join(out)))
+    journey.close(AttemptStatus::Ok, Verdict::Alive, metered, price);
+    Answer::whole(routed, target, head.status, relay.headers(&head.headers), join(out))
+}
+
+/// A guardrail ends the call: the provider has answered and is paid, and no other one is asked.
+fn over(journey: &mut Journey, routed: &Routed, target: &Target, fault: Fault, metered: &Metered) -> Missed {
+    let price = routed.admitted.read.call.price(target, &metered.usage, Now(SystemTime::now()));
+    journey.close(AttemptStatus::Ok, Verdict::Alive, metered, price);
+    missed(Blame::Caller, fault)
 }
 
 async fn whole_answer(body: &mut Body, limit: usize, target: &Target) -> Result<Bytes, Fault> {
