@@ -7,10 +7,15 @@
 //!
 //! One file per detector; its line in [`Spec`] and [`build`] is the whole of its registration.
 
+mod anchors;
+mod eval;
+mod injection;
 mod json_schema;
 mod machine;
 mod pattern;
+mod pii;
 mod redact;
+mod secrets;
 mod size;
 mod spec;
 mod topic;
@@ -21,6 +26,8 @@ use std::sync::Arc;
 
 use crate::Patterns;
 
+pub use eval::{Case, Expected, Row, Tally, evaluate, read_cases};
+pub use pii::PiiKind;
 pub use redact::redact;
 pub use spec::{BuildError, Pattern, Spec, build};
 pub use window::{Released, Window};
@@ -45,8 +52,7 @@ pub enum Point {
 
 impl Point {
     /// Every point, in the order of a call.
-    pub const ALL: [Self; 5] =
-        [Self::Request, Self::Response, Self::ToolArgs, Self::ToolResult, Self::AgentMessage];
+    pub const ALL: [Self; 5] = [Self::Request, Self::Response, Self::ToolArgs, Self::ToolResult, Self::AgentMessage];
 
     /// The word in configuration, records and metrics.
     #[must_use]
@@ -220,7 +226,14 @@ mod tests {
 
     fn guardrail(scope: Scope) -> Guardrail {
         let detector = build(&Spec::Size { max_chars: 10 }).unwrap();
-        Guardrail { name: "g".into(), on: vec![Point::Request], action: Action::Block, scope, fail_open: false, detector }
+        Guardrail {
+            name: "g".into(),
+            on: vec![Point::Request],
+            action: Action::Block,
+            scope,
+            fail_open: false,
+            detector,
+        }
     }
 
     #[test]
