@@ -26,7 +26,9 @@ pub(super) struct JsonSchema {
 impl JsonSchema {
     pub(super) fn new(schema: &Value) -> Result<Self, BuildError> {
         if nodes(schema, MAX_SCHEMA_NODES).is_none() {
-            return Err(BuildError::new(format!("The schema has more than {MAX_SCHEMA_NODES} parts. Use a smaller one.")));
+            return Err(BuildError::new(format!(
+                "The schema has more than {MAX_SCHEMA_NODES} parts. Use a smaller one."
+            )));
         }
         let validator = jsonschema::options()
             .with_pattern_options(PatternOptions::regex().size_limit(1 << 20))

@@ -47,19 +47,14 @@ impl Machine {
             .nfa_size_limit(Some(MAX_NFA_BYTES))
             .shrink(false)
             .which_captures(captures);
-        let nfa = Compiler::new()
-            .syntax(syntax)
-            .configure(nfa_config)
-            .build(pattern)
-            .map_err(|error| error.to_string())?;
+        let nfa =
+            Compiler::new().syntax(syntax).configure(nfa_config).build(pattern).map_err(|error| error.to_string())?;
         let groups = match nfa.group_info().explicit_slot_len() {
             0 => None,
             _ => Some(PikeVM::new_from_nfa(nfa.clone()).map_err(|error| error.to_string())?),
         };
-        let config = DFA::config()
-            .cache_capacity(CACHE_BYTES)
-            .skip_cache_capacity_check(true)
-            .unicode_word_boundary(true);
+        let config =
+            DFA::config().cache_capacity(CACHE_BYTES).skip_cache_capacity_check(true).unicode_word_boundary(true);
         let dfa = DFA::builder().configure(config).build_from_nfa(nfa).map_err(|error| error.to_string())?;
         let for_caches = dfa.clone();
         let create: NewCache = Box::new(move || for_caches.create_cache());

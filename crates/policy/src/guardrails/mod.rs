@@ -7,11 +7,16 @@
 //!
 //! One file per detector; its line in [`Spec`] and [`build`] is the whole of its registration.
 
+mod anchors;
+mod eval;
+mod injection;
 mod json_schema;
 mod json_window;
 mod machine;
 mod pattern;
+mod pii;
 mod redact;
+mod secrets;
 mod size;
 mod spec;
 mod topic;
@@ -22,8 +27,10 @@ use std::sync::Arc;
 
 use crate::Patterns;
 
+pub use eval::{Case, Expected, Row, Tally, evaluate, read_cases};
 pub use gatehouse_domain::Point;
 pub use json_window::JsonWindow;
+pub use pii::PiiKind;
 pub use redact::redact;
 pub use spec::{BuildError, Pattern, Spec, build};
 pub use window::{Released, Window};
@@ -200,7 +207,14 @@ mod tests {
 
     fn guardrail(scope: Scope) -> Guardrail {
         let detector = build(&Spec::Size { max_chars: 10 }).unwrap();
-        Guardrail { name: "g".into(), on: vec![Point::Request], action: Action::Block, scope, fail_open: false, detector }
+        Guardrail {
+            name: "g".into(),
+            on: vec![Point::Request],
+            action: Action::Block,
+            scope,
+            fail_open: false,
+            detector,
+        }
     }
 
     #[test]

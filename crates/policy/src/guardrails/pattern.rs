@@ -68,9 +68,7 @@ fn any_of(words: &[String]) -> Result<Option<String>, BuildError> {
     }
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));
     let edge = |end: Option<char>| if end.is_some_and(char::is_alphanumeric) { r"\b" } else { "" };
-    let one = |word: &&str| {
-        format!("{}{}{}", edge(word.chars().next()), escape(word), edge(word.chars().next_back()))
-    };
+    let one = |word: &&str| format!("{}{}{}", edge(word.chars().next()), escape(word), edge(word.chars().next_back()));
     let alternatives: Vec<String> = words.iter().map(one).collect();
     Ok((!alternatives.is_empty()).then(|| format!("(?i)(?:{})", alternatives.join("|"))))
 }
@@ -83,13 +81,13 @@ fn escape(word: &str) -> String {
 
 impl Compiled {
     fn new(name: &str, pattern: &str) -> Result<Self, BuildError> {
-        let problem = |what: &dyn std::fmt::Display| {
-            BuildError::new(format!("The pattern `{name}` cannot be used: {what}"))
-        };
+        let problem =
+            |what: &dyn std::fmt::Display| BuildError::new(format!("The pattern `{name}` cannot be used: {what}"));
         let config = Regex::config().nfa_size_limit(Some(MAX_BYTES)).hybrid_cache_capacity(256 << 10);
-        let regex = Regex::builder().configure(config).build(pattern).map_err(|error| {
-            problem(&error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string))
-        })?;
+        let regex = Regex::builder()
+            .configure(config)
+            .build(pattern)
+            .map_err(|error| problem(&error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string)))?;
         let hir = syntax::parse(pattern).map_err(|error| problem(&error))?;
         let properties = hir.properties();
         if properties.minimum_len().is_none_or(|least| least == 0) {

@@ -4,15 +4,30 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::Detector;
+use super::injection::Injection;
 use super::json_schema::JsonSchema;
 use super::pattern::Patterned;
+use super::pii::{Pii, PiiKind};
+use super::secrets::Secrets;
 use super::size::Size;
 use super::topic::Topic;
-use super::Detector;
 
 /// Which detector, and what it must know.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Spec {
+    /// Credentials by their form, with entropy and allow-lists.
+    Secrets,
+    /// Personal data with a structure: cards, IBANs, addresses on the net, national ids. No names, no streets.
+    Pii {
+        /// What is looked for; empty means every kind.
+        kinds: Vec<PiiKind>,
+    },
+    /// Signals of prompt injection, added up.
+    Injection {
+        /// The sum from which on a text is a finding, 0 to 1; [`Spec::INJECTION_THRESHOLD`] is measured in docs/guardrails.md.
+        threshold: f64,
+    },
     /// Patterns of one's own.
     Regex {
         /// The patterns.
@@ -81,6 +96,9 @@ impl std::error::Error for BuildError {}
 /// that is no number between 0 and 1.
 pub fn build(spec: &Spec) -> Result<Arc<dyn Detector>, BuildError> {
     Ok(match spec {
+        Spec::Secrets => Arc::new(Secrets::new()),
+        Spec::Pii { kinds } => Arc::new(Pii::new(kinds)),
+        Spec::Injection { threshold } => Arc::new(Injection::new(*threshold)?),
         Spec::Regex { patterns } => Arc::new(Patterned::regex(patterns)?),
         Spec::Keywords { words } => Arc::new(Patterned::keywords(words)?),
         Spec::Size { max_chars } => Arc::new(Size::new(*max_chars)),

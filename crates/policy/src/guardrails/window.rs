@@ -216,3 +216,6 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
