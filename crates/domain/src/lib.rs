@@ -22,7 +22,7 @@ pub use call::{Action, Door, Need, Request};
 pub use fault::{Code, Fault};
 pub use guard::{Closed, Look, Passage, Place, Point, Screen};
 pub use ids::{AttemptId, RequestId};
-pub use money::{Money, PicoPerToken};
+pub use money::{Money, PicoPerToken, PricedPart};
 pub use outcome::{AttemptOutcome, AttemptStatus, CallOutcome, GuardrailRun, Ran};
 pub use principal::{Actor, DEFAULT_ORGANISATION, KeyId, Principal, PrincipalKind, Role, UnknownRole};
 pub use seam::{

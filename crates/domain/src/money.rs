@@ -17,6 +17,17 @@ pub struct Money {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PicoPerToken(pub u64);
 
+/// Tokens of one kind and what one of them costs: a line of an invoice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PricedPart {
+    /// The kind, by its name in price lists: `input`, `cache_read`, `output`, `reasoning`, …
+    pub kind: &'static str,
+    /// How many.
+    pub tokens: u64,
+    /// What one costs.
+    pub rate: PicoPerToken,
+}
+
 impl Money {
     /// Nothing.
     pub const ZERO: Self = Self { nano_usd: 0 };
@@ -39,6 +50,12 @@ impl Money {
     #[expect(clippy::cast_precision_loss, reason = "only shown, never summed")]
     pub fn usd(self) -> f64 {
         self.nano_usd as f64 / 1e9
+    }
+
+    /// What the lines of an invoice sum up to, rounded up once, at the end.
+    #[must_use]
+    pub fn of_parts(parts: &[PricedPart]) -> Self {
+        Self::from_pico_usd(parts.iter().map(|part| part.rate.times(part.tokens)).fold(0, u128::saturating_add))
     }
 
     /// From a sum of pico-dollars, rounded up: a call that cost anything never costs nothing.

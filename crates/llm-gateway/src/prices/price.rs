@@ -1,6 +1,6 @@
 //! One price: rates for every kind of token, dearer ones above a prompt size, and what a usage costs at them.
 
-use gatehouse_domain::{Money, PicoPerToken, Usage};
+use gatehouse_domain::{Money, PicoPerToken, PricedPart, Usage};
 
 /// What one token of each kind costs. Complete: what a price list leaves open was filled in by [`Rates::complete`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,35 +109,22 @@ impl Rates {
         })
     }
 
-    fn pico(&self, usage: &Usage) -> u128 {
-        let Usage {
-            input,
-            cache_read,
-            cache_write_5m,
-            cache_write_1h,
-            input_audio,
-            input_image,
-            input_tool,
-            output,
-            reasoning,
-            output_audio,
-            output_image,
-        } = *usage;
+    /// Each kind of token that was used, with its rate.
+    fn parts(&self, usage: &Usage) -> [PricedPart; 11] {
+        let part = |kind, tokens, rate| PricedPart { kind, tokens, rate };
         [
-            self.input.times(input),
-            self.input.times(input_tool),
-            self.cache_read.times(cache_read),
-            self.cache_write_5m.times(cache_write_5m),
-            self.cache_write_1h.times(cache_write_1h),
-            self.input_audio.times(input_audio),
-            self.input_image.times(input_image),
-            self.output.times(output),
-            self.reasoning.times(reasoning),
-            self.output_audio.times(output_audio),
-            self.output_image.times(output_image),
+            part("input", usage.input, self.input),
+            part("input_tool", usage.input_tool, self.input),
+            part("cache_read", usage.cache_read, self.cache_read),
+            part("cache_write", usage.cache_write_5m, self.cache_write_5m),
+            part("cache_write_1h", usage.cache_write_1h, self.cache_write_1h),
+            part("input_audio", usage.input_audio, self.input_audio),
+            part("input_image", usage.input_image, self.input_image),
+            part("output", usage.output, self.output),
+            part("reasoning", usage.reasoning, self.reasoning),
+            part("output_audio", usage.output_audio, self.output_audio),
+            part("output_image", usage.output_image, self.output_image),
         ]
-        .into_iter()
-        .fold(0, u128::saturating_add)
     }
 }
 
@@ -163,7 +150,14 @@ impl Price {
     /// What this usage costs, rounded up once, at the end.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Money {
-        Money::from_pico_usd(self.rates_for(usage.input_total()).pico(usage))
+        Money::of_parts(&self.rates_for(usage.input_total()).parts(usage))
+    }
+
+    /// The lines of an invoice for this usage; they sum up to [`cost`](Self::cost) before it is rounded.
+    #[must_use]
+    pub fn parts(&self, usage: &Usage) -> Vec<PricedPart> {
+        let parts = self.rates_for(usage.input_total()).parts(usage);
+        parts.into_iter().filter(|part| part.tokens > 0).collect()
     }
 
     /// The most a text call with so many input and output tokens can cost, cached or not, reasoned or not. For reservations:
@@ -219,6 +213,20 @@ mod tests {
         let price = Price { base: rates, tiers: vec![] };
         assert_eq!(price.cost(&Usage { input: 1, ..Usage::default() }).nano_usd, 1);
         assert_eq!(price.cost(&Usage { input: 1001, ..Usage::default() }).nano_usd, 2);
+    }
+
+    #[test]
+    fn the_lines_of_an_invoice_sum_up_to_the_cost() {
+        let named =
+            Named { input: usd(1.0), output: usd(4.0), cache_read: usd(0.1), reasoning: usd(8.0), ..Named::default() };
+        let price = Price { base: Rates::complete(named).unwrap(), tiers: vec![] };
+        let usage = Usage { input: 7, cache_read: 1001, output: 3, reasoning: 5, input_tool: 2, ..Usage::default() };
+        let parts = price.parts(&usage);
+        assert_eq!(
+            parts.iter().map(|part| part.kind).collect::<Vec<_>>(),
+            ["input", "input_tool", "cache_read", "output", "reasoning"]
+        );
+        assert_eq!(Money::of_parts(&parts), price.cost(&usage));
     }
 
     #[test]

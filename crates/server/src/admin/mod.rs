@@ -9,11 +9,13 @@ mod catalog;
 mod claim;
 mod config;
 mod error;
+mod export;
 mod extract;
 mod health;
 mod keys;
 mod moment;
 mod probes;
+mod reprice;
 mod rows;
 mod terms;
 mod usage;
@@ -130,6 +132,8 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(keys::rotate))
         .routes(routes!(usage::usage))
         .routes(routes!(usage::attempts))
+        .routes(routes!(export::export))
+        .routes(routes!(reprice::reprice))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::reset))
         .routes(routes!(catalog::models))

@@ -104,7 +104,7 @@ pub struct LedgerEntry {
     pub estimated: bool,
     /// Was there a price?
     pub priced: bool,
-    /// What it cost, in nano-dollars.
+    /// What it cost, in nano-dollars; by the latest correction, if it was priced again.
     pub cost: Money,
     /// Microseconds from sending to the end.
     pub duration_us: u64,
@@ -133,19 +133,47 @@ fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 
+/// Rows with their subjects, as [`read_entry`] takes them.
+const ENTRIES: &str = "SELECT l.id AS attempt, l.started_ms, l.status, l.http_status, l.flags, l.input, l.output,
+    l.cache_read, l.cache_write_5m, l.cache_write_1h, l.reasoning, l.extra, c.cost_nano_usd AS corrected,
+    l.cost_nano_usd, l.duration_us, l.first_byte_us,
+    l.run, s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, s.provider, s.upstream_model, s.dialect,
+    s.operation, s.stream FROM ledger l JOIN ledger_subjects s ON s.id = l.subject
+    LEFT JOIN ledger_corrected c ON c.attempt = l.id";
+
 impl Store {
     /// The latest rows, newest first; at most 1,000.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
     pub async fn recent(&self, limit: u32) -> Result<Vec<LedgerEntry>, StoreError> {
-        let sql =
-            "SELECT l.id AS attempt, l.started_ms, l.status, l.http_status, l.flags, l.input, l.output, l.cache_read,
-                       l.cache_write_5m, l.cache_write_1h, l.reasoning, l.extra, l.cost_nano_usd, l.duration_us,
-                       l.first_byte_us, l.run, s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, s.provider, s.upstream_model, s.dialect, s.operation,
-                       s.stream
-                   FROM ledger l JOIN ledger_subjects s ON s.id = l.subject ORDER BY l.id DESC LIMIT ?";
+        let sql = sqlx::AssertSqlSafe(format!("{ENTRIES} ORDER BY l.id DESC LIMIT ?"));
         sqlx::query(sql).bind(limit.min(1000)).fetch_all(&self.pool).await?.iter().map(read_entry).collect()
+    }
+
+    /// Rows in the order in which their calls began, at most 1,000, of attempts that started at or after `since` and before
+    /// `until` (Unix milliseconds). Give the id of the last row to go on after it.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn ledger_page(
+        &self,
+        since: u64,
+        until: u64,
+        after: Option<AttemptId>,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{ENTRIES} WHERE l.id > ? AND l.id < ? AND l.started_ms >= ? AND l.started_ms < ? ORDER BY l.id LIMIT 1000"
+        ));
+        let after = after.map_or_else(|| before(first_id(since)), |after| *after.0.as_bytes());
+        let rows = sqlx::query(sql)
+            .bind(after.to_vec())
+            .bind(past_id(until).to_vec())
+            .bind(signed(since))
+            .bind(signed(until))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(read_entry).collect()
     }
 
     /// Adds attempts to the ledger without a journal: imports and tests. Returns how many were not there yet.
@@ -341,6 +369,7 @@ fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
         Ok::<_, sqlx::Error>(Some(text).filter(|text| !text.is_empty()))
     };
     let flags: i32 = row.try_get("flags")?;
+    let corrected: Option<i64> = row.try_get("corrected")?;
     Ok(LedgerEntry {
         id: AttemptId(id),
         started_unix_ms: count("started_ms")?,
@@ -361,8 +390,11 @@ fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
         http_status: row.try_get("http_status")?,
         usage,
         estimated: flags & ESTIMATED != 0,
-        priced: flags & UNPRICED == 0,
-        cost: Money::from_nano_usd(row.try_get("cost_nano_usd")?),
+        priced: flags & UNPRICED == 0 || corrected.is_some(),
+        cost: Money::from_nano_usd(match corrected {
+            Some(cost) => cost,
+            None => row.try_get("cost_nano_usd")?,
+        }),
         duration_us: count("duration_us")?,
         first_byte_us: count("first_byte_us")?,
     })
@@ -377,6 +409,11 @@ pub(crate) fn status_word(code: i64) -> &'static str {
 /// The smallest id an attempt that started at this moment can have.
 pub(crate) fn first_id(started_unix_ms: u64) -> [u8; 16] {
     id_floor(started_unix_ms.saturating_sub(ID_SLACK_MS))
+}
+
+/// The id right before this one.
+fn before(id: [u8; 16]) -> [u8; 16] {
+    u128::from_be_bytes(id).saturating_sub(1).to_be_bytes()
 }
 
 /// An id no attempt that started before this moment can reach.

@@ -94,7 +94,7 @@ pub struct UsageRow {
     pub cache_write_tokens: u64,
     /// Of the output: reasoning.
     pub reasoning_tokens: u64,
-    /// Exact cost.
+    /// Exact cost; where attempts were priced again, by the latest correction.
     pub cost: Money,
     /// Attempts that cost nothing because there was no price.
     pub unpriced_attempts: u64,
@@ -241,9 +241,10 @@ fn sql(query: &UsageQuery) -> String {
         "count(*) AS attempts, coalesce(sum(l.input), 0) AS input, coalesce(sum(l.output), 0) AS output,
          coalesce(sum(l.cache_read), 0) AS cache_read,
          coalesce(sum(l.cache_write_5m + l.cache_write_1h), 0) AS cache_write,
-         coalesce(sum(l.reasoning), 0) AS reasoning, coalesce(sum(l.cost_nano_usd), 0) AS cost,
-         coalesce(sum((l.flags & 2) != 0), 0) AS unpriced, coalesce(sum(l.flags & 1), 0) AS estimated
-         FROM ledger l JOIN ledger_subjects s ON s.id = l.subject
+         coalesce(sum(l.reasoning), 0) AS reasoning, coalesce(sum(coalesce(c.cost_nano_usd, l.cost_nano_usd)), 0) AS cost,
+         coalesce(sum((l.flags & 2) != 0 AND c.attempt IS NULL), 0) AS unpriced,
+         coalesce(sum(l.flags & 1), 0) AS estimated
+         FROM ledger l JOIN ledger_subjects s ON s.id = l.subject LEFT JOIN ledger_corrected c ON c.attempt = l.id
          WHERE l.id >= ? AND l.id < ? AND l.started_ms >= ? AND l.started_ms < ?",
     );
     for (condition, _) in filters(query) {

@@ -13,6 +13,8 @@ fn routes(key: &str) -> Vec<(Method, String, Option<Value>, u16)> {
         (Method::DELETE, format!("/api/v1/keys/{key}"), None, 200),
         get("/api/v1/usage", 200),
         get("/api/v1/attempts", 200),
+        get("/api/v1/usage/export", 200),
+        post("/api/v1/usage/reprice".into(), json!({"since": "1d"}), 200),
         get("/api/v1/breakers", 200),
         post("/api/v1/breakers/reset".into(), json!({}), 200),
         get("/api/v1/models", 200),
