@@ -81,6 +81,7 @@ pub(crate) fn check(file: &Path, bytes: &[u8]) -> Result<Loaded, Problems> {
     let around = Surroundings { file_name: &name, folder, env: &env, read: &read_text, known: names.known() };
     let loaded = gatehouse_catalog::load(bytes, &around)?;
     let mut problems = provider_problems(&loaded);
+    problems.extend(guardrail_problems(&loaded));
     if problems.is_empty() {
         return Ok(loaded);
     }
@@ -103,6 +104,12 @@ fn provider_problems(loaded: &Loaded) -> Vec<Problem> {
         }));
     }
     found
+}
+
+/// What the detectors say of their settings: patterns that are none, schemas that refer elsewhere.
+fn guardrail_problems(loaded: &Loaded) -> Vec<Problem> {
+    let found = crate::guardrails::guardrails(&loaded.config).err().unwrap_or_default();
+    found.into_iter().map(|problem| loaded.problem_at(&problem.path, problem.message, problem.hint)).collect()
 }
 
 /// A provider's settings in the words of the LLM gateway.

@@ -1,6 +1,7 @@
 //! From the file as written to the resolved configuration: the checks of meaning.
 
 mod address;
+mod guardrails;
 mod keys;
 mod models;
 mod providers;
@@ -40,6 +41,7 @@ pub(crate) fn config(file: File, around: &Surroundings<'_>, check: &mut Check) -
     let models = models::all(&file.models, &file.providers, check);
     let providers = providers::all(file.providers, check);
     let keys = keys::all(file.keys, &file.models, check);
+    let guardrails = guardrails::all(file.guardrails, check);
     let listeners = listeners?;
     Some(Config {
         listen: listeners.listen,
@@ -53,6 +55,7 @@ pub(crate) fn config(file: File, around: &Surroundings<'_>, check: &mut Check) -
         providers,
         models,
         keys,
+        guardrails,
         prices: file.prices.overrides,
         telemetry: telemetry?,
     })

@@ -4,6 +4,7 @@
 //! docs/configuration.md are all derived from or tested against them, and a doc comment here is the description an
 //! editor shows. `resolve` turns them into a `Config`.
 
+mod guardrails;
 mod keys;
 mod models;
 mod providers;
@@ -15,6 +16,7 @@ use gatehouse_domain::Secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+pub use guardrails::{Action, Detect, Fail, Guardrail, Pattern, Point};
 pub use keys::{Budget, BudgetWindow, Key, Limit, LimitWindow};
 pub use models::{Model, Target};
 pub use providers::{Provider, Timeouts};
@@ -48,6 +50,8 @@ pub struct File {
     pub models: BTreeMap<String, Model>,
     /// Keys that callers present. More can be made through the admin API; these are read-only there.
     pub keys: Vec<Key>,
+    /// What may not stand in the texts of calls, and what follows where it does.
+    pub guardrails: Vec<Guardrail>,
     /// Prices where the built-in catalogue has none or another one.
     pub prices: Prices,
     /// Logs and traces.
@@ -68,6 +72,7 @@ impl Default for File {
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
             keys: Vec::new(),
+            guardrails: Vec::new(),
             prices: Prices::default(),
             telemetry: Telemetry::default(),
         }

@@ -94,6 +94,8 @@ impl House {
         let demo = self.demo.address(config).await.map_err(ApplyError::Demo)?;
         let gateway = LlmGateway::build(wiring::blueprint(config, &demo))
             .map_err(|found| ApplyError::Refused(problems(&loaded, &found)))?;
+        let guardrails =
+            crate::guardrails::guardrails(config).map_err(|found| ApplyError::Refused(problems(&loaded, &found)))?;
         let stored = self.store.list_keys().await?;
         let mut room = KeyRoom { pepper: &self.pepper, meters: &self.meters, fresh: Vec::new() };
         let keys = room.table(config, &stored);
@@ -117,7 +119,7 @@ impl House {
             state.generation
         };
         let traced = config.telemetry.otlp.is_some();
-        let snapshot = Snapshot { generation, lanes: vec![lane], keys, caps: wiring::caps(config), traced };
+        let snapshot = Snapshot { generation, lanes: vec![lane], keys, caps: wiring::caps(config), guardrails, traced };
         match self.shared.get() {
             Some(shared) => shared.snapshot.store(Arc::new(snapshot)),
             None => {
