@@ -236,14 +236,29 @@ pub struct Guardrail {
 #[expect(missing_docs, reason = "the settings are documented where they are written")]
 pub enum Detector {
     Secrets,
-    Pii { kinds: Vec<String> },
-    Injection { threshold: Option<f64> },
+    Pii {
+        kinds: Vec<String>,
+    },
+    Injection {
+        threshold: Option<f64>,
+    },
     /// Name and regular expression.
-    Regex { patterns: Vec<(String, String)> },
-    Keywords { words: Vec<String> },
-    Size { max_chars: usize },
-    Topic { allow: Vec<String>, deny: Vec<String> },
-    JsonSchema { schema: serde_json::Value },
+    Regex {
+        patterns: Vec<(String, String)>,
+    },
+    Keywords {
+        words: Vec<String>,
+    },
+    Size {
+        max_chars: usize,
+    },
+    Topic {
+        allow: Vec<String>,
+        deny: Vec<String>,
+    },
+    JsonSchema {
+        schema: serde_json::Value,
+    },
     Webhook(Webhook),
 }
 

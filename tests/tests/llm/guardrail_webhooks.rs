@@ -28,7 +28,10 @@ fn it_is_told_who_asks_what_and_its_no_is_final() {
     assert!(answer.refused(Dialect::OpenAiChat, 400).contains("not on a Sunday"));
     let asked = webhook.wait_for_request(1);
     let body = asked.json();
-    assert_eq!((&body["point"], &body["texts"], &body["model"]), (&json!("request"), &json!(["Hello?"]), &json!("fast")));
+    assert_eq!(
+        (&body["point"], &body["texts"], &body["model"]),
+        (&json!("request"), &json!(["Hello?"]), &json!("fast"))
+    );
     assert_eq!(body["principal"]["key"], json!("test"));
     assert_eq!(body["request_id"].as_str(), answer.header("x-gatehouse-request-id"));
     assert_eq!(asked.header("authorization"), Some("Bearer webhook-secret"));

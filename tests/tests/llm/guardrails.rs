@@ -105,7 +105,12 @@ each_dialect!(arguments_of_tools_are_redacted_and_stay_json, |dialect: Dialect| 
     for provider in Dialect::ALL {
         let mut request = dialect.request(provider.name(), "Look.", false);
         let whole = gate.client().post(&dialect.path(provider.name(), false), &request);
-        assert!(whole.text().contains(LABEL) && !whole.text().contains(CANARY), "by {}: {}", provider.name(), whole.text());
+        assert!(
+            whole.text().contains(LABEL) && !whole.text().contains(CANARY),
+            "by {}: {}",
+            provider.name(),
+            whole.text()
+        );
         request = dialect.request(provider.name(), "Look.", true);
         let raw = gate.client().send("POST", &dialect.path(provider.name(), true), request.to_string().as_bytes());
         let streamed = String::from_utf8_lossy(&raw.head(dialect).bytes()).into_owned();
@@ -154,7 +159,11 @@ fn embeddings_and_counts_are_looked_at_like_any_request() {
     let gate = house(&upstream, json!([catches("block", &["request"])]));
     let cases = [
         (Dialect::OpenAiChat, "/v1/embeddings", json!({"model": "openai_chat", "input": ["fine", CANARY]})),
-        (Dialect::Cohere, "/v2/embed", json!({"model": "cohere", "texts": [CANARY], "input_type": "search_query", "embedding_types": ["float"]})),
+        (
+            Dialect::Cohere,
+            "/v2/embed",
+            json!({"model": "cohere", "texts": [CANARY], "input_type": "search_query", "embedding_types": ["float"]}),
+        ),
         (Dialect::Gemini, "/v1beta/models/gemini:embedContent", json!({"content": {"parts": [{"text": CANARY}]}})),
         (Dialect::Anthropic, "/v1/messages/count_tokens", Dialect::Anthropic.request("anthropic", CANARY, false)),
     ];
@@ -191,9 +200,15 @@ fn a_guardrail_is_for_whom_it_is_for() {
 #[test]
 fn what_had_nothing_to_look_at_is_said_to_be_skipped() {
     let upstream = Upstream::start();
-    let gate = house(&upstream, json!([catches("block", &["tool_result"]), {"name": "long", "on": ["request"], "detect": "size", "max_chars": 5, "action": "observe"}]));
+    let gate = house(
+        &upstream,
+        json!([catches("block", &["tool_result"]), {"name": "long", "on": ["request"], "detect": "size", "max_chars": 5, "action": "observe"}]),
+    );
     let answer = gate.client().ask(Dialect::OpenAiChat, "openai_chat", "more than five");
     assert_eq!(told(&answer), "canaries=skipped,long=observe:1");
     let metrics = gate.admin().get("/metrics").text();
-    assert!(metrics.contains(r#"gatehouse_guardrail_decisions_total{guardrail="long",action="observe"} 1"#), "{metrics}");
+    assert!(
+        metrics.contains(r#"gatehouse_guardrail_decisions_total{guardrail="long",action="observe"} 1"#),
+        "{metrics}"
+    );
 }

@@ -76,7 +76,8 @@ fn one(path: &str, written: written::Guardrail, check: &mut Check) -> Option<Gua
         },
         Detect::Keywords => Detector::Keywords { words: written.words },
         Detect::Size => Detector::Size {
-            max_chars: usize::try_from(needed(path, "max_chars: 20000", written.max_chars, check)?).unwrap_or(usize::MAX),
+            max_chars: usize::try_from(needed(path, "max_chars: 20000", written.max_chars, check)?)
+                .unwrap_or(usize::MAX),
         },
         Detect::Topic => Detector::Topic { allow: written.allow, deny: written.deny },
         Detect::JsonSchema => {

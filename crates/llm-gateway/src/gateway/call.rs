@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{
-    Action, Background, Blame, Call, Code, Fault, Head, Judgement, Keep, Kept, Look, Metered, Money, Need, Now, Outbound,
-    Point, Relay, Reply, Request, Screen, Target, Usage, WriteContext,
+    Action, Background, Blame, Call, Code, Fault, Head, Judgement, Keep, Kept, Look, Metered, Money, Need, Now,
+    Outbound, Point, Relay, Reply, Request, Screen, Target, Usage, WriteContext,
 };
 
 use super::blueprint::{Built, Facts};

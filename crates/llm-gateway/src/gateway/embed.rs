@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{
-    Action, Blame, Call, Code, End, Fault, Head, Judgement, Look, Metered, Money, Need, Now, Outbound, Point, Relay, Reply,
-    Request, Screen, Target, Usage, WriteContext,
+    Action, Blame, Call, Code, End, Fault, Head, Judgement, Look, Metered, Money, Need, Now, Outbound, Point, Relay,
+    Reply, Request, Screen, Target, Usage, WriteContext,
 };
 use http::HeaderMap;
 

@@ -39,7 +39,9 @@ pub(super) fn file(string: &str, encoded: bool) -> File {
         None => return File::Plain,
     };
     let data = data.trim();
-    if data.len() > SNIFFED && !data.get(..SNIFFED).and_then(|head| STANDARD.decode(head).ok()).is_some_and(begins_a_text) {
+    if data.len() > SNIFFED
+        && !data.get(..SNIFFED).and_then(|head| STANDARD.decode(head).ok()).is_some_and(begins_a_text)
+    {
         return if data.is_char_boundary(SNIFFED) && STANDARD.decode(&data[..SNIFFED]).is_ok() {
             File::Binary
         } else {

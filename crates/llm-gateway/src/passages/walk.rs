@@ -21,16 +21,8 @@ const DEPTH_MAX: u8 = 14;
 pub(crate) fn review(body: &[u8], side: Point, look: &mut Look<'_>) -> Result<Option<Vec<u8>>, Fault> {
     let at = body.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(0);
     let mut walk = Walk { body, look, edits: Edits::default(), calls: Vec::new(), likelihoods: Vec::new() };
-    let top = Spot {
-        side,
-        point: side,
-        tool: None,
-        call: None,
-        definitions: false,
-        spoken: false,
-        thought: false,
-        depth: 0,
-    };
+    let top =
+        Spot { side, point: side, tool: None, call: None, definitions: false, spoken: false, thought: false, depth: 0 };
     walk.value(at, "", top)?;
     let Walk { mut edits, likelihoods, .. } = walk;
     if !edits.is_empty() && side == Point::Response {

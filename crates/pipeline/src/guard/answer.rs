@@ -38,9 +38,10 @@ enum Held {
 
 impl AnswerScreen {
     pub(super) fn new(guard: Arc<Guard>) -> Self {
-        let acts = guard.detectors.iter().any(|post| {
-            post.guardrail.action != Action::Observe && is_for_answers(&post.guardrail.on)
-        });
+        let acts = guard
+            .detectors
+            .iter()
+            .any(|post| post.guardrail.action != Action::Observe && is_for_answers(&post.guardrail.on));
         Self { guard, acts, lanes: Vec::new(), gathered: None }
     }
 

@@ -71,8 +71,7 @@ impl Guard {
         model: &Arc<str>,
         id: RequestId,
     ) -> Option<Arc<Self>> {
-        let subject =
-            Subject { team: who.team.as_deref(), key: Some(&who.name), model: Some(model), tool: None };
+        let subject = Subject { team: who.team.as_deref(), key: Some(&who.name), model: Some(model), tool: None };
         let mut proof = Proof::default();
         let detectors: Vec<Post> = guardrails
             .detectors
@@ -216,7 +215,9 @@ impl Guard {
             self.proof.ran(looker.cell);
             self.proof.found(looker.cell, found.len());
             match (looker.guardrail.action, found.first()) {
-                (Action::Block, Some(first)) => return Err(blocked(&looker.guardrail.name, &first.rule, passage.place.side)),
+                (Action::Block, Some(first)) => {
+                    return Err(blocked(&looker.guardrail.name, &first.rule, passage.place.side));
+                }
                 (Action::Redact, Some(_)) => marks.append(&mut found),
                 _ => found.clear(),
             }

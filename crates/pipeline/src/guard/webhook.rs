@@ -95,7 +95,9 @@ impl fmt::Display for Failure {
         match self {
             Self::Status(status) => write!(f, "it answered with status {status}"),
             Self::WrongTexts => f.write_str("it gave back other texts than as many as it got, or no JSON for JSON"),
-            Self::NoAnswer => f.write_str("its answer is not `{\"action\": \"allow\"}`, `block` or `redact` with `texts`"),
+            Self::NoAnswer => {
+                f.write_str("its answer is not `{\"action\": \"allow\"}`, `block` or `redact` with `texts`")
+            }
             Self::Refused => {
                 f.write_str("its address is private, local or reserved; `allow_private: true` lets it be called")
             }
@@ -247,10 +249,7 @@ mod tests {
     #[test]
     fn only_a_clear_answer_is_one() {
         assert_eq!(read(br#"{"action":"allow"}"#, &["a"]), Ok(Verdict::Allow));
-        assert_eq!(
-            read(br#"{"action":"block","reason":"no\n"}"#, &["a"]),
-            Ok(Verdict::Block { reason: "no".into() })
-        );
+        assert_eq!(read(br#"{"action":"block","reason":"no\n"}"#, &["a"]), Ok(Verdict::Block { reason: "no".into() }));
         for none in ["", "ok", "{}", r#"{"action":"maybe"}"#, r#"{"action":"redact"}"#] {
             assert_eq!(read(none.as_bytes(), &["a"]), Err(Failure::NoAnswer), "{none}");
         }
@@ -258,7 +257,8 @@ mod tests {
 
     #[test]
     fn redacted_texts_are_as_many_and_stay_json_where_they_were() {
-        let redacted = |texts: &str, sent: &[&str]| read(format!(r#"{{"action":"redact","texts":{texts}}}"#).as_bytes(), sent);
+        let redacted =
+            |texts: &str, sent: &[&str]| read(format!(r#"{{"action":"redact","texts":{texts}}}"#).as_bytes(), sent);
         assert_eq!(redacted(r#"["b"]"#, &["a"]), Ok(Verdict::Redact { texts: vec!["b".into()] }));
         assert_eq!(redacted(r#"["b","c"]"#, &["a"]), Err(Failure::WrongTexts));
         assert_eq!(redacted(r#"["gone"]"#, &[r#"{"q":1}"#]), Err(Failure::WrongTexts));

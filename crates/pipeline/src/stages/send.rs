@@ -260,12 +260,7 @@ async fn collect_whole(
     Ok(settle_whole(journey, routed, target, &head, relay.as_mut(), out, &metered))
 }
 
-async fn collect(
-    journey: &mut Journey,
-    routed: &Routed,
-    target: &Target,
-    body: &mut Body,
-) -> Result<Bytes, Missed> {
+async fn collect(journey: &mut Journey, routed: &Routed, target: &Target, body: &mut Body) -> Result<Bytes, Missed> {
     let began = Instant::now();
     let limit = routed.admitted.read.snapshot.caps.answer_bytes_max;
     let whole = tokio::time::timeout(target.timeouts.total, whole_answer(body, limit, target)).await;

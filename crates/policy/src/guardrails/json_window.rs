@@ -183,7 +183,9 @@ fn unicode(text: &str) -> Option<(char, usize)> {
     }
     let second = if text.is_char_boundary(6) && text[6..].starts_with("\\u") { unit(6)? } else { None };
     match second.filter(|second| (0xdc00..0xe000).contains(second)) {
-        Some(second) => Some((char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)).unwrap_or('\u{fffd}'), 12)),
+        Some(second) => {
+            Some((char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)).unwrap_or('\u{fffd}'), 12))
+        }
         None => Some(('\u{fffd}', 6)),
     }
 }
@@ -355,7 +357,9 @@ mod tests {
 
     #[test]
     fn what_is_no_json_passes() {
-        for text in ["", "{", r#"{"a": "b"#, r#"{"a": "\u12"#, r#"{"a": "\ud83d"#, r"plain \ words", r#""\ud83d\ude00""#] {
+        for text in
+            ["", "{", r#"{"a": "b"#, r#"{"a": "\u12"#, r#"{"a": "\ud83d"#, r"plain \ words", r#""\ud83d\ude00""#]
+        {
             assert_eq!(redacted("secret", text), text);
         }
     }
