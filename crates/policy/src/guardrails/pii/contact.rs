@@ -62,7 +62,7 @@ fn ipv4(mut cursor: Cursor<'_>) -> Result<Option<usize>, Open> {
     let valid = std::str::from_utf8(cursor.taken()).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok());
     let end = cursor.at();
     // `1.2.3.4.5` and `1.2.3.4-beta` are versions, and so is what is called one.
-    if !valid || !cursor.ends()? || mentions(cursor.lead(16), &["version", "release", "section", "oid"]) {
+    if !valid || !cursor.ends()? || mentions(cursor.lead(16), ["version", "release", "section", "oid"]) {
         return Ok(None);
     }
     if let Some(b'.' | b'-') = cursor.next()?
