@@ -32,7 +32,9 @@ pub(super) fn phone(mut cursor: Cursor<'_>) -> Result<Option<usize>, Open> {
         || (text.starts_with(b"(") && sizes.len() == 3 && (9..=11).contains(&digits))
         || north_american(text, &sizes)
         || (national(text, &sizes, digits) && !cursor.continues_a_number());
-    let certain = certain || named_before(&cursor) || named_behind(cursor)?;
+    // `2026-06-30` is a date, whatever it is called.
+    let dated = matches!(*sizes, [4, 2, 2]);
+    let certain = certain || (!dated && (named_before(&cursor) || named_behind(cursor)?));
     Ok(certain.then_some(cursor.at()))
 }
 

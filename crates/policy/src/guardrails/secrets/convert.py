@@ -121,7 +121,7 @@ def rows(rules):
 
 def main():
     print("# Made by convert.py from the rules of gitleaks (https://github.com/gitleaks/gitleaks), MIT License,")
-    print("# Copyright (c) 2019 Zachary Rice; the last rows are our own. id, anchors, distance, entropy, pattern.")
+    print("# see LICENSE-gitleaks; the last rows are our own. id, anchors, distance, entropy, pattern.")
     for name, anchors, distance, entropy, pattern in rows(json.load(open(sys.argv[1]))):
         assert "\t" not in pattern and "\n" not in pattern, name
         print(name, json.dumps(anchors), distance, entropy or "", pattern, sep="\t")

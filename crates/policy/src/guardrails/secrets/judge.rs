@@ -79,8 +79,10 @@ pub(super) fn entropy(value: &[u8]) -> f64 {
         .sum()
 }
 
+/// A value somebody made up or left out: it says so, ends in dots, or repeats one character.
 fn is_sample(value: &[u8]) -> bool {
-    SAMPLES.iter().any(|word| contains(value, word))
+    let repeats = |part: &[u8]| part.iter().all(|byte| *byte == part[0]);
+    SAMPLES.iter().any(|word| contains(value, word)) || contains(value, "...") || value.windows(8).any(repeats)
 }
 
 fn contains(value: &[u8], word: &str) -> bool {
@@ -120,7 +122,9 @@ fn is_unlike_code(value: &[u8]) -> bool {
         ["_key", "key_", "_token", "_secret", "password", "snapshot"].iter().any(|word| contains(value, word));
     // `default_rc==0`: padding stands at an end.
     let compares = value.windows(3).any(|part| part.starts_with(b"==") && part[2] != b'=');
-    value.iter().any(u8::is_ascii_digit) && !path && !names_itself && !compares
+    // The address of a contract or account; a private key would be longer.
+    let address = value.len() == 42 && value.starts_with(b"0x");
+    !address && value.iter().any(u8::is_ascii_digit) && !path && !names_itself && !compares
 }
 
 /// Whether the name that is given the value says that it is no secret. The name begins before the rule's anchor.
