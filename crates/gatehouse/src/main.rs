@@ -47,6 +47,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Keys { action, place, output } => wait_for(commands::keys::run(action, &place, output)),
         Command::Usage { action, place, output } => wait_for(commands::usage::run(action, &place, output)),
         Command::Prices { action, config, output } => commands::prices::run(&action, config.as_deref(), output),
+        Command::Guardrails { action, output } => commands::guardrails::run(&action, output),
         Command::Doctor { place, output } => wait_for(commands::doctor::run(&place, output)),
     }
 }

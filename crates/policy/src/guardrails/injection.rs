@@ -130,6 +130,10 @@ impl Detector for Injection {
         let heard = &heard[..certain];
         let mut settled = known;
         for (n, one) in heard.iter().enumerate() {
+            // Signals that begin together see the same ones behind them.
+            if n > 0 && heard[n - 1].start == one.start {
+                continue;
+            }
             match self.judge(&heard[n..]) {
                 Some(finding) => found.push(finding),
                 None if view.last || one.start + SPAN <= known => {}

@@ -10,6 +10,7 @@ mod cursor;
 mod iban;
 mod national;
 mod number;
+mod phone;
 
 use std::sync::Arc;
 
@@ -74,7 +75,7 @@ impl PiiKind {
             Self::Email => contact::email(cursor),
             Self::Ip => contact::ip(cursor),
             Self::UsSsn => number::us_ssn(cursor),
-            Self::Phone => number::phone(cursor),
+            Self::Phone => phone::phone(cursor),
             Self::NationalId => national::any(cursor),
         }
     }
@@ -102,8 +103,8 @@ pub(super) struct Pii {
 impl Pii {
     /// No kinds at all means every kind.
     pub(super) fn new(kinds: &[PiiKind]) -> Self {
-        let kinds = if kinds.is_empty() { &PiiKind::ALL } else { kinds };
-        Self { kinds: kinds.iter().map(|kind| (*kind, kind.word().into())).collect() }
+        let wanted = PiiKind::ALL.into_iter().filter(|kind| kinds.is_empty() || kinds.contains(kind));
+        Self { kinds: wanted.map(|kind| (kind, kind.word().into())).collect() }
     }
 }
 
@@ -114,36 +115,50 @@ impl Detector for Pii {
 
     fn scan(&self, view: View<'_>, found: &mut Vec<Finding>) -> usize {
         let bytes = view.text.as_bytes();
+        let known = found.len();
+        // Where each kind goes on: within a number that was found there is no other one of its kind.
+        let mut free = [0; PiiKind::ALL.len()];
+        let mut settled = bytes.len();
         for at in view.from..bytes.len() {
-            let byte = bytes[at];
-            let begins = at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
-            if !begins || !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'(' | b':')) {
+            if !begins(bytes, at) {
                 continue;
             }
             let cursor = Cursor::new(bytes, at, view.last);
             let mut open = false;
-            for (kind, rule) in &self.kinds {
-                if !kind.begins_with(byte) {
+            for (n, (kind, rule)) in self.kinds.iter().enumerate() {
+                if at < free[n] || !kind.begins_with(bytes[at]) {
                     continue;
                 }
                 match kind.parse(cursor) {
                     Ok(None) => {}
                     Ok(Some(end)) => {
+                        free[n] = end;
                         found.push(Finding { span: at..end, rule: rule.clone(), label: kind.label() });
                     }
                     Err(Open) => open = true,
                 }
             }
             if open {
-                return at;
+                settled = at;
+                break;
             }
         }
-        bytes.len()
+        // The next scan begins outside of everything found, so that it finds the same again.
+        while let Some(around) = found[known..].iter().find(|one| one.span.start < settled && settled < one.span.end) {
+            settled = around.span.start;
+        }
+        settled
     }
 
     fn reach(&self) -> usize {
         REACH
     }
+}
+
+/// Whether a word or number may begin here.
+fn begins(bytes: &[u8], at: usize) -> bool {
+    let inside = at > 0 && bytes[at - 1].is_ascii_alphanumeric();
+    !inside && (bytes[at].is_ascii_alphanumeric() || matches!(bytes[at], b'+' | b'(' | b':'))
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use super::Finding;
+use super::{Finding, size};
 
 /// The text with its findings replaced.
 #[must_use]
 pub fn redact(text: &str, findings: &[Finding]) -> String {
-    let mut marks: Vec<Mark> = findings.iter().map(|finding| Mark::new(finding, 0)).collect();
+    let mut marks: Vec<Mark> = findings.iter().map(Mark::new).collect();
     marks.sort_unstable();
     let mut out = String::with_capacity(text.len());
     let mut pen = Pen::default();
@@ -26,13 +26,16 @@ pub fn redact(text: &str, findings: &[Finding]) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mark {
     pub(super) start: usize,
+    /// False for the rest of a text that is too long: it comes first, since a stream does not know how long it is.
+    bounded: bool,
     end: Reverse<usize>,
     pub(super) label: &'static str,
 }
 
 impl Mark {
-    pub(super) fn new(finding: &Finding, offset: usize) -> Self {
-        Self { start: finding.span.start + offset, end: Reverse(finding.span.end + offset), label: finding.label }
+    pub(super) fn new(finding: &Finding) -> Self {
+        let Range { start, end } = finding.span;
+        Self { start, bounded: finding.label != size::LABEL, end: Reverse(end), label: finding.label }
     }
 
     pub(super) fn end(&self) -> usize {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{Detector, Finding, View};
 
-const LABEL: &str = "[REDACTED:size]";
+/// What stands for the rest of a text.
+pub(super) const LABEL: &str = "[REDACTED:size]";
 
 /// Finds what stands beyond `max_chars` characters.
 pub(super) struct Size {

@@ -155,7 +155,7 @@ impl Window {
                     continue;
                 }
                 match lane.guardrail.action {
-                    Action::Redact => drop(self.marks.insert(Mark::new(&finding, 0))),
+                    Action::Redact => drop(self.marks.insert(Mark::new(&finding))),
                     Action::Block => released.blocked = released.blocked.or(Some(index)),
                     Action::Observe => {}
                 }

@@ -59,10 +59,12 @@ fn ipv4(mut cursor: Cursor<'_>) -> Result<Option<usize>, Open> {
             return Ok(None);
         }
     }
-    let valid = std::str::from_utf8(cursor.taken()).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok());
+    let address = std::str::from_utf8(cursor.taken()).ok().and_then(|text| text.parse::<Ipv4Addr>().ok());
+    // Every machine's own address is nobody's.
+    let valid = address.is_some_and(|address| !address.is_loopback() && !address.is_unspecified());
     let end = cursor.at();
     // `1.2.3.4.5` and `1.2.3.4-beta` are versions, and so is what is called one.
-    if !valid || !cursor.ends()? || mentions(cursor.lead(16), &["version", "release", "section", "oid"]) {
+    if !valid || !cursor.ends()? || mentions(cursor.lead(16), ["version", "release", "section", "oid"]) {
         return Ok(None);
     }
     if let Some(b'.' | b'-') = cursor.next()?

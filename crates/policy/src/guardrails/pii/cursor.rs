@@ -67,6 +67,11 @@ impl<'a> Cursor<'a> {
         self.start.checked_sub(1).map(|at| self.bytes[at])
     }
 
+    /// Whether a separator and a digit stand before the beginning: it is a group of a longer number.
+    pub(super) fn continues_a_number(&self) -> bool {
+        matches!(self.lead(2), [digit, b' ' | b'-' | b'.'] if digit.is_ascii_digit())
+    }
+
     /// Up to `most` bytes before the beginning.
     pub(super) fn lead(&self, most: usize) -> &'a [u8] {
         &self.bytes[self.start.saturating_sub(most)..self.start]
@@ -78,13 +83,10 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Whether one of the words (lower-case) begins somewhere in the text.
-pub(super) fn mentions(text: &[u8], words: &[&str]) -> bool {
+/// Whether one of the words begins somewhere in the text, in any case.
+pub(super) fn mentions<'w>(text: &[u8], words: impl IntoIterator<Item = &'w str>) -> bool {
     let begins = |at: usize| at == 0 || !text[at - 1].is_ascii_alphanumeric();
-    (0..text.len()).any(|at| {
-        begins(at)
-            && words
-                .iter()
-                .any(|word| text[at..].get(..word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word.as_bytes())))
+    words.into_iter().map(str::as_bytes).any(|word| {
+        text.windows(word.len()).enumerate().any(|(at, part)| part.eq_ignore_ascii_case(word) && begins(at))
     })
 }

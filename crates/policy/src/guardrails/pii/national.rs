@@ -107,13 +107,17 @@ fn digits_only(mut cursor: Cursor<'_>) -> Result<Option<usize>, Open> {
     let groups = Groups::read(&mut cursor, b" -.", 15)?;
     let digits = groups.digits.as_slice();
     let found = match (digits.len(), groups.sizes.as_slice()) {
-        (9, [3, 3, 3]) => groups.uniform() && luhn(digits) && mentions(cursor.lead(40), &["sin", "social insurance"]),
+        (9, [3, 3, 3]) => groups.uniform() && luhn(digits) && mentions(cursor.lead(40), ["sin", "social insurance"]),
         (10, [6, 4]) => swedish(digits) && groups.parted_by == Some(b'-'),
-        (10, [3, 3, 4]) => british(digits) && mentions(cursor.lead(40), &["nhs", "patient", "national health"]),
+        (10, [3, 3, 4]) => british(digits) && mentions(cursor.lead(40), ["nhs", "patient", "national health"]),
         (11, [3, 3, 3, 2]) => brazilian(digits),
         (11, [11]) => polish(digits),
         (12, [8, 4]) => swedish(&digits[2..]) && groups.parted_by == Some(b'-'),
         (12, [4, 4, 4]) => groups.uniform() && digits[0] > 1 && verhoeff(digits),
+        (12, [12]) => {
+            let century = matches!(digits, [1, 8 | 9, ..] | [2, 0, ..]);
+            (century && swedish(&digits[2..])) || (verhoeff(digits) && mentions(cursor.lead(40), ["aadhaar", "uidai"]))
+        }
         (15, [15] | [1, 2, 2, 2, 3, 3, 2]) => french(digits),
         _ => false,
     };

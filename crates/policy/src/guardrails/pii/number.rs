@@ -1,4 +1,4 @@
-//! Numbers people are known by: cards, US social security numbers, telephone numbers.
+//! Numbers people are known by: payment cards and US social security numbers.
 
 use super::checksum::luhn;
 use super::cursor::{Cursor, Open, mentions};
@@ -101,139 +101,14 @@ pub(super) fn us_ssn(mut cursor: Cursor<'_>) -> Result<Option<usize>, Open> {
 }
 
 fn named(cursor: &Cursor<'_>) -> bool {
-    mentions(cursor.lead(48), &["ssn", "social security", "soc sec", "tax id"])
+    mentions(cursor.lead(48), ["ssn", "social security", "soc sec", "tax id"])
 }
 
 /// Whether nothing goes on with the number: no digit, no letter, no hyphen or point and a digit.
-fn number_ends(mut cursor: Cursor<'_>) -> Result<bool, Open> {
+pub(super) fn number_ends(mut cursor: Cursor<'_>) -> Result<bool, Open> {
     if !cursor.ends()? {
         return Ok(false);
     }
     Ok(!(matches!(cursor.next()?, Some(b'-' | b'.' | b'/'))
         && cursor.peek()?.is_some_and(|byte| byte.is_ascii_digit())))
-}
-
-/// Words before a number that make it a telephone number.
-const CALL: &[&str] = &[
-    "phone",
-    "telephone",
-    "mobile",
-    "cell",
-    "tel",
-    "fax",
-    "desk",
-    "call",
-    "dial",
-    "whatsapp",
-    "sms",
-    "text me",
-    "answering",
-    "messages to",
-    "message on",
-    "reach me",
-    "reach us",
-    "ring me",
-    "hotline",
-    "telefon",
-    "handy",
-    "téléphone",
-    "teléfono",
-];
-/// Words behind one.
-const CALLED: &[&str] = &["office", "fax", "mobile", "cell", "home", "work", "desk", "phone"];
-
-/// A telephone number: written internationally, in the North American or another country's way, or named as one.
-pub(super) fn phone(mut cursor: Cursor<'_>) -> Result<Option<usize>, Open> {
-    if cursor.before().is_some_and(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/' | b'+' | b'(' | b'$' | b'#' | b'='))
-    {
-        return Ok(None);
-    }
-    let plus = cursor.take_if(|byte| byte == b'+')?.is_some();
-    let Some((sizes, first, mut digits)) = dialled(&mut cursor)? else { return Ok(None) };
-    if !(7..=15).contains(&digits) {
-        return Ok(None);
-    }
-    let before_extension = cursor;
-    if let Some(b'x' | b'X') = cursor.take_if(|byte| byte == b'x' || byte == b'X')? {
-        let extension = cursor.take_while(6, |byte| byte.is_ascii_digit())?.len();
-        if extension == 0 {
-            cursor = before_extension;
-        }
-    }
-    if !number_ends(cursor)? {
-        return Ok(None);
-    }
-    let text = before_extension.taken();
-    digits = digits.min(15);
-    let certain = (plus && digits >= 8)
-        || (text.starts_with(b"00") && sizes.len() > 2 && digits >= 10)
-        || north_american(text, &sizes)
-        || (first == b'0' && sizes.len() >= 3 && (9..=11).contains(&digits) && sizes.iter().all(|size| *size >= 2))
-        || (text[0] == b'(' && sizes.len() == 3 && (9..=11).contains(&digits));
-    let certain = certain || named_before(&cursor) || named_behind(cursor)?;
-    Ok(certain.then_some(cursor.at()))
-}
-
-/// Reads what can be dialled: the sizes of its groups, its first digit, and how many digits there are.
-fn dialled(cursor: &mut Cursor<'_>) -> Result<Option<(Vec<usize>, u8, usize)>, Open> {
-    let mut sizes = Vec::new();
-    let mut first = None;
-    let mut digits = 0;
-    loop {
-        let bracket = cursor.take_if(|byte| byte == b'(')?.is_some();
-        let group = cursor.take_while(13, |byte| byte.is_ascii_digit())?;
-        if group.is_empty() {
-            return Ok(None);
-        }
-        first = first.or(group.first().copied());
-        digits += group.len();
-        sizes.push(group.len());
-        if bracket && cursor.take_if(|byte| byte == b')')?.is_none() {
-            return Ok(None);
-        }
-        if digits > 15 {
-            return Ok(None);
-        }
-        // One separator, or none behind a bracket; then another group.
-        let mut ahead = *cursor;
-        let parted = ahead.take_if(|byte| b" -.".contains(&byte))?.is_some();
-        let goes_on = match ahead.peek()? {
-            Some(b'(') => {
-                sizes.len() == 1 && {
-                    let mut inside = ahead;
-                    inside.next()?;
-                    inside.peek()?.is_some_and(|byte| byte.is_ascii_digit())
-                }
-            }
-            Some(byte) => byte.is_ascii_digit() && (parted || bracket),
-            None => false,
-        };
-        if !goes_on {
-            break;
-        }
-        *cursor = ahead;
-    }
-    Ok(first.map(|first| (sizes, first, digits)))
-}
-
-/// `541-714-1388`, `(898)666-3621`, `259.735.7502`, with or without a 1 before.
-fn north_american(text: &[u8], sizes: &[usize]) -> bool {
-    let parted = text.iter().any(|byte| matches!(byte, b'-' | b'.' | b')'));
-    let area = text.iter().find(|byte| byte.is_ascii_digit()).is_some_and(|digit| *digit >= b'1');
-    parted && area && matches!(sizes, [3, 3, 4] | [1, 3, 3, 4])
-}
-
-fn named_before(cursor: &Cursor<'_>) -> bool {
-    let lead = cursor.lead(40);
-    // Another number in between was the one that was named.
-    let from = lead.iter().rposition(|byte| byte.is_ascii_digit()).map_or(0, |at| at + 1);
-    mentions(&lead[from..], CALL)
-}
-
-fn named_behind(mut cursor: Cursor<'_>) -> Result<bool, Open> {
-    if cursor.take_if(|byte| byte == b' ' || byte == b'-')?.is_none() {
-        return Ok(false);
-    }
-    let word = cursor.take_while(8, |byte| byte.is_ascii_alphabetic())?;
-    Ok(CALLED.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes())))
 }

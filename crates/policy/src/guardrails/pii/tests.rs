@@ -43,7 +43,7 @@ fn a_mail_address_ends_where_its_domain_does() {
 fn addresses_of_machines_are_found_and_versions_are_not() {
     assert_eq!(one("from 106.31.73.20:80"), Some(("ip".into(), "106.31.73.20")));
     assert_eq!(rule("2400:c401::5054:ff:fe1b:b031").as_deref(), Some("ip"));
-    assert_eq!(rule("version 4.1.2.3"), None);
+    assert_eq!(rule("version 4.1.2.3, 127.0.0.1, 0.0.0.0"), None);
     assert_eq!(rule("1.2.3.4.5 12:34:56 aa:bb:cc:dd:ee:ff std::fmt 256.1.1.1"), None);
 }
 

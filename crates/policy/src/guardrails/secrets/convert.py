@@ -95,7 +95,8 @@ def bounded(rule, pattern):
     """GitLab's tokens have a length: one that goes on is something else."""
     if rule.startswith("gitlab-") and not pattern.startswith((r"\b", "_")):
         return f"({pattern.replace('{50}', '{50,255}')})(?:[^\\w-]|$)"
-    return pattern
+    # Shorter ones are cut off: the smallest token has more.
+    return pattern.replace("{50,1000}", "{70,1000}") if rule == "pypi-upload-token" else pattern
 
 
 def rows(rules):
@@ -120,7 +121,7 @@ def rows(rules):
 
 def main():
     print("# Made by convert.py from the rules of gitleaks (https://github.com/gitleaks/gitleaks), MIT License,")
-    print("# Copyright (c) 2019 Zachary Rice; the last rows are our own. id, anchors, distance, entropy, pattern.")
+    print("# see LICENSE-gitleaks; the last rows are our own. id, anchors, distance, entropy, pattern.")
     for name, anchors, distance, entropy, pattern in rows(json.load(open(sys.argv[1]))):
         assert "\t" not in pattern and "\n" not in pattern, name
         print(name, json.dumps(anchors), distance, entropy or "", pattern, sep="\t")

@@ -30,103 +30,17 @@ const PUBLISHED: &[u64] = &[
 const SAMPLES: &[&str] =
     &["example", "placeholder", "changeme", "change_me", "your_", "your-", "put_your", "insert_", "dummy", "redacted"];
 
-/// Names that hold a word like `key` or `token` and are no secrets, without `_`, `-` and `.`. One list for beginnings,
-/// middles and ends.
-const HARMLESS_NAMES: &[&str] = &[
-    "accessib",
-    "accessor",
-    "accessid",
-    "randomaccess",
-    "apiid",
-    "apiname",
-    "apiversion",
-    "apiurl",
-    "apiuri",
-    "apiendpoint",
-    "rapidstring",
-    "capital",
-    "authsource",
-    "authenticationresults",
-    "authority",
-    "credentialsid",
-    "credentialid",
-    "withcredentials",
-    "credentialsurl",
-    "bucketkey",
-    "foreignkey",
-    "primarykey",
-    "indexkey",
-    "naturalkey",
-    "sortkey",
-    "partitionkey",
-    "cachekey",
-    "publickey",
-    "pubkey",
-    "schemakey",
-    "sequencekey",
-    "hotkey",
-    "keyalias",
-    "keyboard",
-    "keycode",
-    "keyframe",
-    "keyid",
-    "keylength",
-    "keyname",
-    "keypair",
-    "keypress",
-    "keyring",
-    "keyselector",
-    "keysignature",
-    "keysize",
-    "keystone",
-    "keystore",
-    "keytab",
-    "keyword",
-    "keyup",
-    "keydown",
-    "keyfile",
-    "keypath",
-    "keychar",
-    "keyusage",
-    "keytype",
-    "keyspace",
-    "tokenfile",
-    "tokenurl",
-    "tokenuri",
-    "tokenendpoint",
-    "tokentype",
-    "tokencount",
-    "tokenid",
-    "tokenlength",
-    "tokenize",
-    "maxtoken",
-    "secretname",
-    "secretsize",
-    "secretlength",
-    "secretref",
-    "secretid",
-    "csrftoken",
-    "xsrftoken",
-    "publictoken",
-    "monkey",
-    "donkey",
-    "turkey",
-    "hockey",
-    "jockey",
-    "whiskey",
-    "author",
-    "graphdbapi",
-    "passwordhash",
-    "passwordpolicy",
-    "passwordfield",
-    "slf4japi",
-    "validkey",
-    "keystr",
-    "keyclass",
-    "signaturekey",
-    "keyhash",
-    "keyfingerprint",
-];
+/// Names that hold a word like `key` or `token` and are no secrets, without `_`, `-` and `.`, parted by `|`. One list for
+/// beginnings, middles and ends.
+const HARMLESS_NAMES: &str = "accessib|accessor|accessid|randomaccess|apiid|apiname|apiversion|apiurl|apiuri|apiendpoint|rapidstring|\
+    capital|authsource|authenticationresults|authority|credentialsid|credentialid|withcredentials|\
+    credentialsurl|bucketkey|foreignkey|primarykey|indexkey|naturalkey|sortkey|partitionkey|cachekey|publickey|\
+    pubkey|schemakey|sequencekey|hotkey|keyalias|keyboard|keycode|keyframe|keyid|keylength|keyname|keypair|\
+    keypress|keyring|keyselector|keysignature|keysize|keystone|keystore|keytab|keyword|keyup|keydown|keyfile|\
+    keypath|keychar|keyusage|keytype|keyspace|tokenfile|tokenurl|tokenuri|tokenendpoint|tokentype|tokencount|\
+    tokenid|tokenlength|tokenize|maxtoken|secretname|secretsize|secretlength|secretref|secretid|csrftoken|\
+    xsrftoken|publictoken|monkey|donkey|turkey|hockey|jockey|whiskey|author|graphdbapi|passwordhash|\
+    passwordpolicy|passwordfield|slf4japi|validkey|keystr|keyclass|signaturekey|keyhash|keyfingerprint";
 
 /// Whether what a rule matched at `start`, with its secret at `span`, is one.
 pub(super) fn is_secret(rule: &Rule, text: &[u8], start: usize, span: Range<usize>) -> bool {
@@ -140,7 +54,9 @@ pub(super) fn is_secret(rule: &Rule, text: &[u8], start: usize, span: Range<usiz
     match &*rule.name {
         GENERIC => is_unlike_code(value) && !harmless_name(text, start, span.start),
         "jwt" => has_jose_header(value),
-        "basic-auth-url" | "curl-auth-user" => !is_variable(value) && !is_sample(value),
+        "vault-service-token" => value.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()),
+        "basic-auth-url" => !is_variable(value) && !is_sample(value),
+        "curl-auth-user" => !is_variable(value) && !is_sample(value) && !names_its_parts(value),
         _ => true,
     }
 }
@@ -163,8 +79,10 @@ pub(super) fn entropy(value: &[u8]) -> f64 {
         .sum()
 }
 
+/// A value somebody made up or left out: it says so, ends in dots, or repeats one character.
 fn is_sample(value: &[u8]) -> bool {
-    SAMPLES.iter().any(|word| contains(value, word))
+    let repeats = |part: &[u8]| part.iter().all(|byte| *byte == part[0]);
+    SAMPLES.iter().any(|word| contains(value, word)) || contains(value, "...") || value.windows(8).any(repeats)
 }
 
 fn contains(value: &[u8], word: &str) -> bool {
@@ -184,6 +102,15 @@ fn is_variable(value: &[u8]) -> bool {
     stands_for(inner) || stands_for(after) || stands_for(after.strip_prefix(b"\"").unwrap_or(after))
 }
 
+/// `username:token`, `user:password`: what stands there is what should.
+fn names_its_parts(value: &[u8]) -> bool {
+    let password = value.rsplit(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
+    let password = password.strip_suffix(b"\"").unwrap_or(password);
+    ["password", "pass", "passwd", "token", "secret", "key", "apikey", "api_key"]
+        .iter()
+        .any(|word| password.eq_ignore_ascii_case(word.as_bytes()))
+}
+
 /// A value of [`GENERIC`] needs a digit and must not read like code.
 fn is_unlike_code(value: &[u8]) -> bool {
     let dotted = |part: &[u8]| {
@@ -193,7 +120,11 @@ fn is_unlike_code(value: &[u8]) -> bool {
     let path = value.contains(&b'.') && value.split(|byte| *byte == b'.').all(dotted);
     let names_itself =
         ["_key", "key_", "_token", "_secret", "password", "snapshot"].iter().any(|word| contains(value, word));
-    value.iter().any(u8::is_ascii_digit) && !path && !names_itself
+    // `default_rc==0`: padding stands at an end.
+    let compares = value.windows(3).any(|part| part.starts_with(b"==") && part[2] != b'=');
+    // The address of a contract or account; a private key would be longer.
+    let address = value.len() == 42 && value.starts_with(b"0x");
+    !address && value.iter().any(u8::is_ascii_digit) && !path && !names_itself && !compares
 }
 
 /// Whether the name that is given the value says that it is no secret. The name begins before the rule's anchor.
@@ -206,8 +137,8 @@ fn harmless_name(text: &[u8], start: usize, value: usize) -> bool {
         .map(u8::to_ascii_lowercase)
         .collect();
     let version = name.ends_with(b"version") || name.ends_with(b"id");
-    let says = |word: &&str| contains(&name, word) && !(**word == *"author" && contains(&name, "authoriz"));
-    version || HARMLESS_NAMES.iter().any(|word| says(&word))
+    let says = |word: &str| contains(&name, word) && !(word == "author" && contains(&name, "authoriz"));
+    version || HARMLESS_NAMES.split('|').any(says)
 }
 
 /// The first part of a JWT is a JSON object with an algorithm.

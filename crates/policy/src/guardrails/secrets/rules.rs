@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_text_is_unfinished_only_where_a_match_may_begin() {
-        let unfinished = |text: &str| &text[RULES.unfinished(text.as_bytes(), 0)..];
+        let unfinished = |text: &'static str| &text[RULES.unfinished(text.as_bytes(), 0)..];
         assert_eq!(unfinished("all is said. "), " ");
         assert_eq!(unfinished("it is AKI"), " AKI");
         assert_eq!(unfinished("<add ke"), "<add ke");

@@ -41,6 +41,13 @@ fn names_that_only_sound_like_secrets_are_left() {
 }
 
 #[test]
+fn values_that_are_made_up_left_out_or_public_are_no_secrets() {
+    for value in ["0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", "eyJhbGciOiJIUzI1NiIs...", "a8xxxxxxxxxxxxxxxx7Kq2"] {
+        assert!(rules(&format!("token = \"{value}\"")).is_empty(), "{value}");
+    }
+}
+
+#[test]
 fn a_private_key_is_found_whole_and_cut_off() {
     let body = format!("{}\n{}\n", token(64), token(64));
     let begin = format!("-----BEGIN {} KEY-----\n", "PRIVATE");
