@@ -10,7 +10,8 @@ use std::time::Duration;
 use gatehouse_domain::{Money, Origin, Secret, Timeouts};
 use jiff::Timestamp;
 
-pub use crate::written::{Action, BudgetWindow, Content, LimitWindow, LogFormat, Point, Price};
+use crate::written::{Action, Point};
+pub use crate::written::{BudgetWindow, Content, LimitWindow, LogFormat, Price};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]

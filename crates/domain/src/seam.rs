@@ -12,7 +12,9 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::{Code, Door, Fault, Look, Money, Need, Principal, Request, Screen, Standing, Target, TokenGrant, Usage};
+use crate::{
+    Code, Door, Fault, Look, Money, Need, Payload, Principal, Request, Screen, Standing, Target, TokenGrant, Usage,
+};
 
 /// The time, handed in: the thinking wing has no clock.
 #[derive(Clone, Copy, Debug)]
@@ -177,7 +179,7 @@ pub struct Outbound {
     /// Headers, credentials included (marked sensitive).
     pub headers: HeaderMap,
     /// Body.
-    pub body: Bytes,
+    pub body: Payload,
 }
 
 /// The head of an upstream's answer.

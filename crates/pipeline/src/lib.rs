@@ -5,6 +5,7 @@ mod caller;
 mod core;
 mod guard;
 mod ids;
+mod in_time;
 mod journey;
 pub mod keeper;
 pub mod outbox;

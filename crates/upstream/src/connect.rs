@@ -4,15 +4,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use gatehouse_domain::Origin;
-use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 
+use crate::body::Outgoing;
 use crate::egress::{self, Egress};
 
 /// Shared TLS client configuration: session resumption works across all cores.
@@ -46,13 +45,13 @@ pub(crate) async fn connect(
     egress: Egress,
     tls: &Tls,
     limit: Duration,
-) -> Result<SendRequest<Full<Bytes>>, io::Error> {
+) -> Result<SendRequest<Outgoing>, io::Error> {
     tokio::time::timeout(limit, open(origin, egress, tls))
         .await
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "connect timed out")))
 }
 
-async fn open(origin: &Origin, egress: Egress, tls: &Tls) -> Result<SendRequest<Full<Bytes>>, io::Error> {
+async fn open(origin: &Origin, egress: Egress, tls: &Tls) -> Result<SendRequest<Outgoing>, io::Error> {
     let stream = match egress {
         Egress::Trusted => TcpStream::connect((&*origin.host, origin.port)).await?,
         Egress::Public => TcpStream::connect(&*egress::resolve(origin).await?).await?,
@@ -67,7 +66,7 @@ async fn open(origin: &Origin, egress: Egress, tls: &Tls) -> Result<SendRequest<
     handshake(TokioIo::new(stream)).await
 }
 
-async fn handshake<T>(io: T) -> Result<SendRequest<Full<Bytes>>, io::Error>
+async fn handshake<T>(io: T) -> Result<SendRequest<Outgoing>, io::Error>
 where
     T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {

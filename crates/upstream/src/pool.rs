@@ -1,22 +1,20 @@
 //! Idle connections by origin. One pool per core, so that nothing is shared between cores and the mutex is never
 //! contended: it only makes the pool usable from `Send` futures.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use gatehouse_domain::{Head, Origin, Timeouts};
+use foldhash::HashMap;
+use gatehouse_domain::{Head, Origin, Payload, Timeouts};
 use http::Request;
-use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
 
-use crate::body::Body;
+use crate::body::{Body, Outgoing};
 use crate::connect::{Tls, connect};
 use crate::egress::Egress;
 
-type Sender = SendRequest<Full<Bytes>>;
+type Sender = SendRequest<Outgoing>;
 
 /// Caps of one pool.
 #[derive(Clone, Copy, Debug)]
@@ -82,27 +80,9 @@ impl Pool {
         &self,
         origin: &Origin,
         timeouts: &Timeouts,
-        request: Request<Full<Bytes>>,
+        request: Request<Payload>,
     ) -> Result<Sent, SendError> {
-        self.send_through(Egress::Trusted, origin, timeouts, request).await
-    }
-
-    /// The same to an address that somebody else than the configuration may have chosen.
-    ///
-    /// # Errors
-    /// See [`SendError`]; an address that may not be called is one that cannot be connected to.
-    pub async fn send_through(
-        &self,
-        egress: Egress,
-        origin: &Origin,
-        timeouts: &Timeouts,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Sent, SendError> {
-        // A connection that was made without a check is never used where one is asked for.
-        if egress != Egress::Trusted {
-            return self.send_fresh(egress, origin, timeouts, request).await;
-        }
-        let mut request = request;
+        let mut request = request.map(Outgoing);
         while let Some(mut sender) = self.idle(origin) {
             if !sender.is_ready() && sender.ready().await.is_err() {
                 continue;
@@ -112,7 +92,25 @@ impl Pool {
                 Exchanged::NotSent(back) => request = back,
             }
         }
-        self.send_fresh(egress, origin, timeouts, request).await
+        self.send_fresh(Egress::Trusted, origin, timeouts, request).await
+    }
+
+    /// The same to an address that somebody else than the configuration may have chosen. Always over a new connection: one
+    /// that was made without a check is never used where one is asked for.
+    ///
+    /// # Errors
+    /// See [`SendError`]; an address that may not be called is one that cannot be connected to.
+    pub async fn send_through(
+        &self,
+        egress: Egress,
+        origin: &Origin,
+        timeouts: &Timeouts,
+        request: Request<Payload>,
+    ) -> Result<Sent, SendError> {
+        match egress {
+            Egress::Trusted => self.send(origin, timeouts, request).await,
+            Egress::Public => self.send_fresh(egress, origin, timeouts, request.map(Outgoing)).await,
+        }
     }
 
     async fn send_fresh(
@@ -120,9 +118,11 @@ impl Pool {
         egress: Egress,
         origin: &Origin,
         timeouts: &Timeouts,
-        request: Request<Full<Bytes>>,
+        request: Request<Outgoing>,
     ) -> Result<Sent, SendError> {
-        let sender = connect(origin, egress, &self.0.tls, timeouts.connect).await.map_err(SendError::Connect)?;
+        // Boxed: connections are seldom made, and every call would carry the room for it.
+        let connecting = Box::pin(connect(origin, egress, &self.0.tls, timeouts.connect));
+        let sender = connecting.await.map_err(SendError::Connect)?;
         match self.exchange(origin, timeouts, sender, request).await? {
             Exchanged::Answer(sent) => Ok(sent),
             Exchanged::NotSent(_) => Err(SendError::Connect(io::ErrorKind::ConnectionAborted.into())),
@@ -155,7 +155,7 @@ impl Pool {
         origin: &Origin,
         timeouts: &Timeouts,
         mut sender: Sender,
-        request: Request<Full<Bytes>>,
+        request: Request<Outgoing>,
     ) -> Result<Exchanged, SendError> {
         let answer = match tokio::time::timeout(timeouts.first_byte, sender.try_send_request(request)).await {
             Err(_) => return Err(SendError::FirstByteTimeout),
@@ -176,7 +176,7 @@ impl Pool {
 
 enum Exchanged {
     Answer(Sent),
-    NotSent(Request<Full<Bytes>>),
+    NotSent(Request<Outgoing>),
 }
 
 /// A connection in use. `give_back` returns it to its pool; dropping it closes it.

@@ -229,7 +229,7 @@ fn price(config: &Config, provider: &str, model: &str, now: Now) -> Option<Price
     let kind = &config.providers.get(provider)?.kind;
     let list = wiring::catalogue(config).find(provider, kind, model);
     let over = config.prices.contains_key(&format!("{provider}/{model}"));
-    let rates: prices::Rates = list.at(now)?.base;
+    let rates: prices::Rates = *list.at(now)?.base();
     #[expect(clippy::cast_precision_loss, reason = "shown to people, never summed")]
     let usd = |rate: gatehouse_domain::PicoPerToken| rate.0 as f64 / 1e6;
     Some(Price {

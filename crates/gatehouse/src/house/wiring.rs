@@ -83,7 +83,7 @@ pub(crate) fn priced_parts(config: &Config, attempt: &LedgerEntry) -> Option<Vec
     let kind = &config.providers.get(&*attempt.provider)?.kind;
     let list = catalogue(config).find(&attempt.provider, kind, &attempt.upstream_model);
     let started = Now(SystemTime::UNIX_EPOCH + Duration::from_millis(attempt.started_unix_ms));
-    Some(list.at(started)?.parts(&attempt.usage))
+    Some(list.at(started)?.parts(&attempt.usage, started))
 }
 
 /// Sizes and timers of the path.

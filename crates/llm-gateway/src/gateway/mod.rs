@@ -10,6 +10,8 @@ mod memory;
 mod peek;
 mod refuse;
 mod screening;
+#[cfg(test)]
+mod screening_tests;
 mod standing;
 mod stored;
 mod translate;

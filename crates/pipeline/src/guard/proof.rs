@@ -66,7 +66,7 @@ impl Proof {
     }
 
     pub(super) fn took(&self, since: Instant) {
-        self.spent_us.fetch_add(micros(since), Ordering::Relaxed);
+        self.spent_us.fetch_add(micros(since.elapsed()), Ordering::Relaxed);
     }
 
     pub(super) fn spent_us(&self) -> u64 {

@@ -7,12 +7,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use gatehouse_domain::{Origin, Point, Principal, RequestId, Secret, Timeouts};
+use gatehouse_domain::{Origin, Payload, Point, Principal, RequestId, Secret, Timeouts};
 use gatehouse_policy::guardrails::{Action, Scope};
 use gatehouse_upstream::{Egress, Pool, SendError};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Request, StatusCode};
-use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 
 /// The largest answer that is read, besides room for the texts that were sent.
@@ -185,7 +184,7 @@ impl Webhook {
         Ok(whole.freeze())
     }
 
-    fn request(&self, question: &Question<'_>) -> Option<Request<Full<Bytes>>> {
+    fn request(&self, question: &Question<'_>) -> Option<Request<Payload>> {
         let who = question.who;
         let body = serde_json::to_vec(&Body {
             point: question.point.word(),
@@ -200,7 +199,7 @@ impl Webhook {
             model: question.model,
             request_id: question.id.to_string(),
         });
-        let mut request = Request::new(Full::new(body.ok()?.into()));
+        let mut request = Request::new(Payload::from(Bytes::from(body.ok()?)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = http::Uri::from(self.path.clone());
         let Origin { host, port, .. } = &self.origin;

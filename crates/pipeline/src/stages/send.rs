@@ -11,13 +11,14 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwapOption;
 use bytes::{Bytes, BytesMut};
 use gatehouse_domain::{
-    AttemptStatus, Blame, Code, End, Fault, Head, Judgement, Metered, Now, Outbound, Relay, Target, WriteContext,
+    AttemptStatus, Blame, Code, End, Fault, Head, Judgement, Metered, Now, Outbound, Payload, Relay, Target,
+    WriteContext,
 };
 use gatehouse_upstream::{Body, Health, SendError, Sent, Verdict};
 use http::header::HOST;
-use http_body_util::Full;
 
 use crate::guard::is_guards;
+use crate::in_time::in_time;
 use crate::journey::{Hold, Journey};
 use crate::snapshot::Token;
 use crate::stages::respond::{Answer, Streaming};
@@ -93,7 +94,8 @@ async fn attempt(
     let now = Now(SystemTime::now());
     let outbound = write(journey, routed, target, now)?;
     let health = Arc::clone(health_of(routed, index));
-    if !health.begin(Instant::now()) {
+    let at = Instant::now();
+    if !health.begin(at) {
         return Err(missed(
             Blame::Gateway,
             Fault::new(Code::NoTarget, "the target is being probed; try again").retry_after(1),
@@ -101,8 +103,8 @@ async fn attempt(
     }
     let call = &routed.admitted.read.call;
     let hold = Hold { ceiling: call.ceiling(), input_tokens: call.need().input_tokens };
-    journey.open(target, &health, &hold, now).map_err(|fault| missed(Blame::Gateway, fault))?;
-    let sent = match deliver(journey, target, outbound).await {
+    journey.open(target, &health, &hold, (now, at)).map_err(|fault| missed(Blame::Gateway, fault))?;
+    let (sent, at) = match deliver(journey, target, outbound, at).await {
         Ok(sent) => sent,
         Err((status, fault)) => {
             journey.close(status, Verdict::Failed, &Metered::default(), None);
@@ -111,18 +113,20 @@ async fn attempt(
     };
     journey.status_of_attempt(sent.head.status.as_u16());
     if !sent.head.status.is_success() {
-        return Err(judge(journey, routed, target, sent).await);
+        // Boxed, as every call would otherwise carry the room for a refusal.
+        return Err(Box::pin(judge(journey, routed, target, sent)).await);
     }
     let guard = journey.guard.clone();
     if let Some(guard) = guard.as_ref().filter(|guard| guard.asks_about_answers()) {
-        return asked::asked(journey, routed, target, guard, sent, now).await.map(Reached::Whole);
+        // Boxed, as every call would otherwise carry the room for it.
+        return Box::pin(asked::asked(journey, routed, target, guard, (sent, at), now)).await.map(Reached::Whole);
     }
     let screen = guard.as_ref().and_then(|guard| guard.screen());
     let relay = routed.admitted.read.call.relay(target, &sent.head, now, screen);
     if relay.streams() {
-        begin_stream(journey, target, sent, relay).await.map(|streaming| Reached::Stream(Box::new(streaming)))
+        begin_stream(journey, target, (sent, at), relay).await.map(|streaming| Reached::Stream(Box::new(streaming)))
     } else {
-        collect_whole(journey, routed, target, sent, relay).await.map(Reached::Whole)
+        collect_whole(journey, routed, target, (sent, at), relay, now).await.map(Reached::Whole)
     }
 }
 
@@ -151,13 +155,17 @@ fn fresh(cell: &ArcSwapOption<Token>, now: Now) -> Option<Arc<Token>> {
     cell.load_full().filter(|token| token.expires_unix_secs > now.unix_secs())
 }
 
-/// Sends and waits for the head.
-async fn deliver(journey: &mut Journey, target: &Target, outbound: Outbound) -> Result<Sent, (AttemptStatus, Fault)> {
+/// Sends and waits for the head; says when it came.
+async fn deliver(
+    journey: &mut Journey,
+    target: &Target,
+    outbound: Outbound,
+    began: Instant,
+) -> Result<(Sent, Instant), (AttemptStatus, Fault)> {
     let request = request(target, outbound).map_err(|fault| (AttemptStatus::Failed, fault))?;
-    let began = Instant::now();
     let sent = journey.core.pool.send(&target.origin, &target.timeouts, request).await;
-    journey.waited_since(began);
-    sent.map_err(|error| match error {
+    let at = journey.waited_since(began);
+    sent.map(|sent| (sent, at)).map_err(|error| match error {
         SendError::Connect(_) => (
             AttemptStatus::Failed,
             Fault::new(Code::UpstreamUnreachable, format!("the provider `{}` cannot be reached", target.provider)),
@@ -173,8 +181,8 @@ async fn deliver(journey: &mut Journey, target: &Target, outbound: Outbound) -> 
     })
 }
 
-fn request(target: &Target, outbound: Outbound) -> Result<http::Request<Full<Bytes>>, Fault> {
-    let mut request = http::Request::new(Full::new(outbound.body));
+fn request(target: &Target, outbound: Outbound) -> Result<http::Request<Payload>, Fault> {
+    let mut request = http::Request::new(outbound.body);
     *request.method_mut() = outbound.method;
     *request.uri_mut() = http::Uri::from(outbound.path);
     *request.headers_mut() = outbound.headers;
@@ -226,16 +234,15 @@ async fn read_error(journey: &mut Journey, target: &Target, body: &mut Body) -> 
 async fn begin_stream(
     journey: &mut Journey,
     target: &Arc<Target>,
-    sent: Sent,
+    (sent, began): (Sent, Instant),
     relay: Box<dyn Relay>,
 ) -> Result<Streaming, Missed> {
     let Sent { head, mut body } = sent;
-    let began = Instant::now();
-    let first = tokio::time::timeout(target.timeouts.first_byte, body.chunk()).await;
-    journey.waited_since(began);
+    let first = in_time(target.timeouts.first_byte, body.chunk()).await;
+    let at = journey.waited_since(began);
     match first {
         Ok(Some(Ok(first))) => {
-            journey.first_byte_of_attempt();
+            journey.first_byte_of_attempt(at);
             Ok(Streaming { target: Arc::clone(target), head, body, first, relay })
         }
         Ok(None) => Err(fail(journey, AttemptStatus::Truncated, broken(target, "answered with an empty stream"))),
@@ -251,27 +258,34 @@ async fn collect_whole(
     journey: &mut Journey,
     routed: &mut Routed,
     target: &Arc<Target>,
-    sent: Sent,
+    (sent, began): (Sent, Instant),
     mut relay: Box<dyn Relay>,
+    now: Now,
 ) -> Result<Answer, Missed> {
     let Sent { head, mut body } = sent;
-    let whole = collect(journey, routed, target, &mut body).await?;
-    let (out, metered) = read_whole(journey, routed, target, whole, relay.as_mut())?;
-    Ok(settle_whole(journey, routed, target, &head, relay.as_mut(), out, &metered))
+    let (whole, at) = collect(journey, routed, target, &mut body, began).await?;
+    journey.first_byte_of_attempt(at);
+    let (out, metered) = read_whole(journey, routed, target, whole, relay.as_mut(), now)?;
+    Ok(settle_whole(journey, routed, target, &head, relay.as_mut(), (out, &metered), now))
 }
 
-async fn collect(journey: &mut Journey, routed: &Routed, target: &Target, body: &mut Body) -> Result<Bytes, Missed> {
-    let began = Instant::now();
+/// The whole of an answer's body, and when it was there.
+async fn collect(
+    journey: &mut Journey,
+    routed: &Routed,
+    target: &Target,
+    body: &mut Body,
+    began: Instant,
+) -> Result<(Bytes, Instant), Missed> {
     let limit = routed.admitted.read.snapshot.caps.answer_bytes_max;
-    let whole = tokio::time::timeout(target.timeouts.total, whole_answer(body, limit, target)).await;
-    journey.waited_since(began);
+    let whole = in_time(target.timeouts.total, whole_answer(body, limit, target)).await;
+    let at = journey.waited_since(began);
     let whole = match whole {
         Ok(Ok(whole)) => whole,
         Ok(Err(fault)) => return Err(fail(journey, AttemptStatus::Truncated, fault)),
         Err(_) => return Err(fail(journey, AttemptStatus::TimedOut, too_slow(target))),
     };
-    journey.first_byte_of_attempt();
-    Ok(whole)
+    Ok((whole, at))
 }
 
 /// What the caller gets of a whole answer, and what it took.
@@ -281,12 +295,13 @@ fn read_whole(
     target: &Target,
     whole: Bytes,
     relay: &mut dyn Relay,
+    now: Now,
 ) -> Result<(Vec<Bytes>, Metered), Missed> {
     let mut out = Vec::with_capacity(1);
     if let Err(fault) = relay.feed(whole, &mut out) {
         if is_guards(fault.code) {
             let metered = relay.finish(End::Fault(&fault), &mut out);
-            return Err(over(journey, routed, target, fault, &metered));
+            return Err(over(journey, routed, target, fault, &metered, now));
         }
         return Err(fail(journey, AttemptStatus::Failed, fault));
     }
@@ -303,20 +318,20 @@ fn settle_whole(
     target: &Arc<Target>,
     head: &Head,
     relay: &mut dyn Relay,
-    out: Vec<Bytes>,
-    metered: &Metered,
+    (out, metered): (Vec<Bytes>, &Metered),
+    now: Now,
 ) -> Answer {
     if let Some(keep) = relay.keep() {
         journey.keep(keep);
     }
-    let price = routed.admitted.read.call.price(target, &metered.usage, Now(SystemTime::now()));
+    let price = routed.admitted.read.call.price(target, &metered.usage, now);
     journey.close(AttemptStatus::Ok, Verdict::Alive, metered, price);
     Answer::whole(routed, target, head.status, relay.headers(&head.headers), join(out))
 }
 
 /// A guardrail ends the call: the provider has answered and is paid, and no other one is asked.
-fn over(journey: &mut Journey, routed: &Routed, target: &Target, fault: Fault, metered: &Metered) -> Missed {
-    let price = routed.admitted.read.call.price(target, &metered.usage, Now(SystemTime::now()));
+fn over(journey: &mut Journey, routed: &Routed, target: &Target, fault: Fault, metered: &Metered, now: Now) -> Missed {
+    let price = routed.admitted.read.call.price(target, &metered.usage, now);
     journey.close(AttemptStatus::Ok, Verdict::Alive, metered, price);
     missed(Blame::Caller, fault)
 }

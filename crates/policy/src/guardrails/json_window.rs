@@ -64,7 +64,7 @@ impl JsonWindow {
     fn passed(&mut self, mut released: Released<'static>, held: usize) -> Released<'static> {
         for (index, finding) in &released.found {
             if self.redacts[*index] {
-                self.writer.marks.insert(Mark::new(finding, 0));
+                self.writer.marks.insert(Mark::new(finding));
             }
         }
         let mut text = String::new();

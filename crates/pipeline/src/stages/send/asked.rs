@@ -17,15 +17,16 @@ pub(super) async fn asked(
     routed: &mut Routed,
     target: &Arc<Target>,
     guard: &Arc<Guard>,
-    sent: Sent,
+    (sent, began): (Sent, Instant),
     now: Now,
 ) -> Result<Answer, Missed> {
     let Sent { head, mut body } = sent;
-    let whole = collect(journey, routed, target, &mut body).await?;
+    let (whole, at) = collect(journey, routed, target, &mut body, began).await?;
+    journey.first_byte_of_attempt(at);
     let gathered = Gathered::default();
     let call = &mut routed.admitted.read.call;
     let mut relay = call.relay(target, &head, now, Some(guard.gathering(&gathered)));
-    let (mut out, metered) = read_whole(journey, routed, target, whole.clone(), relay.as_mut())?;
+    let (mut out, metered) = read_whole(journey, routed, target, whole.clone(), relay.as_mut(), now)?;
     let mut texts = std::mem::take(&mut *gathered.lock().unwrap_or_else(PoisonError::into_inner));
     let core = Arc::clone(&journey.core);
     let began = Instant::now();
@@ -36,9 +37,9 @@ pub(super) async fn asked(
         Ok(true) => {
             let replay = Box::new(Replay::new(texts));
             relay = routed.admitted.read.call.relay(target, &head, now, Some(replay));
-            out = read_whole(journey, routed, target, whole, relay.as_mut())?.0;
+            out = read_whole(journey, routed, target, whole, relay.as_mut(), now)?.0;
         }
-        Err(fault) => return Err(over(journey, routed, target, fault, &metered)),
+        Err(fault) => return Err(over(journey, routed, target, fault, &metered, now)),
     }
-    Ok(settle_whole(journey, routed, target, &head, relay.as_mut(), out, &metered))
+    Ok(settle_whole(journey, routed, target, &head, relay.as_mut(), (out, &metered), now))
 }
