@@ -206,6 +206,7 @@ fn what_had_nothing_to_look_at_is_said_to_be_skipped() {
     );
     let answer = gate.client().ask(Dialect::OpenAiChat, "openai_chat", "more than five");
     assert_eq!(told(&answer), "canaries=skipped,long=observe:1");
+    logged(&gate, "the call", |run| run["name"] == "long");
     let metrics = gate.admin().get("/metrics").text();
     assert!(
         metrics.contains(r#"gatehouse_guardrail_decisions_total{guardrail="long",action="observe"} 1"#),
