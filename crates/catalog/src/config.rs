@@ -11,6 +11,7 @@ use gatehouse_domain::{IpRange, Money, Origin, Role, Secret, Timeouts};
 use jiff::Timestamp;
 
 use crate::principals::{Holder, JwtIssuer, Principals};
+use crate::written::{Action, Point};
 
 pub use crate::written::{BudgetWindow, Content, LimitWindow, LogFormat, Price};
 
@@ -43,6 +44,8 @@ pub struct Config {
     pub keys: Vec<Key>,
     /// Policies in Cedar, as texts.
     pub policies: Vec<PolicyText>,
+    /// Guardrails, in the order written.
+    pub guardrails: Vec<Guardrail>,
     /// Price overrides in USD per million tokens, by `provider/model`.
     pub prices: BTreeMap<String, Price>,
     /// Logs and traces.
@@ -241,6 +244,73 @@ pub struct Budget {
     pub max: Money,
     /// The window.
     pub per: BudgetWindow,
+}
+
+/// One guardrail.
+#[derive(Clone, Debug)]
+pub struct Guardrail {
+    /// Unique name.
+    pub name: Arc<str>,
+    /// Where it looks; never empty.
+    pub on: Vec<Point>,
+    /// What follows from a finding.
+    pub action: Action,
+    /// Teams it is for; empty: all.
+    pub teams: Vec<String>,
+    /// Keys it is for, by name; empty: all.
+    pub keys: Vec<String>,
+    /// Models it is for; empty: all.
+    pub models: Vec<String>,
+    /// Tools it is for; empty: all.
+    pub tools: Vec<String>,
+    /// Does text pass that it could not look at?
+    pub fail_open: bool,
+    /// What it looks for.
+    pub detector: Detector,
+}
+
+/// What a guardrail looks for, with its settings. Whether patterns and schemas are sound is for the builder to say.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the settings are documented where they are written")]
+pub enum Detector {
+    Secrets,
+    Pii {
+        kinds: Vec<String>,
+    },
+    Injection {
+        threshold: Option<f64>,
+    },
+    /// Name and regular expression.
+    Regex {
+        patterns: Vec<(String, String)>,
+    },
+    Keywords {
+        words: Vec<String>,
+    },
+    Size {
+        max_chars: usize,
+    },
+    Topic {
+        allow: Vec<String>,
+        deny: Vec<String>,
+    },
+    JsonSchema {
+        schema: serde_json::Value,
+    },
+    Webhook(Webhook),
+}
+
+/// Somebody who is asked.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Where.
+    pub url: Endpoint,
+    /// Bearer token; never empty.
+    pub token: Option<Secret>,
+    /// From the question to the whole of the answer.
+    pub timeout: Duration,
+    /// May its address be private?
+    pub allow_private: bool,
 }
 
 /// Logs and traces.

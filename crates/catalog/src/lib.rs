@@ -19,8 +19,8 @@ pub mod written;
 mod yaml;
 
 pub use config::{
-    Auth, Budget, BudgetWindow, Config, Content, Endpoint, Key, Limit, LimitWindow, LogFormat, Model, PolicyText,
-    Price, Provider, Server, Target, Telemetry, Tls,
+    Auth, Budget, BudgetWindow, Config, Content, Detector, Endpoint, Guardrail, Key, Limit, LimitWindow, LogFormat,
+    Model, PolicyText, Price, Provider, Server, Target, Telemetry, Tls, Webhook,
 };
 pub use default::{DEFAULT_NAME, DEFAULT_YAML};
 pub use load::{Loaded, Surroundings, load, load_prices, policy_texts};

@@ -3,6 +3,7 @@
 mod body;
 mod caller;
 mod core;
+mod guard;
 pub mod identity;
 mod ids;
 mod in_time;
@@ -17,6 +18,7 @@ mod token_cache;
 pub use body::GateBody;
 pub use caller::present_key;
 pub use core::{Core, CoreParts, Shared};
+pub use guard::{Guardrails, Webhook};
 pub use keeper::Keeper;
 pub use path::{Arrived, pass};
 pub use snapshot::{Caps, KeyEntry, KeyTable, Lane, Snapshot, Token};

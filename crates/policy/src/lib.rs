@@ -6,10 +6,12 @@
 //! - [`permissions`]: policies in Cedar, what they decide and why.
 //! - [`Meter`]: what a key, team or other payer has used in its current windows. Meters outlive configuration reloads;
 //!   [`Meters`] finds them by name.
+//! - [`guardrails`]: what may not stand in a text, and what to do where it does.
 //! - [`identity`]: who a bearer token of an identity provider is about.
 //! - [`unknown_model`]: the refusal for a name nobody configured, with near names the caller may use.
 
 mod budget;
+pub mod guardrails;
 pub mod identity;
 mod limits;
 mod meter;

@@ -1,6 +1,7 @@
 //! From the file as written to the resolved configuration: the checks of meaning.
 
 mod address;
+mod guardrails;
 mod identity;
 mod keys;
 mod models;
@@ -49,6 +50,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let providers = providers::all(file.providers, check);
     let keys = keys::all(file.keys, &file.models, &principals, check);
     let policies = policies::all(&file.policies, around, check);
+    let guardrails = guardrails::all(file.guardrails, check);
     let listeners = listeners?;
     Some(Config {
         listen: listeners.listen,
@@ -64,6 +66,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         principals,
         keys,
         policies,
+        guardrails,
         prices: file.prices.overrides,
         telemetry: telemetry?,
     })

@@ -4,6 +4,7 @@
 //! docs/configuration.md are all derived from or tested against them, and a doc comment here is the description an
 //! editor shows. `resolve` turns them into a `Config`.
 
+mod guardrails;
 mod identity;
 mod keys;
 mod models;
@@ -17,6 +18,7 @@ use gatehouse_domain::Secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+pub use guardrails::{Action, Detect, Fail, Guardrail, Pattern, Point};
 pub use identity::{Algorithm, Claims, Expected, Jwt, OneOrMore};
 pub use keys::{Budget, BudgetWindow, Key, Limit, LimitWindow};
 pub use models::{Model, Target};
@@ -64,6 +66,8 @@ pub struct File {
     pub keys: Vec<Key>,
     /// Policies in Cedar: files by name or pattern (`policies/*.cedar`), or a text of policies.
     pub policies: Vec<String>,
+    /// What may not stand in the texts of calls, and what follows where it does.
+    pub guardrails: Vec<Guardrail>,
     /// Prices where the built-in catalogue has none or another one.
     pub prices: Prices,
     /// Logs and traces.
@@ -90,6 +94,7 @@ impl Default for File {
             agents: BTreeMap::new(),
             keys: Vec::new(),
             policies: Vec::new(),
+            guardrails: Vec::new(),
             prices: Prices::default(),
             telemetry: Telemetry::default(),
         }

@@ -107,6 +107,8 @@ impl House {
         let gateway = LlmGateway::build(wiring::blueprint(config, &demo))
             .map_err(|found| ApplyError::Refused(problems(&loaded, &found)))?;
         let permissions = self.permissions(&loaded)?;
+        let guardrails =
+            crate::guardrails::guardrails(config).map_err(|found| ApplyError::Refused(problems(&loaded, &found)))?;
         let stored = self.store.list_keys().await?;
         let mut room = KeyRoom { pepper: &self.pepper, meters: &self.meters, fresh: Vec::new() };
         let keys = room.table(config, &stored);
@@ -142,6 +144,7 @@ impl House {
             identities: Identities { issuers, welcome },
             trusted_proxies: config.server.trusted_proxies.clone(),
             caps: wiring::caps(config),
+            guardrails,
             traced,
         };
         match self.shared.get() {

@@ -1,6 +1,7 @@
 //! May this call pass? In this order: does the key permit it and is the model known ([`permit`]), do the policies allow it
-//! ([`policy`]), do the guardrails let it through, and have limits and budgets room for it ([`reserve`]).
+//! ([`policy`]), do the guardrails let it through ([`guard`]), and have limits and budgets room for it ([`reserve`]).
 
+mod guard;
 mod permit;
 mod policy;
 mod reserve;
@@ -19,10 +20,11 @@ pub(crate) struct Admitted {
     _proof: (),
 }
 
-pub(crate) fn admit(journey: &mut Journey, recalled: Recalled, now: Now) -> Result<Admitted, Fault> {
-    let Recalled { read, .. } = recalled;
+pub(crate) async fn admit(journey: &mut Journey, recalled: Recalled, now: Now) -> Result<Admitted, Fault> {
+    let Recalled { mut read, .. } = recalled;
     permit::permit(journey, &read, now)?;
     policy::policy(journey, &read, now)?;
+    guard::guard(journey, &mut read).await?;
     reserve::reserve(journey, &read, now)?;
     Ok(Admitted { read, _proof: () })
 }

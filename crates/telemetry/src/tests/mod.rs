@@ -61,6 +61,7 @@ fn call(attempts: Vec<AttemptOutcome>) -> CallOutcome {
         tags: None,
         decision: None,
         guardrails: Vec::new(),
+        guardrails_us: 0,
         dialect: "openai_chat",
         operation: "chat",
         model: Some("fast".into()),
