@@ -14,6 +14,8 @@ use rules::{RULES, Rule, Rules};
 
 /// The longest match of a rule that has no bound of its own. What goes on behind it is not covered.
 const LONGEST: usize = 2048;
+/// The longest match of rules that let anything stand between two of their parts.
+const LONGEST_STRETCH: usize = 512;
 /// Private keys are longer: an RSA key of 16,384 bits still fits.
 const LONGEST_PRIVATE_KEY: usize = 16 * 1024;
 

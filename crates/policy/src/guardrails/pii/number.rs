@@ -3,6 +3,9 @@
 use super::checksum::luhn;
 use super::cursor::{Cursor, Open, mentions};
 
+/// No number has more groups.
+pub(super) const MOST_GROUPS: usize = 8;
+
 /// Digits in groups, as they stand in the text.
 pub(super) struct Groups {
     /// The digits as values.
@@ -14,7 +17,7 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Reads groups of digits parted by single bytes of `parts`, up to `most` digits.
+    /// Reads groups of digits parted by single bytes of `parts`; stops behind `most` digits and [`MOST_GROUPS`].
     pub(super) fn read(cursor: &mut Cursor<'_>, parts: &[u8], most: usize) -> Result<Self, Open> {
         let mut groups = Self { digits: Vec::new(), sizes: Vec::new(), parted_by: None };
         let mut between = Vec::new();
@@ -23,7 +26,7 @@ impl Groups {
             groups.digits.extend(digits.iter().map(|digit| digit - b'0'));
             groups.sizes.push(digits.len());
             let mut ahead = *cursor;
-            if groups.digits.len() > most {
+            if groups.digits.len() > most || groups.sizes.len() == MOST_GROUPS {
                 break;
             }
             let Some(part) = ahead.take_if(|byte| parts.contains(&byte))? else { break };

@@ -1,7 +1,7 @@
 //! Telephone numbers: by their form where it says enough, otherwise by a word nearby.
 
 use super::cursor::{Cursor, Open, mentions};
-use super::number::number_ends;
+use super::number::{MOST_GROUPS, number_ends};
 
 /// Words before a number that make it a telephone number; parted by `|`.
 const CALL: &str = "phone|telephone|mobile|cell|tel|fax|desk|call|dial|whatsapp|sms|text me|answering|messages to|message on|\
@@ -46,7 +46,7 @@ fn dialled(cursor: &mut Cursor<'_>) -> Result<Option<Vec<usize>>, Open> {
         let group = cursor.take_while(MOST_DIGITS + 1, |byte| byte.is_ascii_digit())?.len();
         sizes.push(group);
         let closed = !bracket || cursor.take_if(|byte| byte == b')')?.is_some();
-        if group == 0 || !closed || sizes.iter().sum::<usize>() > MOST_DIGITS {
+        if group == 0 || !closed || sizes.len() > MOST_GROUPS || sizes.iter().sum::<usize>() > MOST_DIGITS {
             return Ok(None);
         }
         let mut ahead = *cursor;

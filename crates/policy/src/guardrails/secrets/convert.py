@@ -91,10 +91,16 @@ def beginnings(tree):
     return out, True
 
 
-def bounded(rule, pattern):
-    """GitLab's tokens have a length: one that goes on is something else."""
+def tightened(rule, pattern):
+    """The pattern with what we know better."""
+    # GitLab's tokens have a length: one that goes on is something else.
     if rule.startswith("gitlab-") and not pattern.startswith((r"\b", "_")):
         return f"({pattern.replace('{50}', '{50,255}')})(?:[^\\w-]|$)"
+    # Counted stretches of anything make machines of many states; the longest match of these rules is bounded instead.
+    for counted in (r"(?s:.){0,200}?", r"(?s:.){0,100}?"):
+        pattern = pattern.replace(counted, r"(?s:.)*?")
+    for counted in (r"(?:.*?|.*?(?:[\r\n]{1,2}.*?){1,5})", r"(?:.*|.*(?:[\r\n]{1,2}.*){1,5})"):
+        pattern = pattern.replace(counted, r"(?s:.)*?")
     # Shorter ones are cut off: the smallest token has more.
     return pattern.replace("{50,1000}", "{70,1000}") if rule == "pypi-upload-token" else pattern
 
@@ -107,7 +113,7 @@ def rows(rules):
         if pattern.startswith(FILLER):
             pattern = "(?i)" + pattern[len(FILLER):]
         pattern = pattern.removeprefix("[\\w.-]{0,50}?").replace("(?i:[\\w.-]{0,50}?", "(?i:", 1)
-        pattern = bounded(name, pattern)
+        pattern = tightened(name, pattern)
         placed = PLACED.get(name)
         if placed is None:
             found, _ = beginnings(parser.parse(python(pattern)))

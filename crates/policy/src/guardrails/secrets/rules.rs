@@ -6,7 +6,7 @@ use regex_automata::util::syntax;
 
 use super::super::anchors::Anchors;
 use super::super::machine::Machine;
-use super::{LONGEST, LONGEST_PRIVATE_KEY};
+use super::{LONGEST, LONGEST_PRIVATE_KEY, LONGEST_STRETCH};
 
 /// Every rule. Reading them compiles none of their patterns.
 pub(super) static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::read(include_str!("rules.tsv")));
@@ -40,7 +40,11 @@ impl Rule {
         // Bytes and ASCII: the rules were written for an engine that reads them so, and word boundaries stay one byte wide.
         let config = syntax::Config::new().unicode(false).utf8(false);
         let hir = syntax::parse_with(self.pattern, &config).ok()?;
-        let bound = if &*self.name == "private-key" { LONGEST_PRIVATE_KEY } else { LONGEST };
+        let bound = match &*self.name {
+            "private-key" => LONGEST_PRIVATE_KEY,
+            "kubernetes-secret-yaml" | "curl-auth-user" | "curl-auth-header" => LONGEST_STRETCH,
+            _ => LONGEST,
+        };
         let longest = hir.properties().maximum_len().map_or(bound, |longest| longest.min(bound));
         let machine = Machine::new(self.pattern, config, true).ok()?;
         Some(Built { machine, longest })
