@@ -35,7 +35,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("gatehouse", &["*"]),
     // Outside the house: they talk to it over the wire.
     ("tests", &[]),
-    ("bench", &["tests"]),
+    ("bench", &["domain", "tests"]),
 ];
 
 /// The crates that think: bytes and facts in, values out.
@@ -74,7 +74,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("memmap2", &["store"]),
     ("rustix", &["store"]),
     ("blake3", &["store"]),
-    ("flate2", &["pipeline"]),
+    ("regex-automata", &["policy"]),
+    ("aho-corasick", &["policy"]),
+    ("jsonschema", &["policy"]),
+    ("flate2", &["pipeline", "gatehouse"]),
     ("prometheus-client", &["telemetry"]),
     ("opentelemetry", &["telemetry"]),
     ("opentelemetry_sdk", &["telemetry"]),
@@ -86,7 +89,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("serde-saphyr", &["catalog", "gatehouse"]),
     ("aws-sigv4", &["llm-gateway"]),
     ("aws-smithy-eventstream", &["llm-gateway"]),
-    ("jsonwebtoken", &["llm-gateway"]),
+    ("jsonwebtoken", &["llm-gateway", "policy"]),
     ("clap", &["gatehouse"]),
     ("clap_complete", &["gatehouse"]),
     ("comfy-table", &["gatehouse"]),

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::principals::{Holder, JwtIssuer, Principals};
+use crate::written::{Action, Point};
 
 pub use crate::written::{Budget, Content, Limit, LogFormat, Period, Price};
 
@@ -46,6 +47,8 @@ pub struct Config {
     pub policies: Vec<PolicyText>,
     /// Limits and budgets of others, in the order written.
     pub limits: Vec<(On, Terms)>,
+    /// Guardrails, in the order written.
+    pub guardrails: Vec<Guardrail>,
     /// Price overrides in USD per million tokens, by `provider/model`.
     pub prices: BTreeMap<String, Price>,
     /// Logs and traces.
@@ -259,6 +262,73 @@ pub struct Window {
     pub zone: TimeZone,
     /// Is it the time just past?
     pub rolling: bool,
+}
+
+/// One guardrail.
+#[derive(Clone, Debug)]
+pub struct Guardrail {
+    /// Unique name.
+    pub name: Arc<str>,
+    /// Where it looks; never empty.
+    pub on: Vec<Point>,
+    /// What follows from a finding.
+    pub action: Action,
+    /// Teams it is for; empty: all.
+    pub teams: Vec<String>,
+    /// Keys it is for, by name; empty: all.
+    pub keys: Vec<String>,
+    /// Models it is for; empty: all.
+    pub models: Vec<String>,
+    /// Tools it is for; empty: all.
+    pub tools: Vec<String>,
+    /// Does text pass that it could not look at?
+    pub fail_open: bool,
+    /// What it looks for.
+    pub detector: Detector,
+}
+
+/// What a guardrail looks for, with its settings. Whether patterns and schemas are sound is for the builder to say.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the settings are documented where they are written")]
+pub enum Detector {
+    Secrets,
+    Pii {
+        kinds: Vec<String>,
+    },
+    Injection {
+        threshold: Option<f64>,
+    },
+    /// Name and regular expression.
+    Regex {
+        patterns: Vec<(String, String)>,
+    },
+    Keywords {
+        words: Vec<String>,
+    },
+    Size {
+        max_chars: usize,
+    },
+    Topic {
+        allow: Vec<String>,
+        deny: Vec<String>,
+    },
+    JsonSchema {
+        schema: serde_json::Value,
+    },
+    Webhook(Webhook),
+}
+
+/// Somebody who is asked.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Where.
+    pub url: Endpoint,
+    /// Bearer token; never empty.
+    pub token: Option<Secret>,
+    /// From the question to the whole of the answer.
+    pub timeout: Duration,
+    /// May its address be private?
+    pub allow_private: bool,
 }
 
 /// Logs and traces.

@@ -19,8 +19,8 @@ pub mod written;
 mod yaml;
 
 pub use config::{
-    Auth, Budget, Config, Content, Counted, Endpoint, Key, Limit, LogFormat, Model, Period, PolicyText, Price, Provider,
-    Rule, Server, Target, Telemetry, Terms, Tls, Window,
+    Auth, Budget, Config, Content, Counted, Detector, Endpoint, Guardrail, Key, Limit, LogFormat, Model, Period,
+    PolicyText, Price, Provider, Rule, Server, Target, Telemetry, Terms, Tls, Webhook, Window,
 };
 pub use default::{DEFAULT_NAME, DEFAULT_YAML};
 pub use load::{Loaded, Surroundings, load, load_prices, policy_texts};

@@ -51,6 +51,10 @@ pub enum Code {
     RateLimited,
     /// The caller's budget is spent.
     BudgetExceeded,
+    /// A guardrail does not let the request, or its answer, pass.
+    GuardrailBlocked,
+    /// A guardrail that must run could not.
+    GuardrailUnavailable,
     /// The provider refused the request as the caller's fault.
     UpstreamRejected,
     /// The provider limits this gateway's account.
@@ -104,6 +108,8 @@ impl Code {
         Self::UnsupportedMedia,
         Self::RateLimited,
         Self::BudgetExceeded,
+        Self::GuardrailBlocked,
+        Self::GuardrailUnavailable,
         Self::UpstreamRejected,
         Self::UpstreamLimited,
         Self::UpstreamOverloaded,
@@ -145,6 +151,8 @@ impl Code {
             Self::UnsupportedMedia => "unsupported_media",
             Self::RateLimited => "rate_limited",
             Self::BudgetExceeded => "budget_exceeded",
+            Self::GuardrailBlocked => "guardrail_blocked",
+            Self::GuardrailUnavailable => "guardrail_unavailable",
             Self::UpstreamRejected => "upstream_rejected",
             Self::UpstreamLimited => "upstream_limited",
             Self::UpstreamOverloaded => "upstream_overloaded",
@@ -165,7 +173,11 @@ impl Code {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::InvalidJson | Self::InvalidRequest | Self::NotTranslatable | Self::UpstreamRejected => 400,
+            Self::InvalidJson
+            | Self::InvalidRequest
+            | Self::NotTranslatable
+            | Self::GuardrailBlocked
+            | Self::UpstreamRejected => 400,
             Self::MissingKey | Self::UnknownKey | Self::ExpiredKey | Self::RevokedKey => 401,
             Self::InvalidToken | Self::ExpiredToken | Self::WrongAudience => 401,
             Self::BudgetExceeded => 402,
@@ -180,7 +192,7 @@ impl Code {
             Self::NotYetServed => 501,
             Self::UpstreamCredentials | Self::UpstreamUnreachable | Self::UpstreamBroken => 502,
             Self::UpstreamOverloaded | Self::NoTarget | Self::Overloaded | Self::LedgerUnavailable => 503,
-            Self::IdentityUnavailable | Self::Draining => 503,
+            Self::GuardrailUnavailable | Self::IdentityUnavailable | Self::Draining => 503,
             Self::UpstreamTimeout => 504,
         }
     }

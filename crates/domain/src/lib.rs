@@ -6,6 +6,7 @@
 mod address;
 mod call;
 mod fault;
+mod guard;
 mod ids;
 mod money;
 mod outcome;
@@ -23,6 +24,7 @@ mod usage;
 pub use address::{IpRange, NoIpRange};
 pub use call::{Action, Door, Need, Request};
 pub use fault::{Code, Fault};
+pub use guard::{Closed, Look, Passage, Place, Point, Screen};
 pub use ids::{AttemptId, RequestId};
 pub use money::{Money, PicoPerToken, PricedPart};
 pub use outcome::{AttemptOutcome, AttemptStatus, CallOutcome, GuardrailRun, Ran};

@@ -153,6 +153,8 @@ pub struct CallOutcome {
     pub decision: Option<Arc<str>>,
     /// What each guardrail did.
     pub guardrails: Vec<GuardrailRun>,
+    /// Microseconds that all of them took together.
+    pub guardrails_us: u64,
     /// The caller's dialect.
     pub dialect: &'static str,
     /// What was asked for.

@@ -12,7 +12,9 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::{Code, Door, Fault, Money, Need, Payload, Principal, Request, Standing, Target, TokenGrant, Usage};
+use crate::{
+    Code, Door, Fault, Look, Money, Need, Payload, Principal, Request, Screen, Standing, Target, TokenGrant, Usage,
+};
 
 /// The time, handed in: the thinking wing has no clock.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +82,15 @@ pub trait Call: Send + Sync {
         _ = free;
         Ok(())
     }
+    /// Shows every text of the request to `look` and puts in its place what it gives back. Everything else of the request
+    /// stays as the caller wrote it.
+    ///
+    /// # Errors
+    /// What `look` returns.
+    fn review(&mut self, look: &mut Look<'_>) -> Result<(), Fault> {
+        _ = look;
+        Ok(())
+    }
     /// What the caller is told right away and where the answer will be found, if the call runs on without its caller.
     ///
     /// # Errors
@@ -110,8 +121,9 @@ pub trait Call: Send + Sync {
     /// `NotTranslatable` in strict mode, `InvalidRequest` when the body cannot be read, `UpstreamCredentials` when the
     /// provider has none.
     fn write(&mut self, target: &Target, context: &WriteContext<'_>) -> Result<Outbound, Fault>;
-    /// The translator for an answer whose status is a success.
-    fn relay(&mut self, target: &Target, head: &Head, now: Now) -> Box<dyn Relay>;
+    /// The translator for an answer whose status is a success. It shows every text of the answer to `screen`, if there is
+    /// one, before it goes on to the caller.
+    fn relay(&mut self, target: &Target, head: &Head, now: Now, screen: Option<Box<dyn Screen>>) -> Box<dyn Relay>;
     /// A streamed answer has begun: nothing will be written again, so what was only needed for writing may go. A thousand
     /// open streams would otherwise hold a thousand requests.
     fn begun(&mut self) {}
@@ -220,7 +232,7 @@ pub trait Relay: Send {
     /// Takes bytes of the upstream's body and appends what the client shall see.
     ///
     /// # Errors
-    /// `UpstreamBroken` when the bytes are not an answer. What was appended before the fault stays valid.
+    /// `UpstreamBroken` when the bytes are not an answer, `GuardrailBlocked` when they may not go on. What was appended before the fault stays valid.
     fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault>;
     /// What shall be kept of the answer fed so far. Asked after every `feed` and before its bytes leave, so that a caller
     /// finds what it has been told of; said once.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::{connect, keys, policy, prices, serve, up, usage};
+use crate::commands::{connect, guardrails, keys, policy, prices, serve, up, usage};
 use crate::output::Format;
 pub(crate) use crate::place::PlaceArguments;
 
@@ -84,6 +84,15 @@ pub(crate) enum Command {
         /// The configuration whose prices and data folder are meant.
         #[arg(long, value_name = "FILE", global = true)]
         config: Option<PathBuf>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Measure the detectors of guardrails.
+    Guardrails {
+        /// What to do.
+        #[command(subcommand)]
+        action: guardrails::Action,
         /// How to print.
         #[command(flatten)]
         output: Output,

@@ -95,6 +95,7 @@ pub(crate) fn check_among(file: &Path, bytes: &[u8], kept: &Kept) -> Result<Load
     let mut loaded = gatehouse_catalog::load(bytes, &around)?;
     let mut problems = provider_problems(&loaded);
     problems.extend(policies::problems(&loaded));
+    problems.extend(guardrail_problems(&loaded));
     if problems.iter().all(|problem| problem.severity == Severity::Warning) {
         loaded.warnings.extend(problems);
         return Ok(loaded);
@@ -146,6 +147,12 @@ fn provider_problems(loaded: &Loaded) -> Vec<Problem> {
         }));
     }
     found
+}
+
+/// What the detectors say of their settings: patterns that are none, schemas that refer elsewhere.
+fn guardrail_problems(loaded: &Loaded) -> Vec<Problem> {
+    let found = crate::guardrails::guardrails(&loaded.config).err().unwrap_or_default();
+    found.into_iter().map(|problem| loaded.problem_at(&problem.path, problem.message, problem.hint)).collect()
 }
 
 /// A provider's settings in the words of the LLM gateway.

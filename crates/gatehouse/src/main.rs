@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod config_file;
 mod failure;
+mod guardrails;
 mod house;
 mod moment;
 mod output;
@@ -48,6 +49,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Usage { action, place, output } => wait_for(commands::usage::run(action, &place, output)),
         Command::Policy { action, place, output } => wait_for(commands::policy::run(action, &place, output)),
         Command::Prices { action, config, output } => commands::prices::run(&action, config.as_deref(), output),
+        Command::Guardrails { action, output } => commands::guardrails::run(&action, output),
         Command::Doctor { place, output } => wait_for(commands::doctor::run(&place, output)),
     }
 }

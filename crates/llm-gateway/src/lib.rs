@@ -8,6 +8,7 @@ pub mod estimate;
 pub mod form;
 pub mod gateway;
 pub mod listings;
+mod passages;
 pub mod prices;
 pub mod providers;
 pub mod scan;

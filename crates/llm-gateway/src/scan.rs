@@ -32,16 +32,30 @@ pub fn members<'a>(body: &'a [u8], each: &mut dyn FnMut(Member<'a>) -> Result<()
     {
         return Err(not_json(error.valid_up_to(), "is not valid UTF-8"));
     }
-    let mut at = skip_space(body, 0);
+    let at = skip_space(body, 0);
     if body.get(at) != Some(&b'{') {
         return Err(not_json(
             at,
             if body.is_empty() { "is empty; a JSON object is expected" } else { "is not a JSON object" },
         ));
     }
-    at = skip_space(body, at + 1);
+    let at = object(body, at, each)?;
+    end(body, at)
+}
+
+/// Walks the object that starts at `at` and hands out each of its members; their places are those in the body. Returns
+/// where it ends.
+///
+/// # Errors
+/// `InvalidJson`, saying where; or what `each` returns.
+pub fn object<'a>(
+    body: &'a [u8],
+    at: usize,
+    each: &mut dyn FnMut(Member<'a>) -> Result<(), Fault>,
+) -> Result<usize, Fault> {
+    let mut at = skip_space(body, expect(body, at, b'{')?);
     if body.get(at) == Some(&b'}') {
-        return end(body, at + 1);
+        return Ok(at + 1);
     }
     loop {
         let name_end = string(body, at)?;
@@ -54,8 +68,29 @@ pub fn members<'a>(body: &'a [u8], each: &mut dyn FnMut(Member<'a>) -> Result<()
         at = skip_space(body, value_end);
         match body.get(at) {
             Some(b',') => at = skip_space(body, at + 1),
-            Some(b'}') => return end(body, at + 1),
+            Some(b'}') => return Ok(at + 1),
             _ => return Err(not_json(at, "has neither `,` nor `}` after a value")),
+        }
+    }
+}
+
+/// Walks the array that starts at `at` and hands out where each of its elements stands in the body.
+///
+/// # Errors
+/// `InvalidJson`, saying where; or what `each` returns.
+pub fn elements(body: &[u8], at: usize, each: &mut dyn FnMut(Range<usize>) -> Result<(), Fault>) -> Result<(), Fault> {
+    let mut at = skip_space(body, expect(body, at, b'[')?);
+    if body.get(at) == Some(&b']') {
+        return Ok(());
+    }
+    loop {
+        let value_end = value(body, at)?;
+        each(at..value_end)?;
+        at = skip_space(body, value_end);
+        match body.get(at) {
+            Some(b',') => at = skip_space(body, at + 1),
+            Some(b']') => return Ok(()),
+            _ => return Err(not_json(at, "has neither `,` nor `]` after a value")),
         }
     }
 }

@@ -14,6 +14,7 @@ use http_body::{Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::Sleep;
 
+use crate::guard::is_guards;
 use crate::journey::Journey;
 use crate::stages::respond::Streaming;
 use crate::stages::send::join;
@@ -37,6 +38,11 @@ impl GateBody {
 
     pub(crate) fn stream(stream: StreamBody) -> Self {
         Self(Kind::Stream(Box::new(stream)))
+    }
+
+    /// Is it an answer that still comes?
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self.0, Kind::Stream(_))
     }
 
     /// A body made elsewhere: the control plane's answers.
@@ -163,7 +169,9 @@ impl StreamBody {
             self.journey.keep(keep);
         }
         if let Err(fault) = fed {
-            self.finish(&End::Fault(&fault), AttemptStatus::Truncated);
+            // A guardrail that ends an answer is not the provider's fault.
+            let status = if is_guards(fault.code) { AttemptStatus::Cancelled } else { AttemptStatus::Truncated };
+            self.finish(&End::Fault(&fault), status);
         }
     }
 
@@ -180,6 +188,7 @@ impl StreamBody {
             self.journey.failed_in_band(code);
         }
         let (status, verdict) = match status {
+            _ if metered.fault.is_some_and(is_guards) => (AttemptStatus::Cancelled, Verdict::Silent),
             AttemptStatus::Ok if !metered.complete => (AttemptStatus::Truncated, Verdict::Failed),
             AttemptStatus::Ok => (AttemptStatus::Ok, Verdict::Alive),
             other => (other, Verdict::Failed),

@@ -14,6 +14,7 @@ use gatehouse_policy::{Reservation, Warning};
 use gatehouse_upstream::{Health, Verdict};
 
 use crate::core::Core;
+use crate::guard::Guard;
 
 /// The record of a call under way. Dropping it settles what is open and hands the outcome over.
 pub(crate) struct Journey {
@@ -29,6 +30,8 @@ pub(crate) struct Journey {
     pub(crate) address: Option<IpAddr>,
     /// The model the client named, if the call became one to another because a budget was spent.
     pub(crate) downgraded_from: Option<Arc<str>>,
+    /// Who looks at its texts, if anybody does.
+    pub(crate) guard: Option<Arc<Guard>>,
     attempt: Option<OpenAttempt>,
 }
 
@@ -56,6 +59,7 @@ impl Journey {
             standing: None,
             address: None,
             downgraded_from: None,
+            guard: None,
             attempt: None,
             outcome: CallOutcome {
                 id,
@@ -212,11 +216,15 @@ impl Drop for Journey {
             self.outcome.overhead_us = micros(self.started.elapsed()).saturating_sub(self.waited_us);
         }
         self.outcome.duration_us = micros(self.started.elapsed());
+        if let Some(guard) = &self.guard {
+            self.outcome.guardrails = guard.runs();
+            self.outcome.guardrails_us = guard.spent_us();
+        }
         self.core.shared.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.core.outbox.push(std::mem::take(&mut self.outcome));
     }
 }
 
-fn micros(time: Duration) -> u64 {
+pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

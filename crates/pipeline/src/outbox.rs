@@ -80,6 +80,7 @@ mod tests {
             tags: None,
             decision: None,
             guardrails: Vec::new(),
+            guardrails_us: 0,
             dialect: "openai_chat",
             operation: "chat",
             model: None,

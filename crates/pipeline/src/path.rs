@@ -47,11 +47,15 @@ pub async fn pass(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
     let door = arrived.door.clone();
     let walked = walk(&mut journey, arrived, now).await;
     let standing = journey.standing;
+    let guard = journey.guard.clone();
     let mut response = match walked {
         Ok(Passed::Answer(answer)) => respond::answer(journey, *answer),
         Ok(Passed::On(admitted, background)) => background::detach(journey, *admitted, *background),
         Err(fault) => respond::refusal(journey, gateway.refuse(&door, &fault), &fault),
     };
+    if let Some(guard) = guard {
+        respond::say_guardrails(&mut response, &guard);
+    }
     if let Some(standing) = standing {
         gateway.tell_standing(&door, &standing, now, response.headers_mut());
     }
@@ -74,7 +78,7 @@ async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Passe
     if let Some(reply) = read::answer_locally(journey, &mut recalled.read, now) {
         return Ok(Passed::Answer(Box::new(respond::Answer::local(reply?))));
     }
-    let mut admitted = admit::admit(journey, recalled, now)?;
+    let mut admitted = admit::admit(journey, recalled, now).await?;
     if let Some(background) = admitted.read.call.background()? {
         return Ok(Passed::On(Box::new(admitted), Box::new(background)));
     }

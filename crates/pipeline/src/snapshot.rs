@@ -13,6 +13,7 @@ use gatehouse_store::{Pepper, keys};
 use gatehouse_upstream::Health;
 use http::Method;
 
+use crate::guard::Guardrails;
 use crate::identity::Identities;
 
 /// Everything a call needs to know, frozen.
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub tree: Arc<Tree>,
     /// Sizes and timers.
     pub caps: Caps,
+    /// What looks at the texts of calls; `None` if nothing does.
+    pub guardrails: Option<Guardrails>,
     /// Are traces exported? Then upstreams are told of one even if the caller sent none.
     pub traced: bool,
 }

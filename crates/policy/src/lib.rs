@@ -6,11 +6,13 @@
 //! - [`permissions`]: policies in Cedar, what they decide and why.
 //! - [`Tree`]: whose limits and budgets a call touches; [`reserve`] takes what it may use out of all of them, or nothing.
 //!   [`Meter`]: what one payer has used. Meters outlive configuration reloads; [`Meters`] finds them by payer.
+//! - [`guardrails`]: what may not stand in a text, and what to do where it does.
 //! - [`identity`]: who a bearer token of an identity provider is about.
 //! - [`unknown_model`]: the refusal for a name nobody configured, with near names the caller may use.
 
 mod counter;
 mod crowd;
+pub mod guardrails;
 pub mod identity;
 mod meter;
 mod notice;

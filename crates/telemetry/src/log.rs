@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use gatehouse_domain::{AttemptOutcome, CallOutcome, TraceParent};
+use gatehouse_domain::{AttemptOutcome, CallOutcome, GuardrailRun, TraceParent};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -74,6 +74,8 @@ struct Line<'a> {
     estimated: bool,
     #[serde(skip_serializing_if = "is_false")]
     unpriced: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    guardrails: Vec<Guardrail<'a>>,
     bytes_in: u64,
     bytes_out: u64,
 }
@@ -94,6 +96,17 @@ struct Served<'a> {
     provider: &'a str,
     model: &'a str,
     status: &'static str,
+}
+
+/// What one guardrail did at one of its points: the proof that it ran, or did not.
+#[derive(Serialize)]
+struct Guardrail<'a> {
+    name: &'a str,
+    point: &'static str,
+    ran: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    action: &'static str,
+    findings: u32,
 }
 
 /// Writes lines.
@@ -167,9 +180,17 @@ impl<'a> Line<'a> {
             cost_usd: first.map(|_| cost(&call.attempts)),
             estimated: call.attempts.iter().any(|attempt| attempt.estimated),
             unpriced: call.attempts.iter().any(|attempt| !attempt.priced && !attempt.usage.is_empty()),
+            guardrails: call.guardrails.iter().map(Guardrail::of).collect(),
             bytes_in: call.bytes_in,
             bytes_out: call.bytes_out,
         }
+    }
+}
+
+impl<'a> Guardrail<'a> {
+    fn of(run: &'a GuardrailRun) -> Self {
+        let GuardrailRun { name, point, ran, action, findings } = run;
+        Self { name, point, ran: ran.as_str(), action, findings: *findings }
     }
 }
 

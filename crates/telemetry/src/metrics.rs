@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
-use gatehouse_domain::{AttemptOutcome, AttemptStatus, CallOutcome};
+use gatehouse_domain::{AttemptOutcome, AttemptStatus, CallOutcome, Ran};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 
@@ -87,6 +87,9 @@ impl Metrics {
             fault: call.fault,
         };
         self.call_series(key).count(call);
+        if !call.guardrails.is_empty() {
+            self.count_guardrails(call);
+        }
         let mut before: Option<&AttemptOutcome> = None;
         for attempt in &call.attempts {
             let key = AttemptKey {
@@ -99,6 +102,16 @@ impl Metrics {
             self.attempt_series(key).count(attempt, before);
             before = Some(attempt);
         }
+    }
+
+    /// Names of guardrails are those of the configuration, so their series are bounded.
+    fn count_guardrails(&self, call: &CallOutcome) {
+        for run in &call.guardrails {
+            let decision = if run.ran == Ran::Failed || run.findings == 0 { run.ran.as_str() } else { run.action };
+            self.families.guardrail_decisions.with(&[&run.name, decision]).inc();
+        }
+        let operation = names::operation(call.dialect, call.operation);
+        self.families.guardrail_duration.with(&[call.dialect, operation]).observe(seconds(call.guardrails_us));
     }
 
     fn call_series(&mut self, key: CallKey) -> &CallSeries {

@@ -43,6 +43,8 @@ pub mod label {
     pub const TARGET: &str = "target";
     pub const RESULT: &str = "result";
     pub const SIGNAL: &str = "signal";
+    pub const GUARDRAIL: &str = "guardrail";
+    pub const ACTION: &str = "action";
     pub const VERSION: &str = "version";
 }
 
@@ -96,6 +98,8 @@ metrics! {
     REQUEST_DURATION = Histogram "gatehouse_request_duration_seconds" [DIALECT, OPERATION, MODEL] "From the request's head to the last byte handed over";
     OVERHEAD = Histogram "gatehouse_overhead_seconds" [DIALECT, OPERATION] "The part of that which the gateway itself added";
     REFUSALS = Counter "gatehouse_refusals_total" [DIALECT, CODE] "Calls refused or broken off, by error code";
+    GUARDRAIL_DECISIONS = Counter "gatehouse_guardrail_decisions_total" [GUARDRAIL, ACTION] "What guardrails did at each of their points: block, redact or observe what they found, or ran, skipped, failed";
+    GUARDRAIL_DURATION = Histogram "gatehouse_guardrail_duration_seconds" [DIALECT, OPERATION] "What all guardrails of a call took together";
     ATTEMPTS = Counter "gatehouse_attempts_total" [PROVIDER, MODEL, STATUS] "Upstream attempts, by how they ended";
     RETRIES = Counter "gatehouse_retries_total" [PROVIDER, MODEL] "Attempts that tried the same target again";
     FALLBACKS = Counter "gatehouse_fallbacks_total" [PROVIDER, MODEL] "Attempts that went to another target after one had failed";

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::body::Outgoing;
+use crate::egress::{self, Egress};
 use crate::sips::{Sips, Thirst};
 
 /// Shared TLS client configuration: session resumption works across all cores.
@@ -47,14 +48,22 @@ pub(crate) struct Connection {
 }
 
 /// A fresh connection, ready to send. Its driver runs as a task of the current runtime and ends with the connection.
-pub(crate) async fn connect(origin: &Origin, tls: &Tls, limit: Duration) -> Result<Connection, io::Error> {
-    tokio::time::timeout(limit, open(origin, tls))
+pub(crate) async fn connect(
+    origin: &Origin,
+    egress: Egress,
+    tls: &Tls,
+    limit: Duration,
+) -> Result<Connection, io::Error> {
+    tokio::time::timeout(limit, open(origin, egress, tls))
         .await
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "connect timed out")))
 }
 
-async fn open(origin: &Origin, tls: &Tls) -> Result<Connection, io::Error> {
-    let stream = TcpStream::connect((&*origin.host, origin.port)).await?;
+async fn open(origin: &Origin, egress: Egress, tls: &Tls) -> Result<Connection, io::Error> {
+    let stream = match egress {
+        Egress::Trusted => TcpStream::connect((&*origin.host, origin.port)).await?,
+        Egress::Public => TcpStream::connect(&*egress::resolve(origin).await?).await?,
+    };
     // Without it a request head and body in two segments can wait 40 ms for a delayed acknowledgement.
     stream.set_nodelay(true)?;
     if !origin.tls {

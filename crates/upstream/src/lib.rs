@@ -3,11 +3,13 @@
 
 mod body;
 mod connect;
+mod egress;
 mod health;
 mod pool;
 mod sips;
 
 pub use body::Body;
 pub use connect::{Tls, tls_config};
+pub use egress::{Egress, is_public};
 pub use health::{BreakerState, Health, HealthTable, Verdict};
 pub use pool::{Pool, PoolLimits, SendError, Sent};

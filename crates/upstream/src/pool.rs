@@ -11,6 +11,7 @@ use http::Request;
 
 use crate::body::{Body, Outgoing};
 use crate::connect::{Connection, Tls, connect};
+use crate::egress::Egress;
 
 /// Caps of one pool.
 #[derive(Clone, Copy, Debug)]
@@ -88,8 +89,36 @@ impl Pool {
                 Exchanged::NotSent(back) => request = back,
             }
         }
+        self.send_fresh(Egress::Trusted, origin, timeouts, request).await
+    }
+
+    /// The same to an address that somebody else than the configuration may have chosen. Always over a new connection: one
+    /// that was made without a check is never used where one is asked for.
+    ///
+    /// # Errors
+    /// See [`SendError`]; an address that may not be called is one that cannot be connected to.
+    pub async fn send_through(
+        &self,
+        egress: Egress,
+        origin: &Origin,
+        timeouts: &Timeouts,
+        request: Request<Payload>,
+    ) -> Result<Sent, SendError> {
+        match egress {
+            Egress::Trusted => self.send(origin, timeouts, request).await,
+            Egress::Public => self.send_fresh(egress, origin, timeouts, request.map(Outgoing)).await,
+        }
+    }
+
+    async fn send_fresh(
+        &self,
+        egress: Egress,
+        origin: &Origin,
+        timeouts: &Timeouts,
+        request: Request<Outgoing>,
+    ) -> Result<Sent, SendError> {
         // Boxed: connections are seldom made, and every call would carry the room for it.
-        let connecting = Box::pin(connect(origin, &self.0.tls, timeouts.connect));
+        let connecting = Box::pin(connect(origin, egress, &self.0.tls, timeouts.connect));
         let connection = connecting.await.map_err(SendError::Connect)?;
         match self.exchange(origin, timeouts, connection, request).await? {
             Exchanged::Answer(sent) => Ok(sent),

@@ -8,6 +8,8 @@ mod cancel;
 mod drain;
 mod embeddings;
 mod fallback;
+mod guardrail_webhooks;
+mod guardrails;
 mod identity;
 mod keys;
 mod ledger;

@@ -1,6 +1,7 @@
 //! From the file as written to the resolved configuration: the checks of meaning.
 
 mod address;
+mod guardrails;
 mod identity;
 mod keys;
 mod limits;
@@ -53,6 +54,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let keys = keys::all(file.keys, &file.models, &principals, check);
     let policies = policies::all(&file.policies, around, check);
     let limits = limits::all(file.limits, &Names::of(&file.models), check);
+    let guardrails = guardrails::all(file.guardrails, check);
     let listeners = listeners?;
     Some(Config {
         listen: listeners.listen,
@@ -69,6 +71,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         keys,
         policies,
         limits,
+        guardrails,
         prices: file.prices.overrides,
         telemetry: telemetry?,
     })

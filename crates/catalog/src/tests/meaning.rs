@@ -236,3 +236,24 @@ fn policies_that_are_not_there_are_refused_where_they_are_named() {
 fn a_pattern_that_no_file_matches_is_warned_of() {
     assert_eq!(warnings("policies: ['policies/x*.cedar']\n").len(), 1);
 }
+
+#[test]
+fn a_guardrail_that_cannot_mean_anything_is_refused_where_it_stands() {
+    refused(
+        "guardrails:\n  - {name: a b, on: [], detect: pii, action: block, words: [x]}\n  - {name: w, on: [response], detect: webhook, action: observe, url: \"ftp://x\"}\n  - {name: s, on: [request], detect: json_schema, action: block}\n  - {name: s, on: [nowhere], detect: size, action: block, max_chars: 1}\n",
+        &[
+            "gatehouse.yaml:5:20: guardrails[3].on[0]: `nowhere` is not a known value (known here: request, response, tool_args, tool_result, agent_message)",
+        ],
+    );
+    refused(
+        "guardrails:\n  - {name: a b, on: [], detect: pii, action: block, words: [x]}\n  - {name: w, on: [response], detect: webhook, action: observe, url: \"https://x\"}\n  - {name: w, on: [request], detect: json_schema, action: block, schema: {}}\n",
+        &[
+            "gatehouse.yaml:2:12: guardrails[0].name: not a name of 1 to 64 letters, digits and `._-` (it rides in a header: no spaces, no commas)",
+            "gatehouse.yaml:2:17: guardrails[0].on: empty: it would never run (write `on: [request, response]`)",
+            "gatehouse.yaml:2:53: guardrails[0].words: belongs to `detect: keywords` (remove it, or change `detect`)",
+            "gatehouse.yaml:3:20: guardrails[1].on[0]: a webhook that only observes would hold every answer back for nothing (write `action: block`, or leave answers out of `on`)",
+            "gatehouse.yaml:4:12: guardrails[2].name: guardrails[1] has the name `w` already (names are unique)",
+            "gatehouse.yaml:4:20: guardrails[2].on[0]: a schema is for answers of models only (write `on: [response]`)",
+        ],
+    );
+}

@@ -4,6 +4,7 @@
 //! docs/configuration.md are all derived from or tested against them, and a doc comment here is the description an
 //! editor shows. `resolve` turns them into a `Config`.
 
+mod guardrails;
 mod identity;
 mod keys;
 mod limits;
@@ -18,6 +19,7 @@ use gatehouse_domain::Secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+pub use guardrails::{Action, Detect, Fail, Guardrail, Pattern, Point};
 pub use identity::{Algorithm, Claims, Expected, Jwt, OneOrMore};
 pub use keys::Key;
 pub use limits::{Budget, Downgrade, Limit, LimitsOn, Nameless, OnExhaust, OnNamed, OnWritten, Period, Refuse};
@@ -68,6 +70,8 @@ pub struct File {
     pub policies: Vec<String>,
     /// Limits and budgets of tags, runs, and others without a section of their own.
     pub limits: Vec<LimitsOn>,
+    /// What may not stand in the texts of calls, and what follows where it does.
+    pub guardrails: Vec<Guardrail>,
     /// Prices where the built-in catalogue has none or another one.
     pub prices: Prices,
     /// Logs and traces.
@@ -95,6 +99,7 @@ impl Default for File {
             keys: Vec::new(),
             policies: Vec::new(),
             limits: Vec::new(),
+            guardrails: Vec::new(),
             prices: Prices::default(),
             telemetry: Telemetry::default(),
         }

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod doctor;
+pub(crate) mod guardrails;
 pub(crate) mod keys;
 pub(crate) mod policy;
 pub(crate) mod prices;

@@ -108,6 +108,8 @@ impl House {
         let gateway = LlmGateway::build(wiring::blueprint(config, &demo))
             .map_err(|found| ApplyError::Refused(problems(&loaded, &found)))?;
         let permissions = self.permissions(&loaded)?;
+        let guardrails =
+            crate::guardrails::guardrails(config).map_err(|found| ApplyError::Refused(problems(&loaded, &found)))?;
         let stored = self.store.list_keys().await?;
         let now = Now(SystemTime::now());
         let tree = Arc::new(Tree::new(limits::terms(config, &stored), &self.meters, now));
@@ -146,6 +148,7 @@ impl House {
             identities: Identities { issuers, welcome },
             trusted_proxies: config.server.trusted_proxies.clone(),
             caps: wiring::caps(config),
+            guardrails,
             traced,
         };
         match self.shared.get() {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{
-    Action, Background, Blame, Call, Code, Fault, Head, Judgement, Keep, Kept, Metered, Money, Need, Now, Outbound,
-    Payload, Relay, Reply, Request, Target, Usage, WriteContext,
+    Action, Background, Blame, Call, Code, Fault, Head, Judgement, Keep, Kept, Look, Metered, Money, Need, Now,
+    Outbound, Payload, Point, Relay, Reply, Request, Screen, Target, Usage, WriteContext,
 };
 
 use http::HeaderName;
@@ -14,14 +14,15 @@ use super::blueprint::{Built, Facts};
 use super::doors::Entrance;
 use super::forward::{ForwardStream, ForwardWhole, JsonArray, Named, Pointer};
 use super::memory::{Memory, Shelf};
-use super::peek::Peek;
+use super::peek::{self, Peek};
+use super::screening::Beside;
 use super::translate::{TranslateStream, TranslateWhole};
 use super::whole_events::{Framing, WholeEvents};
 use super::{local, refuse};
 use crate::dialects::{self, Dialect, Listener, Speaker};
 use crate::form::{Ask, Dropped};
 use crate::providers::{self, DialectName, Operation, Wants};
-use crate::{estimate, scan};
+use crate::{estimate, passages, scan};
 
 /// The header by which a caller has a request refused rather than changed.
 const STRICT: HeaderName = HeaderName::from_static("x-gatehouse-strict");
@@ -283,6 +284,14 @@ impl Call for ChatCall {
         memory.room(&self.request.body, self.built.keeps_responses, free)
     }
 
+    fn review(&mut self, look: &mut Look<'_>) -> Result<(), Fault> {
+        let Some(body) = passages::review(&self.request.body, Point::Request, look)? else { return Ok(()) };
+        self.peek = peek::peek(&body)?;
+        self.request.body = body.into();
+        self.ask = None;
+        Ok(())
+    }
+
     fn background(&mut self) -> Result<Option<Background>, Fault> {
         if !self.memory.as_ref().is_some_and(|memory| memory.background) {
             return Ok(None);
@@ -352,42 +361,35 @@ impl Call for ChatCall {
         Ok(outbound)
     }
 
-    fn relay(&mut self, _: &Target, _: &Head, now: Now) -> Box<dyn Relay> {
+    fn relay(&mut self, _: &Target, _: &Head, now: Now, screen: Option<Box<dyn Screen>>) -> Box<dyn Relay> {
         let Some(facts) = self.current.clone() else { return Box::new(refuse::Broken) };
-        let from = dialects::of(self.spoken);
-        let input_estimate = self.need.input_tokens;
         let shelf = self.shelf();
-        match (self.spoken == self.own && shelf.is_none(), self.need.stream) {
-            (true, false) => {
-                let count = if self.entrance == Entrance::CountTokens { local::any_json } else { from.count };
-                let (counted, pointer) = (dialects::Counted::default(), self.pointer(&facts));
-                Box::new(ForwardWhole { count, input_estimate, counted, pointer, keep: None })
+        let same = self.spoken == self.own && shelf.is_none();
+        match (same, self.need.stream) {
+            (true, false) => Box::new(self.forward_whole(&facts, screen)),
+            (false, false) => Box::new(TranslateWhole {
+                from: dialects::of(self.spoken),
+                to: self.dialect,
+                listener: self.listener(&facts, now),
+                metered: Metered::default(),
+                shelf,
+                keep: None,
+                screen,
+            }),
+            (true, true) if screen.as_ref().is_none_or(|screen| !screen.acts()) => {
+                Box::new(self.forward_stream(&facts, now, screen))
             }
-            (true, true) => {
-                let framing = if self.own == DialectName::Bedrock { Framing::Frames } else { Framing::Lines };
-                let named = self.pointer(&facts).map(|pointer| Named { pointer, begun: bytes::BytesMut::new() });
-                Box::new(ForwardStream {
-                    dialect: from,
-                    tally: (from.tally)(),
-                    listener: self.listener(&facts, now),
-                    events: WholeEvents::new(framing),
-                    strips_usage: self.injects_usage(&facts),
-                    array: self.wants_array().then(JsonArray::default),
-                    named,
-                })
-            }
-            (false, stream) => {
-                let listener = self.listener(&facts, now);
-                if !stream {
-                    let metered = Metered::default();
-                    return Box::new(TranslateWhole { from, to: self.dialect, listener, metered, shelf, keep: None });
-                }
-                let (encoder, stream_type) = if self.wants_array() {
-                    (dialects::gemini::encoder_array(&listener), "application/json")
+            // Texts that may change pass through the superset form, whoever speaks.
+            (same, true) => {
+                let pointer = if same {
+                    // The encoder repeats what the request said; one that cannot be read has been answered all the same.
+                    drop(self.ask());
+                    self.pointer(&facts)
                 } else {
-                    ((self.dialect.encoder)(&listener), self.dialect.stream_type)
+                    None
                 };
-                Box::new(TranslateStream::new(from, encoder, stream_type, listener).kept(shelf))
+                let stream = self.translate_stream(&facts, now).kept(shelf).screened(screen);
+                Box::new(if same { stream.of_the_same_dialect(pointer) } else { stream })
             }
         }
     }
@@ -422,6 +424,43 @@ impl Call for ChatCall {
 }
 
 impl ChatCall {
+    fn forward_whole(&self, facts: &Facts, screen: Option<Box<dyn Screen>>) -> ForwardWhole {
+        let counts = self.entrance == Entrance::CountTokens;
+        ForwardWhole {
+            count: if counts { local::any_json } else { dialects::of(self.spoken).count },
+            input_estimate: self.need.input_tokens,
+            counted: dialects::Counted::default(),
+            pointer: self.pointer(facts),
+            keep: None,
+            screen: screen.filter(|_| !counts),
+        }
+    }
+
+    fn forward_stream(&mut self, facts: &Facts, now: Now, screen: Option<Box<dyn Screen>>) -> ForwardStream {
+        let from = dialects::of(self.spoken);
+        let framing = if self.own == DialectName::Bedrock { Framing::Frames } else { Framing::Lines };
+        ForwardStream {
+            dialect: from,
+            tally: (from.tally)(),
+            listener: self.listener(facts, now),
+            events: WholeEvents::new(framing),
+            strips_usage: self.injects_usage(facts),
+            array: self.wants_array().then(JsonArray::default),
+            named: self.pointer(facts).map(|pointer| Named { pointer, begun: bytes::BytesMut::new() }),
+            beside: screen.map(|screen| Box::new(Beside::new((from.decoder)(), screen))),
+        }
+    }
+
+    fn translate_stream(&mut self, facts: &Facts, now: Now) -> TranslateStream {
+        let listener = self.listener(facts, now);
+        let (encoder, stream_type) = if self.wants_array() {
+            (dialects::gemini::encoder_array(&listener), "application/json")
+        } else {
+            ((self.dialect.encoder)(&listener), self.dialect.stream_type)
+        };
+        TranslateStream::new(dialects::of(self.spoken), encoder, stream_type, listener)
+    }
+
     /// Does the first target count tokens itself, in the caller's own dialect?
     fn counts_upstream(&self) -> bool {
         let first = self.entry.and_then(|entry| self.built.entries[entry].targets().next());

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{
-    Action, Blame, Call, Code, End, Fault, Head, Judgement, Metered, Money, Need, Now, Outbound, Relay, Reply, Request,
-    ServiceTier, Target, Usage, WriteContext,
+    Action, Blame, Call, Code, End, Fault, Head, Judgement, Look, Metered, Money, Need, Now, Outbound, Point, Relay,
+    Reply, Request, Screen, ServiceTier, Target, Usage, WriteContext,
 };
 use http::HeaderMap;
 
@@ -15,7 +15,7 @@ use super::{peek, refuse};
 use crate::dialects::embeddings::{self, EmbedDialect};
 use crate::form::{Dropped, EmbedAsk};
 use crate::providers::{self, DialectName, Operation};
-use crate::{dialects, estimate, scan};
+use crate::{dialects, estimate, passages, scan};
 
 /// One call for vectors.
 pub(crate) struct EmbedCall {
@@ -177,7 +177,17 @@ impl Call for EmbedCall {
         Ok(outbound)
     }
 
-    fn relay(&mut self, _: &Target, _: &Head, _: Now) -> Box<dyn Relay> {
+    fn review(&mut self, look: &mut Look<'_>) -> Result<(), Fault> {
+        let Some(body) = passages::review(&self.request.body, Point::Request, look)? else { return Ok(()) };
+        let model = self.ask.model.clone();
+        self.ask = Arc::new(EmbedAsk { model, ..(dialect(self.own).read_ask)(&body)? });
+        self.model_at = peek::peek(&body)?.model_at.filter(|_| self.own != DialectName::Gemini);
+        self.request.body = body.into();
+        Ok(())
+    }
+
+    /// Vectors have no texts to look at.
+    fn relay(&mut self, _: &Target, _: &Head, _: Now, _: Option<Box<dyn Screen>>) -> Box<dyn Relay> {
         Box::new(EmbedRelay {
             from: dialect(self.spoken),
             to: (self.spoken != self.own || !self.forwards()).then(|| dialect(self.own)),

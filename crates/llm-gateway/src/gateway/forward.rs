@@ -1,16 +1,18 @@
 //! Answers whose dialect is the caller's own: forwarded byte for byte and counted on the way.
 
 use bytes::{Bytes, BytesMut};
-use gatehouse_domain::{Code, End, Fault, Keep, Metered, Now, Relay, Usage};
+use gatehouse_domain::{Code, End, Fault, Keep, Metered, Now, Point, Relay, Screen, Usage};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memmem;
 
 use super::memory;
+use super::screening::Beside;
 use super::whole_events::WholeEvents;
 use crate::dialects::openai_responses::state;
 use crate::dialects::{Counted, Dialect, Listener, Tally};
 use crate::form::Event;
+use crate::passages;
 use crate::sse::Frames;
 
 /// Headers of an upstream's answer that a caller of the same dialect may rely on.
@@ -54,7 +56,7 @@ pub(crate) struct Pointer {
 }
 
 impl Pointer {
-    fn to(&self, id: String) -> Keep {
+    pub(crate) fn to(&self, id: String) -> Keep {
         memory::pointer(id, &self.provider, self.now)
     }
 }
@@ -68,6 +70,8 @@ pub(crate) struct ForwardWhole {
     pub(crate) pointer: Option<Pointer>,
     /// What to do with what is kept, once the answer is there.
     pub(crate) keep: Option<Keep>,
+    /// Who looks at its texts. What is replaced is replaced in the bytes.
+    pub(crate) screen: Option<Box<dyn Screen>>,
 }
 
 impl Relay for ForwardWhole {
@@ -90,7 +94,11 @@ impl Relay for ForwardWhole {
         if let Some(pointer) = &self.pointer {
             self.keep = state::id_of(&bytes).map(|id| pointer.to(id));
         }
-        out.push(bytes);
+        let changed = match &mut self.screen {
+            Some(screen) => passages::review(&bytes, Point::Response, &mut |passage| screen.whole(passage))?,
+            None => None,
+        };
+        out.push(changed.map_or(bytes, Bytes::from));
         Ok(())
     }
 
@@ -115,6 +123,8 @@ pub(crate) struct ForwardStream {
     pub(crate) array: Option<JsonArray>,
     /// The provider keeps the answer: where it can be found is remembered as soon as its id has come.
     pub(crate) named: Option<Named>,
+    /// Who looks at its texts and changes nothing.
+    pub(crate) beside: Option<Box<Beside>>,
 }
 
 /// Looks for the id in a stream of the Responses API.
@@ -155,6 +165,9 @@ impl Relay for ForwardStream {
 
     fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault> {
         self.tally.feed(&bytes);
+        if let Some(beside) = &mut self.beside {
+            beside.feed(&bytes);
+        }
         if let Some(named) = &mut self.named {
             named.begun.extend_from_slice(&bytes[..bytes.len().min(Named::BEGUN_MAX)]);
         }
@@ -173,6 +186,9 @@ impl Relay for ForwardStream {
 
     fn finish(&mut self, end: End<'_>, out: &mut Vec<Bytes>) -> Metered {
         let counted = self.tally.counted();
+        if let Some(beside) = &mut self.beside {
+            beside.end();
+        }
         let mut metered = metered(&counted, self.listener.input_estimate);
         let fault = match end {
             End::ClientGone => return metered,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gatehouse_domain::{
-    Action, Call, Code, Fault, Head, Judgement, Money, Need, Now, Outbound, Relay, Reply, Request, Target, Usage,
-    WriteContext,
+    Action, Call, Code, Fault, Head, Judgement, Money, Need, Now, Outbound, Relay, Reply, Request, Screen, Target,
+    Usage, WriteContext,
 };
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -107,7 +107,7 @@ impl Call for Listing {
         Err(refuse::defect())
     }
 
-    fn relay(&mut self, _: &Target, _: &Head, _: Now) -> Box<dyn Relay> {
+    fn relay(&mut self, _: &Target, _: &Head, _: Now, _: Option<Box<dyn Screen>>) -> Box<dyn Relay> {
         Box::new(refuse::Broken)
     }
 

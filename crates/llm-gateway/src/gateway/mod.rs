@@ -9,6 +9,9 @@ mod local;
 mod memory;
 mod peek;
 mod refuse;
+mod screening;
+#[cfg(test)]
+mod screening_tests;
 mod standing;
 mod stored;
 mod translate;

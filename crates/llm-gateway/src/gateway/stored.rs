@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gatehouse_domain::{
     Action, Blame, Call, Code, Fault, Head, Judgement, Keep, Kept, Money, Need, Now, Outbound, Relay, Reply, Request,
-    Stage, Target, Usage, WriteContext,
+    Screen, Stage, Target, Usage, WriteContext,
 };
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -175,7 +175,7 @@ impl Call for StoredCall {
         providers::outbound_kept(&facts.provider, ask, &self.kept_at(), context)
     }
 
-    fn relay(&mut self, _: &Target, _: &Head, _: Now) -> Box<dyn Relay> {
+    fn relay(&mut self, _: &Target, _: &Head, _: Now, screen: Option<Box<dyn Screen>>) -> Box<dyn Relay> {
         let keep = (self.entrance == Entrance::StoredDelete).then(|| Keep::Forget(Arc::clone(&self.id)));
         Box::new(ForwardWhole {
             count: local::any_json,
@@ -183,6 +183,7 @@ impl Call for StoredCall {
             counted: Counted::default(),
             pointer: None,
             keep,
+            screen,
         })
     }
 

@@ -1,12 +1,13 @@
 //! Answers in another dialect than the caller's: read into the superset form and written out of it.
 
 use bytes::Bytes;
-use gatehouse_domain::{Code, End, Fault, Keep, Metered, Relay, Usage};
+use gatehouse_domain::{Code, End, Fault, Keep, Metered, Relay, Screen, Usage};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
-use super::forward::cut_short;
+use super::forward::{Pointer, cut_short, forwarded_headers};
 use super::memory::Shelf;
+use super::screening::{self, Screening};
 use crate::dialects::openai_responses::state;
 use crate::dialects::{Decode, Dialect, Encode, Listener, ToolNames};
 use crate::form::{Answer, Ask, Content, Delta, Event, Issuer, Open, Signature, Stop};
@@ -68,6 +69,8 @@ pub(crate) struct TranslateWhole {
     /// Where the answer is kept, if it is.
     pub(crate) shelf: Option<Shelf>,
     pub(crate) keep: Option<Keep>,
+    /// Who looks at its texts.
+    pub(crate) screen: Option<Box<dyn Screen>>,
 }
 
 impl Relay for TranslateWhole {
@@ -96,6 +99,9 @@ impl Relay for TranslateWhole {
         if self.metered.estimated {
             self.metered.usage =
                 Usage { input: self.listener.input_estimate, output: output_estimate(&answer), ..Usage::default() };
+        }
+        if let Some(screen) = &mut self.screen {
+            screening::answer(screen.as_mut(), &mut answer)?;
         }
         if self.shelf.is_some() {
             // It is kept under a name of the gateway's, whatever its provider calls it.
@@ -145,8 +151,14 @@ pub(crate) struct TranslateStream {
     stream_type: &'static str,
     events: Vec<Event>,
     seen: Seen,
+    /// What `events` came to, once they were looked at.
+    passed: Vec<Event>,
     shelf: Option<Shelf>,
     keep: Option<Keep>,
+    screening: Option<Screening>,
+    /// The provider speaks the caller's dialect: headers and ids are its own.
+    same: bool,
+    pointer: Option<Pointer>,
 }
 
 /// What went by.
@@ -173,9 +185,13 @@ impl TranslateStream {
             listener,
             stream_type,
             events: Vec::new(),
+            passed: Vec::new(),
             seen: Seen::default(),
             shelf: None,
             keep: None,
+            screening: None,
+            same: false,
+            pointer: None,
         }
     }
 
@@ -185,34 +201,82 @@ impl TranslateStream {
         self
     }
 
+    /// Shows its texts to guardrails before they go on.
+    pub(crate) fn screened(mut self, screen: Option<Box<dyn Screen>>) -> Self {
+        self.screening = screen.map(Screening::new);
+        self
+    }
+
+    /// The provider speaks the caller's dialect, and perhaps keeps the answer.
+    pub(crate) fn of_the_same_dialect(mut self, pointer: Option<Pointer>) -> Self {
+        self.same = true;
+        self.pointer = pointer;
+        self
+    }
+
     /// Writes the decoded events out. After the end, or a failure, nothing more is written.
-    fn write(&mut self, out: &mut Vec<Bytes>) {
+    ///
+    /// # Errors
+    /// `GuardrailBlocked`, after everything that may go on.
+    fn write(&mut self, out: &mut Vec<Bytes>) -> Result<(), Fault> {
+        let mut events = std::mem::take(&mut self.events);
         let mut written = Vec::new();
-        for mut event in self.events.drain(..) {
-            if self.seen.ended || self.seen.failed.is_some() {
+        let mut blocked = Ok(());
+        for mut event in events.drain(..) {
+            if self.seen.ended || self.seen.failed.is_some() || blocked.is_err() {
                 break;
             }
             self.seen.note(&event);
             self.corrections.event(&self.listener.ask, &mut event);
-            if let (Event::Start { id, .. }, Some(_)) = (&mut event, &self.shelf) {
-                id.clear();
+            if let Event::Start { id, .. } = &mut event {
+                self.named(id);
             }
-            let before = written.len();
-            self.encoder.event(&event, &mut written);
-            if let (Event::End, Some(shelf)) = (&event, &self.shelf) {
-                let response = state::last_response(&written[before..]);
-                self.keep = response.and_then(|response| shelf.keep(Bytes::copy_from_slice(response)));
+            match &mut self.screening {
+                None => self.encode(&event, &mut written),
+                Some(screening) => {
+                    blocked = screening.event(event, &mut self.passed);
+                    let mut passed = std::mem::take(&mut self.passed);
+                    passed.iter().for_each(|event| self.encode(event, &mut written));
+                    passed.clear();
+                    self.passed = passed;
+                }
             }
         }
-        self.events.clear();
+        events.clear();
+        self.events = events;
         if !written.is_empty() {
             out.push(written.into());
+        }
+        blocked
+    }
+
+    /// The answer's id has come.
+    fn named(&mut self, id: &mut String) {
+        if self.shelf.is_some() {
+            id.clear();
+        } else if let Some(pointer) = self.pointer.take().filter(|_| !id.is_empty()) {
+            self.keep = Some(pointer.to(id.clone()));
+        }
+    }
+
+    fn encode(&mut self, event: &Event, written: &mut Vec<u8>) {
+        let before = written.len();
+        self.encoder.event(event, written);
+        if let (Event::End, Some(shelf)) = (event, &self.shelf) {
+            let response = state::last_response(&written[before..]);
+            self.keep = response.and_then(|response| shelf.keep(Bytes::copy_from_slice(response)));
         }
     }
 
     fn fail(&mut self, fault: Fault, out: &mut Vec<Bytes>) {
-        self.events.push(Event::Failed(fault));
-        self.write(out);
+        if self.seen.ended || self.seen.failed.is_some() {
+            return;
+        }
+        let event = Event::Failed(fault);
+        self.seen.note(&event);
+        let mut written = Vec::new();
+        self.encode(&event, &mut written);
+        out.push(written.into());
     }
 }
 
@@ -221,13 +285,18 @@ impl Relay for TranslateStream {
         true
     }
 
-    fn headers(&self, _: &HeaderMap) -> HeaderMap {
-        typed(self.stream_type)
+    fn headers(&self, upstream: &HeaderMap) -> HeaderMap {
+        if !self.same {
+            return typed(self.stream_type);
+        }
+        let mut headers = forwarded_headers(upstream, self.stream_type);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.stream_type));
+        headers
     }
 
     fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault> {
         let read = self.decoder.feed(&bytes, &mut self.events);
-        self.write(out);
+        self.write(out)?;
         read
     }
 
@@ -246,8 +315,8 @@ impl Relay for TranslateStream {
             End::Fault(fault) => self.fail(fault.clone(), out),
             End::Upstream => {
                 let read = self.decoder.end(&mut self.events);
-                self.write(out);
-                if let Err(fault) = read {
+                let passed = self.write(out);
+                if let Err(fault) = passed.and(read) {
                     self.fail(fault, out);
                 } else if !self.seen.ended && self.seen.failed.is_none() {
                     self.fail(cut_short(), out);

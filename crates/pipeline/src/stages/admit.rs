@@ -1,6 +1,7 @@
 //! May this call pass? In this order: does the key permit it and is the model known ([`permit`]), do the policies allow it
-//! ([`policy`]), do the guardrails let it through, and have limits and budgets room for it ([`reserve`]).
+//! ([`policy`]), do the guardrails let it through ([`guard`]), and have limits and budgets room for it ([`reserve`]).
 
+mod guard;
 mod permit;
 mod policy;
 mod reserve;
@@ -19,11 +20,16 @@ pub(crate) struct Admitted {
     _proof: (),
 }
 
-pub(crate) fn admit(journey: &mut Journey, recalled: Recalled, now: Now) -> Result<Admitted, Fault> {
+pub(crate) async fn admit(journey: &mut Journey, recalled: Recalled, now: Now) -> Result<Admitted, Fault> {
     let Recalled { mut read, .. } = recalled;
     let allowed = |journey: &mut Journey, read: &Read| allowed(journey, read, now);
     allowed(journey, &read)?;
+    guard::guard(journey, &mut read).await?;
     reserve::reserve(journey, &mut read, allowed)?;
+    if journey.downgraded_from.is_some() {
+        // Guardrails may be for one model only: those of the one it is sent to look as well.
+        guard::guard(journey, &mut read).await?;
+    }
     Ok(Admitted { read, _proof: () })
 }
 

@@ -10,6 +10,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::body::{GateBody, StreamBody};
+use crate::guard::Guard;
 use crate::journey::Journey;
 use crate::stages::route::Routed;
 
@@ -20,6 +21,7 @@ const COST: HeaderName = HeaderName::from_static("x-gatehouse-cost-usd");
 const ROUTE: HeaderName = HeaderName::from_static("x-gatehouse-route");
 const DOWNGRADED: HeaderName = HeaderName::from_static("x-gatehouse-downgraded-from");
 const WARNING: HeaderName = HeaderName::from_static("x-gatehouse-budget-warning");
+const GUARDRAILS: HeaderName = HeaderName::from_static("x-gatehouse-guardrails");
 const DROPPED: HeaderName = HeaderName::from_static("x-gatehouse-dropped");
 
 /// What the path came to.
@@ -139,6 +141,12 @@ pub(crate) fn detached(journey: &mut Journey, reply: Reply) -> Response<GateBody
     *response.headers_mut() = reply.headers;
     insert(response.headers_mut(), REQUEST_ID, &journey.outcome.id.to_string());
     response
+}
+
+/// What guardrails did, as far as it is known when the head leaves.
+pub(crate) fn say_guardrails(response: &mut Response<GateBody>, guard: &Guard) {
+    let open = response.body().is_stream();
+    insert(response.headers_mut(), GUARDRAILS, &guard.told(open));
 }
 
 /// The answer of a call that did not.

@@ -3,6 +3,8 @@
 //! Up to the first byte of an answer's body anything may be tried again: the client has seen nothing. From then on the
 //! answer is the client's and can only go on or end honestly.
 
+mod asked;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,6 +17,7 @@ use gatehouse_domain::{
 use gatehouse_upstream::{Body, Health, SendError, Sent, Verdict};
 use http::header::HOST;
 
+use crate::guard::is_guards;
 use crate::in_time::in_time;
 use crate::journey::{Hold, Journey};
 use crate::snapshot::Token;
@@ -113,7 +116,13 @@ async fn attempt(
         // Boxed, as every call would otherwise carry the room for a refusal.
         return Err(Box::pin(judge(journey, routed, target, sent)).await);
     }
-    let relay = routed.admitted.read.call.relay(target, &sent.head, now);
+    let guard = journey.guard.clone();
+    if let Some(guard) = guard.as_ref().filter(|guard| guard.asks_about_answers()) {
+        // Boxed, as every call would otherwise carry the room for it.
+        return Box::pin(asked::asked(journey, routed, target, guard, (sent, at), now)).await.map(Reached::Whole);
+    }
+    let screen = guard.as_ref().and_then(|guard| guard.screen());
+    let relay = routed.admitted.read.call.relay(target, &sent.head, now, screen);
     if relay.streams() {
         begin_stream(journey, target, (sent, at), relay).await.map(|streaming| Reached::Stream(Box::new(streaming)))
     } else {
@@ -255,41 +264,77 @@ async fn collect_whole(
 ) -> Result<Answer, Missed> {
     let Sent { head, mut body } = sent;
     body.wants_whole();
+    let (whole, at) = collect(journey, routed, target, &mut body, began).await?;
+    journey.first_byte_of_attempt(at);
+    let (out, metered) = read_whole(journey, routed, target, whole, relay.as_mut(), now)?;
+    Ok(settle_whole(journey, routed, target, &head, relay.as_mut(), (out, &metered), now))
+}
+
+/// The whole of an answer's body, and when it was there.
+async fn collect(
+    journey: &mut Journey,
+    routed: &Routed,
+    target: &Target,
+    body: &mut Body,
+    began: Instant,
+) -> Result<(Bytes, Instant), Missed> {
     let limit = routed.admitted.read.snapshot.caps.answer_bytes_max;
-    let whole = in_time(target.timeouts.total, whole_answer(&mut body, limit, target)).await;
+    let whole = in_time(target.timeouts.total, whole_answer(body, limit, target)).await;
     let at = journey.waited_since(began);
     let whole = match whole {
         Ok(Ok(whole)) => whole,
         Ok(Err(fault)) => return Err(fail(journey, AttemptStatus::Truncated, fault)),
         Err(_) => return Err(fail(journey, AttemptStatus::TimedOut, too_slow(target))),
     };
-    journey.first_byte_of_attempt(at);
-    finish_whole(journey, routed, target, (&head, whole), relay.as_mut(), now)
+    Ok((whole, at))
 }
 
-fn finish_whole(
+/// What the caller gets of a whole answer, and what it took.
+fn read_whole(
     journey: &mut Journey,
-    routed: &mut Routed,
-    target: &Arc<Target>,
-    (head, whole): (&Head, Bytes),
+    routed: &Routed,
+    target: &Target,
+    whole: Bytes,
     relay: &mut dyn Relay,
     now: Now,
-) -> Result<Answer, Missed> {
+) -> Result<(Vec<Bytes>, Metered), Missed> {
     let mut out = Vec::with_capacity(1);
     if let Err(fault) = relay.feed(whole, &mut out) {
+        if is_guards(fault.code) {
+            let metered = relay.finish(End::Fault(&fault), &mut out);
+            return Err(over(journey, routed, target, fault, &metered, now));
+        }
         return Err(fail(journey, AttemptStatus::Failed, fault));
     }
     let metered = relay.finish(End::Upstream, &mut out);
     if !metered.complete {
         return Err(fail(journey, AttemptStatus::Failed, broken(target, "sent something that is not an answer")));
     }
+    Ok((out, metered))
+}
+
+fn settle_whole(
+    journey: &mut Journey,
+    routed: &mut Routed,
+    target: &Arc<Target>,
+    head: &Head,
+    relay: &mut dyn Relay,
+    (out, metered): (Vec<Bytes>, &Metered),
+    now: Now,
+) -> Answer {
     if let Some(keep) = relay.keep() {
         journey.keep(keep);
     }
     let price = routed.admitted.read.call.price(target, &metered.usage, now);
-    journey.close(AttemptStatus::Ok, Verdict::Alive, &metered, price);
-    let headers = relay.headers(&head.headers);
-    Ok(Answer::whole(routed, target, head.status, headers, join(out)))
+    journey.close(AttemptStatus::Ok, Verdict::Alive, metered, price);
+    Answer::whole(routed, target, head.status, relay.headers(&head.headers), join(out))
+}
+
+/// A guardrail ends the call: the provider has answered and is paid, and no other one is asked.
+fn over(journey: &mut Journey, routed: &Routed, target: &Target, fault: Fault, metered: &Metered, now: Now) -> Missed {
+    let price = routed.admitted.read.call.price(target, &metered.usage, now);
+    journey.close(AttemptStatus::Ok, Verdict::Alive, metered, price);
+    missed(Blame::Caller, fault)
 }
 
 async fn whole_answer(body: &mut Body, limit: usize, target: &Target) -> Result<Bytes, Fault> {

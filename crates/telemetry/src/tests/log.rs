@@ -40,7 +40,7 @@ fn every_field_is_on_the_telemetry_page() {
     let mut attempt = attempt(0, "openai", "gpt-5-mini", AttemptStatus::Ok);
     (attempt.estimated, attempt.priced) = (true, false);
     let full = CallOutcome { fault: Some("internal"), ..call(vec![attempt]) };
-    for call in [full, fallen_back()] {
+    for call in [full, fallen_back(), guarded()] {
         let line: Value = serde_json::from_str(log(LogFormat::Json, &[call]).trim_end()).unwrap();
         for (field, value) in line.as_object().unwrap() {
             let parts = value.as_object().into_iter().flat_map(|object| object.keys());
@@ -60,6 +60,18 @@ fn a_refused_call_has_a_line_without_a_target() {
     assert_eq!(line["error_type"], "missing_key");
     assert_eq!(line.get("provider"), None);
     assert_eq!(line.get("tokens"), None);
+}
+
+#[test]
+fn what_guardrails_did_is_in_the_line() {
+    let line: Value = serde_json::from_str(log(LogFormat::Json, &[guarded()]).trim_end()).unwrap();
+    assert_eq!(
+        line["guardrails"],
+        json!([
+            {"name": "cards", "point": "request", "ran": "ran", "action": "redact", "findings": 2},
+            {"name": "dlp", "point": "request", "ran": "failed", "findings": 0},
+        ])
+    );
 }
 
 #[test]

@@ -125,6 +125,13 @@ fn the_state_of_the_gateway_is_read_at_the_scrape() {
 }
 
 #[test]
+fn guardrails_are_counted_by_what_they_did() {
+    let text = scrape(&[guarded()]);
+    assert_line(&text, r#"gatehouse_guardrail_decisions_total{guardrail="cards",action="redact"} 1"#);
+    assert_line(&text, r#"gatehouse_guardrail_decisions_total{guardrail="dlp",action="failed"} 1"#);
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn the_process_reports_memory_descriptors_and_threads() {
     let text = scrape(&[]);
@@ -137,7 +144,7 @@ fn the_process_reports_memory_descriptors_and_threads() {
 #[test]
 fn every_metric_of_the_table_is_exposed() {
     let (mut consumer, exposition) = start(LogFormat::Off, io::sink(), "");
-    consumer.take(&[CallOutcome { fault: Some("upstream_broken"), ..fallen_back() }]);
+    consumer.take(&[CallOutcome { fault: Some("upstream_broken"), ..guarded() }]);
     let breakers = vec![("openai/gpt-5-mini".into(), BreakerState::Closed)];
     let text = exposition.render(&Sample { breakers, ..Sample::default() });
     for metric in METRICS {

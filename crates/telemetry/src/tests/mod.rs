@@ -7,7 +7,9 @@ mod otlp;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use gatehouse_domain::{AttemptOutcome, AttemptStatus, CallOutcome, Money, Principal, PrincipalKind, RequestId, Usage};
+use gatehouse_domain::{
+    AttemptOutcome, AttemptStatus, CallOutcome, GuardrailRun, Money, Principal, PrincipalKind, Ran, RequestId, Usage,
+};
 use gatehouse_upstream::{Pool, PoolLimits, tls_config};
 use uuid::Uuid;
 
@@ -61,6 +63,7 @@ fn call(attempts: Vec<AttemptOutcome>) -> CallOutcome {
         tags: None,
         decision: None,
         guardrails: Vec::new(),
+        guardrails_us: 0,
         dialect: "openai_chat",
         operation: "chat",
         model: Some("fast".into()),
@@ -85,6 +88,14 @@ fn fallen_back() -> CallOutcome {
         attempt(0, "openai", "gpt-5-mini", AttemptStatus::Failed),
         attempt(1, "claude", "claude-haiku-4-5", AttemptStatus::Ok),
     ])
+}
+
+/// A call of which one guardrail redacted something, and another could not look.
+fn guarded() -> CallOutcome {
+    let run =
+        |name: &str, ran, action, findings| GuardrailRun { name: name.into(), point: "request", ran, action, findings };
+    let guardrails = vec![run("cards", Ran::Ran, "redact", 2), run("dlp", Ran::Failed, "", 0)];
+    CallOutcome { guardrails, guardrails_us: 60, ..fallen_back() }
 }
 
 fn vocabulary() -> Arc<Vocabulary> {

@@ -41,6 +41,7 @@ const fn kind_of(fault: &Fault) -> &'static str {
         | Code::NotTranslatable
         | Code::MethodNotAllowed
         | Code::UnsupportedMedia
+        | Code::GuardrailBlocked
         | Code::UpstreamRejected => "invalid_request_error",
         Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey => "authentication_error",
         Code::InvalidToken | Code::ExpiredToken | Code::WrongAudience => "authentication_error",
@@ -50,7 +51,8 @@ const fn kind_of(fault: &Fault) -> &'static str {
         Code::RateLimited | Code::UpstreamLimited => "rate_limit_error",
         Code::BudgetExceeded => "billing_error",
         Code::RequestTimeout | Code::UpstreamTimeout => "timeout_error",
-        Code::UpstreamOverloaded
+        Code::GuardrailUnavailable
+        | Code::UpstreamOverloaded
         | Code::NoTarget
         | Code::Overloaded
         | Code::LedgerUnavailable

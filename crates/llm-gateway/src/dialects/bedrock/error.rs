@@ -28,6 +28,7 @@ pub const fn exception_name(fault: &Fault) -> &'static str {
         | Code::MethodNotAllowed
         | Code::UnsupportedMedia
         | Code::BodyTooLarge
+        | Code::GuardrailBlocked
         | Code::UpstreamRejected => "ValidationException",
         Code::InvalidToken | Code::ExpiredToken | Code::WrongAudience => "AccessDeniedException",
         Code::MissingKey
@@ -44,7 +45,8 @@ pub const fn exception_name(fault: &Fault) -> &'static str {
         Code::BudgetExceeded => "ServiceQuotaExceededException",
         Code::RequestTimeout | Code::UpstreamTimeout => "ModelTimeoutException",
         Code::UpstreamBroken => "ModelErrorException",
-        Code::UpstreamOverloaded
+        Code::GuardrailUnavailable
+        | Code::UpstreamOverloaded
         | Code::NoTarget
         | Code::Overloaded
         | Code::LedgerUnavailable

@@ -78,7 +78,8 @@ fn status_word(fault: &Fault) -> &'static str {
         | Code::InvalidRequest
         | Code::NotTranslatable
         | Code::BodyTooLarge
-        | Code::UnsupportedMedia => "INVALID_ARGUMENT",
+        | Code::UnsupportedMedia
+        | Code::GuardrailBlocked => "INVALID_ARGUMENT",
         Code::UpstreamRejected => match fault.status {
             403 => "PERMISSION_DENIED",
             404 => "NOT_FOUND",
@@ -91,7 +92,8 @@ fn status_word(fault: &Fault) -> &'static str {
         Code::MethodNotAllowed | Code::NotYetServed => "UNIMPLEMENTED",
         Code::RateLimited | Code::BudgetExceeded | Code::UpstreamLimited => "RESOURCE_EXHAUSTED",
         Code::RequestTimeout | Code::UpstreamTimeout => "DEADLINE_EXCEEDED",
-        Code::UpstreamOverloaded
+        Code::GuardrailUnavailable
+        | Code::UpstreamOverloaded
         | Code::UpstreamUnreachable
         | Code::NoTarget
         | Code::Overloaded

@@ -49,7 +49,8 @@ const fn kind_of(code: Code) -> &'static str {
         Code::NotAllowed | Code::PolicyDenied => "permission_error",
         Code::RateLimited | Code::UpstreamLimited => "rate_limit_error",
         Code::BudgetExceeded => "insufficient_quota",
-        Code::UpstreamOverloaded
+        Code::GuardrailUnavailable
+        | Code::UpstreamOverloaded
         | Code::UpstreamCredentials
         | Code::UpstreamUnreachable
         | Code::UpstreamTimeout
