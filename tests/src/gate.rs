@@ -106,10 +106,18 @@ impl Gate {
 
     /// Writes another configuration file in the place of the first.
     pub fn rewrite_config(&self, config: &str) {
+        self.write("gatehouse.yaml", config);
+    }
+
+    /// Writes a file beside the configuration.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, text: &str) {
         // A rename is what an editor or a mounted volume does; a half-written file is never seen.
-        let draft = self.folder.path().join("gatehouse.yaml.draft");
-        std::fs::write(&draft, config).expect("a written configuration");
-        std::fs::rename(&draft, self.config_path()).expect("a replaced configuration");
+        let draft = self.folder.path().join(format!("{name}.draft"));
+        std::fs::write(&draft, text).expect("a written file");
+        std::fs::rename(&draft, self.folder.path().join(name)).expect("a replaced file");
     }
 
     /// Kills it with SIGKILL.

@@ -80,6 +80,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("opentelemetry_sdk", &["telemetry"]),
     ("opentelemetry-otlp", &["telemetry"]),
     ("tracing-subscriber", &["telemetry"]),
+    ("cedar-policy", &["policy"]),
+    ("miette", &["policy"]),
     ("schemars", &["catalog"]),
     ("serde-saphyr", &["catalog", "gatehouse"]),
     ("aws-sigv4", &["llm-gateway"]),

@@ -37,6 +37,8 @@ pub struct Config {
     pub models: BTreeMap<Arc<str>, Model>,
     /// Keys of the file, in the order written.
     pub keys: Vec<Key>,
+    /// Policies in Cedar, as texts.
+    pub policies: Vec<PolicyText>,
     /// Price overrides in USD per million tokens, by `provider/model`.
     pub prices: BTreeMap<String, Price>,
     /// Logs and traces.
@@ -171,6 +173,19 @@ pub struct Key {
     pub limits: Vec<Limit>,
     /// How much it may spend.
     pub budgets: Vec<Budget>,
+}
+
+/// One text of policies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyText {
+    /// How it is called in messages: the file, or its place in the configuration.
+    pub name: Arc<str>,
+    /// Which item of the configuration names it (`policies[0]`).
+    pub path: String,
+    /// The file it was read from; `None` if it stands in the configuration itself.
+    pub file: Option<PathBuf>,
+    /// The policies.
+    pub text: String,
 }
 
 /// One limit.

@@ -18,10 +18,10 @@ pub mod written;
 mod yaml;
 
 pub use config::{
-    Auth, Budget, BudgetWindow, Config, Content, Endpoint, Key, Limit, LimitWindow, LogFormat, Model, Price, Provider,
-    Server, Target, Telemetry, Tls,
+    Auth, Budget, BudgetWindow, Config, Content, Endpoint, Key, Limit, LimitWindow, LogFormat, Model, PolicyText,
+    Price, Provider, Server, Target, Telemetry, Tls,
 };
 pub use default::{DEFAULT_NAME, DEFAULT_YAML};
-pub use load::{Loaded, Surroundings, load, load_prices};
+pub use load::{Loaded, Surroundings, load, load_prices, policy_texts};
 pub use problem::{Position, Problem, Problems, Severity, did_you_mean};
 pub use schema::{Known, published as schema};

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::check::{Check, Place, Positions};
-use crate::config::Config;
+use crate::config::{Config, PolicyText};
 use crate::problem::{Problem, Problems, Severity};
 use crate::schema::{self, Known};
 use crate::written::{File, Price, Prices};
@@ -28,6 +28,8 @@ pub struct Surroundings<'a> {
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// Reads a text file.
     pub read: &'a dyn Fn(&Path) -> io::Result<String>,
+    /// The names of the files in a folder, in any order.
+    pub list: &'a dyn Fn(&Path) -> io::Result<Vec<String>>,
     /// Names that other crates own.
     pub known: Known<'a>,
 }
@@ -91,6 +93,17 @@ pub fn load_prices(bytes: &[u8], file_name: &str) -> Result<BTreeMap<String, Pri
     resolve::price_file(&prices, &mut check);
     check.finish()?;
     Ok(prices.overrides)
+}
+
+/// Reads policies by file, pattern or text, as in the section `policies`.
+///
+/// # Errors
+/// Everything that cannot be read.
+pub fn policy_texts(items: &[String], around: &Surroundings<'_>) -> Result<Vec<PolicyText>, Problems> {
+    let mut check = Check::new(around.file_name, Positions::default());
+    let texts = resolve::policies(items, around, &mut check);
+    check.finish()?;
+    Ok(texts)
 }
 
 fn tree(bytes: &[u8], file_name: &str) -> Result<yaml::Node, Problems> {

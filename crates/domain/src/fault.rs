@@ -23,6 +23,8 @@ pub enum Code {
     RevokedKey,
     /// This key may not use this model, tool or agent.
     NotAllowed,
+    /// A policy forbids it, or none permits it.
+    PolicyDenied,
     /// Nothing of that name that this caller may use.
     UnknownModel,
     /// No such path or object.
@@ -80,6 +82,7 @@ impl Code {
         Self::ExpiredKey,
         Self::RevokedKey,
         Self::NotAllowed,
+        Self::PolicyDenied,
         Self::UnknownModel,
         Self::NotFound,
         Self::PreviousNotFound,
@@ -116,6 +119,7 @@ impl Code {
             Self::ExpiredKey => "expired_key",
             Self::RevokedKey => "revoked_key",
             Self::NotAllowed => "not_allowed",
+            Self::PolicyDenied => "policy_denied",
             Self::UnknownModel => "unknown_model",
             Self::NotFound => "not_found",
             Self::PreviousNotFound => "previous_response_not_found",
@@ -148,7 +152,7 @@ impl Code {
             Self::InvalidJson | Self::InvalidRequest | Self::NotTranslatable | Self::UpstreamRejected => 400,
             Self::MissingKey | Self::UnknownKey | Self::ExpiredKey | Self::RevokedKey => 401,
             Self::BudgetExceeded => 402,
-            Self::NotAllowed => 403,
+            Self::NotAllowed | Self::PolicyDenied => 403,
             Self::UnknownModel | Self::NotFound | Self::PreviousNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,

@@ -34,4 +34,4 @@ pub use standing::{Gauge, Standing};
 pub use tags::{TAG_BYTES_MAX, TAGS_MAX, tags};
 pub use target::{Origin, Target, Timeouts, TokenGrant};
 pub use trace::TraceParent;
-pub use usage::Usage;
+pub use usage::{ServiceTier, Usage};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::{connect, keys, prices, serve, up, usage};
+use crate::commands::{connect, keys, policy, prices, serve, up, usage};
 use crate::output::Format;
 pub(crate) use crate::place::PlaceArguments;
 
@@ -57,6 +57,18 @@ pub(crate) enum Command {
         /// What to do.
         #[command(subcommand)]
         action: usage::Action,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Test policies, ask them, replay recorded calls against a new set.
+    Policy {
+        /// What to do.
+        #[command(subcommand)]
+        action: policy::Action,
         /// Where.
         #[command(flatten)]
         place: PlaceArguments,

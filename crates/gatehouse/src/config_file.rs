@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use gatehouse_catalog::{DEFAULT_NAME, DEFAULT_YAML, Known, Loaded, Price, Problem, Problems, Provider, Surroundings};
+use gatehouse_catalog::{
+    DEFAULT_NAME, DEFAULT_YAML, Known, Loaded, PolicyText, Price, Problem, Problems, Provider, Severity, Surroundings,
+};
 use gatehouse_llm_gateway::providers::{self, Settings};
 use gatehouse_llm_router::strategies;
 
 use crate::failure::Failure;
+use crate::policies;
 
 /// The largest file a `${file:…}` may name.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -74,19 +77,59 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Checks the content of a file against everything on this machine.
 pub(crate) fn check(file: &Path, bytes: &[u8]) -> Result<Loaded, Problems> {
+    check_among(file, bytes, &Kept::new())
+}
+
+/// Texts of files as they were when they were last good, by path: they come before what the disk holds.
+pub(crate) type Kept = BTreeMap<PathBuf, String>;
+
+/// Checks the content of a file against everything on this machine, but for the files that are kept.
+pub(crate) fn check_among(file: &Path, bytes: &[u8], kept: &Kept) -> Result<Loaded, Problems> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let env = |name: &str| std::env::var(name).ok();
     let name = file.display().to_string();
     let names = Names::all();
-    let around = Surroundings { file_name: &name, folder, env: &env, read: &read_text, known: names.known() };
-    let loaded = gatehouse_catalog::load(bytes, &around)?;
+    let read = |path: &Path| kept.get(path).map_or_else(|| read_text(path), |text| Ok(text.clone()));
+    let list = |folder: &Path| list_among(folder, kept);
+    let around = Surroundings { file_name: &name, folder, env: &env, read: &read, list: &list, known: names.known() };
+    let mut loaded = gatehouse_catalog::load(bytes, &around)?;
     let mut problems = provider_problems(&loaded);
-    if problems.is_empty() {
+    problems.extend(policies::problems(&loaded));
+    if problems.iter().all(|problem| problem.severity == Severity::Warning) {
+        loaded.warnings.extend(problems);
         return Ok(loaded);
     }
     problems.extend(loaded.warnings);
     problems.sort_by_key(|problem| problem.position);
     Err(Problems(problems))
+}
+
+/// Policies by file or pattern, relative to a folder.
+pub(crate) fn policy_texts(items: &[String], folder: &Path) -> Result<Vec<PolicyText>, Problems> {
+    let names = Names::all();
+    let around = Surroundings {
+        file_name: "policies",
+        folder,
+        env: &|_| None,
+        read: &read_text,
+        list: &list_names,
+        known: names.known(),
+    };
+    gatehouse_catalog::policy_texts(items, &around)
+}
+
+/// What a pattern finds in a folder: where its files are kept, those and no others.
+fn list_among(folder: &Path, kept: &Kept) -> std::io::Result<Vec<String>> {
+    let here = kept.keys().filter(|path| path.parent() == Some(folder));
+    let names: Vec<String> = here.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
+    if names.is_empty() { list_names(folder) } else { Ok(names) }
+}
+
+/// The names of the files in a folder. A name that is not UTF-8 fits no pattern.
+fn list_names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = fs::read_dir(folder)?;
+    entries.filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose()).collect()
 }
 
 /// What each kind of provider says of its settings: which credentials are missing, which address is none.

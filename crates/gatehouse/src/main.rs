@@ -10,6 +10,7 @@ mod house;
 mod moment;
 mod output;
 mod place;
+mod policies;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Connect(arguments) => commands::connect::run(&arguments),
         Command::Keys { action, place, output } => wait_for(commands::keys::run(action, &place, output)),
         Command::Usage { action, place, output } => wait_for(commands::usage::run(action, &place, output)),
+        Command::Policy { action, place, output } => wait_for(commands::policy::run(action, &place, output)),
         Command::Prices { action, config, output } => commands::prices::run(&action, config.as_deref(), output),
         Command::Doctor { place, output } => wait_for(commands::doctor::run(&place, output)),
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use gatehouse_domain::{AttemptOutcome, Code, Fault, Money};
+use gatehouse_policy::permissions::{Decision, DecisionCache, Permissions, Question};
 use gatehouse_store::journal::{Intent, JournalWriter};
 use gatehouse_upstream::Pool;
 use tokio::runtime::RuntimeMetrics;
@@ -63,6 +64,7 @@ pub struct Core {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) keeper: Arc<Keeper>,
     journal: Mutex<JournalWriter>,
+    decisions: Mutex<DecisionCache>,
     /// Calls of this core that run without their callers.
     detached: watch::Sender<usize>,
 }
@@ -86,13 +88,26 @@ impl Core {
     #[must_use]
     pub fn new(parts: CoreParts) -> Self {
         let CoreParts { shared, pool, journal, outbox, keeper } = parts;
-        Self { shared, pool, outbox, keeper, journal: Mutex::new(journal), detached: watch::Sender::new(0) }
+        Self {
+            shared,
+            pool,
+            outbox,
+            keeper,
+            journal: Mutex::new(journal),
+            decisions: Mutex::default(),
+            detached: watch::Sender::new(0),
+        }
     }
 
     /// This core's upstream connections.
     #[must_use]
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// What the policies say, as this core remembers it or finds it out now.
+    pub(crate) fn decide(&self, permissions: &Arc<Permissions>, question: &Question<'_>) -> Arc<Decision> {
+        self.decisions.lock().unwrap_or_else(PoisonError::into_inner).decide(permissions, question)
     }
 
     /// Counts a call that runs without its caller, until it is dropped.

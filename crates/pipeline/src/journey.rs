@@ -1,6 +1,7 @@
 //! One call's record, filled in as it goes and handed over exactly once, however the call ends: answered, refused, cut
 //! off, or dropped because the client left.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ pub(crate) struct Journey {
     pub(crate) reservation: Option<Reservation>,
     /// Where the payer stood when the call was admitted, or refused.
     pub(crate) standing: Option<Standing>,
+    /// Where the call comes from, once that is known.
+    pub(crate) address: Option<IpAddr>,
     attempt: Option<OpenAttempt>,
 }
 
@@ -49,6 +52,7 @@ impl Journey {
             waited_us: 0,
             reservation: None,
             standing: None,
+            address: None,
             attempt: None,
             outcome: CallOutcome {
                 id,

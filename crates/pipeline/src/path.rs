@@ -68,7 +68,7 @@ async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Passe
     let known = authenticate::authenticate(journey, arrived, now)?;
     let called = read::read(journey, known, now).await?;
     let mut recalled = recall::recall(journey, called, now).await?;
-    if let Some(reply) = read::answer_locally(&mut recalled.read, now) {
+    if let Some(reply) = read::answer_locally(journey, &mut recalled.read, now) {
         return Ok(Passed::Answer(Box::new(respond::Answer::local(reply?))));
     }
     let mut admitted = admit::admit(journey, recalled, now)?;

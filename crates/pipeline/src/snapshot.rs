@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use gatehouse_domain::{Door, Gateway, Principal, Secret};
+use gatehouse_policy::permissions::Permissions;
 use gatehouse_policy::{Meter, Permit};
 use gatehouse_store::{Pepper, keys};
 use gatehouse_upstream::Health;
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub lanes: Vec<Lane>,
     /// Who may call.
     pub keys: KeyTable,
+    /// What the policies say.
+    pub permissions: Arc<Permissions>,
     /// Sizes and timers.
     pub caps: Caps,
     /// Are traces exported? Then upstreams are told of one even if the caller sent none.

@@ -1,8 +1,9 @@
-//! May this call pass? Permitted models, limits and budgets with reserve-then-settle.
+//! May this call pass? Permitted models, policies, limits and budgets with reserve-then-settle.
 //!
 //! Pure: no clock, no socket, no table. Time is handed in as [`gatehouse_domain::Now`].
 //!
 //! - [`Permit`]: what a key may use, and whether it still counts.
+//! - [`permissions`]: policies in Cedar, what they decide and why.
 //! - [`Meter`]: what a key, team or other payer has used in its current windows. Meters outlive configuration reloads;
 //!   [`Meters`] finds them by name.
 //! - [`unknown_model`]: the refusal for a name nobody configured, with near names the caller may use.
@@ -10,6 +11,7 @@
 mod budget;
 mod limits;
 mod meter;
+pub mod permissions;
 mod permit;
 mod refusal;
 mod suggest;

@@ -1,5 +1,7 @@
 //! What the admin API needs of the running gateway: the tables, and a handle on what the data plane alone knows.
 
+mod policies;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,6 +12,11 @@ use gatehouse_store::{LedgerEntry, Pepper, Store};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+
+pub use policies::{
+    DecidingPolicy, PolicyAnswer, PolicyContext, PolicyError, PolicyFile, PolicyPrincipal, PolicyQuestion,
+    PolicyRefusal, ReplayChange, ReplayQuestion, ReplayReport,
+};
 
 /// An answer that takes a moment.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -53,6 +60,19 @@ pub trait Operations: Send + Sync {
     fn models(&self) -> Vec<Model>;
     /// The configured providers.
     fn providers(&self) -> Vec<Provider>;
+    /// What the policies in force say to a question.
+    ///
+    /// # Errors
+    /// When the question names something that is not there, or is none.
+    fn explain_policy(&self, question: &PolicyQuestion) -> Result<PolicyAnswer, PolicyRefusal>;
+    /// What a new set of policies would have decided otherwise, over the recorded calls between two moments (Unix
+    /// milliseconds).
+    fn replay_policies(
+        &self,
+        question: ReplayQuestion,
+        since_unix_ms: Option<u64>,
+        until_unix_ms: Option<u64>,
+    ) -> Answer<'_, Result<ReplayReport, PolicyRefusal>>;
     /// What a provider's model costs at a moment.
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price>;
     /// The lines of an attempt's invoice by the price list in force; `None` if it has no price.

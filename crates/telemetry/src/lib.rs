@@ -11,7 +11,6 @@ mod diagnostics;
 mod dropped;
 mod exposition;
 mod families;
-mod json_line;
 mod log;
 mod metrics;
 mod otlp;

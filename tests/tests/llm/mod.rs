@@ -11,6 +11,7 @@ mod keys;
 mod ledger;
 mod money;
 mod operations;
+mod policies;
 mod relay;
 mod reload;
 mod responses;

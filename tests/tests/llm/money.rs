@@ -155,3 +155,37 @@ fn an_unpriced_model_costs_nothing_and_says_so() {
     let report = gate.rows(&["usage", "report", "--by", "model"]);
     assert_eq!(report[0]["unpriced_attempts"], json!(1), "{report:?}");
 }
+
+#[test]
+fn a_call_costs_what_the_tier_costs_that_served_it() {
+    // gpt-5.4 at OpenAI: 2.50 and 15 dollars per million; twice as much with priority.
+    for (served, dollars) in [("default", 0.0055), ("priority", 0.011)] {
+        for stream in [false, true] {
+            let upstream = Upstream::start();
+            let frame = format!(
+                r#"{{"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-5.4","service_tier":"{served}","choices":[],"usage":{{"prompt_tokens":1000,"completion_tokens":200,"total_tokens":1200}}}}"#
+            );
+            let text = r#"{"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-5.4","choices":[{"index":0,"delta":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}]}"#;
+            let whole = format!(
+                r#"{{"id":"c","object":"chat.completion","created":1,"model":"gpt-5.4","service_tier":"{served}","choices":[{{"index":0,"message":{{"role":"assistant","content":"Hi"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":1000,"completion_tokens":200,"total_tokens":1200}}}}"#
+            );
+            upstream.reply(if stream {
+                let events = format!("data: {text}\n\ndata: {frame}\n\ndata: [DONE]\n\n");
+                Reply::raw("text/event-stream", events)
+            } else {
+                Reply::raw("application/json", whole)
+            });
+            let gate = House::with_one(CHAT, &upstream)
+                .set("/providers/only/kind", json!("openai"))
+                .set("/models/fast/targets/0/model", json!("gpt-5.4"))
+                .start();
+            if stream {
+                assert!(gate.client().ask_stream(CHAT, "fast", "Hello?").outcome().terminal);
+            } else {
+                assert_eq!(gate.client().ask(CHAT, "fast", "Hello?").status, 200);
+            }
+            let row = &gate.ledger_of(1)[0];
+            assert!((row.cost_usd - dollars).abs() < 1e-9, "{served}, stream {stream}: {row:?}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 mod address;
 mod keys;
 mod models;
+mod policies;
 mod providers;
 mod server;
 
@@ -13,6 +14,8 @@ use crate::check::Check;
 use crate::config::{Config, Price};
 use crate::load::Surroundings;
 use crate::written::{File, Prices, Provider};
+
+pub(crate) use policies::all as policies;
 
 /// A cent a token: a higher figure is meant per thousand tokens, or in another currency.
 const USD_PER_MILLION_MAX: f64 = 10_000.0;
@@ -40,6 +43,7 @@ pub(crate) fn config(file: File, around: &Surroundings<'_>, check: &mut Check) -
     let models = models::all(&file.models, &file.providers, check);
     let providers = providers::all(file.providers, check);
     let keys = keys::all(file.keys, &file.models, check);
+    let policies = policies::all(&file.policies, around, check);
     let listeners = listeners?;
     Some(Config {
         listen: listeners.listen,
@@ -53,6 +57,7 @@ pub(crate) fn config(file: File, around: &Surroundings<'_>, check: &mut Check) -
         providers,
         models,
         keys,
+        policies,
         prices: file.prices.overrides,
         telemetry: telemetry?,
     })

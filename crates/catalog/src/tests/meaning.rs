@@ -223,3 +223,29 @@ fn later_ways_in_are_named_as_such() {
     assert!(bad("auth: {jwt: [{issuer: x}]}\n").contains("later release"));
     assert!(warnings(&key("agents: [billing]"))[0].contains("has no effect yet"));
 }
+
+#[test]
+fn policies_are_files_by_pattern_or_texts() {
+    let config = good("policies: ['policies/*.cedar', 'forbid (principal, action, resource);']\n");
+    let names: Vec<&str> = config.policies.iter().map(|policy| &*policy.name).collect();
+    assert_eq!(names, ["/etc/gatehouse/policies/a.cedar", "policies[1]"]);
+    assert!(config.policies[0].text.starts_with("permit"));
+}
+
+#[test]
+fn policies_that_are_not_there_are_refused_where_they_are_named() {
+    refused(
+        "policies: [nowhere.cedar, policies.yaml]\n",
+        &[
+            "gatehouse.yaml:1:12: policies[0]: cannot read /etc/gatehouse/nowhere.cedar: entity not found (check that it \
+             exists and is readable)",
+            "gatehouse.yaml:1:27: policies[1]: `policies.yaml` is neither a `.cedar` file nor a policy (name a file or a \
+             pattern such as `policies/*.cedar`, or write policies as a text)",
+        ],
+    );
+}
+
+#[test]
+fn a_pattern_that_no_file_matches_is_warned_of() {
+    assert_eq!(warnings("policies: ['policies/x*.cedar']\n").len(), 1);
+}

@@ -27,10 +27,17 @@ pub(super) fn read(text: impl AsRef<[u8]>) -> Result<Loaded, Problems> {
     let file = |path: &Path| match path.to_str() {
         Some("/run/secrets/key") => Ok("sk-from-a-file\n".to_owned()),
         Some("/etc/gatehouse/cert.pem") => Ok("-----BEGIN CERTIFICATE-----".to_owned()),
+        Some("/etc/gatehouse/policies/a.cedar") => Ok("permit (principal, action, resource);".to_owned()),
+        _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+    };
+    let list = |folder: &Path| match folder.to_str() {
+        Some("/etc/gatehouse/policies") => Ok(["b.txt", "a.cedar", ".a.cedar"].map(str::to_owned).to_vec()),
         _ => Err(io::Error::from(io::ErrorKind::NotFound)),
     };
     let folder = Path::new("/etc/gatehouse");
-    load(text.as_ref(), &Surroundings { file_name: "gatehouse.yaml", folder, env: &env, read: &file, known: KNOWN })
+    let around =
+        Surroundings { file_name: "gatehouse.yaml", folder, env: &env, read: &file, list: &list, known: KNOWN };
+    load(text.as_ref(), &around)
 }
 
 pub(super) fn good(text: &str) -> Config {

@@ -48,6 +48,8 @@ pub struct File {
     pub models: BTreeMap<String, Model>,
     /// Keys that callers present. More can be made through the admin API; these are read-only there.
     pub keys: Vec<Key>,
+    /// Policies in Cedar: files by name or pattern (`policies/*.cedar`), or a text of policies.
+    pub policies: Vec<String>,
     /// Prices where the built-in catalogue has none or another one.
     pub prices: Prices,
     /// Logs and traces.
@@ -68,6 +70,7 @@ impl Default for File {
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
             keys: Vec::new(),
+            policies: Vec::new(),
             prices: Prices::default(),
             telemetry: Telemetry::default(),
         }

@@ -78,7 +78,8 @@ pub(crate) struct ExportArguments {
 #[derive(Debug, Args)]
 pub(crate) struct Report {
     /// One row for each of these, separated by commas: key, organisation, team, user, agent, tags, run, model, provider,
-    /// upstream_model, dialect, operation, status, day, hour, attempt.
+    /// upstream_model, dialect, operation, status, service_tier, day, hour,
+    /// attempt.
     #[arg(long, value_delimiter = ',')]
     by: Vec<UsageDimension>,
     /// From this moment on: 2026-11-22T12:00:00Z, 2026-11-22 (UTC), or so long ago: 7d, 24h, 30m.

@@ -16,19 +16,16 @@ use gatehouse_store::journal::JournalWriter;
 use gatehouse_store::{Pepper, Shipper, Store};
 use gatehouse_telemetry::Consumer;
 use gatehouse_upstream::{Pool, PoolLimits, Tls, tls_config};
-use notify::Watcher as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch as told;
 
 use super::parts::{Parts, log_format};
 use super::source::{Overrides, Source, Started};
-use super::{House, tokens};
+use super::{House, tokens, watch};
 use crate::failure::Failure;
 
 /// How often the database is asked whether another process changed keys.
 const KEYS_EVERY: Duration = Duration::from_secs(1);
-/// Editors write a file in several steps; a change is read once it has been quiet this long.
-const FILE_QUIET: Duration = Duration::from_millis(100);
 /// Longest time for shipping the journal and the last telemetry at exit.
 const FLUSH: Duration = Duration::from_secs(5);
 
@@ -94,13 +91,13 @@ where
     let certificates = TlsReload::default();
     load_certificates(&certificates, &config)?;
     let cores = start_cores(&house, &config, &shared, &certificates, cores(&house, &shared, &tls, writers, &outboxes))?;
-    let (stop, stopping) = watch::channel(false);
+    let (stop, stopping) = told::channel(false);
     let shipping = tokio::spawn(ship(shipper, stopping.clone()));
     let keeping = tokio::spawn(keep(Arc::clone(&house.keeper), stopping.clone()));
     let telemetry = tokio::spawn(consume(Arc::clone(&house), consumer, outboxes, stopping));
     tokio::spawn(tokens::keep_fresh(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(watch_keys(Arc::clone(&house)));
-    let _watcher = watch_file(&house, &certificates)?;
+    watch::start(&house, &certificates)?;
     // Before anybody is told that the gateway serves: whoever knows may also want it to stop.
     let mut signals = Signals::listen()?;
     let claim = admin::issue_claim(&house.store, &house.pepper)
@@ -136,13 +133,13 @@ async fn recover(shipper: &mut Shipper) -> Result<(), Failure> {
 
 async fn put_in_force(house: &Arc<House>, started: Started) -> Result<Arc<Shared>, Failure> {
     let Started { loaded, from, refused } = started;
-    let data_dir = loaded.config.data_dir.clone();
-    house.apply(Arc::new(loaded), &from).await.map_err(|error| {
+    let loaded = Arc::new(loaded);
+    house.apply(Arc::clone(&loaded), &from).await.map_err(|error| {
         let next = "mend the lines above; `gatehouse check` runs the same checks";
         Failure::problem(format!("{} cannot be used:\n{error}", house.source.name()), next)
     })?;
     match refused {
-        None => house.source.keep(&data_dir),
+        None => house.source.keep(&loaded.config),
         Some(text) => {
             tracing::error!(problem = text, "the configuration file is broken; started with the last good one");
             drop(house.refused(&text));
@@ -215,7 +212,7 @@ fn start_cores(
 }
 
 /// Ships the journal until told to stop, then what is left.
-async fn ship(mut shipper: Shipper, mut stopping: watch::Receiver<bool>) {
+async fn ship(mut shipper: Shipper, mut stopping: told::Receiver<bool>) {
     shipper
         .run(async move {
             // An error means that the sender is gone, which is a stop, too.
@@ -233,7 +230,7 @@ async fn ship(mut shipper: Shipper, mut stopping: watch::Receiver<bool>) {
 }
 
 /// Writes what gateways keep for their callers, and deletes what has expired, until told to stop.
-async fn keep(keeper: Arc<Keeper>, stopping: watch::Receiver<bool>) {
+async fn keep(keeper: Arc<Keeper>, stopping: told::Receiver<bool>) {
     tokio::select! {
         () = keeper.write_behind(stopping) => {}
         () = keeper.purge() => {}
@@ -245,7 +242,7 @@ async fn consume(
     house: Arc<House>,
     mut consumer: Consumer,
     outboxes: Vec<Arc<Outbox>>,
-    stopping: watch::Receiver<bool>,
+    stopping: told::Receiver<bool>,
 ) {
     let mut ticks = tokio::time::interval(SWAP_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -286,39 +283,8 @@ async fn watch_keys(house: Arc<House>) {
     }
 }
 
-/// Reloads when the file changes. The folder is watched, because editors and Kubernetes replace the file.
-fn watch_file(house: &Arc<House>, certificates: &TlsReload) -> Result<Option<notify::RecommendedWatcher>, Failure> {
-    let Some(file) = house.source.file.clone() else { return Ok(None) };
-    let (changed, changes) = mpsc::channel(1);
-    let folder =
-        file.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), PathBuf::from);
-    let name = file.file_name().map(ToOwned::to_owned);
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let ours = |event: &notify::Event| {
-            !event.kind.is_access()
-                && event.paths.iter().any(|path| path.file_name() == name.as_deref() || path.ends_with("..data"))
-        };
-        if event.is_ok_and(|event| ours(&event)) {
-            // Full means that a reload is due already.
-            let _due_already = changed.try_send(());
-        }
-    })
-    .map_err(|error| failure("the configuration file cannot be watched", error))?;
-    watcher
-        .watch(&folder, notify::RecursiveMode::NonRecursive)
-        .map_err(|error| failure("the configuration file cannot be watched", error))?;
-    tokio::spawn(reload_on_change(Arc::clone(house), certificates.clone(), changes));
-    Ok(Some(watcher))
-}
-
-async fn reload_on_change(house: Arc<House>, certificates: TlsReload, mut changes: mpsc::Receiver<()>) {
-    while changes.recv().await.is_some() {
-        while let Ok(Some(())) = tokio::time::timeout(FILE_QUIET, changes.recv()).await {}
-        reload(&house, &certificates).await;
-    }
-}
-
-async fn reload(house: &House, certificates: &TlsReload) {
+/// Reads the configuration again, and the certificate with it.
+pub(super) async fn reload(house: &House, certificates: &TlsReload) {
     drop(house.reload().await);
     let loaded = house.state().loaded.clone();
     if let Some(loaded) = loaded
@@ -395,6 +361,6 @@ async fn drain(cores: Vec<Cores>, shared: &Arc<Shared>, limit: Duration) {
     }
 }
 
-fn failure(what: &str, error: impl std::fmt::Display) -> Failure {
+pub(super) fn failure(what: &str, error: impl std::fmt::Display) -> Failure {
     Failure::problem(format!("{what}: {error}"), "")
 }

@@ -5,9 +5,11 @@ mod demo;
 mod lifecycle;
 mod operations;
 mod parts;
+pub(crate) mod policies;
 mod seen;
 mod source;
 mod tokens;
+mod watch;
 pub(crate) mod wiring;
 
 use std::collections::HashMap;
@@ -20,6 +22,7 @@ use gatehouse_domain::{Gateway, Now, TokenGrant};
 use gatehouse_llm_gateway::gateway::{BlueprintProblem, LlmGateway};
 use gatehouse_pipeline::outbox::Outbox;
 use gatehouse_pipeline::{Keeper, Lane, Shared, Snapshot, Token};
+use gatehouse_policy::permissions::Permissions;
 use gatehouse_policy::{Measure, Meters};
 use gatehouse_server::control::ConfigProblem;
 use gatehouse_store::journal::Journal;
@@ -59,6 +62,7 @@ pub(crate) struct House {
 struct State {
     loaded: Option<Arc<Loaded>>,
     grants: Vec<TokenGrant>,
+    permissions: Arc<Permissions>,
     vocabulary: Arc<Vocabulary>,
     generation: u64,
     from: String,
@@ -94,6 +98,7 @@ impl House {
         let demo = self.demo.address(config).await.map_err(ApplyError::Demo)?;
         let gateway = LlmGateway::build(wiring::blueprint(config, &demo))
             .map_err(|found| ApplyError::Refused(problems(&loaded, &found)))?;
+        let permissions = self.permissions(&loaded)?;
         let stored = self.store.list_keys().await?;
         let mut room = KeyRoom { pepper: &self.pepper, meters: &self.meters, fresh: Vec::new() };
         let keys = room.table(config, &stored);
@@ -112,12 +117,14 @@ impl House {
             from.clone_into(&mut state.from);
             state.loaded = Some(Arc::clone(&loaded));
             state.grants = grants;
+            state.permissions = Arc::clone(&permissions);
             state.vocabulary = vocabulary;
             state.problem = None;
             state.generation
         };
         let traced = config.telemetry.otlp.is_some();
-        let snapshot = Snapshot { generation, lanes: vec![lane], keys, caps: wiring::caps(config), traced };
+        let snapshot =
+            Snapshot { generation, lanes: vec![lane], keys, permissions, caps: wiring::caps(config), traced };
         match self.shared.get() {
             Some(shared) => shared.snapshot.store(Arc::new(snapshot)),
             None => {
@@ -127,6 +134,19 @@ impl House {
             }
         }
         Ok(generation)
+    }
+
+    /// The policies of a configuration: those in force, and what was decided by them, if it is the same one.
+    fn permissions(&self, loaded: &Arc<Loaded>) -> Result<Arc<Permissions>, ApplyError> {
+        let state = self.state();
+        if state.loaded.as_ref().is_some_and(|known| Arc::ptr_eq(known, loaded)) {
+            return Ok(Arc::clone(&state.permissions));
+        }
+        drop(state);
+        let made = crate::policies::permissions(&loaded.config);
+        let refused =
+            |_| ApplyError::Refused(crate::policies::problems(loaded).iter().map(ToString::to_string).collect());
+        made.map(Arc::new).map_err(refused)
     }
 
     /// Reads the keys of the database again: one was made, rotated or revoked.

@@ -9,7 +9,8 @@ use gatehouse_domain::{Availability, Now, PricedPart, Secret};
 use gatehouse_llm_gateway::prices;
 use gatehouse_server::control::{
     Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, FileKey, Model, ModelTarget, NotReady, Operations,
-    Price, Provider, Readiness, Reload, Source,
+    PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider, Readiness, Reload, ReplayQuestion, ReplayReport,
+    Source,
 };
 use gatehouse_store::LedgerEntry;
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
@@ -88,10 +89,7 @@ impl Operations for House {
             match applied {
                 Ok(generation) => {
                     tracing::info!(generation, source = name, "configuration in force");
-                    let data_dir = self.config(|config| config.data_dir.clone());
-                    if let Some(data_dir) = data_dir {
-                        self.source.keep(&data_dir);
-                    }
+                    self.config(|config| self.source.keep(config));
                     Reload::Accepted(self.config_status())
                 }
                 Err(text) => {
@@ -124,6 +122,19 @@ impl Operations for House {
 
     fn providers(&self) -> Vec<Provider> {
         self.config(providers).unwrap_or_default()
+    }
+
+    fn explain_policy(&self, question: &PolicyQuestion) -> Result<PolicyAnswer, PolicyRefusal> {
+        self.explain(question)
+    }
+
+    fn replay_policies(
+        &self,
+        question: ReplayQuestion,
+        since_unix_ms: Option<u64>,
+        until_unix_ms: Option<u64>,
+    ) -> Answer<'_, Result<ReplayReport, PolicyRefusal>> {
+        Box::pin(self.replay(question, since_unix_ms, until_unix_ms))
     }
 
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price> {
@@ -229,7 +240,7 @@ fn price(config: &Config, provider: &str, model: &str, now: Now) -> Option<Price
     let kind = &config.providers.get(provider)?.kind;
     let list = wiring::catalogue(config).find(provider, kind, model);
     let over = config.prices.contains_key(&format!("{provider}/{model}"));
-    let rates: prices::Rates = list.at(now)?.base;
+    let rates: prices::Rates = *list.at(now)?.base();
     #[expect(clippy::cast_precision_loss, reason = "shown to people, never summed")]
     let usd = |rate: gatehouse_domain::PicoPerToken| rate.0 as f64 / 1e6;
     Some(Price {

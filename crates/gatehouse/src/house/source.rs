@@ -2,15 +2,19 @@
 //! that a restart with a broken one still serves.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use gatehouse_catalog::{Loaded, Problems};
+use gatehouse_catalog::{Config, Loaded, Problems};
 
-use crate::config_file;
+use crate::config_file::{self, Kept};
 use crate::failure::Failure;
 
 /// Name of the last good configuration in the data folder.
 const LAST_GOOD: &str = "last-good.yaml";
+
+/// The policy files that belong to it, by path, as JSON.
+const LAST_GOOD_POLICIES: &str = "last-good-policies.json";
 
 /// A file, or the default.
 #[derive(Clone, Debug)]
@@ -69,21 +73,23 @@ impl Source {
     }
 
     fn load_last_good(&self, file: &Path, last_good: &Path) -> Result<Loaded, Problems> {
+        let policies = fs::read(last_good.with_file_name(LAST_GOOD_POLICIES)).unwrap_or_default();
+        let kept: Kept = serde_json::from_slice(&policies).unwrap_or_default();
         // Relative paths in it start where they did in the file.
-        config_file::check(file, &fs::read(last_good).unwrap_or_default())
+        config_file::check_among(file, &fs::read(last_good).unwrap_or_default(), &kept)
     }
 
-    /// Keeps the file that was just put in force. References in it stay references: no secret is copied.
-    pub(crate) fn keep(&self, data_dir: &Path) {
+    /// Keeps the file that was just put in force, and its policies. References in it stay references: no secret is
+    /// copied.
+    pub(crate) fn keep(&self, config: &Config) {
         let Some(file) = &self.file else { return };
-        let kept = data_dir.join(LAST_GOOD);
-        let written = fs::read(file).and_then(|bytes| {
-            let fresh = data_dir.join(format!("{LAST_GOOD}.new"));
-            fs::write(&fresh, bytes)?;
-            fs::rename(&fresh, &kept)
-        });
+        let policies = config.policies.iter().filter_map(|text| Some((text.file.clone()?, text.text.clone())));
+        let policies = serde_json::to_vec(&policies.collect::<Kept>()).map_err(io::Error::other);
+        let written = policies
+            .and_then(|policies| replace(&config.data_dir, LAST_GOOD_POLICIES, &policies))
+            .and_then(|()| replace(&config.data_dir, LAST_GOOD, &fs::read(file)?));
         if let Err(error) = written {
-            tracing::warn!(%error, path = %kept.display(), "the last good configuration could not be kept");
+            tracing::warn!(%error, path = %config.data_dir.display(), "the last good configuration could not be kept");
         }
     }
 
@@ -112,4 +118,11 @@ impl Source {
         }
         loaded
     }
+}
+
+/// Writes a file of a folder whole or not at all.
+fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let fresh = folder.join(format!("{name}.new"));
+    fs::write(&fresh, bytes)?;
+    fs::rename(&fresh, folder.join(name))
 }

@@ -13,6 +13,7 @@ use gatehouse_policy::{BudgetSpec, LimitSpec, Meter, Meters, Patterns, Period, P
 use gatehouse_store::{KeyRecord, LedgerEntry, Pepper, keys};
 
 use crate::config_file;
+use crate::policies::Known;
 
 /// The LLM gateway's plan. `demo` is where the demo provider listens.
 pub(crate) fn blueprint(config: &Config, demo: &str) -> Blueprint {
@@ -83,7 +84,7 @@ pub(crate) fn priced_parts(config: &Config, attempt: &LedgerEntry) -> Option<Vec
     let kind = &config.providers.get(&*attempt.provider)?.kind;
     let list = catalogue(config).find(&attempt.provider, kind, &attempt.upstream_model);
     let started = Now(SystemTime::UNIX_EPOCH + Duration::from_millis(attempt.started_unix_ms));
-    Some(list.at(started)?.parts(&attempt.usage))
+    Some(list.at(started)?.parts(&attempt.usage, started))
 }
 
 /// Sizes and timers of the path.
@@ -174,6 +175,22 @@ impl KeyRoom<'_> {
         }
         Some(meter)
     }
+}
+
+/// Who is known by the id of a key: what the path would find, without a gateway that runs.
+pub(crate) fn known(config: &Config, pepper: &Pepper, stored: &[KeyRecord]) -> Known {
+    let meters = Meters::default();
+    let table = KeyRoom { pepper, meters: &meters, fresh: Vec::new() }.table(config, stored);
+    known_of(&table)
+}
+
+/// Who is known by the id of a key.
+pub(super) fn known_of(table: &KeyTable) -> Known {
+    let entries = table.entries().chain(table.anonymous());
+    let by_id = |entry: &Arc<KeyEntry>| {
+        (Arc::clone(&entry.principal.key), (Arc::clone(&entry.principal), entry.permit.clone()))
+    };
+    entries.map(by_id).collect()
 }
 
 fn principal(kind: PrincipalKind, id: &str, name: &str, team: Option<&str>) -> Principal {

@@ -260,7 +260,7 @@ impl Call for ChatCall {
         let dearest = |target: usize| {
             let facts = self.built.facts.get(target)?;
             let output = self.need.output_cap.unwrap_or_else(|| facts.output_cap());
-            facts.prices.at(self.request.now).map(|price| price.ceiling(self.need.input_tokens, output))
+            facts.prices.at(self.request.now).map(|price| price.ceiling(self.need.input_tokens, output, self.peek.tier))
         };
         self.built.entries[self.entry?].targets().filter_map(dearest).max()
     }
@@ -402,7 +402,7 @@ impl Call for ChatCall {
 
     fn price(&self, target: &Target, usage: &Usage, now: Now) -> Option<Money> {
         let facts = self.current.as_ref().filter(|facts| facts.target.index == target.index)?;
-        facts.prices.at(now).map(|price| price.cost(usage))
+        facts.prices.at(now).map(|price| price.cost(usage, now))
     }
 
     fn dropped(&self) -> &[String] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gatehouse_domain::{
     Action, Blame, Call, Code, End, Fault, Head, Judgement, Metered, Money, Need, Now, Outbound, Relay, Reply, Request,
-    Target, Usage, WriteContext,
+    ServiceTier, Target, Usage, WriteContext,
 };
 use http::HeaderMap;
 
@@ -119,7 +119,10 @@ impl Call for EmbedCall {
     fn ceiling(&self) -> Option<Money> {
         let dearest = |target: usize| {
             let facts = self.built.facts.get(target)?;
-            facts.prices.at(self.request.now).map(|price| price.ceiling(self.need.input_tokens, 0))
+            facts
+                .prices
+                .at(self.request.now)
+                .map(|price| price.ceiling(self.need.input_tokens, 0, ServiceTier::Standard))
         };
         self.built.entries[self.entry?].targets().filter_map(dearest).max()
     }
@@ -189,7 +192,7 @@ impl Call for EmbedCall {
 
     fn price(&self, target: &Target, usage: &Usage, now: Now) -> Option<Money> {
         let facts = self.current.as_ref().filter(|facts| facts.target.index == target.index)?;
-        facts.prices.at(now).map(|price| price.cost(usage))
+        facts.prices.at(now).map(|price| price.cost(usage, now))
     }
 
     fn dropped(&self) -> &[String] {

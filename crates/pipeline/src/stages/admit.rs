@@ -1,10 +1,13 @@
-//! May this call pass? In this order: does the key permit it and is the model known ([`permit`]), do the policies allow it,
-//! do the guardrails let it through, and have limits and budgets room for it ([`reserve`]).
+//! May this call pass? In this order: does the key permit it and is the model known ([`permit`]), do the policies allow it
+//! ([`policy`]), do the guardrails let it through, and have limits and budgets room for it ([`reserve`]).
 
 mod permit;
+mod policy;
 mod reserve;
 
 use gatehouse_domain::{Fault, Now};
+
+pub(crate) use policy::Asker;
 
 use crate::journey::Journey;
 use crate::stages::read::Read;
@@ -18,7 +21,8 @@ pub(crate) struct Admitted {
 
 pub(crate) fn admit(journey: &mut Journey, recalled: Recalled, now: Now) -> Result<Admitted, Fault> {
     let Recalled { read, .. } = recalled;
-    permit::permit(&read)?;
+    permit::permit(journey, &read, now)?;
+    policy::policy(journey, &read, now)?;
     reserve::reserve(journey, &read, now)?;
     Ok(Admitted { read, _proof: () })
 }

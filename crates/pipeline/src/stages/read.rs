@@ -16,6 +16,7 @@ use crate::in_time::in_time;
 use crate::journey::Journey;
 use crate::path::without_credentials;
 use crate::snapshot::{Caps, KeyEntry, Snapshot};
+use crate::stages::admit::Asker;
 use crate::stages::authenticate::Known;
 
 /// A request that was read, of a caller who is known.
@@ -103,9 +104,10 @@ fn no_tags() -> Fault {
 }
 
 /// The answer the gateway can give without any upstream. Listings show only what the caller may use.
-pub(crate) fn answer_locally(read: &mut Read, now: Now) -> Option<Result<Reply, Fault>> {
+pub(crate) fn answer_locally(journey: &Journey, read: &mut Read, now: Now) -> Option<Result<Reply, Fault>> {
     let permit = &read.caller.permit;
-    read.call.local(&|name| permit.models.match_name(name), now)
+    let asker = Asker::of(journey, &read.snapshot, &read.caller, now);
+    read.call.local(&|name| permit.models.match_name(name) && asker.lists(name), now)
 }
 
 async fn whole_body(mut incoming: Incoming, caps: &Caps) -> Result<Bytes, Fault> {

@@ -14,6 +14,7 @@ mod extract;
 mod health;
 mod keys;
 mod moment;
+mod policies;
 mod probes;
 mod reprice;
 mod rows;
@@ -143,6 +144,8 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(catalog::price))
         .routes(routes!(config::status))
         .routes(routes!(config::reload))
+        .routes(routes!(policies::explain))
+        .routes(routes!(policies::replay))
         .routes(routes!(health::health))
 }
 

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use gatehouse_domain::{AttemptId, AttemptOutcome, AttemptStatus, Money, Usage};
+use gatehouse_domain::{AttemptId, AttemptOutcome, AttemptStatus, Money, ServiceTier, Usage};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
@@ -19,6 +19,8 @@ const ID_SLACK_MS: u64 = 86_400_000;
 
 const ESTIMATED: i32 = 1;
 const UNPRICED: i32 = 2;
+/// The service tier's number stands above the flags.
+pub(crate) const TIER_SHIFT: i32 = 2;
 
 /// A provider that reports more than this (a trillion tokens of one kind, a million dollars) is wrong, and must not break
 /// the sums of everybody's reports.
@@ -262,7 +264,9 @@ async fn insert_chunk(
     let mut query = sqlx::query(sql);
     for row in rows {
         let usage = bounded(&row.usage);
-        let flags = if row.estimated { ESTIMATED } else { 0 } | if row.priced { 0 } else { UNPRICED };
+        let flags = if row.estimated { ESTIMATED } else { 0 }
+            | if row.priced { 0 } else { UNPRICED }
+            | i32::from(row.usage.tier as u8) << TIER_SHIFT;
         query = query
             .bind(row.id.to_be_bytes().to_vec())
             .bind(row.subject)
@@ -303,6 +307,7 @@ fn bounded(usage: &Usage) -> Usage {
         reasoning: most(usage.reasoning),
         output_audio: most(usage.output_audio),
         output_image: most(usage.output_image),
+        tier: usage.tier,
     }
 }
 
@@ -369,6 +374,7 @@ fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
         Some(text) => serde_json::from_str(text).map_err(|_| row_error("extra counters are not JSON"))?,
         None => Extra::default(),
     };
+    let flags: i32 = row.try_get("flags")?;
     let mut usage = Usage {
         input: 0,
         cache_read: count("cache_read")?,
@@ -381,6 +387,7 @@ fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
         reasoning: count("reasoning")?,
         output_audio: extra.output_audio,
         output_image: extra.output_image,
+        tier: tier(flags),
     };
     usage.input = count("input")?.saturating_sub(usage.input_total());
     usage.output = count("output")?.saturating_sub(usage.output_total());
@@ -388,7 +395,6 @@ fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
         let text: String = row.try_get(column)?;
         Ok::<_, sqlx::Error>(Some(text).filter(|text| !text.is_empty()))
     };
-    let flags: i32 = row.try_get("flags")?;
     let corrected: Option<i64> = row.try_get("corrected")?;
     Ok(LedgerEntry {
         id: AttemptId(id),
@@ -418,6 +424,11 @@ fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
         duration_us: count("duration_us")?,
         first_byte_us: count("first_byte_us")?,
     })
+}
+
+/// The tier in stored flags.
+pub(crate) fn tier(flags: i32) -> ServiceTier {
+    ServiceTier::of_number(u8::try_from(flags >> TIER_SHIFT).unwrap_or_default())
 }
 
 /// The word of a stored status; a later version may have written ones this one does not know.

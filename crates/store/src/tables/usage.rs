@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use gatehouse_domain::Money;
+use gatehouse_domain::{Money, ServiceTier};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -48,6 +48,8 @@ pub enum UsageDimension {
     Operation,
     /// How attempts ended.
     Status,
+    /// How urgently the provider served them: standard, batch, flex or priority.
+    ServiceTier,
     /// The day in UTC an attempt started (`2026-11-22`).
     Day,
     /// The hour in UTC (`2026-11-22T16:00Z`).
@@ -104,7 +106,7 @@ pub struct UsageRow {
 
 impl UsageDimension {
     /// Every dimension.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Key,
         Self::Organisation,
         Self::Team,
@@ -118,6 +120,7 @@ impl UsageDimension {
         Self::Dialect,
         Self::Operation,
         Self::Status,
+        Self::ServiceTier,
         Self::Day,
         Self::Hour,
         Self::Attempt,
@@ -140,6 +143,7 @@ impl UsageDimension {
             Self::Dialect => "dialect",
             Self::Operation => "operation",
             Self::Status => "status",
+            Self::ServiceTier => "service_tier",
             Self::Day => "day",
             Self::Hour => "hour",
             Self::Attempt => "attempt",
@@ -161,6 +165,7 @@ impl UsageDimension {
             Self::Dialect => "s.dialect",
             Self::Operation => "s.operation",
             Self::Status => "l.status",
+            Self::ServiceTier => "l.flags >> 2",
             Self::Day => "l.started_ms / 86400000",
             Self::Hour => "l.started_ms / 3600000",
             Self::Attempt => "lower(hex(l.id))",
@@ -170,6 +175,7 @@ impl UsageDimension {
     fn read(self, row: &SqliteRow, column: usize) -> Result<Option<String>, StoreError> {
         Ok(match self {
             Self::Status => Some(status_word(row.try_get(column)?).to_owned()),
+            Self::ServiceTier => Some(tier_word(row.try_get(column)?).to_owned()),
             Self::Day => Some(moment(row.try_get(column)?, DAY_MS, "%Y-%m-%d")),
             Self::Hour => Some(moment(row.try_get(column)?, HOUR_MS, "%Y-%m-%dT%H:%MZ")),
             _ => Some(row.try_get::<String, _>(column)?).filter(|text| !text.is_empty()),
@@ -192,7 +198,7 @@ impl FromStr for UsageDimension {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is nothing a report can be broken down by; there are key, organisation, team, user, agent, tags, run, model, \
-     provider, upstream_model, dialect, operation, status, day, hour and attempt"
+     provider, upstream_model, dialect, operation, status, service_tier, day, hour and attempt"
 )]
 pub struct UnknownDimension(String);
 
@@ -279,6 +285,10 @@ fn read_row(row: &SqliteRow, by: &[UsageDimension]) -> Result<UsageRow, StoreErr
         unpriced_attempts: count("unpriced")?,
         estimated_attempts: count("estimated")?,
     })
+}
+
+fn tier_word(number: i64) -> &'static str {
+    ServiceTier::of_number(u8::try_from(number).unwrap_or_default()).as_str()
 }
 
 fn moment(bucket: i64, length_ms: i64, format: &str) -> String {

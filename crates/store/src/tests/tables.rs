@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gatehouse_domain::{AttemptStatus, Money, Principal, Usage};
+use gatehouse_domain::{AttemptStatus, Money, Principal, ServiceTier, Usage};
 use serde_json::value::RawValue;
 
 use super::{CALLER, Home, START, outcome};
@@ -77,6 +77,7 @@ async fn a_report_is_broken_down_by_what_is_asked_for(store: &Store) {
         (UsageDimension::Dialect, vec![(Some("openai-chat"), 4)]),
         (UsageDimension::Operation, vec![(Some("chat"), 4)]),
         (UsageDimension::Status, vec![(Some("ok"), 3), (Some("timed_out"), 1)]),
+        (UsageDimension::ServiceTier, vec![(Some("standard"), 4)]),
         (UsageDimension::Day, vec![(Some("2026-11-18"), 4)]),
         (UsageDimension::Hour, vec![(Some("2026-11-18T11:00Z"), 4)]),
     ] {
@@ -138,6 +139,7 @@ async fn a_row_comes_back_as_it_was_written(store: &Store) {
         reasoning: 9,
         output_audio: 10,
         output_image: 11,
+        tier: ServiceTier::Priority,
     };
     store.insert_attempts(&[outcome(0), attempt.clone()]).await.unwrap();
     let recent = store.recent(1).await.unwrap();

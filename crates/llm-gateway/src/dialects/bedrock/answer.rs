@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks_in::{BlockIn, collect};
 use super::blocks_out::{BlockOut, to_client};
-use super::usage::{ExtraFieldsOut, MetricsOut, UsageIn, UsageOut, stop_of, word_of};
+use super::usage::{ExtraFieldsOut, MetricsOut, TierIn, UsageIn, UsageOut, stop_of, word_of};
 use crate::dialects::Listener;
 use crate::dialects::shared::json_tool::unwrap_blocks;
 use crate::dialects::shared::place::read_upstream;
@@ -34,13 +34,6 @@ struct MessageIn {
     content: Vec<BlockIn>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct TierIn {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-}
-
 /// Reads a whole answer. A call of the tool that stands in for structured output becomes the text it is. The dialect
 /// says neither id nor model.
 ///
@@ -56,7 +49,7 @@ pub(super) fn read_answer(body: &[u8]) -> Result<Answer, Fault> {
     let stop = unwrap_blocks(&mut blocks, stop_of(&read.stop_reason));
     Ok(Answer {
         choices: vec![Choice { blocks, stop, native_stop: Some(read.stop_reason), ..Choice::default() }],
-        usage: read.usage.read(),
+        usage: read.usage.read().served(read.service_tier.as_ref().and_then(TierIn::word)),
         service_tier: read.service_tier.and_then(|tier| tier.kind),
         ..Answer::default()
     })

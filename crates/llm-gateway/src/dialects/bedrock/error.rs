@@ -29,9 +29,12 @@ pub const fn exception_name(fault: &Fault) -> &'static str {
         | Code::UnsupportedMedia
         | Code::BodyTooLarge
         | Code::UpstreamRejected => "ValidationException",
-        Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey | Code::NotAllowed => {
-            "AccessDeniedException"
-        }
+        Code::MissingKey
+        | Code::UnknownKey
+        | Code::ExpiredKey
+        | Code::RevokedKey
+        | Code::NotAllowed
+        | Code::PolicyDenied => "AccessDeniedException",
         Code::UnknownModel | Code::NotFound | Code::PreviousNotFound | Code::NotYetServed => {
             "ResourceNotFoundException"
         }

@@ -7,7 +7,7 @@ use memchr::memmem;
 use serde::Deserialize;
 
 use super::frames::{Frames, PRELUDE_BYTES, declared_length, prelude};
-use super::usage::{UsageIn, stop_of};
+use super::usage::{TierIn, UsageIn, stop_of};
 use crate::dialects::{Counted, Tally};
 
 /// What surrounds the text in the payload of a delta, about: `{"contentBlockIndex":0,"delta":{"text":""},"p":"abcdefgh"}`.
@@ -110,6 +110,7 @@ fn read(counted: &mut Counted, exception: bool, name: &str, payload: &[u8]) {
     struct Telling {
         stop_reason: Option<String>,
         usage: Option<UsageIn>,
+        service_tier: Option<TierIn>,
     }
     if exception {
         counted.failed = true;
@@ -120,7 +121,7 @@ fn read(counted: &mut Counted, exception: bool, name: &str, payload: &[u8]) {
         counted.stop = Some(stop_of(word));
     }
     if let Some(usage) = &telling.usage {
-        counted.usage = Some(usage.read());
+        counted.usage = Some(usage.read().served(telling.service_tier.as_ref().and_then(TierIn::word)));
     }
     counted.complete |= name == "messageStop";
 }
@@ -132,10 +133,12 @@ pub(super) fn count(body: &[u8]) -> Option<Counted> {
     struct Whole {
         usage: UsageIn,
         stop_reason: String,
+        #[serde(default)]
+        service_tier: Option<TierIn>,
     }
     let whole: Whole = serde_json::from_slice(body).ok()?;
     Some(Counted {
-        usage: Some(whole.usage.read()),
+        usage: Some(whole.usage.read().served(whole.service_tier.as_ref().and_then(TierIn::word))),
         stop: Some(stop_of(&whole.stop_reason)),
         complete: true,
         output_bytes: 0,

@@ -24,6 +24,20 @@ struct CacheDetailIn {
     input_tokens: u64,
 }
 
+/// `serviceTier`: the tier that served a call.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TierIn {
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+}
+
+impl TierIn {
+    pub(super) fn word(&self) -> Option<&str> {
+        self.kind.as_deref()
+    }
+}
+
 impl UsageIn {
     pub(super) fn read(&self) -> Usage {
         let written = self.cache_write_input_tokens.map_or(0, sane);

@@ -85,7 +85,7 @@ fn status_word(fault: &Fault) -> &'static str {
             _ => "INVALID_ARGUMENT",
         },
         Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey => "UNAUTHENTICATED",
-        Code::NotAllowed => "PERMISSION_DENIED",
+        Code::NotAllowed | Code::PolicyDenied => "PERMISSION_DENIED",
         Code::UnknownModel | Code::NotFound | Code::PreviousNotFound => "NOT_FOUND",
         Code::MethodNotAllowed | Code::NotYetServed => "UNIMPLEMENTED",
         Code::RateLimited | Code::BudgetExceeded | Code::UpstreamLimited => "RESOURCE_EXHAUSTED",

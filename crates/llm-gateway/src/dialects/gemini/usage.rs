@@ -24,6 +24,9 @@ pub(super) struct UsageMetadata {
     cache_tokens_details: Vec<ModalityCount>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     candidates_tokens_details: Vec<ModalityCount>,
+    /// Vertex: how the call was served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traffic_type: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -89,6 +92,7 @@ impl UsageMetadata {
             output_image,
             ..Usage::default()
         }
+        .served(self.traffic_type.as_deref())
     }
 
     /// Gemini's view of disjoint counters.
@@ -117,6 +121,7 @@ impl UsageMetadata {
             prompt_tokens_details: split(prompt, usage.input_audio, usage.input_image),
             cache_tokens_details: Vec::new(),
             candidates_tokens_details: split(said, usage.output_audio, usage.output_image),
+            traffic_type: None,
         }
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn read(body: &[u8]) -> Result<Answer, Fault> {
         model: wire.model.unwrap_or_default(),
         created: seconds(wire.created),
         choices: choices.into_iter().map(choice).collect::<Result<_, _>>()?,
-        usage: wire.usage.map(|usage| usage.usage()).unwrap_or_default(),
+        usage: wire.usage.map(|usage| usage.usage().served(wire.service_tier.as_deref())).unwrap_or_default(),
         service_tier: wire.service_tier,
     })
 }

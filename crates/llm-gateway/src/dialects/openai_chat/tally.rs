@@ -64,9 +64,9 @@ impl Scan {
             return;
         }
         if value_of(&self.usage, data).is_some_and(|value| value.starts_with(b"{"))
-            && let Ok(UsageOnly { usage: Some(usage) }) = serde_json::from_slice(data)
+            && let Ok(UsageOnly { usage: Some(usage), service_tier }) = serde_json::from_slice(data)
         {
-            self.counted.usage = Some(usage.usage());
+            self.counted.usage = Some(usage.usage().served(service_tier.as_deref()));
         }
         if !self.called && value_of(&self.calls, data).is_some_and(|value| value.starts_with(b"[")) {
             self.called = true;
@@ -99,10 +99,11 @@ impl Scan {
 #[serde(default)]
 struct UsageOnly {
     usage: Option<UsageIn>,
+    service_tier: Option<String>,
 }
 
-static KEYS: LazyLock<[Finder<'static>; 5]> =
-    LazyLock::new(|| ["choices", "usage", "finish_reason", "tool_calls", "refusal"].map(quoted));
+static KEYS: LazyLock<[Finder<'static>; 6]> =
+    LazyLock::new(|| ["choices", "usage", "finish_reason", "tool_calls", "refusal", "service_tier"].map(quoted));
 
 fn quoted(key: &str) -> Finder<'static> {
     Finder::new(&format!("\"{key}\"")).into_owned()
@@ -111,7 +112,7 @@ fn quoted(key: &str) -> Finder<'static> {
 /// Counts a whole answer. Only its usage is parsed: to walk through the rest, let alone to parse it, took three times as
 /// long, and the caller gets its bytes as they are. An answer that is cut off has no brace at its end.
 pub(super) fn count(body: &[u8]) -> Option<Counted> {
-    let [choices, usage, finish, calls, refusal] = &*KEYS;
+    let [choices, usage, finish, calls, refusal, tier] = &*KEYS;
     let body = body.trim_ascii();
     let choices = value_of(choices, body).and_then(|value| value.strip_prefix(b"["))?;
     if !choices.trim_ascii_start().starts_with(b"{") {
@@ -123,17 +124,22 @@ pub(super) fn count(body: &[u8]) -> Option<Counted> {
     let usage = value_of(usage, body).filter(|value| value.starts_with(b"{"));
     let Some(usage) = usage else { return count_all(body) };
     let usage = UsageIn::deserialize(&mut serde_json::Deserializer::from_slice(usage)).ok()?;
-    let finish = value_of(finish, choices).and_then(|value| value.strip_prefix(b"\""));
-    let word = finish.and_then(|rest| rest.split(|byte| *byte == b'"').next());
+    let (finish, tier) = (value_of(finish, choices).and_then(word), value_of(tier, body).and_then(word));
     let calls = value_of(calls, choices).is_some_and(|value| value.starts_with(b"[{"));
     let refused = value_of(refusal, choices).is_some_and(|value| value.starts_with(b"\""));
     Some(Counted {
-        usage: Some(usage.usage()),
-        stop: Some(stop_of(word.and_then(|word| std::str::from_utf8(word).ok()), calls, refused)),
+        usage: Some(usage.usage().served(tier)),
+        stop: Some(stop_of(finish, calls, refused)),
         complete: true,
         output_bytes: 0,
         failed: false,
     })
+}
+
+/// The string a value is, if it is one; the words looked for here have nothing escaped in them.
+fn word(value: &[u8]) -> Option<&str> {
+    let rest = value.strip_prefix(b"\"")?;
+    std::str::from_utf8(rest.split(|byte| *byte == b'"').next()?).ok()
 }
 
 #[derive(Default, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use gatehouse_domain::Fault;
+use gatehouse_domain::{Fault, Usage};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -26,7 +26,7 @@ pub(super) struct ResponseIn {
     status: Option<String>,
     incomplete_details: Option<IncompleteIn>,
     pub(super) error: Option<ErrorIn>,
-    pub(super) usage: Option<UsageIn>,
+    usage: Option<UsageIn>,
     service_tier: Option<String>,
     output: Option<Vec<KindIn>>,
 }
@@ -52,6 +52,11 @@ struct ItemsIn<'a> {
 }
 
 impl ResponseIn {
+    /// What it used, and how it was served.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        Some(self.usage.as_ref()?.usage().served(self.service_tier.as_deref()))
+    }
+
     /// Unix seconds.
     pub(super) fn created(&self) -> u64 {
         seconds(self.created_at)
@@ -114,12 +119,13 @@ pub(super) fn read(body: &[u8]) -> Result<Answer, Fault> {
     let calls = choice.blocks.iter().any(is_call);
     let refused = choice.blocks.iter().any(|block| matches!(block.content, Content::Refusal(_)));
     (choice.stop, choice.native_stop) = response.stop(calls, refused);
+    let usage = response.usage().unwrap_or_default();
     Ok(Answer {
         created: response.created(),
         id: response.id.unwrap_or_default(),
         model: response.model.unwrap_or_default(),
         choices: vec![choice],
-        usage: response.usage.map(|usage| usage.usage()).unwrap_or_default(),
+        usage,
         service_tier: response.service_tier,
     })
 }

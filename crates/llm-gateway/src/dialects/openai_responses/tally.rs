@@ -5,7 +5,6 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use super::answer::ResponseIn;
-use crate::dialects::openai_shared::details::UsageIn;
 use crate::dialects::openai_shared::lines::DataLines;
 use crate::dialects::{Counted, Tally};
 
@@ -77,7 +76,7 @@ impl Scan {
     fn last(&mut self, data: &[u8]) {
         if let Ok(LastIn { response: Some(response) }) = serde_json::from_slice(data) {
             self.counted.stop = Some(response.stop(response.waits(), false).0);
-            self.counted.usage = response.usage.map(|usage| usage.usage());
+            self.counted.usage = response.usage();
         }
         self.counted.complete = true;
     }
@@ -97,7 +96,7 @@ pub(super) fn count(body: &[u8]) -> Option<Counted> {
     }
     Some(Counted {
         stop: Some(response.stop(response.waits(), false).0),
-        usage: response.usage.as_ref().map(UsageIn::usage),
+        usage: response.usage(),
         complete: true,
         output_bytes: body.len() as u64,
         failed: response.error.is_some(),

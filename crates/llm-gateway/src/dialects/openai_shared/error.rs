@@ -45,7 +45,7 @@ pub(crate) fn write(fault: &Fault) -> Vec<u8> {
 const fn kind_of(code: Code) -> &'static str {
     match code {
         Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey => "authentication_error",
-        Code::NotAllowed => "permission_error",
+        Code::NotAllowed | Code::PolicyDenied => "permission_error",
         Code::RateLimited | Code::UpstreamLimited => "rate_limit_error",
         Code::BudgetExceeded => "insufficient_quota",
         Code::UpstreamOverloaded

@@ -1,33 +1,43 @@
 //! What the key itself permits, and whether there is such a model.
 
-use gatehouse_domain::{Action, Fault};
+use gatehouse_domain::{Action, Fault, Now};
 use gatehouse_policy::{suggestion, unknown_model};
 
+use super::policy::Asker;
+use crate::journey::Journey;
 use crate::stages::read::Read;
 
-pub(super) fn permit(read: &Read) -> Result<(), Fault> {
+pub(super) fn permit(journey: &Journey, read: &Read, now: Now) -> Result<(), Fault> {
     let need = read.call.need();
     // What is kept for a caller is its own; it was found under its key or not at all.
     if need.action != Action::ReadStored
         && let Err(refused) = read.caller.permit.model(&need.resource)
     {
-        return Err(with_near_names(refused, read));
+        return Err(with_near_names(refused, journey, read, now));
     }
     if !need.known {
-        return Err(unknown_model(&need.resource, usable(read)));
+        return Err(unknown_model(
+            &need.resource,
+            usable(&Asker::of(journey, &read.snapshot, &read.caller, now), read),
+        ));
     }
     Ok(())
 }
 
 /// A model that is not this key's, whether there is one of that name or not: which models others have is nobody's
 /// business.
-fn with_near_names(mut refused: Fault, read: &Read) -> Fault {
-    refused.message.to_mut().push_str(&suggestion(&read.call.need().resource, usable(read)));
+fn with_near_names(mut refused: Fault, journey: &Journey, read: &Read, now: Now) -> Fault {
+    let asker = Asker::of(journey, &read.snapshot, &read.caller, now);
+    refused.message.to_mut().push_str(&suggestion(&read.call.need().resource, usable(&asker, read)));
     refused
 }
 
+/// The most models that policies are asked about for one suggestion: a refusal must stay cheap.
+const ASKED_MAX: usize = 200;
+
 /// Names this caller may use.
-fn usable(read: &Read) -> impl Iterator<Item = &str> {
+fn usable<'a>(asker: &'a Asker<'_>, read: &'a Read) -> impl Iterator<Item = &'a str> {
     let resources = read.snapshot.lanes[read.lane].gateway.resources();
-    resources.iter().map(|name| &**name).filter(|name| read.caller.permit.models.match_name(name))
+    let permitted = resources.iter().map(|name| &**name).filter(|name| read.caller.permit.models.match_name(name));
+    permitted.take(ASKED_MAX).filter(|name| asker.lists(name))
 }

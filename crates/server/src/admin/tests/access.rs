@@ -24,6 +24,8 @@ fn routes(key: &str) -> Vec<(Method, String, Option<Value>, u16)> {
         get("/api/v1/prices?provider=openai&model=gpt-5-mini", 200),
         get("/api/v1/config", 200),
         post("/api/v1/config/reload".into(), json!({}), 200),
+        post("/api/v1/policy/explain".into(), json!({"action": "call_model", "resource": "fast"}), 200),
+        post("/api/v1/policy/replay".into(), json!({"policies": []}), 200),
         get("/api/v1/health", 200),
         get("/api/v1/nothing-here", 404),
         (Method::PUT, "/api/v1/keys".into(), None, 405),

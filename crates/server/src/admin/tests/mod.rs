@@ -5,6 +5,7 @@ mod claim;
 mod document;
 mod keys;
 mod operations;
+mod policies;
 mod usage;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,8 +24,9 @@ use tower::ServiceExt as _;
 
 use super::router;
 use crate::control::{
-    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, Control, FileKey, Model, ModelTarget, NotReady,
-    Operations, Price, Provider, Readiness, Reload, Source,
+    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, Control, DecidingPolicy, FileKey, Model, ModelTarget,
+    NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider, Readiness, Reload,
+    ReplayQuestion, ReplayReport, Source,
 };
 
 const ADMIN: &str = "the-admin-key-of-the-file";
@@ -109,6 +111,31 @@ impl Operations for Still {
             credentials: true,
             source: Source::File,
         }]
+    }
+    fn explain_policy(&self, question: &PolicyQuestion) -> Result<PolicyAnswer, PolicyRefusal> {
+        if question.action != "call_model" {
+            return Err(PolicyRefusal::new("There is no such action.", "There is call_model."));
+        }
+        Ok(PolicyAnswer {
+            allow: false,
+            basis: "forbidden".into(),
+            reason: "`no-big` forbids it.".into(),
+            key_permits: None,
+            principal: "Anonymous::\"anonymous\"".into(),
+            action: question.action.clone(),
+            resource: format!("Model::{:?}", question.resource),
+            deciding: vec![DecidingPolicy { id: "no-big".into(), file: "a.cedar".into(), line: 3 }],
+            errors: vec![],
+        })
+    }
+    fn replay_policies(
+        &self,
+        question: ReplayQuestion,
+        since: Option<u64>,
+        _until: Option<u64>,
+    ) -> Answer<'_, Result<ReplayReport, PolicyRefusal>> {
+        let calls = since.map_or(0, |_| question.policies.len() as u64);
+        Box::pin(std::future::ready(Ok(ReplayReport { calls, ..ReplayReport::default() })))
     }
     fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>> {
         let rate = PicoPerToken(attempt.cost.nano_usd.unsigned_abs() * 1000 / attempt.usage.total());

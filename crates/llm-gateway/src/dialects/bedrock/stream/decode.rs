@@ -8,7 +8,7 @@ use super::super::NAME;
 use super::super::blocks_in::citation;
 use super::super::error::fault_of;
 use super::super::frames::{Frame, Frames};
-use super::super::usage::{UsageIn, stop_of};
+use super::super::usage::{TierIn, UsageIn, stop_of};
 use crate::dialects::Decode;
 use crate::dialects::shared::json_tool::{JSON_TOOL, settled};
 use crate::dialects::shared::place::read_upstream;
@@ -86,7 +86,8 @@ impl State {
             "metadata" => {
                 let metadata: MetadataIn = read_upstream(frame.payload)?;
                 if let Some(usage) = metadata.usage {
-                    out.push(Event::Usage(usage.read()));
+                    let tier = metadata.service_tier.as_ref().and_then(TierIn::word);
+                    out.push(Event::Usage(usage.read().served(tier)));
                 }
                 if self.stopped {
                     out.push(Event::End);
@@ -273,7 +274,8 @@ struct StopIn {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct MetadataIn {
     usage: Option<UsageIn>,
+    service_tier: Option<TierIn>,
 }

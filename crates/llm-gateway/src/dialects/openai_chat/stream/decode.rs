@@ -28,6 +28,7 @@ struct ChunkIn<'a> {
     #[serde(borrow)]
     choices: Option<Vec<ChoiceIn<'a>>>,
     usage: Option<UsageIn>,
+    service_tier: Option<String>,
     x_groq: Option<Groq>,
     error: Option<ErrorIn>,
 }
@@ -154,7 +155,7 @@ impl State {
             self.choices[index].chunk(u32::try_from(index).unwrap_or_default(), choice, out)?;
         }
         if let Some(usage) = chunk.usage.or(groq.usage).filter(|_| self.started) {
-            out.push(Event::Usage(usage.usage()));
+            out.push(Event::Usage(usage.usage().served(chunk.service_tier.as_deref())));
         }
         Ok(())
     }

@@ -324,7 +324,7 @@ impl State {
         self.flush(out);
         let (stop, native) = response.stop(self.calls, self.refused);
         out.push(Event::Stop { choice: 0, stop, native, sequence: None });
-        out.extend(response.usage.map(|usage| Event::Usage(usage.usage())));
+        out.extend(response.usage().map(Event::Usage));
         out.push(Event::End);
     }
 

@@ -1,0 +1,80 @@
+//! What the policies say to a call, and which models they let its caller see.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use gatehouse_domain::{Action, Fault, Now, Principal};
+use gatehouse_policy::permissions::{Basis, Caller, Circumstances, Decision, Kind, Permissions, Question};
+
+use crate::core::Core;
+use crate::journey::Journey;
+use crate::snapshot::{KeyEntry, Snapshot};
+use crate::stages::read::Read;
+
+pub(super) fn policy(journey: &mut Journey, read: &Read, now: Now) -> Result<(), Fault> {
+    let need = read.call.need();
+    // What is kept for a caller is its own: nobody else can be let in, and it never was kept without permission.
+    if need.action != Action::CallModel {
+        return Ok(());
+    }
+    let asker = Asker::of(journey, &read.snapshot, &read.caller, now);
+    let mut question = asker.question(Action::CallModel, &need.resource);
+    question.circumstances.stream = need.stream;
+    question.circumstances.input_tokens = need.input_tokens;
+    question.circumstances.output_cap = need.output_cap;
+    let decision = asker.ask(&question);
+    let fault = decision.fault(&question);
+    tell_errors(&decision);
+    journey.outcome.decision = decision.ids();
+    fault.map_or(Ok(()), Err)
+}
+
+/// A policy that cannot be evaluated is its author's to mend, and nobody else sees that it is.
+fn tell_errors(decision: &Decision) {
+    for error in &decision.errors {
+        let policy = &*error.policy;
+        let refused = decision.basis == Basis::Failed;
+        tracing::warn!(policy, problem = error.message, refused, "a policy could not be evaluated");
+    }
+}
+
+/// Asks the policies for one caller.
+pub(crate) struct Asker<'a> {
+    core: &'a Core,
+    permissions: &'a Arc<Permissions>,
+    principal: &'a Principal,
+    tags: Option<&'a str>,
+    address: Option<IpAddr>,
+    now: Now,
+}
+
+impl<'a> Asker<'a> {
+    pub(crate) fn of(journey: &'a Journey, snapshot: &'a Snapshot, caller: &'a KeyEntry, now: Now) -> Self {
+        Self {
+            core: &journey.core,
+            permissions: &snapshot.permissions,
+            principal: &caller.principal,
+            tags: journey.outcome.tags.as_deref(),
+            address: journey.address,
+            now,
+        }
+    }
+
+    fn question<'q>(&'q self, action: Action, model: &'q str) -> Question<'q> {
+        let circumstances =
+            Circumstances { unix_secs: self.now.unix_secs(), address: self.address, ..Circumstances::default() };
+        // The call's tags hold those of the key.
+        let caller = Caller { tags: self.tags, ..Caller::from(self.principal) };
+        Question { caller, action: action.as_str(), kind: Kind::Model, resource: model, circumstances }
+    }
+
+    fn ask(&self, question: &Question<'_>) -> Arc<Decision> {
+        self.core.decide(self.permissions, question)
+    }
+
+    /// May the caller see this model in listings and suggestions?
+    pub(crate) fn lists(&self, model: &str) -> bool {
+        let list = self.question(Action::ListModels, model);
+        self.permissions.lists(&list, Action::CallModel.as_str(), |question| self.ask(question))
+    }
+}

@@ -1,0 +1,40 @@
+//! Asking the policies: one question with its reasons, and the recorded calls held against a new set.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::error::{ApiError, ErrorBody};
+use super::extract::Body;
+use super::moment;
+use crate::control::{Control, PolicyAnswer, PolicyQuestion, PolicyRefusal, ReplayQuestion, ReplayReport};
+
+/// Which policies decide a question, and why. Nothing is called and nothing is recorded.
+#[utoipa::path(post, path = "/policy/explain", tag = "policies", operation_id = "explain_policy",
+    request_body = PolicyQuestion,
+    responses((status = 200, body = PolicyAnswer), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
+pub(crate) async fn explain(
+    State(control): State<Control>,
+    Body(question): Body<PolicyQuestion>,
+) -> Result<Json<PolicyAnswer>, ApiError> {
+    Ok(Json(control.operations.explain_policy(&question)?))
+}
+
+/// What a new set of policies would have decided otherwise over the recorded calls of a period. The set in force stays.
+#[utoipa::path(post, path = "/policy/replay", tag = "policies", operation_id = "replay_policies",
+    request_body = ReplayQuestion,
+    responses((status = 200, body = ReplayReport), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
+pub(crate) async fn replay(
+    State(control): State<Control>,
+    Body(question): Body<ReplayQuestion>,
+) -> Result<Json<ReplayReport>, ApiError> {
+    let now = jiff::Timestamp::now();
+    let moment = |name, text: &Option<String>| text.as_deref().map(|text| moment::unix_ms(name, text, now)).transpose();
+    let (since, until) = (moment("since", &question.since)?, moment("until", &question.until)?);
+    Ok(Json(control.operations.replay_policies(question, since, until).await?))
+}
+
+impl From<PolicyRefusal> for ApiError {
+    fn from(refusal: PolicyRefusal) -> Self {
+        Self::invalid(refusal.message, refusal.hint)
+    }
+}
