@@ -29,7 +29,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("upstream", &["domain"]),
     ("store", &["domain"]),
     ("pipeline", &["domain", "policy", "upstream", "store"]),
-    ("server", &["domain", "store", "pipeline"]),
+    ("server", &["domain", "catalog", "store", "pipeline"]),
     // The roof.
     ("telemetry", &["domain", "upstream"]),
     ("gatehouse", &["*"]),

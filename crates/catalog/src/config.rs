@@ -7,10 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_domain::{Money, Origin, Secret, Timeouts};
+use gatehouse_domain::{IpRange, Money, On, Origin, Role, Secret, Timeouts};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
-pub use crate::written::{BudgetWindow, Content, LimitWindow, LogFormat, Price};
+use crate::principals::{Holder, JwtIssuer, Principals};
+
+pub use crate::written::{Budget, Content, Limit, LogFormat, Period, Price};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -35,10 +38,14 @@ pub struct Config {
     pub providers: BTreeMap<Arc<str>, Provider>,
     /// Models by name or pattern.
     pub models: BTreeMap<Arc<str>, Model>,
+    /// Everybody who is declared.
+    pub principals: Principals,
     /// Keys of the file, in the order written.
     pub keys: Vec<Key>,
     /// Policies in Cedar, as texts.
     pub policies: Vec<PolicyText>,
+    /// Limits and budgets of others, in the order written.
+    pub limits: Vec<(On, Terms)>,
     /// Price overrides in USD per million tokens, by `provider/model`.
     pub prices: BTreeMap<String, Price>,
     /// Logs and traces.
@@ -63,6 +70,10 @@ pub struct Auth {
     pub admin_key: Option<Secret>,
     /// Are callers without a key let in?
     pub anonymous: bool,
+    /// Issuers of signed tokens.
+    pub jwt: Vec<JwtIssuer>,
+    /// The word minted keys carry.
+    pub environment: String,
 }
 
 /// Certificate files.
@@ -89,6 +100,8 @@ pub struct Server {
     pub connections_max: u32,
     /// The most calls at once.
     pub in_flight_max: u32,
+    /// Proxies that are believed about the caller's address.
+    pub trusted_proxies: Vec<IpRange>,
     /// How long calls may finish after a stop signal.
     pub drain: Duration,
     /// Threads of the data plane; `None`: one per core.
@@ -141,6 +154,8 @@ pub struct Model {
     pub targets: Vec<Target>,
     /// Other models to try, in order; never in a circle.
     pub fallbacks: Vec<Arc<str>>,
+    /// What all callers have of it together.
+    pub terms: Terms,
 }
 
 /// A provider and one of its models.
@@ -163,16 +178,37 @@ pub struct Key {
     pub name: Arc<str>,
     /// What the caller presents; unique, 16 characters or more.
     pub secret: Secret,
-    /// Team.
-    pub team: Option<Arc<str>>,
+    /// Whom it belongs to.
+    pub holder: Holder,
     /// Models or patterns; empty: all.
     pub models: Vec<String>,
+    /// MCP servers it may use; empty: all.
+    pub mcp_servers: Vec<String>,
+    /// Toolsets it may use; empty: all.
+    pub toolsets: Vec<String>,
+    /// Agents it may call; empty: all.
+    pub agents: Vec<String>,
+    /// Addresses it may be used from; empty: any.
+    pub ip_ranges: Vec<IpRange>,
+    /// Tags of its own.
+    pub tags: Option<Arc<str>>,
+    /// What it may do in the admin API.
+    pub role: Option<Role>,
     /// The first moment it no longer works.
     pub expires: Option<Timestamp>,
-    /// How fast it may call.
+    /// How fast it may call and how much it may spend.
+    pub terms: Terms,
+}
+
+/// Limits and budgets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Terms {
+    /// Limits as written, to be shown.
     pub limits: Vec<Limit>,
-    /// How much it may spend.
+    /// Budgets as written, to be shown.
     pub budgets: Vec<Budget>,
+    /// What both mean.
+    pub rules: Vec<Rule>,
 }
 
 /// One text of policies.
@@ -188,37 +224,41 @@ pub struct PolicyText {
     pub text: String,
 }
 
-/// One limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// Requests in a window.
-    Requests {
-        /// How many.
-        max: u64,
-        /// The window.
-        per: LimitWindow,
-    },
-    /// Tokens in a window.
-    Tokens {
-        /// How many.
-        max: u64,
-        /// The window.
-        per: LimitWindow,
-    },
-    /// Calls at once.
-    Concurrent {
-        /// How many.
-        max: u32,
-    },
+/// What one limit or budget means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// How much of what.
+    pub counted: Counted,
+    /// In which window; `life` for what has none.
+    pub window: Window,
+    /// Shares of the maximum at which to warn: ascending, at most eight.
+    pub warn_at: Vec<f64>,
+    /// The model a call that does not fit is read again as.
+    pub downgrade: Option<Arc<str>>,
 }
 
-/// One budget.
+/// So much of a measure, more than nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// The most money in a window.
-    pub max: Money,
-    /// The window.
-    pub per: BudgetWindow,
+pub enum Counted {
+    /// Requests.
+    Requests(u64),
+    /// Tokens, input and output together.
+    Tokens(u64),
+    /// Calls at once.
+    Concurrent(u32),
+    /// Money.
+    Money(Money),
+}
+
+/// A window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// How long.
+    pub per: Period,
+    /// Whose calendar; means nothing if it rolls.
+    pub zone: TimeZone,
+    /// Is it the time just past?
+    pub rolling: bool,
 }
 
 /// Logs and traces.

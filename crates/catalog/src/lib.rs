@@ -7,6 +7,7 @@ mod config;
 mod default;
 mod load;
 pub mod pattern;
+pub mod principals;
 mod problem;
 mod references;
 mod resolve;
@@ -18,10 +19,11 @@ pub mod written;
 mod yaml;
 
 pub use config::{
-    Auth, Budget, BudgetWindow, Config, Content, Endpoint, Key, Limit, LimitWindow, LogFormat, Model, PolicyText,
-    Price, Provider, Server, Target, Telemetry, Tls,
+    Auth, Budget, Config, Content, Counted, Endpoint, Key, Limit, LogFormat, Model, Period, PolicyText, Price, Provider,
+    Rule, Server, Target, Telemetry, Terms, Tls, Window,
 };
 pub use default::{DEFAULT_NAME, DEFAULT_YAML};
 pub use load::{Loaded, Surroundings, load, load_prices, policy_texts};
 pub use problem::{Position, Problem, Problems, Severity, did_you_mean};
-pub use schema::{Known, published as schema};
+pub use resolve::WrongTerms;
+pub use schema::{Known, published as schema, terms as terms_schema};

@@ -27,6 +27,20 @@ pub fn published(known: Known<'_>) -> Value {
     schema
 }
 
+/// The schemas of one limit and of one budget, each whole in itself, for the document of the admin API.
+#[must_use]
+pub fn terms() -> [Value; 2] {
+    let whole = || {
+        schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        })
+    };
+    let limit = whole().into_generator().into_root_schema_for::<written::Limit>();
+    let budget = whole().into_generator().into_root_schema_for::<written::Budget>();
+    [limit.to_value(), budget.to_value()]
+}
+
 /// The schema after references are resolved: what the shape check walks.
 pub(crate) fn exact(known: Known<'_>) -> Value {
     let mut schema = schemars::schema_for!(written::File).to_value();

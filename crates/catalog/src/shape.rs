@@ -11,7 +11,7 @@ use crate::schema::allows;
 use crate::yaml::{Entry, Node, Value};
 
 /// Sections of the contract that this release does not have.
-const LATER: &[&str] = &["mcp_servers", "toolsets", "agents", "teams", "guardrails", "registry"];
+const LATER: &[&str] = &["mcp_servers", "toolsets", "guardrails", "registry"];
 
 /// Checks the whole file.
 pub(crate) fn check(root: &Node, schema: &Json, check: &mut Check) -> Json {
@@ -36,7 +36,7 @@ struct Shape<'a> {
 impl<'a> Shape<'a> {
     /// The sound form of a value, or `None` if it has none (which was reported).
     fn value(&mut self, node: &Node, schema: &'a Json, path: &str) -> Option<Json> {
-        let schema = self.follow(schema);
+        let schema = self.follow(schema, node);
         if let Some(names) = names_of(schema) {
             return self.name(node, &names, path);
         }
@@ -180,8 +180,8 @@ impl<'a> Shape<'a> {
         complete
     }
 
-    /// The schema a reference leads to, and of `X or null` the X.
-    fn follow(&self, schema: &'a Json) -> &'a Json {
+    /// The schema a reference leads to; of `X or null` the X; of a word or a mapping the one that is written.
+    fn follow(&self, schema: &'a Json, node: &Node) -> &'a Json {
         let mut schema = schema;
         // The schema is ours; the bound is there so that no mistake in it can hang a start-up.
         for _ in 0..8 {
@@ -189,13 +189,23 @@ impl<'a> Shape<'a> {
                 let Some(target) = self.schema.pointer(pointer) else { break };
                 schema = target;
             } else if let Some(choices) = schema.get("anyOf").and_then(Json::as_array) {
-                let Some(choice) = choices.iter().find(|choice| !allows(choice.get("type"), "null")) else { break };
-                schema = choice;
+                let mut choices = choices.iter().filter(|choice| !allows(choice.get("type"), "null"));
+                let Some(first) = choices.next() else { break };
+                schema = match &node.value {
+                    Value::Map(_) => choices.find(|choice| self.is_object(choice)).unwrap_or(first),
+                    _ => first,
+                };
             } else {
                 break;
             }
         }
         schema
+    }
+
+    fn is_object(&self, schema: &Json) -> bool {
+        let target =
+            schema.get("$ref").and_then(Json::as_str).and_then(|to| self.schema.pointer(to.strip_prefix('#')?));
+        allows(target.unwrap_or(schema).get("type"), "object")
     }
 }
 

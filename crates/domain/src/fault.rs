@@ -21,6 +21,12 @@ pub enum Code {
     ExpiredKey,
     /// A key that was taken back.
     RevokedKey,
+    /// A bearer token that cannot be trusted: malformed, of an unknown issuer, or with a signature that does not hold.
+    InvalidToken,
+    /// A bearer token past its time, or before it.
+    ExpiredToken,
+    /// A bearer token that was issued for somebody else.
+    WrongAudience,
     /// This key may not use this model, tool or agent.
     NotAllowed,
     /// A policy forbids it, or none permits it.
@@ -65,6 +71,8 @@ pub enum Code {
     Overloaded,
     /// The usage journal cannot take a record, so nothing that costs money may start.
     LedgerUnavailable,
+    /// The issuer of a bearer token cannot be reached, so nobody can say whether the token is good.
+    IdentityUnavailable,
     /// The gateway is shutting down.
     Draining,
     /// A defect of the gateway.
@@ -81,6 +89,9 @@ impl Code {
         Self::UnknownKey,
         Self::ExpiredKey,
         Self::RevokedKey,
+        Self::InvalidToken,
+        Self::ExpiredToken,
+        Self::WrongAudience,
         Self::NotAllowed,
         Self::PolicyDenied,
         Self::UnknownModel,
@@ -103,6 +114,7 @@ impl Code {
         Self::NoTarget,
         Self::Overloaded,
         Self::LedgerUnavailable,
+        Self::IdentityUnavailable,
         Self::Draining,
         Self::Internal,
     ];
@@ -118,6 +130,9 @@ impl Code {
             Self::UnknownKey => "unknown_key",
             Self::ExpiredKey => "expired_key",
             Self::RevokedKey => "revoked_key",
+            Self::InvalidToken => "invalid_token",
+            Self::ExpiredToken => "expired_token",
+            Self::WrongAudience => "wrong_audience",
             Self::NotAllowed => "not_allowed",
             Self::PolicyDenied => "policy_denied",
             Self::UnknownModel => "unknown_model",
@@ -140,6 +155,7 @@ impl Code {
             Self::NoTarget => "no_target",
             Self::Overloaded => "overloaded",
             Self::LedgerUnavailable => "ledger_unavailable",
+            Self::IdentityUnavailable => "identity_unavailable",
             Self::Draining => "draining",
             Self::Internal => "internal",
         }
@@ -151,6 +167,7 @@ impl Code {
         match self {
             Self::InvalidJson | Self::InvalidRequest | Self::NotTranslatable | Self::UpstreamRejected => 400,
             Self::MissingKey | Self::UnknownKey | Self::ExpiredKey | Self::RevokedKey => 401,
+            Self::InvalidToken | Self::ExpiredToken | Self::WrongAudience => 401,
             Self::BudgetExceeded => 402,
             Self::NotAllowed | Self::PolicyDenied => 403,
             Self::UnknownModel | Self::NotFound | Self::PreviousNotFound => 404,
@@ -162,11 +179,16 @@ impl Code {
             Self::Internal => 500,
             Self::NotYetServed => 501,
             Self::UpstreamCredentials | Self::UpstreamUnreachable | Self::UpstreamBroken => 502,
-            Self::UpstreamOverloaded | Self::NoTarget | Self::Overloaded | Self::LedgerUnavailable | Self::Draining => {
-                503
-            }
+            Self::UpstreamOverloaded | Self::NoTarget | Self::Overloaded | Self::LedgerUnavailable => 503,
+            Self::IdentityUnavailable | Self::Draining => 503,
             Self::UpstreamTimeout => 504,
         }
+    }
+
+    /// Is it about a bearer token (RFC 6750 §3.1)? Then the answer's `WWW-Authenticate` says `invalid_token`.
+    #[must_use]
+    pub const fn is_about_token(self) -> bool {
+        matches!(self, Self::InvalidToken | Self::ExpiredToken | Self::WrongAudience)
     }
 }
 

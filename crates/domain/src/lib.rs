@@ -3,11 +3,13 @@
 //!
 //! Nothing here does anything: no socket, no clock, no task, no SQL.
 
+mod address;
 mod call;
 mod fault;
 mod ids;
 mod money;
 mod outcome;
+mod payer;
 mod payload;
 mod principal;
 mod seam;
@@ -18,11 +20,13 @@ mod target;
 mod trace;
 mod usage;
 
+pub use address::{IpRange, NoIpRange};
 pub use call::{Action, Door, Need, Request};
 pub use fault::{Code, Fault};
 pub use ids::{AttemptId, RequestId};
 pub use money::{Money, PicoPerToken, PricedPart};
 pub use outcome::{AttemptOutcome, AttemptStatus, CallOutcome, GuardrailRun, Ran};
+pub use payer::{On, Payer, PayerKind};
 pub use payload::Payload;
 pub use principal::{Actor, DEFAULT_ORGANISATION, KeyId, Principal, PrincipalKind, Role, UnknownRole};
 pub use seam::{

@@ -114,6 +114,8 @@ pub struct Principal {
     pub team: Option<Arc<str>>,
     /// The person it is, or acts for.
     pub user: Option<Arc<str>>,
+    /// The service account it is.
+    pub service_account: Option<Arc<str>>,
     /// The agent it is.
     pub agent: Option<Arc<str>>,
     /// Who acts for whom, outermost first: empty when the caller acts for itself.
@@ -135,6 +137,7 @@ impl Principal {
             organisation: DEFAULT_ORGANISATION.into(),
             team: None,
             user: None,
+            service_account: None,
             agent: None,
             act: Arc::default(),
             tags: None,

@@ -87,6 +87,11 @@ pub trait Call: Send + Sync {
     fn background(&mut self) -> Result<Option<Background>, Fault> {
         Ok(None)
     }
+    /// Becomes the same call to another resource, whose need it then has. `false` if it cannot, and nothing has changed.
+    fn redirect(&mut self, resource: &str) -> bool {
+        _ = resource;
+        false
+    }
     /// The answer, if the gateway can give it without any upstream (listings, local counts).
     fn local(&mut self, allowed: &dyn Fn(&str) -> bool, now: Now) -> Option<Result<Reply, Fault>>;
     /// Targets in the order to try them, as indexes into the target table.

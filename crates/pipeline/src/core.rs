@@ -11,9 +11,11 @@ use gatehouse_upstream::Pool;
 use tokio::runtime::RuntimeMetrics;
 use tokio::sync::watch;
 
+use crate::alerts::Alerts;
 use crate::keeper::Keeper;
 use crate::outbox::Outbox;
 use crate::snapshot::Snapshot;
+use crate::token_cache::TokenCache;
 
 /// Shared by all cores and the control plane.
 pub struct Shared {
@@ -21,6 +23,8 @@ pub struct Shared {
     pub snapshot: ArcSwap<Snapshot>,
     /// Calls under way.
     pub in_flight: AtomicUsize,
+    /// Thresholds that were reached and nobody has been told of yet.
+    pub alerts: Alerts,
     /// Set while shutting down: new calls are refused, running ones finish.
     pub draining: AtomicBool,
     runtimes: Mutex<Vec<RuntimeMetrics>>,
@@ -33,6 +37,7 @@ impl Shared {
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             in_flight: AtomicUsize::new(0),
+            alerts: Alerts::default(),
             draining: AtomicBool::new(false),
             runtimes: Mutex::default(),
         }
@@ -63,6 +68,7 @@ pub struct Core {
     pub(crate) pool: Pool,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) keeper: Arc<Keeper>,
+    pub(crate) tokens: TokenCache,
     journal: Mutex<JournalWriter>,
     decisions: Mutex<DecisionCache>,
     /// Calls of this core that run without their callers.
@@ -93,6 +99,7 @@ impl Core {
             pool,
             outbox,
             keeper,
+            tokens: TokenCache::default(),
             journal: Mutex::new(journal),
             decisions: Mutex::default(),
             detached: watch::Sender::new(0),

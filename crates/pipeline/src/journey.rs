@@ -10,7 +10,7 @@ use gatehouse_domain::{
     AttemptOutcome, AttemptStatus, CallOutcome, Code, Door, Fault, Keep, Metered, Money, Now, Principal, RequestId,
     Standing, Target, TraceParent, Usage,
 };
-use gatehouse_policy::Reservation;
+use gatehouse_policy::{Reservation, Warning};
 use gatehouse_upstream::{Health, Verdict};
 
 use crate::core::Core;
@@ -27,6 +27,8 @@ pub(crate) struct Journey {
     pub(crate) standing: Option<Standing>,
     /// Where the call comes from, once that is known.
     pub(crate) address: Option<IpAddr>,
+    /// The model the client named, if the call became one to another because a budget was spent.
+    pub(crate) downgraded_from: Option<Arc<str>>,
     attempt: Option<OpenAttempt>,
 }
 
@@ -53,6 +55,7 @@ impl Journey {
             reservation: None,
             standing: None,
             address: None,
+            downgraded_from: None,
             attempt: None,
             outcome: CallOutcome {
                 id,
@@ -188,10 +191,13 @@ impl Journey {
     }
 
     /// Settles the reservation with what was really used, before the last byte of the answer leaves.
-    pub(crate) fn settle_reservation(&mut self) {
-        let Some(reservation) = self.reservation.take() else { return };
+    /// Returns the highest threshold that is reached then.
+    pub(crate) fn settle_reservation(&mut self) -> Option<Warning> {
+        let reservation = self.reservation.take()?;
         let tokens = self.outcome.attempts.iter().map(|attempt| attempt.usage.total()).sum();
-        reservation.settle(Now(std::time::SystemTime::now()), tokens, self.cost());
+        let now = Now(std::time::SystemTime::now());
+        let alerts = &self.core.shared.alerts;
+        reservation.settle(now, tokens, self.cost(), |event| alerts.push(event))
     }
 }
 

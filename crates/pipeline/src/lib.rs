@@ -1,8 +1,10 @@
 //! The one path of a call. Start reading at `path.rs`: it names the stages in order; each stage is one file.
 
+pub mod alerts;
 mod body;
 mod caller;
 mod core;
+pub mod identity;
 mod ids;
 mod in_time;
 mod journey;
@@ -11,6 +13,7 @@ pub mod outbox;
 mod path;
 mod snapshot;
 mod stages;
+mod token_cache;
 
 pub use body::GateBody;
 pub use caller::present_key;
@@ -18,3 +21,4 @@ pub use core::{Core, CoreParts, Shared};
 pub use keeper::Keeper;
 pub use path::{Arrived, pass};
 pub use snapshot::{Caps, KeyEntry, KeyTable, Lane, Snapshot, Token};
+pub use token_cache::TokenCache;

@@ -5,6 +5,7 @@
 //! Arrived ─ authenticate ─▶ Known ─ read ─▶ Read ─ recall ─▶ Recalled ─ admit ─▶ Admitted ─ route ─▶ Routed ─ send ─▶ answer
 //! ```
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
@@ -29,6 +30,8 @@ pub struct Arrived {
     pub lane: usize,
     /// Which entrance.
     pub door: Door,
+    /// Whom the connection is with: the caller, or a proxy before it.
+    pub peer: IpAddr,
     /// The request; its body is still on the wire.
     pub request: http::Request<Incoming>,
 }

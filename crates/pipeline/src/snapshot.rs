@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use gatehouse_domain::{Door, Gateway, Principal, Secret};
+use gatehouse_domain::{Door, Gateway, IpRange, Principal, Secret};
 use gatehouse_policy::permissions::Permissions;
-use gatehouse_policy::{Meter, Permit};
+use gatehouse_policy::{Meter, Permit, Tree};
 use gatehouse_store::{Pepper, keys};
 use gatehouse_upstream::Health;
 use http::Method;
+
+use crate::identity::Identities;
 
 /// Everything a call needs to know, frozen.
 pub struct Snapshot {
@@ -23,6 +25,12 @@ pub struct Snapshot {
     pub keys: KeyTable,
     /// What the policies say.
     pub permissions: Arc<Permissions>,
+    /// Whose bearer tokens are taken.
+    pub identities: Identities,
+    /// Proxies that are believed about the address of a caller.
+    pub trusted_proxies: Vec<IpRange>,
+    /// Limits and budgets of callers, models, tags and runs.
+    pub tree: Arc<Tree>,
     /// Sizes and timers.
     pub caps: Caps,
     /// Are traces exported? Then upstreams are told of one even if the caller sent none.
@@ -85,8 +93,8 @@ pub struct KeyEntry {
     pub principal: Arc<Principal>,
     /// What it may use and until when.
     pub permit: Permit,
-    /// Its limits and budget.
-    pub meter: Option<Arc<Meter>>,
+    /// Whose limits and budgets its calls touch, whatever they ask for.
+    pub meters: Arc<[Arc<Meter>]>,
 }
 
 /// Keys by keyed hash. The hash is uniform already, so its first bytes are the table's hash.
@@ -126,8 +134,9 @@ impl KeyTable {
     }
 }
 
+/// The hash of a key that is a hash already.
 #[derive(Default)]
-struct FirstBytes(u64);
+pub(crate) struct FirstBytes(u64);
 
 impl Hasher for FirstBytes {
     fn write(&mut self, bytes: &[u8]) {

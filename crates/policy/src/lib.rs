@@ -4,23 +4,32 @@
 //!
 //! - [`Permit`]: what a key may use, and whether it still counts.
 //! - [`permissions`]: policies in Cedar, what they decide and why.
-//! - [`Meter`]: what a key, team or other payer has used in its current windows. Meters outlive configuration reloads;
-//!   [`Meters`] finds them by name.
+//! - [`Tree`]: whose limits and budgets a call touches; [`reserve`] takes what it may use out of all of them, or nothing.
+//!   [`Meter`]: what one payer has used. Meters outlive configuration reloads; [`Meters`] finds them by payer.
+//! - [`identity`]: who a bearer token of an identity provider is about.
 //! - [`unknown_model`]: the refusal for a name nobody configured, with near names the caller may use.
 
-mod budget;
-mod limits;
+mod counter;
+mod crowd;
+pub mod identity;
 mod meter;
+mod notice;
 pub mod permissions;
 mod permit;
 mod refusal;
+mod reservation;
 mod suggest;
+mod terms;
+mod tree;
 mod window;
 
-pub use budget::BudgetSpec;
-pub use limits::LimitSpec;
-pub use meter::{Cost, Meter, Meters, OpenWindow, Reservation, Terms};
+pub use crowd::{CAPACITY as CROWD_CAPACITY, Crowd};
+pub use meter::{Meter, OpenWindow, Stand};
+pub use notice::{BudgetEvent, Warning};
 pub use permit::{Patterns, Permit, Permitted};
 pub use refusal::Refusal;
+pub use reservation::{Reservation, reserve, standing};
 pub use suggest::{suggestion, unknown_model};
-pub use window::{Measure, Period};
+pub use terms::{Cost, Measure, OnExhaust, PerMille, Rule, Terms};
+pub use tree::{CallMeters, Meters, Tree, payers_of};
+pub use window::{Period, Window};

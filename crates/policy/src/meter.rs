@@ -1,228 +1,196 @@
-//! What one payer (a key, a team) has used in its current windows: reserve before a call, settle after it.
+//! What one payer has used of its limits and budgets.
 //!
-//! A reservation takes the most a call can use out of every window at once, or nothing at all; so any number of threads
-//! against one dollar spend at most one dollar. Settling puts back what was not used. A reservation that is dropped
-//! unsettled is a call that never ran: everything goes back.
-//!
-//! **Which window a call belongs to**: the one in which it was reserved, as in the ledger. If that window is over when
-//! the call settles, what it left unused is forgotten with the window, and only what it used *beyond* its reservation is
-//! booked, to the window that is open now; otherwise long calls with low estimates would pass every limit.
+//! Calls reserve against every payer they touch at once, in `reservation.rs`; here is one payer's part of it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use gatehouse_domain::{Gauge, KeyId, Money, Now, Standing};
+use gatehouse_domain::{Gauge, Now, Payer, Standing};
 
-use crate::window::Counter;
-use crate::{BudgetSpec, LimitSpec, Measure, Period, Refusal};
+use crate::counter::{Counter, JITTER_MS};
+use crate::terms::Used;
+use crate::{BudgetEvent, Cost, Measure, PerMille, Refusal, Rule, Terms, Warning, Window};
 
-/// The measures and windows a meter can count. Counters keep their place when terms change, so that a reload neither
-/// forgets what was used nor hands out a fresh window.
-const COUNTERS: [(Measure, Period); 18] = {
-    use Measure::{Money, Requests, Tokens};
-    use Period::{Day, Hour, Life, Minute, Month, Second, Week};
-    [
-        (Requests, Second),
-        (Requests, Minute),
-        (Requests, Hour),
-        (Requests, Day),
-        (Requests, Week),
-        (Requests, Month),
-        (Requests, Life),
-        (Tokens, Second),
-        (Tokens, Minute),
-        (Tokens, Hour),
-        (Tokens, Day),
-        (Tokens, Week),
-        (Tokens, Month),
-        (Tokens, Life),
-        (Money, Day),
-        (Money, Week),
-        (Money, Month),
-        (Money, Life),
-    ]
-};
-
-/// The limits and budgets of one payer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Terms {
-    /// Limits; all of them hold.
-    pub limits: Vec<LimitSpec>,
-    /// Budgets; all of them hold. Windows shorter than a day count as a day.
-    pub budgets: Vec<BudgetSpec>,
-}
-
-/// What a call may use at most.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cost {
-    /// Input tokens, counted or estimated, and the output the call allows.
-    pub tokens: u64,
-    /// The most the call can cost; `None` if there is no price for it. Such a call passes a budget that is not spent yet,
-    /// counts as nothing until it settles, and is flagged ([`Reservation::unpriced`]).
-    pub ceiling: Option<Money>,
-}
-
-/// A window that is open now: what must be asked of the ledger after a restart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A window that is open and whose past must be asked of the ledger, after a start or after its rule was added.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenWindow {
     /// What it counts.
     pub measure: Measure,
-    /// How long it is.
-    pub period: Period,
-    /// Unix milliseconds at which it began.
+    /// Which window.
+    pub window: Window,
+    /// Unix milliseconds at which it began; for a rolling one, at which its oldest slice began.
     pub start_unix_ms: u64,
+    /// Milliseconds of a slice: use is to be given by slices of this length, counted from the start.
+    pub slice_ms: u64,
+    /// Unix milliseconds up to which to ask: from then on the meter has counted by itself.
+    pub until_unix_ms: u64,
+}
+
+/// Where one rule of a payer stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stand {
+    /// The limit or budget.
+    pub rule: Rule,
+    /// Settled use in its window.
+    pub used: i64,
+    /// What calls in flight hold of it.
+    pub held: i64,
+    /// Unix milliseconds at which all that is used now will be free again; `None` if never.
+    pub whole_at_unix_ms: Option<u64>,
 }
 
 /// The counters of one payer. Shared by every core; the lock is held for some dozen nanoseconds and never across anything
 /// slow.
 #[derive(Debug)]
 pub struct Meter {
+    payer: Payer,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    rules: Vec<Rule>,
-    most_in_flight: Option<u64>,
-    in_flight: u64,
-    /// Grows with every change of terms.
-    epoch: u64,
-    /// The latest moment seen: a clock that steps back is held here.
+    lines: Vec<Line>,
+    /// The number of the last reservation.
+    last: u64,
+    /// The latest moment seen. Another thread's clock that is a little behind is held here.
     latest: u64,
-    counters: [Counter; COUNTERS.len()],
 }
 
-/// A maximum for one of the counters.
-#[derive(Clone, Copy, Debug)]
-struct Rule {
-    counter: usize,
-    measure: Measure,
-    period: Period,
-    max: i64,
+/// One rule with its counter.
+#[derive(Clone, Debug)]
+struct Line {
+    rule: Rule,
+    counter: Counter,
+    /// One bit for each threshold that was reached in this window.
+    warned: u8,
+    /// Rolling windows: when thresholds may be said again.
+    again_at: u64,
 }
 
-/// What a call has taken out of its payer's windows. Settle it, or drop it to give everything back.
+/// What a reservation takes along from one meter.
 #[derive(Debug)]
-#[must_use = "a reservation that is dropped gives everything back"]
-pub struct Reservation {
-    meter: Arc<Meter>,
-    reserved_at: u64,
-    epoch: u64,
-    cost: Cost,
-    standing: Standing,
-    settled: bool,
+pub(crate) struct Taken {
+    /// Its number there.
+    pub(crate) number: u64,
 }
 
 impl Meter {
     /// A meter that has counted nothing yet.
     #[must_use]
-    pub fn new(terms: &Terms) -> Self {
-        let meter = Self { state: Mutex::default() };
-        meter.set_terms(terms);
+    pub fn new(payer: Payer, terms: &Terms, now: Now) -> Self {
+        let meter = Self { payer, state: Mutex::default() };
+        meter.set_terms(terms, now);
         meter
     }
 
-    /// Changes the terms. What was counted stays counted; what was not counted so far begins at zero.
-    pub fn set_terms(&self, terms: &Terms) {
+    /// Whose it is.
+    #[must_use]
+    pub fn payer(&self) -> &Payer {
+        &self.payer
+    }
+
+    /// Changes the terms. A rule that counts the same thing in the same window goes on counting under its new maximum; others
+    /// begin at zero, with their past to be [restored](Self::restore). A changed rule may warn anew.
+    pub fn set_terms(&self, terms: &Terms, now: Now) {
         let mut state = self.lock();
-        state.epoch += 1;
-        state.rules = rules(terms);
-        state.most_in_flight = terms
-            .limits
-            .iter()
-            .filter_map(|limit| match limit {
-                LimitSpec::Concurrent { max } => Some(*max),
-                _ => None,
-            })
-            .min();
-        let state = &mut *state;
-        for (index, counter) in state.counters.iter_mut().enumerate() {
-            let counted = state.rules.iter().any(|rule| rule.counter == index);
-            match (counted, counter.born) {
-                (true, 0) => *counter = Counter::born(state.epoch),
-                (false, _) => counter.born = 0,
-                (true, _) => {}
+        let now = state.clock(now.unix_ms());
+        let (before, last) = (std::mem::take(&mut state.lines), state.last);
+        let line = |rule: &Rule| match before.iter().find(|line| line.rule.counts_like(rule)) {
+            Some(line) if line.rule == *rule => line.clone(),
+            Some(line) => Line { rule: rule.clone(), counter: line.counter.clone(), warned: 0, again_at: 0 },
+            None => {
+                let counter = Counter::born(&rule.window, last, now);
+                Line { rule: rule.clone(), counter, warned: 0, again_at: 0 }
             }
-        }
+        };
+        state.lines = terms.rules.iter().map(line).collect();
     }
 
-    /// Takes a call's most out of every window, or nothing.
-    ///
-    /// # Errors
-    /// The first limit or budget that has not enough left. [`Refusal::fault`] says it to the caller.
-    pub fn reserve(self: &Arc<Self>, now: Now, cost: Cost) -> Result<Reservation, Refusal> {
+    /// Takes a call's most out of every window of this payer, or nothing.
+    pub(crate) fn take(&self, now: u64, cost: &Cost, seen: &mut Seen) -> Result<Taken, Box<Refusal>> {
         let mut state = self.lock();
         let now = state.clock(now);
-        if let Some(max) = state.most_in_flight.filter(|max| state.in_flight >= *max) {
-            return Err(Refusal::Concurrent { max });
+        for line in &state.lines {
+            line.admit(&self.payer, cost, now)?;
         }
-        let State { rules, counters, .. } = &mut *state;
-        for rule in rules.iter() {
-            rule.admit(&counters[rule.counter], &cost, now)?;
+        state.last += 1;
+        for line in &mut state.lines {
+            line.counter.hold(cost.held(line.rule.measure));
+            line.gauge(now, &mut seen.standing);
+            line.warning(&self.payer, &mut seen.warning);
         }
-        state.in_flight += 1;
-        let epoch = state.epoch;
-        state.book(|measure| (cost.amount(measure), 0), now, epoch);
-        let standing = state.standing(now);
-        drop(state);
-        Ok(Reservation { meter: Arc::clone(self), reserved_at: now, epoch, cost, standing, settled: false })
+        Ok(Taken { number: state.last })
     }
 
-    /// Where the payer stands, for rate-limit headers. [`Reservation::standing`] is the same without a second look.
-    #[must_use]
-    pub fn standing(&self, now: Now) -> Standing {
+    /// Replaces what was taken by what was used. Thresholds that are reached by it are told to `tell`.
+    pub(crate) fn settle(&self, taken: &Taken, now: u64, cost: &Cost, used: &Used, told: &mut Told<'_>) {
         let mut state = self.lock();
         let now = state.clock(now);
-        state.standing(now)
+        for line in &mut state.lines {
+            let measure = line.rule.measure;
+            line.counter.settle(taken.number, cost.held(measure), used.of(measure));
+            line.reached(&self.payer, now, told.tell);
+            line.warning(&self.payer, told.warning);
+        }
     }
 
-    /// Calls in flight.
-    #[must_use]
-    pub fn in_flight(&self) -> u64 {
-        self.lock().in_flight
+    /// Gives back what was taken: the call never ran. There is no clock at hand, and none is needed.
+    pub(crate) fn give_back(&self, taken: &Taken, cost: &Cost) {
+        for line in &mut self.lock().lines {
+            line.counter.settle(taken.number, cost.held(line.rule.measure), 0);
+        }
     }
 
-    /// What was used and is reserved in the current window of a measure: calls, tokens or nano-dollars; `None` if no
-    /// limit or budget counts it.
-    #[must_use]
-    pub fn used(&self, now: Now, measure: Measure, period: Period) -> Option<i64> {
+    /// The limits nearest to their end, for rate-limit headers, merged into what other payers said.
+    pub(crate) fn stand(&self, now: u64, standing: &mut Standing) {
         let mut state = self.lock();
-        state.clock(now);
-        let rule = state.rules.iter().find(|rule| rule.measure == measure && rule.period == period)?;
-        Some(state.counters[rule.counter].used)
+        let now = state.clock(now);
+        for line in &state.lines {
+            line.gauge(now, standing);
+        }
     }
 
-    /// The windows that are open and counted now. After a start, look each up in the ledger and [`restore`] it.
-    ///
-    /// [`restore`]: Self::restore
+    /// Where each rule stands, in the order of the configuration.
+    #[must_use]
+    pub fn stands(&self, now: Now) -> Vec<Stand> {
+        let mut state = self.lock();
+        state.clock(now.unix_ms());
+        let stand = |line: &Line| Stand {
+            rule: line.rule.clone(),
+            used: line.counter.used(),
+            held: line.counter.held(),
+            whole_at_unix_ms: line.counter.whole_at(&line.rule.window),
+        };
+        state.lines.iter().map(stand).collect()
+    }
+
+    /// The windows whose past is not known yet: look each up in the ledger and [`restore`](Self::restore) it.
     #[must_use]
     pub fn open_windows(&self, now: Now) -> Vec<OpenWindow> {
         let mut state = self.lock();
-        state.clock(now);
+        state.clock(now.unix_ms());
         let mut windows: Vec<OpenWindow> = Vec::new();
-        for rule in &state.rules {
-            let start_unix_ms = state.counters[rule.counter].start();
-            let window = OpenWindow { measure: rule.measure, period: rule.period, start_unix_ms };
-            if !windows.contains(&window) {
-                windows.push(window);
+        for line in state.lines.iter().filter(|line| line.rule.measure != Measure::Concurrent) {
+            let Some((start_unix_ms, slice_ms, until_unix_ms)) = line.counter.unrestored(&line.rule.window) else {
+                continue;
+            };
+            let Rule { measure, window, .. } = line.rule.clone();
+            let open = OpenWindow { measure, window, start_unix_ms, slice_ms, until_unix_ms };
+            if !windows.contains(&open) {
+                windows.push(open);
             }
         }
         windows
     }
 
-    /// Adds what the ledger says was used in a window before this process began: calls, tokens or nano-dollars. Call it
-    /// once per window, before the first call.
-    pub fn restore(&self, now: Now, window: &OpenWindow, used: i64) {
+    /// Adds what the ledger says was used in a window before this meter counted it: moments in Unix milliseconds, each with
+    /// calls, tokens or nano-dollars. Only the first restoring of a window counts. Thresholds that were reached by it are not
+    /// said again.
+    pub fn restore(&self, open: &OpenWindow, parts: &[(u64, i64)]) {
         let mut state = self.lock();
-        state.clock(now);
-        let State { rules, counters, .. } = &mut *state;
-        let Some(rule) = rules.iter().find(|rule| rule.measure == window.measure && rule.period == window.period)
-        else {
-            return;
-        };
-        let counter = &mut counters[rule.counter];
-        if counter.start() == window.start_unix_ms {
-            counter.used = counter.used.saturating_add(used);
+        let same = |line: &&mut Line| line.rule.measure == open.measure && line.rule.window == open.window;
+        for line in state.lines.iter_mut().filter(same) {
+            line.counter.restore(&line.rule.window, parts);
+            line.reached(&self.payer, 0, &mut |_| {});
         }
     }
 
@@ -232,182 +200,114 @@ impl Meter {
     }
 }
 
+/// What a reservation sees on its way along the payers.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) standing: Standing,
+    pub(crate) warning: Option<Warning>,
+}
+
+/// What a settlement says on its way along the payers.
+pub(crate) struct Told<'a> {
+    pub(crate) tell: &'a mut dyn FnMut(BudgetEvent),
+    pub(crate) warning: &'a mut Option<Warning>,
+}
+
 impl State {
-    /// The time as this meter sees it: never earlier than before. Moves every counted window on.
-    fn clock(&mut self, now: Now) -> u64 {
-        self.latest = self.latest.max(now.unix_ms());
-        for rule in &self.rules {
-            self.counters[rule.counter].roll(rule.period, self.latest);
-        }
-        self.latest
-    }
-
-    /// Books to each counter once. `amount` says for a measure what to add where the counter holds the reservation, and
-    /// what to add where its window has begun since.
-    fn book(&mut self, amount: impl Fn(Measure) -> (i64, i64), reserved_at: u64, epoch: u64) {
-        let mut booked = 0_u32;
-        for rule in &self.rules {
-            let bit = 1 << rule.counter;
-            if booked & bit != 0 {
-                continue;
-            }
-            booked |= bit;
-            let counter = &mut self.counters[rule.counter];
-            let (held, later) = amount(rule.measure);
-            let change = if counter.holds(reserved_at, epoch) { held } else { later };
-            counter.used = counter.used.saturating_add(change);
-        }
-    }
-
-    fn standing(&self, now: u64) -> Standing {
-        let mut standing = Standing::default();
-        for rule in &self.rules {
-            let place = match rule.measure {
-                Measure::Requests => &mut standing.requests,
-                Measure::Tokens => &mut standing.tokens,
-                Measure::Money => continue,
-            };
-            let counter = &self.counters[rule.counter];
-            let remaining = u64::try_from(rule.max.saturating_sub(counter.used)).unwrap_or(0);
-            if place.is_none_or(|gauge| remaining < gauge.remaining) {
-                let limit = u64::try_from(rule.max).unwrap_or(0);
-                let resets_in_secs = counter.resets_in_secs(now).unwrap_or(0);
-                *place = Some(Gauge { limit, remaining, resets_in_secs });
+    /// The time as this meter sees it, with every counter moved there. A clock that is a little behind is another thread's;
+    /// one that is far behind was set back.
+    fn clock(&mut self, now: u64) -> u64 {
+        self.latest = if now.saturating_add(JITTER_MS) < self.latest { now } else { self.latest.max(now) };
+        let (latest, last) = (self.latest, self.last);
+        for line in &mut self.lines {
+            if line.counter.turn(&line.rule.window, latest, last) {
+                line.warned = 0;
             }
         }
-        standing
+        latest
     }
 }
 
-impl Rule {
-    fn admit(&self, counter: &Counter, cost: &Cost, now: u64) -> Result<(), Refusal> {
-        let asked = cost.amount(self.measure);
-        let remaining = self.max.saturating_sub(counter.used);
+impl Line {
+    fn admit(&self, payer: &Payer, cost: &Cost, now: u64) -> Result<(), Box<Refusal>> {
+        let Rule { measure, max, window, on_exhaust, .. } = &self.rule;
+        let asked = cost.held(*measure);
+        let remaining = max.saturating_sub(self.counter.taken());
         // What is free of charge passes a spent budget; what has no price might cost anything and does not.
-        let unpriced_and_spent = self.measure == Measure::Money && cost.ceiling.is_none() && remaining <= 0;
-        let fits = asked <= remaining || (asked == 0 && self.measure == Measure::Money);
-        if fits && !unpriced_and_spent {
+        let money = *measure == Measure::Money;
+        let unpriced_and_spent = money && cost.ceiling.is_none() && remaining <= 0;
+        if !unpriced_and_spent && (asked <= remaining || (asked == 0 && money)) {
             return Ok(());
         }
-        let resets_in_secs = counter.resets_in_secs(now);
-        Err(match self.measure {
-            Measure::Money => Refusal::Budget {
-                per: self.period,
-                max: Money::from_nano_usd(self.max),
-                remaining: Money::from_nano_usd(remaining),
-                asked: cost.ceiling,
-                resets_in_secs,
-            },
-            Measure::Requests | Measure::Tokens => Refusal::Rate {
-                measure: self.measure,
-                per: self.period,
-                max: u64::try_from(self.max).unwrap_or(0),
-                remaining,
-                asked: u64::try_from(asked).unwrap_or(0),
-                resets_in_secs,
-            },
-        })
+        let missing = asked.saturating_sub(remaining).max(1);
+        let room_at = self.counter.room_at(window, missing);
+        Err(Box::new(Refusal {
+            payer: payer.clone(),
+            measure: *measure,
+            window: window.clone(),
+            max: *max,
+            remaining,
+            asked: if money { cost.ceiling.map(|ceiling| ceiling.nano_usd) } else { Some(asked) },
+            room_in_secs: room_at.map(|moment| seconds_until(moment, now)),
+            on_exhaust: on_exhaust.clone(),
+        }))
     }
-}
 
-impl Cost {
-    /// Never negative: a wrong ceiling must not hand out money.
-    fn amount(&self, measure: Measure) -> i64 {
-        match measure {
-            Measure::Requests => 1,
-            Measure::Tokens => i64::try_from(self.tokens).unwrap_or(i64::MAX),
-            Measure::Money => self.ceiling.map_or(0, |ceiling| ceiling.nano_usd.max(0)),
+    fn gauge(&self, now: u64, standing: &mut Standing) {
+        let place = match self.rule.measure {
+            Measure::Requests => &mut standing.requests,
+            Measure::Tokens => &mut standing.tokens,
+            Measure::Concurrent | Measure::Money => return,
+        };
+        let remaining = u64::try_from(self.rule.max.saturating_sub(self.counter.taken())).unwrap_or(0);
+        if place.is_none_or(|gauge| remaining < gauge.remaining) {
+            let limit = u64::try_from(self.rule.max).unwrap_or(0);
+            let resets_in_secs =
+                self.counter.whole_at(&self.rule.window).map_or(0, |moment| seconds_until(moment, now));
+            *place = Some(Gauge { limit, remaining, resets_in_secs });
         }
     }
-}
 
-impl Reservation {
-    /// Books what the call really used. The request itself stays counted.
-    pub fn settle(mut self, now: Now, tokens: u64, money: Money) {
-        self.settled = true;
-        let actual = Cost { tokens, ceiling: Some(money) };
-        let mut state = self.meter.lock();
-        state.clock(now);
-        state.in_flight = state.in_flight.saturating_sub(1);
-        let change = |measure| {
-            let more = actual.amount(measure).saturating_sub(self.cost.amount(measure));
-            (more, more.max(0))
-        };
-        state.book(change, self.reserved_at, self.epoch);
-    }
-
-    /// Where the payer stood when this was reserved.
-    #[must_use]
-    pub fn standing(&self) -> Standing {
-        self.standing
-    }
-
-    /// Did the call have no price?
-    #[must_use]
-    pub fn unpriced(&self) -> bool {
-        self.cost.ceiling.is_none()
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if self.settled {
+    /// Notes thresholds that have been reached, and tells the highest of them.
+    fn reached(&mut self, payer: &Payer, now: u64, tell: &mut dyn FnMut(BudgetEvent)) {
+        if self.rule.warn_at.is_empty() {
             return;
         }
-        let mut state = self.meter.lock();
-        state.in_flight = state.in_flight.saturating_sub(1);
-        state.book(|measure| (-self.cost.amount(measure), 0), self.reserved_at, self.epoch);
-    }
-}
-
-/// One rule per limit and budget, in the order of the configuration.
-fn rules(terms: &Terms) -> Vec<Rule> {
-    let limits = terms.limits.iter().filter_map(|limit| limit.counted());
-    let budgets = terms.budgets.iter().map(|budget| {
-        let period = budget.per.max(Period::Day);
-        (Measure::Money, period, budget.max.nano_usd)
-    });
-    limits
-        .chain(budgets)
-        .filter_map(|(measure, period, max)| {
-            let counter = COUNTERS.iter().position(|known| *known == (measure, period))?;
-            Some(Rule { counter, measure, period, max })
-        })
-        .collect()
-}
-
-/// Every meter of the process, by payer. Looked up when a configuration is loaded, never per call.
-#[derive(Debug, Default)]
-pub struct Meters {
-    by_payer: Mutex<HashMap<KeyId, Arc<Meter>>>,
-}
-
-impl Meters {
-    /// The payer's meter, under these terms from now on. The flag says whether it is new, so that what the ledger knows
-    /// must be [restored](Meter::restore) into it. Keys and teams share the name space: prefix the names.
-    pub fn meter(&self, payer: &KeyId, terms: &Terms) -> (Arc<Meter>, bool) {
-        let mut meters = self.by_payer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(meter) = meters.get(payer) {
-            meter.set_terms(terms);
-            return (Arc::clone(meter), false);
+        let rolling = self.rule.window.is_rolling();
+        if rolling && now >= self.again_at {
+            self.warned = 0;
         }
-        let meter = Arc::new(Meter::new(terms));
-        meters.insert(Arc::clone(payer), Arc::clone(&meter));
-        (meter, true)
+        let used = self.counter.used();
+        let before = self.warned;
+        for (bit, share) in self.rule.warn_at.iter().take(Rule::THRESHOLDS_MAX).enumerate() {
+            if used >= share.of(self.rule.max) {
+                self.warned |= 1 << bit;
+            }
+        }
+        let Some(share) = self.highest(self.warned & !before) else { return };
+        if rolling {
+            self.again_at = now.saturating_add(self.rule.window.length_ms());
+        }
+        let Rule { measure, window, max, .. } = self.rule.clone();
+        tell(BudgetEvent { payer: payer.clone(), measure, window, share, max, used, at_unix_ms: now });
     }
 
-    /// The payer's meter as it is.
-    #[must_use]
-    pub fn get(&self, payer: &str) -> Option<Arc<Meter>> {
-        self.by_payer.lock().unwrap_or_else(PoisonError::into_inner).get(payer).map(Arc::clone)
+    /// Offers the highest threshold that is reached now; the highest of all payers stays.
+    fn warning(&self, payer: &Payer, warning: &mut Option<Warning>) {
+        let Some(share) = self.highest(self.warned) else { return };
+        if warning.as_ref().is_none_or(|known| known.share < share) {
+            let Rule { measure, window, .. } = self.rule.clone();
+            *warning = Some(Warning { payer: payer.clone(), measure, window, share });
+        }
     }
 
-    /// Forgets payers that are gone: those nobody holds and `keep` does not name.
-    pub fn retain(&self, keep: impl Fn(&str) -> bool) {
-        let mut meters = self.by_payer.lock().unwrap_or_else(PoisonError::into_inner);
-        meters.retain(|payer, meter| Arc::strong_count(meter) > 1 || keep(payer));
+    fn highest(&self, bits: u8) -> Option<PerMille> {
+        let place = u8::BITS.checked_sub(bits.leading_zeros() + 1)?;
+        self.rule.warn_at.get(place as usize).copied()
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// Whole seconds, at least one.
+fn seconds_until(moment: u64, now: u64) -> u64 {
+    moment.saturating_sub(now).div_ceil(1000).max(1)
+}

@@ -1,10 +1,15 @@
 //! What a key may use, and whether it still counts.
 
-use gatehouse_domain::{Code, Fault, Now};
+use std::net::IpAddr;
 
-/// Names a key may use: exact ones and prefixes (`gpt-*`). None at all means all.
+use gatehouse_domain::{Code, Fault, IpRange, Now};
+
+/// Names a key may use: lists of exact ones and prefixes (`gpt-*`), every one of which must have the name. No list means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Patterns {
+pub struct Patterns(Vec<List>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct List {
     exact: Vec<Box<str>>,
     prefixes: Vec<Box<str>>,
 }
@@ -12,24 +17,37 @@ pub struct Patterns {
 impl Patterns {
     /// Reads a list as written in the configuration. A `*` means something at the end of a name only.
     pub fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let mut patterns = Self::default();
+        Self::default().narrowed(names)
+    }
+
+    /// Only what is on this list, too. An empty list narrows nothing.
+    #[must_use]
+    pub fn narrowed(mut self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let mut list = List::default();
         for name in names {
             let name = name.as_ref();
             match name.strip_suffix('*') {
-                Some(prefix) => patterns.prefixes.push(prefix.into()),
-                None => patterns.exact.push(name.into()),
+                Some(prefix) => list.prefixes.push(prefix.into()),
+                None => list.exact.push(name.into()),
             }
         }
-        patterns.exact.sort_unstable();
-        patterns
+        list.exact.sort_unstable();
+        if list != List::default() {
+            self.0.push(list);
+        }
+        self
     }
 
-    /// Is the name on the list?
+    /// Is the name on every list?
     #[must_use]
     pub fn match_name(&self, name: &str) -> bool {
-        let everything = self.exact.is_empty() && self.prefixes.is_empty();
-        everything
-            || self.exact.binary_search_by(|known| (**known).cmp(name)).is_ok()
+        self.0.iter().all(|list| list.has(name))
+    }
+}
+
+impl List {
+    fn has(&self, name: &str) -> bool {
+        self.exact.binary_search_by(|known| (**known).cmp(name)).is_ok()
             || self.prefixes.iter().any(|prefix| name.starts_with(&**prefix))
     }
 }
@@ -39,6 +57,8 @@ impl Patterns {
 pub struct Permit {
     /// Models it may use.
     pub models: Patterns,
+    /// Addresses it may be used from; none means any.
+    pub ip_ranges: Vec<IpRange>,
     /// Unix milliseconds from which on it is no longer good.
     pub expires_unix_ms: Option<u64>,
     /// Unix milliseconds from which on it is taken back.
@@ -75,6 +95,20 @@ impl Permit {
             return Err(Fault::new(Code::ExpiredKey, message));
         }
         Ok(())
+    }
+
+    /// May the key be used from this address?
+    ///
+    /// # Errors
+    /// `NotAllowed` if not.
+    pub fn address(&self, address: IpAddr) -> Result<(), Fault> {
+        if self.ip_ranges.is_empty() || self.ip_ranges.iter().any(|range| range.contains(address)) {
+            return Ok(());
+        }
+        let message = format!(
+            "This key may not be used from the address {address}. Ask whoever runs the gateway to add it to the key's ip_ranges."
+        );
+        Err(Fault::new(Code::NotAllowed, message))
     }
 
     /// May the key use this model?
@@ -128,6 +162,23 @@ mod tests {
     #[test]
     fn a_star_anywhere_else_is_only_a_character() {
         assert!(permit(&["a*b"]).model("axb").is_err());
+    }
+
+    #[test]
+    fn a_name_must_be_on_the_lists_of_everybody_the_key_belongs_to() {
+        let models = Patterns::new(["gpt-*", "fast"]).narrowed(["gpt-5"]).narrowed(Vec::<&str>::new());
+        assert!(models.match_name("gpt-5"));
+        assert!(!models.match_name("gpt-4") && !models.match_name("fast"));
+    }
+
+    #[test]
+    fn a_key_is_used_from_its_addresses_only() {
+        let permit = Permit { ip_ranges: vec!["10.0.0.0/8".parse().unwrap()], ..Permit::default() };
+        assert!(permit.address("10.1.2.3".parse().unwrap()).is_ok());
+        let refused = permit.address("203.0.113.9".parse().unwrap()).unwrap_err();
+        assert_eq!(refused.code, Code::NotAllowed);
+        assert!(refused.message.contains("203.0.113.9"), "{}", refused.message);
+        assert!(Permit::default().address("203.0.113.9".parse().unwrap()).is_ok());
     }
 
     #[test]

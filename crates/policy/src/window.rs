@@ -1,20 +1,24 @@
-//! Calendar windows in UTC and the counter that lives in one.
+//! Windows: by the calendar of a time zone, or rolling.
 //!
-//! Windows are fixed, not sliding: a limit of 600 a minute lets 600 pass between 12:00:00 and 12:00:59. Fixed windows are
-//! what invoices, reports and rate-limit headers speak of, and a counter is three integers.
+//! A calendar window is what invoices, reports and rate-limit headers speak of: a budget per month in Europe/Berlin begins
+//! at midnight there, also where the clock changes in between. A rolling window has no edge at which a whole maximum can be
+//! used twice in a row; it is kept in [`SLICES`] slices, see `counter.rs`.
 
 use std::fmt;
 
-use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// How long a window is. All begin on the calendar in UTC.
+/// Slices of a rolling window: what was used is free again at most a fiftieth of the period too late, never too early.
+pub(crate) const SLICES: u64 = 50;
+
+/// How long a window is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Period {
     /// One second.
@@ -33,17 +37,6 @@ pub enum Period {
     Life,
 }
 
-/// What a window counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Measure {
-    /// Calls.
-    Requests,
-    /// Tokens, in and out together.
-    Tokens,
-    /// Nano-dollars.
-    Money,
-}
-
 impl Period {
     /// The word used in the configuration file and in messages.
     #[must_use]
@@ -59,18 +52,16 @@ impl Period {
         }
     }
 
-    /// Unix milliseconds at which the window around `unix_ms` begins and the next one begins.
-    #[must_use]
-    pub fn around(self, unix_ms: u64) -> (u64, u64) {
+    /// Milliseconds of a rolling window; a month is 30 days. `Life` has no length.
+    const fn rolling_ms(self) -> u64 {
         match self {
-            Self::Second => aligned(unix_ms, SECOND, 0),
-            Self::Minute => aligned(unix_ms, MINUTE, 0),
-            Self::Hour => aligned(unix_ms, HOUR, 0),
-            Self::Day => aligned(unix_ms, DAY, 0),
-            // 1 January 1970 was a Thursday: its week began three days earlier.
-            Self::Week => aligned(unix_ms, 7 * DAY, 3 * DAY),
-            Self::Month => month_around(unix_ms).unwrap_or_else(|| aligned(unix_ms, 30 * DAY, 0)),
-            Self::Life => (0, u64::MAX),
+            Self::Second => SECOND,
+            Self::Minute => MINUTE,
+            Self::Hour => HOUR,
+            Self::Day => DAY,
+            Self::Week => 7 * DAY,
+            Self::Month => 30 * DAY,
+            Self::Life => u64::MAX,
         }
     }
 }
@@ -81,110 +72,157 @@ impl fmt::Display for Period {
     }
 }
 
+/// Where windows begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Shape {
+    Calendar(TimeZone),
+    Rolling,
+}
+
+/// A period and where it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    period: Period,
+    shape: Shape,
+}
+
+impl Window {
+    /// The one that never ends.
+    pub const LIFE: Self = Self::calendar(Period::Life);
+
+    /// By the calendar, in UTC.
+    #[must_use]
+    pub const fn calendar(period: Period) -> Self {
+        Self { period, shape: Shape::Calendar(TimeZone::UTC) }
+    }
+
+    /// By the calendar of a time zone.
+    #[must_use]
+    pub fn calendar_in(period: Period, zone: TimeZone) -> Self {
+        Self { period, shape: Shape::Calendar(zone) }
+    }
+
+    /// The period that ends now. `Life` does not roll.
+    #[must_use]
+    pub fn rolling(period: Period) -> Self {
+        if period == Period::Life { Self::LIFE } else { Self { period, shape: Shape::Rolling } }
+    }
+
+    /// How long it is.
+    #[must_use]
+    pub fn period(&self) -> Period {
+        self.period
+    }
+
+    /// Does it roll?
+    #[must_use]
+    pub fn is_rolling(&self) -> bool {
+        self.shape == Shape::Rolling
+    }
+
+    /// The name of the zone whose calendar it keeps; `None` for rolling windows.
+    #[must_use]
+    pub fn zone(&self) -> Option<&str> {
+        match &self.shape {
+            Shape::Calendar(zone) => zone.iana_name(),
+            Shape::Rolling => None,
+        }
+    }
+
+    /// Unix milliseconds at which the slice around `unix_ms` begins and the next one begins. A calendar window is one slice.
+    pub(crate) fn slice_around(&self, unix_ms: u64) -> (u64, u64) {
+        match (self.period, &self.shape) {
+            (Period::Life, _) => (0, u64::MAX),
+            (period, Shape::Rolling) => aligned(unix_ms, period.rolling_ms() / SLICES, 0),
+            (period @ (Period::Second | Period::Minute), _) => aligned(unix_ms, period.rolling_ms(), 0),
+            (Period::Hour, Shape::Calendar(zone)) => {
+                hour_around(unix_ms, zone).unwrap_or_else(|| aligned(unix_ms, HOUR, 0))
+            }
+            // Moments the calendar does not reach (after the year 9999) still have windows.
+            (period, Shape::Calendar(zone)) => {
+                days_around(period, unix_ms, zone).unwrap_or_else(|| aligned(unix_ms, period.rolling_ms(), 0))
+            }
+        }
+    }
+
+    /// Whole slices before the current one that still count.
+    pub(crate) fn slices_before(&self) -> u64 {
+        if self.is_rolling() { SLICES } else { 0 }
+    }
+
+    /// Milliseconds after which a rolling window has forgotten what is used now.
+    pub(crate) fn length_ms(&self) -> u64 {
+        self.period.rolling_ms()
+    }
+}
+
+/// As messages say it after "per": `month`, `day (rolling)`, `day (Europe/Berlin)`.
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.period.as_str())?;
+        match &self.shape {
+            Shape::Rolling => f.write_str(" (rolling)"),
+            Shape::Calendar(zone) if *zone != TimeZone::UTC && self.period > Period::Minute => {
+                write!(f, " ({})", zone.iana_name().unwrap_or("local"))
+            }
+            Shape::Calendar(_) => Ok(()),
+        }
+    }
+}
+
 /// The window of `length` around a moment, where windows begin `lead` before the epoch.
 fn aligned(unix_ms: u64, length: u64, lead: u64) -> (u64, u64) {
     let into = unix_ms.saturating_add(lead) % length;
     (unix_ms.saturating_sub(into), unix_ms.saturating_add(length - into))
 }
 
-/// `None` for moments the calendar does not reach (after the year 9999).
-fn month_around(unix_ms: u64) -> Option<(u64, u64)> {
-    let moment = Timestamp::from_millisecond(i64::try_from(unix_ms).ok()?).ok()?;
-    let first = TimeZone::UTC.to_datetime(moment).date().first_of_month();
-    let next = first.last_of_month().tomorrow().ok()?;
-    Some((midnight(first)?, midnight(next)?))
+/// The hour of the clock on the wall. A change of that clock in the middle of an hour makes two windows of it.
+fn hour_around(unix_ms: u64, zone: &TimeZone) -> Option<(u64, u64)> {
+    let moment = timestamp(unix_ms)?;
+    let offset = zone.to_offset(moment).seconds();
+    let lead = u64::try_from(i64::from(offset).rem_euclid(3600)).ok()? * SECOND;
+    let (start, end) = aligned(unix_ms, HOUR, lead);
+    let changed = zone.preceding(moment.checked_add(1.millisecond()).ok()?).next();
+    let changes = zone.following(moment).next();
+    let start = changed.and_then(|change| unix(change.timestamp())).map_or(start, |change| start.max(change));
+    let end = changes.and_then(|change| unix(change.timestamp())).map_or(end, |change| end.min(change));
+    Some((start, end))
 }
 
-fn midnight(date: Date) -> Option<u64> {
-    let moment = date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond();
-    u64::try_from(moment).ok()
+/// The day, week or month around a moment, from midnight to midnight in the zone.
+fn days_around(period: Period, unix_ms: u64, zone: &TimeZone) -> Option<(u64, u64)> {
+    let date = zone.to_datetime(timestamp(unix_ms)?).date();
+    let first = match period {
+        Period::Week => date.checked_sub(i32::from(date.weekday().since(Weekday::Monday)).days()).ok()?,
+        Period::Month => date.first_of_month(),
+        _ => date,
+    };
+    let next = |first: Date| match period {
+        Period::Week => first.checked_add(7.days()).ok(),
+        Period::Month => first.last_of_month().tomorrow().ok(),
+        _ => first.tomorrow().ok(),
+    };
+    let (start, end) = (midnight(first, zone)?, midnight(next(first)?, zone)?);
+    if unix_ms < end {
+        return Some((start, end));
+    }
+    // Where clocks were set back across midnight, a date comes twice: its second part belongs to the day that had begun.
+    Some((end, midnight(next(next(first)?)?, zone)?))
 }
 
-/// What was used in the current window of one measure and period. `used` may pass the maximum when a call turned out
-/// larger than it said.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counter {
-    start: u64,
-    end: u64,
-    pub(crate) used: i64,
-    /// Which set of terms switched this counter on; 0 while it is off.
-    pub(crate) born: u64,
+/// The first moment of a date; where midnight is skipped, the moment of the change.
+fn midnight(date: Date, zone: &TimeZone) -> Option<u64> {
+    unix(date.to_zoned(zone.clone()).ok()?.timestamp())
 }
 
-impl Counter {
-    /// A counter that begins under terms `epoch`.
-    pub(crate) fn born(epoch: u64) -> Self {
-        Self { born: epoch, ..Self::default() }
-    }
+fn timestamp(unix_ms: u64) -> Option<Timestamp> {
+    Timestamp::from_millisecond(i64::try_from(unix_ms).ok()?).ok()
+}
 
-    /// Moves on to the window around `now` once the current one is over. A clock that steps back changes nothing: the
-    /// window it left stays open until the clock has caught up with its end.
-    pub(crate) fn roll(&mut self, period: Period, now: u64) {
-        if now < self.end {
-            return;
-        }
-        (self.start, self.end) = period.around(now);
-        self.used = 0;
-    }
-
-    /// Was something counted at `reserved_at` under terms `epoch` counted in the window that is open now?
-    pub(crate) fn holds(&self, reserved_at: u64, epoch: u64) -> bool {
-        reserved_at >= self.start && self.born <= epoch
-    }
-
-    /// Whole seconds until the next window, at least one; `None` if there is no next window.
-    pub(crate) fn resets_in_secs(&self, now: u64) -> Option<u64> {
-        (self.end != u64::MAX).then(|| self.end.saturating_sub(now).div_ceil(SECOND).max(1))
-    }
-
-    pub(crate) fn start(&self) -> u64 {
-        self.start
-    }
+/// Windows that began before 1970 begin with it.
+fn unix(moment: Timestamp) -> Option<u64> {
+    u64::try_from(moment.as_millisecond().max(0)).ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> u64 {
-        u64::try_from(text.parse::<Timestamp>().unwrap().as_millisecond()).unwrap()
-    }
-
-    fn window(period: Period, moment: &str) -> (u64, u64) {
-        period.around(at(moment))
-    }
-
-    #[test]
-    fn windows_begin_on_the_calendar_in_utc() {
-        let moment = "2026-11-22T16:33:12.345Z"; // a Sunday
-        let expect = |start: &str, end: &str| (at(start), at(end));
-        assert_eq!(window(Period::Second, moment), expect("2026-11-22T16:33:12Z", "2026-11-22T16:33:13Z"));
-        assert_eq!(window(Period::Minute, moment), expect("2026-11-22T16:33:00Z", "2026-11-22T16:34:00Z"));
-        assert_eq!(window(Period::Hour, moment), expect("2026-11-22T16:00:00Z", "2026-11-22T17:00:00Z"));
-        assert_eq!(window(Period::Day, moment), expect("2026-11-22T00:00:00Z", "2026-11-23T00:00:00Z"));
-        assert_eq!(window(Period::Week, moment), expect("2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z"));
-        assert_eq!(window(Period::Month, moment), expect("2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"));
-        assert_eq!(window(Period::Life, moment), (0, u64::MAX));
-    }
-
-    #[test]
-    fn a_month_ends_with_its_last_day_in_leap_years_and_in_december() {
-        assert_eq!(window(Period::Month, "2028-02-29T23:59:59.999Z").1, at("2028-03-01T00:00:00Z"));
-        assert_eq!(window(Period::Month, "2026-12-31T12:00:00Z").1, at("2027-01-01T00:00:00Z"));
-    }
-
-    #[test]
-    fn a_monday_begins_a_week() {
-        assert_eq!(window(Period::Week, "2026-11-23T00:00:00Z").0, at("2026-11-23T00:00:00Z"));
-    }
-
-    #[test]
-    fn no_moment_breaks_the_calendar() {
-        for period in [Period::Second, Period::Week, Period::Month, Period::Life] {
-            for moment in [0, 1, DAY, u64::MAX / 2, u64::MAX - 1] {
-                let (start, end) = period.around(moment);
-                assert!(start <= moment && moment < end, "{period} around {moment}: {start}..{end}");
-            }
-        }
-    }
-}
+mod tests;

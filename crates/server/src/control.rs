@@ -3,12 +3,14 @@
 mod policies;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatehouse_domain::{PricedPart, Secret};
+use gatehouse_domain::{Fault, PricedPart, Principal, Secret};
 use gatehouse_store::{LedgerEntry, Pepper, Store};
+use http::HeaderMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -47,6 +49,8 @@ pub trait Operations: Send + Sync {
     fn reset_breaker(&self, target: &str) -> bool;
     /// Closes every breaker and says how many were not closed.
     fn reset_breakers(&self) -> usize;
+    /// Where everybody stands with limits and budgets, by payer.
+    fn budgets(&self) -> Vec<BudgetStanding>;
     /// What is in force, and what was refused last.
     fn config_status(&self) -> ConfigStatus;
     /// Reads the configuration again. When the answer is there, the new one is in force, or refused with the old one in
@@ -73,6 +77,23 @@ pub trait Operations: Send + Sync {
         since_unix_ms: Option<u64>,
         until_unix_ms: Option<u64>,
     ) -> Answer<'_, Result<ReplayReport, PolicyRefusal>>;
+    /// Who a presented key or token stands for, if it is good now, wherever it comes from.
+    ///
+    /// # Errors
+    /// Why it is not: unknown, expired, revoked.
+    fn caller(&self, presented: &str) -> Result<Arc<Principal>, Fault>;
+    /// Who a presented key or token stands for, what it may use and where it stands with its limits.
+    ///
+    /// # Errors
+    /// Why it is not good, here and now.
+    fn whoami(&self, presented: &str, from: &From<'_>) -> Result<Whoami, Fault>;
+    /// Can a key belong to this owner?
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    fn check_holder(&self, holder: &Holder) -> Result<(), WrongHolder>;
+    /// The word minted keys carry.
+    fn environment(&self) -> String;
     /// What a provider's model costs at a moment.
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price>;
     /// The lines of an attempt's invoice by the price list in force; `None` if it has no price.
@@ -138,6 +159,43 @@ pub enum BreakerState {
     CoolingDown,
 }
 
+/// One limit or budget of one payer, and where it stands. Amounts are in what `measure` says.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct BudgetStanding {
+    /// Unique, and stable while the configuration is: the payer and the number of its limit or budget.
+    pub id: String,
+    /// What kind of payer: organisation, team, user, service_account, agent, key, model, tag or run.
+    pub kind: String,
+    /// Its name; of a tag, `name=value`.
+    pub payer: String,
+    /// `requests`, `tokens`, `concurrent` or `usd`.
+    pub measure: String,
+    /// The window; absent for calls at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per: Option<String>,
+    /// Whose calendar the window keeps; absent for UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// Is the window the time just past?
+    pub rolling: bool,
+    /// The maximum.
+    pub max: f64,
+    /// What settled calls have used.
+    pub used: f64,
+    /// What calls in flight hold.
+    pub reserved: f64,
+    /// What is left.
+    pub remaining: f64,
+    /// Unix milliseconds at which all that is used now will be free again; absent if never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole_at_unix_ms: Option<u64>,
+    /// Shares at which to warn.
+    pub warn_at: Vec<f64>,
+    /// The model calls that do not fit are downgraded to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downgrade: Option<String>,
+}
+
 /// What is in force, and what was refused last.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ConfigStatus {
@@ -170,6 +228,93 @@ pub enum Reload {
     Refused(ConfigProblem),
 }
 
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct From<'a> {
+    /// Who is connected.
+    pub peer: IpAddr,
+    /// What it, or a proxy, says about the address.
+    pub headers: &'a HeaderMap,
+}
+
+/// Whom a key belongs to: one of organisation, team, user, service account and agent. Beside another owner, `team` is the one of
+/// the owner's teams that pays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holder {
+    /// An organisation.
+    pub organisation: Option<String>,
+    /// A team.
+    pub team: Option<String>,
+    /// A person.
+    pub user: Option<String>,
+    /// A service account.
+    pub service_account: Option<String>,
+    /// An agent.
+    pub agent: Option<String>,
+}
+
+/// Why a key cannot belong to somebody.
+#[derive(Clone, Debug)]
+pub struct WrongHolder {
+    /// What is wrong.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+/// Who somebody is, and what this somebody may do.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Whoami {
+    /// `user`, `service_account`, `agent`, `anonymous`, or `admin_key` for the holder of an admin key.
+    pub kind: &'static str,
+    /// The key's id, or issuer and subject of a token: as logs and usage name the caller.
+    pub key: String,
+    /// The key's name, or the token's subject.
+    pub name: String,
+    /// The organisation.
+    pub organisation: String,
+    /// The team that pays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// The person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The service account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
+    /// The agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Who acts for whom, `kind:name`, the one that acts now first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub act: Vec<String>,
+    /// Tags its usage is counted under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<String>,
+    /// What it may do in the admin API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<&'static str>,
+    /// Models it may use.
+    pub models: Vec<String>,
+    /// The limit on calls that is nearest to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Standing>,
+    /// The limit on tokens that is nearest to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Standing>,
+}
+
+/// Where somebody stands with a limit.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Standing {
+    /// The most in a window.
+    pub limit: u64,
+    /// What is left of it.
+    pub remaining: u64,
+    /// Seconds until the next window; 0 if there is none.
+    pub resets_in_secs: u64,
+}
+
 /// A key of the configuration file.
 #[derive(Clone, Debug)]
 pub struct FileKey {
@@ -177,8 +322,20 @@ pub struct FileKey {
     pub id: String,
     /// Its name in the file.
     pub name: String,
-    /// The team that pays.
-    pub team: Option<String>,
+    /// Whom it belongs to.
+    pub holder: Holder,
+    /// Addresses it may be used from.
+    pub ip_ranges: Vec<String>,
+    /// Tags its usage is counted under.
+    pub tags: Option<String>,
+    /// What it may do in the admin API.
+    pub role: Option<&'static str>,
+    /// MCP servers it may use.
+    pub mcp_servers: Vec<String>,
+    /// Toolsets it may use.
+    pub toolsets: Vec<String>,
+    /// Agents it may call.
+    pub agents: Vec<String>,
     /// Models it may use.
     pub models: Vec<String>,
     /// Limits as JSON, in the words of the file.

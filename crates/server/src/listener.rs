@@ -18,7 +18,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::io::Watched;
 use crate::lookout::{Calls, Lookout, Patience};
-use crate::service::Front;
+use crate::service::{Front, Peer};
 use crate::tls::TlsReload;
 
 /// Most bytes hyper reads at once, and with that the largest head of HTTP/1.1: large enough for a request of 64 KB to come in
@@ -96,7 +96,7 @@ pub(crate) async fn accept(
             }
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, peer)) = accepted else {
             // Out of descriptors, most likely: let some calls finish before the next try.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
@@ -109,7 +109,7 @@ pub(crate) async fn accept(
         let number = place.number();
         let (front, tls, alive) = (Arc::clone(&front), tls.clone(), all_closed.clone());
         let task = tokio::spawn(async move {
-            connection(stream, front, calls, caps, tls).await;
+            connection(stream, Peer(peer.ip()), front, calls, caps, tls).await;
             drop((place, alive));
         });
         lookout.driven_by(number, task.abort_handle());
@@ -125,33 +125,33 @@ pub(crate) async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, front: Arc<Front>, calls: Calls, caps: Caps, tls: TlsReload) {
+async fn connection(stream: TcpStream, peer: Peer, front: Arc<Front>, calls: Calls, caps: Caps, tls: TlsReload) {
     let stream = Watched::new(stream, caps.write_timeout, calls.clone());
     match tls.current() {
-        None => serve(stream, front, calls, caps).await,
+        None => serve(stream, peer, front, calls, caps).await,
         // Boxed, so that a connection without TLS has no room for one with it: three kilobytes each.
-        Some(config) => Box::pin(serve_tls(config, stream, front, calls, caps)).await,
+        Some(config) => Box::pin(serve_tls(config, stream, peer, front, calls, caps)).await,
     }
 }
 
-async fn serve_tls(config: Arc<ServerConfig>, stream: Watched<TcpStream>, front: Arc<Front>, calls: Calls, caps: Caps) {
+async fn serve_tls(config: Arc<ServerConfig>, stream: Watched<TcpStream>, peer: Peer, front: Arc<Front>, calls: Calls, caps: Caps) {
     let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
     if let Ok(Ok(stream)) = tokio::time::timeout(caps.handshake_timeout, handshake).await {
         calls.nothing_yet();
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             calls.speaks_http2();
         }
-        serve(stream, front, calls, caps).await;
+        serve(stream, peer, front, calls, caps).await;
     }
 }
 
-async fn serve<T>(stream: T, front: Arc<Front>, calls: Calls, caps: Caps)
+async fn serve<T>(stream: T, peer: Peer, front: Arc<Front>, calls: Calls, caps: Caps)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let builder = http(&caps);
     let begun = calls.clone();
-    let service = service_fn(move |request| Front::call(Arc::clone(&front), begun.begin(), request));
+    let service = service_fn(move |request| Front::call(Arc::clone(&front), begun.begin(), peer, request));
     let connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     // How a connection ended is its calls' business, and they have noted it.
     drop(calls.drive(connection, |connection| connection.graceful_shutdown()).await);

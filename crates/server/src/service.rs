@@ -2,6 +2,7 @@
 //! else goes to the control plane's own runtime.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -27,6 +28,10 @@ pub struct ControlPlane {
     pub runtime: Handle,
 }
 
+/// Who is at the other end of the connection. In the extensions of every request that comes to the control plane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
 /// Which of the two planes a listener serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Serves {
@@ -49,24 +54,25 @@ impl Front {
     pub(crate) async fn call(
         front: Arc<Self>,
         open: OpenCall,
+        peer: Peer,
         request: Request<Incoming>,
     ) -> Result<Response<Answering>, Infallible> {
-        let answer = Self::answer(front, request).await;
+        let answer = Self::answer(front, peer, request).await;
         Ok(answer.map(|body| Answering { body, _open: open }))
     }
 
-    async fn answer(front: Arc<Self>, request: Request<Incoming>) -> Response<GateBody> {
+    async fn answer(front: Arc<Self>, peer: Peer, request: Request<Incoming>) -> Response<GateBody> {
         if let Some(core) = &front.core {
             let snapshot = front.shared.snapshot.load_full();
             if let Some((lane, door)) = snapshot.door(request.method(), request.uri().path()) {
                 // Boxed, so that its room is free again while the answer streams: six kilobytes a connection.
-                return Box::pin(pass(Arc::clone(core), Arrived { snapshot, lane, door, request })).await;
+                return Box::pin(pass(Arc::clone(core), Arrived { snapshot, lane, door, peer: peer.0, request })).await;
             }
         }
         if front.serves == Serves::DataOnly && !matches!(request.uri().path(), "/healthz" | "/readyz") {
             return plain(StatusCode::NOT_FOUND, "no such path here; the admin API has an address of its own\n");
         }
-        control(&front.control, request).await
+        control(&front.control, peer, request).await
     }
 }
 
@@ -96,9 +102,10 @@ impl http_body::Body for Answering {
     }
 }
 
-async fn control(plane: &ControlPlane, request: Request<Incoming>) -> Response<GateBody> {
+async fn control(plane: &ControlPlane, peer: Peer, request: Request<Incoming>) -> Response<GateBody> {
     let router = plane.router.clone();
-    let request = request.map(axum::body::Body::new);
+    let mut request = request.map(axum::body::Body::new);
+    request.extensions_mut().insert(peer);
     let answered = plane.runtime.spawn(async move { router.oneshot(request).await }).await;
     match answered {
         Ok(Ok(response)) => response.map(|body| GateBody::other(Ended(body).boxed_unsync())),

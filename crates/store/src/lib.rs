@@ -33,5 +33,5 @@ pub use tables::corrections::{Reprice, Repriced};
 pub use tables::keys::{KeyRecord, NewKey};
 pub use tables::ledger::LedgerEntry;
 pub use tables::responses::{ResponseChange, StoredResponse};
-pub use tables::spending::{Payer, PayerSpent, Spent};
+pub use tables::spending::{Span, Spender, Spent};
 pub use tables::usage::{UnknownDimension, UsageDimension, UsageQuery, UsageRow};

@@ -1,22 +1,28 @@
-//! `keys`: uniqueness, references, dates, limits and budgets.
+//! `keys`: uniqueness, references and dates.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use gatehouse_domain::{Money, Secret};
+use gatehouse_domain::Secret;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::principals::{known_models, known_tags};
+use super::{limits, ranges};
 use super::server::KEY_CHARS_MIN;
 use crate::check::{Check, nth};
-use crate::config::{Budget, Key, Limit};
+use crate::config::Key;
 use crate::pattern::Names;
+use crate::principals::{Holder, Principals};
 use crate::written;
 
-/// More than this in a budget is a slip of the finger.
-const USD_MAX: f64 = 1e9;
-
-pub(super) fn all(keys: Vec<written::Key>, models: &BTreeMap<String, written::Model>, check: &mut Check) -> Vec<Key> {
+pub(super) fn all(
+    keys: Vec<written::Key>,
+    models: &BTreeMap<String, written::Model>,
+    principals: &Principals,
+    check: &mut Check,
+) -> Vec<Key> {
     let models = Names::of(models);
     let mut names: HashMap<String, usize> = HashMap::new();
     let mut secrets: HashMap<String, usize> = HashMap::new();
@@ -30,7 +36,7 @@ pub(super) fn all(keys: Vec<written::Key>, models: &BTreeMap<String, written::Mo
             check.error_at(&format!("{path}.name"), message, Some("names are unique".to_owned()));
         }
         secret(&path, &key.secret.0, &mut secrets, n, check);
-        resolved.push(one(&path, key, &models, check));
+        resolved.push(one(&path, key, &models, principals, check));
     }
     resolved
 }
@@ -49,32 +55,44 @@ fn secret(path: &str, secret: &Secret, seen: &mut HashMap<String, usize>, n: usi
     }
 }
 
-fn one(path: &str, key: written::Key, names: &Names<'_, written::Model>, check: &mut Check) -> Key {
-    for (n, name) in key.models.iter().enumerate() {
-        if !names.meets(name) && !check.positions.has(&format!("models.{name}")) {
-            let hint = check.near(name, names.all());
-            check.error_at(&nth(&format!("{path}.models"), n), format!("there is no model `{name}`"), hint);
-        }
-    }
+fn one(
+    path: &str,
+    key: written::Key,
+    names: &Names<'_, written::Model>,
+    principals: &Principals,
+    check: &mut Check,
+) -> Key {
+    known_models(path, &key.models, names, check);
     for (field, later) in [("mcp_servers", &key.mcp_servers), ("toolsets", &key.toolsets), ("agents", &key.agents)] {
         if !later.is_empty() {
             let message = "has no effect yet: it comes with a later release";
             check.warn(&format!("{path}.{field}"), message, None);
         }
     }
-    let limits = key.limits.iter().enumerate();
-    let budgets = key.budgets.iter().enumerate();
     Key {
         name: key.name.as_str().into(),
         secret: key.secret.0,
-        team: key.team.filter(|team| !team.is_empty()).map(Into::into),
-        limits: limits.filter_map(|(n, written)| limit(&nth(&format!("{path}.limits"), n), written, check)).collect(),
-        budgets: budgets
-            .filter_map(|(n, written)| budget(&nth(&format!("{path}.budgets"), n), written, check))
-            .collect(),
+        holder: holder(path, [key.organisation, key.team, key.user, key.service_account, key.agent], principals, check),
+        terms: limits::terms(path, key.limits, key.budgets, names, check),
         models: key.models,
+        mcp_servers: key.mcp_servers,
+        toolsets: key.toolsets,
+        agents: key.agents,
+        ip_ranges: ranges(&format!("{path}.ip_ranges"), &key.ip_ranges, check),
+        tags: known_tags(path, &key.tags, check),
+        role: key.role.map(Into::into),
         expires: key.expires.filter(|text| !text.is_empty()).and_then(|text| moment(path, &text, check)),
     }
+}
+
+fn holder(path: &str, written: [Option<String>; 5], principals: &Principals, check: &mut Check) -> Holder {
+    let [organisation, team, user, service_account, agent] =
+        written.map(|name| name.filter(|name| !name.is_empty()).map(Arc::from));
+    let holder = Holder { organisation, team, user, service_account, agent };
+    if let Err(problem) = principals.check(&holder) {
+        check.error_at(&format!("{path}.{}", problem.field), problem.message, problem.hint);
+    }
+    holder
 }
 
 fn moment(path: &str, text: &str, check: &mut Check) -> Option<Timestamp> {
@@ -89,43 +107,4 @@ fn moment(path: &str, text: &str, check: &mut Check) -> Option<Timestamp> {
         check.error_at(&format!("{path}.expires"), format!("`{text}` is not a date"), Some(hint));
     }
     moment
-}
-
-fn limit(path: &str, written: &written::Limit, check: &mut Check) -> Option<Limit> {
-    let hint = "write {requests: 600, per: minute}, {tokens: 200000, per: minute} or {concurrent: 50}";
-    let limit = match (written.requests, written.tokens, written.concurrent, written.per) {
-        (Some(max), None, None, Some(per)) => Limit::Requests { max, per },
-        (None, Some(max), None, Some(per)) => Limit::Tokens { max, per },
-        (None, None, Some(max), None) => Limit::Concurrent { max },
-        (Some(_), None, None, None) | (None, Some(_), None, None) => {
-            check.error_at(path, "`per` is missing", Some("add `per: minute`".to_owned()));
-            return None;
-        }
-        (None, None, Some(_), Some(_)) => {
-            check.error_at(&format!("{path}.per"), "`concurrent` has no window", Some("remove `per`".to_owned()));
-            return None;
-        }
-        _ => {
-            check.error_at(path, "a limit is exactly one of requests, tokens and concurrent", Some(hint.to_owned()));
-            return None;
-        }
-    };
-    let nothing =
-        matches!(limit, Limit::Requests { max: 0, .. } | Limit::Tokens { max: 0, .. } | Limit::Concurrent { max: 0 });
-    if nothing {
-        check.error_at(path, "0 would refuse every call", Some("remove the key, or let it expire".to_owned()));
-    }
-    Some(limit)
-}
-
-fn budget(path: &str, written: &written::Budget, check: &mut Check) -> Option<Budget> {
-    if written.usd > 0.0 && written.usd <= USD_MAX {
-        return Some(Budget { max: Money::from_usd(written.usd), per: written.per });
-    }
-    check.error_at(
-        &format!("{path}.usd"),
-        format!("{} is not an amount of more than 0 and at most {USD_MAX} USD", written.usd),
-        None,
-    );
-    None
 }

@@ -1,30 +1,38 @@
 //! From the file as written to the resolved configuration: the checks of meaning.
 
 mod address;
+mod identity;
 mod keys;
+mod limits;
 mod models;
 mod policies;
+mod principals;
 mod providers;
 mod server;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::check::Check;
+use gatehouse_domain::{IpRange, NoIpRange};
+
+use crate::check::{Check, nth};
 use crate::config::{Config, Price};
 use crate::load::Surroundings;
+use crate::pattern::Names;
 use crate::written::{File, Prices, Provider};
 
+pub use limits::WrongTerms;
 pub(crate) use policies::all as policies;
 
 /// A cent a token: a higher figure is meant per thousand tokens, or in another currency.
 const USD_PER_MILLION_MAX: f64 = 10_000.0;
 
 /// The resolved form. `None` only after an error was reported.
-pub(crate) fn config(file: File, around: &Surroundings<'_>, check: &mut Check) -> Option<Config> {
+pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Check) -> Option<Config> {
+    let principals = principals::all(&mut file, check);
     let telemetry = server::telemetry(file.telemetry, check);
     let caps = server::caps(&file.server, check);
-    let auth = server::auth(file.auth, check);
+    let auth = server::auth(file.auth, around, check);
     let tls = server::tls(file.tls, around, check);
     // Its components without the `.` ones, because people read this path.
     let data_dir: PathBuf = around.folder.join(&file.data_dir).components().collect();
@@ -42,8 +50,9 @@ pub(crate) fn config(file: File, around: &Surroundings<'_>, check: &mut Check) -
     prices(&file.prices, &file.providers, check);
     let models = models::all(&file.models, &file.providers, check);
     let providers = providers::all(file.providers, check);
-    let keys = keys::all(file.keys, &file.models, check);
+    let keys = keys::all(file.keys, &file.models, &principals, check);
     let policies = policies::all(&file.policies, around, check);
+    let limits = limits::all(file.limits, &Names::of(&file.models), check);
     let listeners = listeners?;
     Some(Config {
         listen: listeners.listen,
@@ -56,11 +65,28 @@ pub(crate) fn config(file: File, around: &Surroundings<'_>, check: &mut Check) -
         server: caps?,
         providers,
         models,
+        principals,
         keys,
         policies,
+        limits,
         prices: file.prices.overrides,
         telemetry: telemetry?,
     })
+}
+
+/// Ranges of addresses.
+fn ranges(path: &str, written: &[String], check: &mut Check) -> Vec<IpRange> {
+    let mut ranges = Vec::with_capacity(written.len());
+    for (n, text) in written.iter().enumerate() {
+        match text.parse() {
+            Ok(range) => ranges.push(range),
+            Err(problem) => {
+                let problem: NoIpRange = problem;
+                check.error_at(&nth(path, n), problem.to_string(), None);
+            }
+        }
+    }
+    ranges
 }
 
 /// The section `prices`.

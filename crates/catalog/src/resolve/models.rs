@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gatehouse_domain::Timeouts;
 
+use super::limits;
 use super::providers::timeouts;
 use crate::check::{Check, nth};
 use crate::config::{Model, Target};
@@ -54,7 +55,12 @@ fn one(name: &str, model: &written::Model, names: &Names<'_>, providers: &Provid
         check.warn(&format!("{path}.targets"), format!("weights mean nothing under strategy `{strategy}`"), Some(hint));
     }
     let fallbacks = fallbacks(&path, model, names, check);
-    Model { strategy, targets, fallbacks }
+    let terms = limits::terms(&path, model.limits.clone(), model.budgets.clone(), names, check);
+    if terms.downgrades().any(|to| to == name) {
+        let hint = "name another model, or write `on_exhaust: refuse`".to_owned();
+        check.error_at(&path, "what is spent is downgraded to itself", Some(hint));
+    }
+    Model { strategy, targets, fallbacks, terms }
 }
 
 fn one_target(at: &str, target: &written::Target, wildcard: bool, providers: &Providers, check: &mut Check) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::address::{endpoint, seconds, socket};
+use super::{identity, ranges};
 use crate::check::Check;
 use crate::config::{Auth, Endpoint, Server, Telemetry, Tls};
 use crate::load::Surroundings;
@@ -100,17 +101,19 @@ pub(super) fn database(storage: &written::Storage, data_dir: &Path, check: &mut 
     None
 }
 
-pub(super) fn auth(auth: written::Auth, check: &mut Check) -> Auth {
-    if !auth.jwt.is_empty() {
-        let message = "signed tokens come with a later release";
-        check.error_at("auth.jwt", message, Some("remove it; keys work today".to_owned()));
+pub(super) fn auth(auth: written::Auth, around: &Surroundings<'_>, check: &mut Check) -> Auth {
+    let word = &auth.environment;
+    if !(1..=12).contains(&word.len()) || !word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+        let hint = "write 1 to 12 small letters and digits, like live or test".to_owned();
+        check.error_at("auth.environment", "not a word for keys to carry", Some(hint));
     }
     let admin_key = auth.admin_key.map(|key| key.0).filter(|key| !key.is_empty());
     if admin_key.as_ref().is_some_and(|key| key.reveal().chars().count() < KEY_CHARS_MIN) {
         let hint = "make one: openssl rand -hex 32".to_owned();
         check.error_at("auth.admin_key", format!("shorter than {KEY_CHARS_MIN} characters"), Some(hint));
     }
-    Auth { admin_key, anonymous: auth.anonymous }
+    let jwt = identity::issuers(auth.jwt, around, check);
+    Auth { admin_key, anonymous: auth.anonymous, jwt, environment: auth.environment }
 }
 
 pub(super) fn tls(tls: Option<written::Tls>, around: &Surroundings<'_>, check: &mut Check) -> Option<Tls> {
@@ -146,6 +149,7 @@ pub(super) fn caps(written: &written::Server, check: &mut Check) -> Option<Serve
         let hint = "leave it out for one per core".to_owned();
         check.error_at("server.workers", "not a number from 1 to 1024", Some(hint));
     }
+    let trusted_proxies = ranges("server.trusted_proxies", &written.trusted_proxies, check);
     let mut time = |name: &str, secs: f64| -> Option<Duration> { seconds(&format!("server.{name}"), secs, check) };
     let header_timeout = time("header_timeout_secs", written.header_timeout_secs);
     let body_timeout = time("body_timeout_secs", written.body_timeout_secs);
@@ -158,6 +162,7 @@ pub(super) fn caps(written: &written::Server, check: &mut Check) -> Option<Serve
         idle_timeout: idle_timeout?,
         connections_max: written.connections_max,
         in_flight_max: written.in_flight_max,
+        trusted_proxies,
         drain: drain?,
         workers: written.workers,
         responses_store: written.responses_store,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatehouse_domain::Money;
 
 use super::{bad, good, refused, warnings};
-use crate::{BudgetWindow, Limit, LimitWindow};
+use crate::{Counted, Period};
 
 /// One provider `d` and whatever else.
 fn with_demo(rest: &str) -> String {
@@ -36,8 +36,9 @@ fn the_example_of_the_contract_is_understood() {
     assert_eq!(config.models["fast"].targets[0].weight, 8);
     let ci = &config.keys[0];
     assert_eq!(ci.expires.expect("a date").to_string(), "2027-01-01T00:00:00Z");
-    assert_eq!(ci.limits[0], Limit::Requests { max: 600, per: LimitWindow::Minute });
-    assert_eq!((ci.budgets[0].max, ci.budgets[0].per), (Money::from_usd(100.0), BudgetWindow::Month));
+    let counted: Vec<_> = ci.terms.rules.iter().map(|rule| (rule.counted, rule.window.per)).collect();
+    assert_eq!(counted[0], (Counted::Requests(600), Period::Minute));
+    assert_eq!(counted[3], (Counted::Money(Money::from_usd(100.0)), Period::Month));
     assert_eq!(config.database.to_str(), Some("/etc/gatehouse/gatehouse-data/gatehouse.db"));
 }
 
@@ -119,19 +120,6 @@ fn dates_are_dates() {
     for text in ["2027-13-01", "soon", "2027-01-01T12:00:00"] {
         assert!(bad(key(&format!("expires: {text}"))).contains("is not a date"), "{text}");
     }
-}
-
-#[test]
-fn limits_are_one_thing_each_and_budgets_are_amounts() {
-    let limit = |text: &str| bad(key(&format!("limits: [{text}]")));
-    assert!(limit("{requests: 1}").contains("`per` is missing"));
-    assert!(limit("{concurrent: 1, per: minute}").contains("`concurrent` has no window"));
-    assert!(limit("{requests: 1, tokens: 1, per: minute}").contains("exactly one of"));
-    assert!(limit("{requests: 0, per: minute}").contains("refuse every call"));
-    assert!(limit("{requests: -1, per: minute}").contains("whole number"));
-    assert!(limit("{requests: 1, per: minutes}").contains("did you mean `minute`?"));
-    assert!(bad(key("budgets: [{usd: -1, per: day}]")).contains("not an amount"));
-    assert!(bad(key("budgets: [{usd: 1, per: fortnight}]")).contains("known here: day, week, month, life"));
 }
 
 #[test]
@@ -220,7 +208,6 @@ fn tls_files_must_hold_what_they_are_named_for() {
 
 #[test]
 fn later_ways_in_are_named_as_such() {
-    assert!(bad("auth: {jwt: [{issuer: x}]}\n").contains("later release"));
     assert!(warnings(&key("agents: [billing]"))[0].contains("has no effect yet"));
 }
 

@@ -1,8 +1,10 @@
 //! What the loader accepts, refuses and says, as its users see it.
 
 mod hostile;
+mod limits;
 mod meaning;
 mod places;
+mod principals;
 mod references;
 
 use std::io;

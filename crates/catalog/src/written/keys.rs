@@ -1,9 +1,11 @@
 //! `keys`: who may call what, how fast and for how much.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::SecretText;
+use super::{Budget, Limit, Role, SecretText};
 
 /// A key callers present.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -13,8 +15,16 @@ pub struct Key {
     pub name: String,
     /// What the caller presents, 16 characters or more; unique.
     pub secret: SecretText,
-    /// The team its usage is counted under.
+    /// The organisation it belongs to. A key has one owner: organisation, team, user, service account or agent.
+    pub organisation: Option<String>,
+    /// The team that pays. Beside another owner: which of the owner's teams.
     pub team: Option<String>,
+    /// The person it belongs to: a name from `users`.
+    pub user: Option<String>,
+    /// The service account it belongs to: a name from `service_accounts`.
+    pub service_account: Option<String>,
+    /// The agent it belongs to: a name from `agents`.
+    pub agent: Option<String>,
     /// Models it may use; `*` at the end of a name takes every model that starts so. Empty: all.
     #[serde(default)]
     pub models: Vec<String>,
@@ -29,56 +39,18 @@ pub struct Key {
     pub agents: Vec<String>,
     /// The first moment it no longer works: a date (`2027-01-01`, its midnight in UTC) or a time (`2027-01-01T12:00:00Z`).
     pub expires: Option<String>,
+    /// Addresses it may be used from (`10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`). Empty: any.
+    #[serde(default)]
+    pub ip_ranges: Vec<String>,
+    /// Tags its usage is counted under.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// What it may do in the admin API. Without it: nothing.
+    pub role: Option<Role>,
     /// How fast it may call.
     #[serde(default)]
     pub limits: Vec<Limit>,
     /// How much it may spend.
     #[serde(default)]
     pub budgets: Vec<Budget>,
-}
-
-/// One limit: exactly one of `requests`, `tokens` (both with `per`) and `concurrent` (without).
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Limit {
-    /// The most requests in a window.
-    pub requests: Option<u64>,
-    /// The most tokens in a window, input and output together.
-    pub tokens: Option<u64>,
-    /// The most calls at once.
-    pub concurrent: Option<u32>,
-    /// The window.
-    pub per: Option<LimitWindow>,
-}
-
-/// The window of a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it, and documented variants would make a longer schema")]
-pub enum LimitWindow {
-    Second,
-    Minute,
-    Hour,
-    Day,
-}
-
-/// One budget.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Budget {
-    /// The most USD in a window.
-    pub usd: f64,
-    /// The window, by the calendar in UTC; `life` never starts anew.
-    pub per: BudgetWindow,
-}
-
-/// The window of a budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it, and documented variants would make a longer schema")]
-pub enum BudgetWindow {
-    Day,
-    Week,
-    Month,
-    Life,
 }

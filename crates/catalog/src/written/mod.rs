@@ -4,8 +4,11 @@
 //! docs/configuration.md are all derived from or tested against them, and a doc comment here is the description an
 //! editor shows. `resolve` turns them into a `Config`.
 
+mod identity;
 mod keys;
+mod limits;
 mod models;
+mod principals;
 mod providers;
 mod server;
 
@@ -15,8 +18,11 @@ use gatehouse_domain::Secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
-pub use keys::{Budget, BudgetWindow, Key, Limit, LimitWindow};
+pub use identity::{Algorithm, Claims, Expected, Jwt, OneOrMore};
+pub use keys::Key;
+pub use limits::{Budget, Downgrade, Limit, LimitsOn, Nameless, OnExhaust, OnNamed, OnWritten, Period, Refuse};
 pub use models::{Model, Target};
+pub use principals::{Agent, Organisation, Role, ServiceAccount, Team, User};
 pub use providers::{Provider, Timeouts};
 pub use server::{Auth, Content, LogFormat, Server, Storage, Telemetry, Tls};
 
@@ -46,10 +52,22 @@ pub struct File {
     /// What clients send as "model". A name may end in `*`: `openai/*` takes every name that starts with `openai/`,
     /// and a target model `*` stands for the part that matched.
     pub models: BTreeMap<String, Model>,
+    /// Organisations, by name. Everything that names none is of the organisation `default`.
+    pub organisations: BTreeMap<String, Organisation>,
+    /// Teams, by name.
+    pub teams: BTreeMap<String, Team>,
+    /// People, by name. Nobody needs an entry here to call with a token; with one come limits, budgets and a role.
+    pub users: BTreeMap<String, User>,
+    /// Callers that are no people, by name.
+    pub service_accounts: BTreeMap<String, ServiceAccount>,
+    /// Agents, by name.
+    pub agents: BTreeMap<String, Agent>,
     /// Keys that callers present. More can be made through the admin API; these are read-only there.
     pub keys: Vec<Key>,
     /// Policies in Cedar: files by name or pattern (`policies/*.cedar`), or a text of policies.
     pub policies: Vec<String>,
+    /// Limits and budgets of tags, runs, and others without a section of their own.
+    pub limits: Vec<LimitsOn>,
     /// Prices where the built-in catalogue has none or another one.
     pub prices: Prices,
     /// Logs and traces.
@@ -69,8 +87,14 @@ impl Default for File {
             server: Server::default(),
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
+            organisations: BTreeMap::new(),
+            teams: BTreeMap::new(),
+            users: BTreeMap::new(),
+            service_accounts: BTreeMap::new(),
+            agents: BTreeMap::new(),
             keys: Vec::new(),
             policies: Vec::new(),
+            limits: Vec::new(),
             prices: Prices::default(),
             telemetry: Telemetry::default(),
         }

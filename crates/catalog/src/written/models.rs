@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Timeouts;
+use super::{Budget, Limit, Timeouts};
 
 /// One name clients may send as "model".
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -19,6 +19,12 @@ pub struct Model {
     /// Timers for the targets of this model, in place of their providers'.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// How fast all callers together may call it.
+    #[serde(default)]
+    pub limits: Vec<Limit>,
+    /// How much all callers together may spend on it.
+    #[serde(default)]
+    pub budgets: Vec<Budget>,
 }
 
 /// A provider and one of its models.

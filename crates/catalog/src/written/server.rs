@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::SecretText;
+use super::{Jwt, SecretText};
 
 /// Where state is kept.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -22,15 +22,24 @@ impl Default for Storage {
 }
 
 /// Who may come in besides the holders of keys.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {
     /// Key of the admin API, 16 characters or more. Empty: only the claim link opens the console.
     pub admin_key: Option<SecretText>,
     /// Lets callers without a key in, as principal `anonymous`. For laptops.
     pub anonymous: bool,
-    /// Issuers of signed tokens. Comes with a later release; must be empty.
-    pub jwt: Vec<serde_json::Value>,
+    /// Issuers whose signed tokens are taken in place of keys.
+    pub jwt: Vec<Jwt>,
+    /// The word minted keys carry (`gk_live_…`), so that whoever finds one knows where it belongs: 1 to 12 small letters and
+    /// digits.
+    pub environment: String,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { admin_key: None, anonymous: false, jwt: Vec::new(), environment: "live".to_owned() }
+    }
 }
 
 /// A certificate to serve HTTPS with.
@@ -59,6 +68,9 @@ pub struct Server {
     pub connections_max: u32,
     /// The most calls at once; one more is told to come back later.
     pub in_flight_max: u32,
+    /// Proxies in front of the gateway (addresses or ranges, `10.0.0.0/8`): what they say in `X-Forwarded-For` about the
+    /// caller's address is believed, and of nobody else.
+    pub trusted_proxies: Vec<String>,
     /// How long calls may take to finish after a stop signal, in seconds.
     pub drain_secs: f64,
     /// Threads of the data plane. Without it: one per core.
@@ -76,6 +88,7 @@ impl Default for Server {
             idle_timeout_secs: 75.0,
             connections_max: 10_000,
             in_flight_max: 5_000,
+            trusted_proxies: Vec::new(),
             drain_secs: 30.0,
             workers: None,
             responses_store: true,

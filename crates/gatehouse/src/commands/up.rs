@@ -62,23 +62,34 @@ async fn first_key(ready: &Ready<'_>) -> Result<Option<Secret>, StoreError> {
     if !ready.config.keys.is_empty() || !ready.store.list_keys().await?.is_empty() {
         return Ok(None);
     }
-    let minted = keys::mint()?;
-    ready.store.create_key(&new_key(&minted, ready.pepper)?).await?;
+    let id = keys::new_id()?;
+    let minted = keys::mint(&ready.config.auth.environment, &id)?;
+    ready.store.create_key(&new_key(id, &minted, ready.pepper)).await?;
     Ok(Some(minted.secret))
 }
 
-fn new_key(minted: &keys::Minted, pepper: &Pepper) -> Result<NewKey, StoreError> {
+fn new_key(id: String, minted: &keys::Minted, pepper: &Pepper) -> NewKey {
     let nothing = || RawValue::from_string("[]".to_owned()).unwrap_or_else(|_| RawValue::NULL.to_owned());
-    Ok(NewKey {
-        id: keys::new_id()?,
+    NewKey {
+        id,
         name: FIRST_KEY.to_owned(),
         shown: minted.shown.clone(),
         hash: keys::hash(pepper, minted.secret.reveal()),
+        organisation: None,
         team: None,
+        user: None,
+        service_account: None,
+        agent: None,
         models: Vec::new(),
+        mcp_servers: Vec::new(),
+        toolsets: Vec::new(),
+        agents: Vec::new(),
+        ip_ranges: Vec::new(),
+        tags: None,
+        role: None,
         limits: nothing(),
         budgets: nothing(),
         created_unix_ms: Now(SystemTime::now()).unix_ms(),
         expires_unix_ms: None,
-    })
+    }
 }

@@ -1,4 +1,4 @@
-//! `gatehouse usage report|export|reprice`: what was used and what it cost, from the ledger of a data folder or of a running gateway.
+//! `gatehouse usage report|budgets|export|reprice`: what was used and what it cost, from the ledger of a data folder or of a running gateway.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -12,6 +12,7 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::budgets;
 use crate::admin_client::{AdminClient, encoded};
 use crate::cli::{Output, PlaceArguments};
 use crate::failure::Failure;
@@ -31,6 +32,8 @@ const REPRICED: &[&str] = &["provider", "upstream_model", "attempts", "changed",
 pub(crate) enum Action {
     /// Sum up the ledger.
     Report(Report),
+    /// Show every limit and budget of a running gateway: what is used and reserved of it, and when it is whole again.
+    Budgets(budgets::Arguments),
     /// Write the ledger to a file, or to standard output: every attempt as CSV or JSON lines, or FOCUS 1.3 for finance tools.
     Export(ExportArguments),
     /// Price the past again by the price list now. Shows what would change; --write records it beside the ledger.
@@ -109,6 +112,7 @@ pub(crate) struct Report {
 pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) -> Result<(), Failure> {
     let report = match action {
         Action::Report(report) => report,
+        Action::Budgets(wanted) => return budgets::run(wanted, place, output).await,
         Action::Export(arguments) => return export(arguments, place).await,
         Action::Reprice(arguments) => return reprice(arguments, place, output).await,
     };

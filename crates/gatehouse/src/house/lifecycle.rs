@@ -19,9 +19,10 @@ use gatehouse_upstream::{Pool, PoolLimits, Tls, tls_config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch as told;
 
+use super::last_used::LastUsed;
 use super::parts::{Parts, log_format};
 use super::source::{Overrides, Source, Started};
-use super::{House, tokens, watch};
+use super::{House, jwks, tokens, watch};
 use crate::failure::Failure;
 
 /// How often the database is asked whether another process changed keys.
@@ -88,6 +89,8 @@ where
     let Parts { house, mut shipper, writers, outboxes, consumer } = Parts::open(&config, source, &tls).await?;
     recover(&mut shipper).await?;
     let shared = put_in_force(&house, started).await?;
+    let issuers = Pool::new(Arc::clone(&tls), PoolLimits::default());
+    jwks::first(&house, &issuers).await;
     let certificates = TlsReload::default();
     load_certificates(&certificates, &config)?;
     let cores = start_cores(&house, &config, &shared, &certificates, cores(&house, &shared, &tls, writers, &outboxes))?;
@@ -96,6 +99,7 @@ where
     let keeping = tokio::spawn(keep(Arc::clone(&house.keeper), stopping.clone()));
     let telemetry = tokio::spawn(consume(Arc::clone(&house), consumer, outboxes, stopping));
     tokio::spawn(tokens::keep_fresh(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
+    tokio::spawn(jwks::keep_fresh(Arc::clone(&house), issuers));
     tokio::spawn(watch_keys(Arc::clone(&house)));
     watch::start(&house, &certificates)?;
     // Before anybody is told that the gateway serves: whoever knows may also want it to stop.
@@ -247,6 +251,7 @@ async fn consume(
     let mut ticks = tokio::time::interval(SWAP_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut batch = Vec::new();
+    let mut last_used = LastUsed::new(house.store.clone());
     let mut generation = 0;
     loop {
         ticks.tick().await;
@@ -262,10 +267,14 @@ async fn consume(
         for outbox in &outboxes {
             outbox.swap(&mut batch);
             consumer.take(&batch);
+            last_used.take(&batch);
         }
+        house.say_alerts();
         if last {
+            last_used.write().await;
             return consumer.close().await;
         }
+        last_used.write_if_due().await;
     }
 }
 

@@ -2,9 +2,13 @@
 //! the same way through [`House::apply`].
 
 mod demo;
+mod jwks;
+mod last_used;
 mod lifecycle;
+mod limits;
 mod operations;
 mod parts;
+mod people;
 pub(crate) mod policies;
 mod seen;
 mod source;
@@ -20,19 +24,21 @@ use arc_swap::ArcSwapOption;
 use gatehouse_catalog::Loaded;
 use gatehouse_domain::{Gateway, Now, TokenGrant};
 use gatehouse_llm_gateway::gateway::{BlueprintProblem, LlmGateway};
+use gatehouse_pipeline::identity::Identities;
 use gatehouse_pipeline::outbox::Outbox;
-use gatehouse_pipeline::{Keeper, Lane, Shared, Snapshot, Token};
+use gatehouse_pipeline::{Keeper, Lane, Shared, Snapshot, Token, TokenCache};
 use gatehouse_policy::permissions::Permissions;
-use gatehouse_policy::{Measure, Meters};
+use gatehouse_policy::{Meters, Tree};
 use gatehouse_server::control::ConfigProblem;
 use gatehouse_store::journal::Journal;
-use gatehouse_store::{Payer, Pepper, ShipperStats, Store, StoreError};
+use gatehouse_store::{Pepper, ShipperStats, Store, StoreError};
 use gatehouse_telemetry::{Exposition, Vocabulary};
 use gatehouse_upstream::HealthTable;
 
 pub(crate) use lifecycle::{Options, Ready, run};
 
 use demo::Demo;
+use jwks::Issuers;
 use source::Source;
 use wiring::KeyRoom;
 
@@ -50,6 +56,9 @@ pub(crate) struct House {
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
     tokens: Mutex<HashMap<String, Arc<ArcSwapOption<Token>>>>,
+    issuers: Issuers,
+    /// Bearer tokens that were presented to the admin API.
+    presented: TokenCache,
     /// Empty until the first configuration is in force.
     shared: std::sync::OnceLock<Arc<Shared>>,
     state: Mutex<State>,
@@ -100,11 +109,14 @@ impl House {
             .map_err(|found| ApplyError::Refused(problems(&loaded, &found)))?;
         let permissions = self.permissions(&loaded)?;
         let stored = self.store.list_keys().await?;
-        let mut room = KeyRoom { pepper: &self.pepper, meters: &self.meters, fresh: Vec::new() };
-        let keys = room.table(config, &stored);
-        let fresh = room.fresh;
-        for meter in &fresh {
-            self.restore(meter).await?;
+        let now = Now(SystemTime::now());
+        let tree = Arc::new(Tree::new(limits::terms(config, &stored), &self.meters, now));
+        let keys = KeyRoom { pepper: &self.pepper, tree: &tree, now }.table(config, &stored);
+        if let Err(error) = self.restore(&tree, &keys, now).await {
+            // Meters are shared with what is in force: they hold to its terms again.
+            let before = self.state().loaded.clone();
+            drop(before.map(|before| Tree::new(limits::terms(&before.config, &stored), &self.meters, now)));
+            return Err(error.into());
         }
         let grants = gateway.grants().to_vec();
         let vocabulary = Arc::new(seen::vocabulary(config, &gateway));
@@ -123,8 +135,19 @@ impl House {
             state.generation
         };
         let traced = config.telemetry.otlp.is_some();
-        let snapshot =
-            Snapshot { generation, lanes: vec![lane], keys, permissions, caps: wiring::caps(config), traced };
+        let issuers = self.issuers.trusted(config);
+        let welcome = Some(people::welcome(Arc::clone(&loaded), Arc::clone(&tree)));
+        let snapshot = Snapshot {
+            generation,
+            lanes: vec![lane],
+            keys,
+            tree,
+            permissions,
+            identities: Identities { issuers, welcome },
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            caps: wiring::caps(config),
+            traced,
+        };
         match self.shared.get() {
             Some(shared) => shared.snapshot.store(Arc::new(snapshot)),
             None => {
@@ -133,6 +156,7 @@ impl House {
                 _ = self.shared.set(Arc::new(shared));
             }
         }
+        self.meters.forget_unused();
         Ok(generation)
     }
 
@@ -157,21 +181,6 @@ impl House {
         };
         let Some(loaded) = loaded else { return Ok(()) };
         self.apply(loaded, &from).await.map(drop)
-    }
-
-    /// What a new meter's windows held before the last restart.
-    async fn restore(&self, fresh: &wiring::FreshMeter) -> Result<(), StoreError> {
-        let now = Now(SystemTime::now());
-        for window in fresh.meter.open_windows(now) {
-            let spent = self.store.spent_since(Payer::Key(&fresh.key), window.start_unix_ms).await?;
-            let used = match window.measure {
-                Measure::Requests => i64::try_from(spent.calls),
-                Measure::Tokens => i64::try_from(spent.tokens),
-                Measure::Money => Ok(spent.cost.nano_usd),
-            };
-            fresh.meter.restore(now, &window, used.unwrap_or(i64::MAX));
-        }
-        Ok(())
     }
 
     fn lane(&self, gateway: Arc<dyn Gateway>) -> Lane {

@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
-use gatehouse_catalog::{BudgetWindow, Config, Key, Limit, LimitWindow};
-use gatehouse_domain::{Availability, Now, PricedPart, Secret};
+use gatehouse_catalog::principals;
+use gatehouse_catalog::{Config, Key};
+use gatehouse_domain::{Availability, Code, Fault, Gauge, Now, PricedPart, Principal, Secret};
 use gatehouse_llm_gateway::prices;
+use gatehouse_pipeline::identity::{client_address, identify};
+use gatehouse_pipeline::{KeyEntry, Snapshot};
 use gatehouse_server::control::{
-    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, FileKey, Model, ModelTarget, NotReady, Operations,
-    PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider, Readiness, Reload, ReplayQuestion, ReplayReport,
-    Source,
+    Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, FileKey, From, Holder, Model, ModelTarget,
+    NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider, Readiness, Reload,
+    ReplayQuestion, ReplayReport, Source, Standing, Whoami, WrongHolder,
 };
 use gatehouse_store::LedgerEntry;
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::{House, wiring};
@@ -67,6 +69,10 @@ impl Operations for House {
         let open = all.iter().filter(|(_, health)| health.availability(now) != Availability::Ready).count();
         all.iter().for_each(|(_, health)| health.reset());
         open
+    }
+
+    fn budgets(&self) -> Vec<BudgetStanding> {
+        self.stands()
     }
 
     fn config_status(&self) -> ConfigStatus {
@@ -136,6 +142,33 @@ impl Operations for House {
     ) -> Answer<'_, Result<ReplayReport, PolicyRefusal>> {
         Box::pin(self.replay(question, since_unix_ms, until_unix_ms))
     }
+    fn caller(&self, presented: &str) -> Result<Arc<Principal>, Fault> {
+        let entry = self.entry(presented)?.1;
+        Ok(Arc::clone(&entry.principal))
+    }
+
+    fn whoami(&self, presented: &str, from: &From<'_>) -> Result<Whoami, Fault> {
+        let (snapshot, entry) = self.entry(presented)?;
+        entry.permit.address(client_address(&snapshot.trusted_proxies, from.peer, from.headers))?;
+        Ok(whoami(&snapshot, &entry))
+    }
+
+    fn check_holder(&self, holder: &Holder) -> Result<(), WrongHolder> {
+        let name = |name: &Option<String>| name.as_deref().map(Arc::from);
+        let holder = principals::Holder {
+            organisation: name(&holder.organisation),
+            team: name(&holder.team),
+            user: name(&holder.user),
+            service_account: name(&holder.service_account),
+            agent: name(&holder.agent),
+        };
+        let checked = self.config(|config| config.principals.check(&holder)).unwrap_or(Ok(()));
+        checked.map_err(|problem| WrongHolder { message: problem.message, hint: problem.hint.unwrap_or_default() })
+    }
+
+    fn environment(&self) -> String {
+        self.config(|config| config.auth.environment.clone()).unwrap_or_default()
+    }
 
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price> {
         self.config(|config| price(config, provider, model, Now(at))).flatten()
@@ -147,7 +180,17 @@ impl Operations for House {
 }
 
 impl House {
-    fn config<T>(&self, read: impl FnOnce(&Config) -> T) -> Option<T> {
+    /// Whom a presented key or token stands for under the snapshot in force, if it still counts.
+    fn entry(&self, presented: &str) -> Result<(Arc<Snapshot>, Arc<KeyEntry>), Fault> {
+        let starting = || Fault::new(Code::Draining, "the gateway is starting; try again").retry_after(1);
+        let snapshot = self.shared().ok_or_else(starting)?.snapshot.load_full();
+        let now = Now(SystemTime::now());
+        let entry = identify(&snapshot, &self.presented, presented, now)?;
+        entry.permit.standing(now)?;
+        Ok((snapshot, entry))
+    }
+
+    pub(super) fn config<T>(&self, read: impl FnOnce(&Config) -> T) -> Option<T> {
         let loaded = self.state().loaded.clone();
         loaded.map(|loaded| read(&loaded.config))
     }
@@ -183,6 +226,33 @@ impl House {
             outbox_dropped: self.outboxes.iter().map(|outbox| outbox.dropped()).sum(),
             draining: self.shared().is_some_and(|shared| shared.draining.load(Ordering::Relaxed)),
         }
+    }
+}
+
+fn whoami(snapshot: &Snapshot, entry: &KeyEntry) -> Whoami {
+    let who = &entry.principal;
+    let names = snapshot.lanes.iter().flat_map(|lane| lane.gateway.resources());
+    let standing = gatehouse_policy::standing(entry.meters.iter(), Now(SystemTime::now()));
+    let gauge = |gauge: Gauge| Standing {
+        limit: gauge.limit,
+        remaining: gauge.remaining,
+        resets_in_secs: gauge.resets_in_secs,
+    };
+    Whoami {
+        kind: who.kind.as_str(),
+        key: who.key.to_string(),
+        name: who.name.to_string(),
+        organisation: who.organisation.to_string(),
+        team: text(who.team.as_ref()),
+        user: text(who.user.as_ref()),
+        service_account: text(who.service_account.as_ref()),
+        agent: text(who.agent.as_ref()),
+        act: who.act.iter().map(|actor| format!("{}:{}", actor.kind.as_str(), actor.name)).collect(),
+        tags: text(who.tags.as_ref()),
+        role: who.role.map(gatehouse_domain::Role::as_str),
+        models: names.filter(|name| entry.permit.models.match_name(name)).map(ToString::to_string).collect(),
+        requests: standing.requests.map(gauge),
+        tokens: standing.tokens.map(gauge),
     }
 }
 
@@ -255,41 +325,33 @@ fn price(config: &Config, provider: &str, model: &str, now: Now) -> Option<Price
 }
 
 fn file_key(key: &Key) -> FileKey {
-    let limits = key.limits.iter().map(|limit| match *limit {
-        Limit::Requests { max, per } => json!({"requests": max, "per": limit_word(per)}),
-        Limit::Tokens { max, per } => json!({"tokens": max, "per": limit_word(per)}),
-        Limit::Concurrent { max } => json!({"concurrent": max}),
-    });
-    let budgets = key.budgets.iter().map(|budget| json!({"usd": budget.max.usd(), "per": budget_word(budget.per)}));
     FileKey {
         id: key.name.to_string(),
         name: key.name.to_string(),
-        team: key.team.as_deref().map(str::to_owned),
+        holder: Holder {
+            organisation: text(key.holder.organisation.as_ref()),
+            team: text(key.holder.team.as_ref()),
+            user: text(key.holder.user.as_ref()),
+            service_account: text(key.holder.service_account.as_ref()),
+            agent: text(key.holder.agent.as_ref()),
+        },
+        ip_ranges: key.ip_ranges.iter().map(ToString::to_string).collect(),
+        tags: text(key.tags.as_ref()),
+        role: key.role.map(gatehouse_domain::Role::as_str),
+        mcp_servers: key.mcp_servers.clone(),
+        toolsets: key.toolsets.clone(),
+        agents: key.agents.clone(),
         models: key.models.clone(),
-        limits: raw(&limits.collect()),
-        budgets: raw(&budgets.collect()),
+        limits: raw(&key.terms.limits),
+        budgets: raw(&key.terms.budgets),
         expires_unix_ms: key.expires.and_then(|moment| u64::try_from(moment.as_millisecond()).ok()),
     }
 }
 
-fn raw(list: &serde_json::Value) -> Box<RawValue> {
+fn text(name: Option<&Arc<str>>) -> Option<String> {
+    name.map(ToString::to_string)
+}
+
+fn raw(list: &impl serde::Serialize) -> Box<RawValue> {
     serde_json::value::to_raw_value(list).unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
-const fn limit_word(window: LimitWindow) -> &'static str {
-    match window {
-        LimitWindow::Second => "second",
-        LimitWindow::Minute => "minute",
-        LimitWindow::Hour => "hour",
-        LimitWindow::Day => "day",
-    }
-}
-
-const fn budget_word(window: BudgetWindow) -> &'static str {
-    match window {
-        BudgetWindow::Day => "day",
-        BudgetWindow::Week => "week",
-        BudgetWindow::Month => "month",
-        BudgetWindow::Life => "life",
-    }
 }

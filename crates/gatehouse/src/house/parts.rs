@@ -5,8 +5,8 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use gatehouse_catalog::{Config, LogFormat as WrittenFormat};
-use gatehouse_pipeline::Keeper;
 use gatehouse_pipeline::outbox::Outbox;
+use gatehouse_pipeline::{Keeper, TokenCache};
 use gatehouse_policy::Meters;
 use gatehouse_store::journal::{Journal, JournalConfig, JournalWriter};
 use gatehouse_store::{DataDir, Pepper, Shipper, ShipperConfig, Store};
@@ -14,6 +14,7 @@ use gatehouse_telemetry::{Consumer, Exposition, LogFormat, Origin, Settings, Voc
 use gatehouse_upstream::{HealthTable, Pool, PoolLimits, Tls};
 
 use super::demo::Demo;
+use super::jwks::Issuers;
 use super::source::Source;
 use super::{House, State};
 use crate::failure::Failure;
@@ -66,6 +67,8 @@ fn house(
         exposition,
         outboxes,
         tokens: Mutex::new(HashMap::new()),
+        issuers: Issuers::default(),
+        presented: TokenCache::default(),
         shared: OnceLock::new(),
         state: Mutex::new(State::default()),
         changing: tokio::sync::Mutex::new(()),

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use gatehouse_catalog::{Budget, BudgetWindow, Config, Key, Limit, LimitWindow, Price, written};
-use gatehouse_domain::{Money, Now, PricedPart, Principal, PrincipalKind};
+use gatehouse_catalog::principals::{Holder, Principals};
+use gatehouse_catalog::{Config, Key, Price};
+use gatehouse_domain::{IpRange, Now, PricedPart, Principal, PrincipalKind};
 use gatehouse_llm_gateway::gateway::{Blueprint, ModelPlan, ProviderPlan, TargetPlan};
 use gatehouse_llm_gateway::prices::{Catalogue, Override};
 use gatehouse_llm_gateway::providers::Settings;
 use gatehouse_pipeline::{Caps, KeyEntry, KeyTable};
-use gatehouse_policy::{BudgetSpec, LimitSpec, Meter, Meters, Patterns, Period, Permit, Terms};
+use gatehouse_policy::{Permit, Tree};
 use gatehouse_store::{KeyRecord, LedgerEntry, Pepper, keys};
 
+use super::people;
 use crate::config_file;
 use crate::policies::Known;
 
@@ -97,90 +99,81 @@ pub(super) fn caps(config: &Config) -> Caps {
     }
 }
 
-/// A meter that is new and may have a past in the ledger.
-pub(super) struct FreshMeter {
-    /// The key's public id.
-    pub(super) key: Arc<str>,
-    pub(super) meter: Arc<Meter>,
-}
-
 /// Builds the table of keys: those of the file, those of the database, and `anonymous` where keyless callers may come.
 pub(super) struct KeyRoom<'a> {
     pub(super) pepper: &'a Pepper,
-    pub(super) meters: &'a Meters,
-    pub(super) fresh: Vec<FreshMeter>,
+    pub(super) tree: &'a Tree,
+    pub(super) now: Now,
 }
 
 impl KeyRoom<'_> {
-    pub(super) fn table(&mut self, config: &Config, stored: &[KeyRecord]) -> KeyTable {
+    pub(super) fn table(&self, config: &Config, stored: &[KeyRecord]) -> KeyTable {
         let anonymous = config.auth.anonymous.then(|| self.anonymous());
         let mut table = KeyTable::new(self.pepper.clone(), anonymous);
         for key in &config.keys {
-            let entry = Arc::new(self.file_key(key));
+            let entry = Arc::new(self.file_key(&config.principals, key));
             table.insert(keys::hash(self.pepper, key.secret.reveal()), entry);
         }
         for record in stored {
-            self.stored_key(record, &mut table);
+            self.stored_key(&config.principals, record, &mut table);
         }
         table
     }
 
     fn anonymous(&self) -> Arc<KeyEntry> {
-        Arc::new(KeyEntry {
-            principal: Arc::new(principal(PrincipalKind::Anonymous, "anonymous", "anonymous", None)),
-            permit: Permit { models: Patterns::default(), expires_unix_ms: None, revoked_unix_ms: None },
-            meter: None,
-        })
+        let principal = Arc::new(Principal::bare(PrincipalKind::Anonymous, "anonymous", "anonymous"));
+        Arc::new(self.entry(principal, Permit::default()))
     }
 
-    fn file_key(&mut self, key: &Key) -> KeyEntry {
-        let terms =
-            Terms { limits: key.limits.iter().map(limit).collect(), budgets: key.budgets.iter().map(budget).collect() };
-        let principal = principal(PrincipalKind::Service, &key.name, &key.name, key.team.as_deref());
+    fn entry(&self, principal: Arc<Principal>, permit: Permit) -> KeyEntry {
+        KeyEntry { meters: self.tree.of_caller(&principal, self.now), principal, permit }
+    }
+
+    fn file_key(&self, principals: &Principals, key: &Key) -> KeyEntry {
+        let mut principal = principals.principal(&key.holder, &key.name, &key.name);
+        principal.tags = principals.tags_of(&principal, key.tags.as_deref());
+        principal.role = key.role;
         let permit = Permit {
-            models: Patterns::new(&key.models),
+            models: people::models(principals, &principal).narrowed(&key.models),
+            ip_ranges: key.ip_ranges.clone(),
             expires_unix_ms: key.expires.and_then(|moment| u64::try_from(moment.as_millisecond()).ok()),
             revoked_unix_ms: None,
         };
-        KeyEntry { meter: self.meter(&principal.key, &terms), principal: Arc::new(principal), permit }
+        self.entry(Arc::new(principal), permit)
     }
 
-    fn stored_key(&mut self, record: &KeyRecord, table: &mut KeyTable) {
+    fn stored_key(&self, principals: &Principals, record: &KeyRecord, table: &mut KeyTable) {
         let key = &record.key;
-        let terms = stored_terms(record);
-        let principal = Arc::new(principal(PrincipalKind::Service, &key.id, &key.name, key.team.as_deref()));
-        let meter = self.meter(&principal.key, &terms);
-        let entry = |expires| KeyEntry {
-            principal: Arc::clone(&principal),
-            permit: Permit {
-                models: Patterns::new(&key.models),
+        let Ok(ip_ranges) = key.ip_ranges.iter().map(|text| text.parse()).collect::<Result<Vec<IpRange>, _>>() else {
+            tracing::error!(key = key.id, "the address ranges of a stored key cannot be read; the key is held back");
+            return;
+        };
+        let mut principal = principals.principal(&holder(record), &key.id, &key.name);
+        principal.tags = principals.tags_of(&principal, key.tags.as_deref());
+        // A role nobody knows any more is none.
+        principal.role = key.role.as_deref().and_then(|role| role.parse().ok());
+        let models = people::models(principals, &principal).narrowed(&key.models);
+        let principal = Arc::new(principal);
+        let entry = |expires| {
+            let permit = Permit {
+                models: models.clone(),
+                ip_ranges: ip_ranges.clone(),
                 expires_unix_ms: expires,
                 revoked_unix_ms: record.revoked_unix_ms,
-            },
-            meter: meter.clone(),
+            };
+            self.entry(Arc::clone(&principal), permit)
         };
         if let Some((hash, until)) = record.old_hash {
             table.insert(hash, Arc::new(entry(Some(key.expires_unix_ms.map_or(until, |expires| expires.min(until))))));
         }
         table.insert(key.hash, Arc::new(entry(key.expires_unix_ms)));
     }
-
-    fn meter(&mut self, key: &Arc<str>, terms: &Terms) -> Option<Arc<Meter>> {
-        if terms.limits.is_empty() && terms.budgets.is_empty() {
-            return None;
-        }
-        let (meter, is_new) = self.meters.meter(key, terms);
-        if is_new {
-            self.fresh.push(FreshMeter { key: Arc::clone(key), meter: Arc::clone(&meter) });
-        }
-        Some(meter)
-    }
 }
 
 /// Who is known by the id of a key: what the path would find, without a gateway that runs.
 pub(crate) fn known(config: &Config, pepper: &Pepper, stored: &[KeyRecord]) -> Known {
-    let meters = Meters::default();
-    let table = KeyRoom { pepper, meters: &meters, fresh: Vec::new() }.table(config, stored);
+    let now = Now(SystemTime::now());
+    let table = KeyRoom { pepper, tree: &Tree::default(), now }.table(config, stored);
     known_of(&table)
 }
 
@@ -193,57 +186,15 @@ pub(super) fn known_of(table: &KeyTable) -> Known {
     entries.map(by_id).collect()
 }
 
-fn principal(kind: PrincipalKind, id: &str, name: &str, team: Option<&str>) -> Principal {
-    Principal { team: team.map(Arc::from), ..Principal::bare(kind, id, name) }
-}
-
-fn limit(limit: &Limit) -> LimitSpec {
-    match *limit {
-        Limit::Requests { max, per } => LimitSpec::Requests { max, per: limit_period(per) },
-        Limit::Tokens { max, per } => LimitSpec::Tokens { max, per: limit_period(per) },
-        Limit::Concurrent { max } => LimitSpec::Concurrent { max: max.into() },
+/// Whom a stored key belongs to.
+fn holder(record: &KeyRecord) -> Holder {
+    let name = |name: &Option<String>| name.as_deref().map(Arc::from);
+    let key = &record.key;
+    Holder {
+        organisation: name(&key.organisation),
+        team: name(&key.team),
+        user: name(&key.user),
+        service_account: name(&key.service_account),
+        agent: name(&key.agent),
     }
-}
-
-fn budget(budget: &Budget) -> BudgetSpec {
-    BudgetSpec { max: budget.max, per: budget_period(budget.per) }
-}
-
-fn limit_period(window: LimitWindow) -> Period {
-    match window {
-        LimitWindow::Second => Period::Second,
-        LimitWindow::Minute => Period::Minute,
-        LimitWindow::Hour => Period::Hour,
-        LimitWindow::Day => Period::Day,
-    }
-}
-
-fn budget_period(window: BudgetWindow) -> Period {
-    match window {
-        BudgetWindow::Day => Period::Day,
-        BudgetWindow::Week => Period::Week,
-        BudgetWindow::Month => Period::Month,
-        BudgetWindow::Life => Period::Life,
-    }
-}
-
-/// Limits and budgets as the database keeps them: JSON in the words of the configuration file. What cannot be read is
-/// said and, so that a damaged row never lifts a limit, stands for "nothing at all".
-fn stored_terms(record: &KeyRecord) -> Terms {
-    let limits = serde_json::from_str::<Vec<written::Limit>>(record.key.limits.get());
-    let budgets = serde_json::from_str::<Vec<written::Budget>>(record.key.budgets.get());
-    let (Ok(limits), Ok(budgets)) = (limits, budgets) else {
-        tracing::error!(key = record.key.id, "the limits of a stored key cannot be read; the key is held back");
-        return Terms { limits: vec![LimitSpec::Concurrent { max: 0 }], budgets: Vec::new() };
-    };
-    let limits = limits.iter().filter_map(|limit| {
-        let per = limit.per.map_or(Period::Minute, limit_period);
-        let requests = limit.requests.map(|max| LimitSpec::Requests { max, per });
-        let tokens = limit.tokens.map(|max| LimitSpec::Tokens { max, per });
-        let concurrent = limit.concurrent.map(|max| LimitSpec::Concurrent { max: max.into() });
-        requests.or(tokens).or(concurrent)
-    });
-    let budgets =
-        budgets.iter().map(|budget| BudgetSpec { max: Money::from_usd(budget.usd), per: budget_period(budget.per) });
-    Terms { limits: limits.collect(), budgets: budgets.collect() }
 }

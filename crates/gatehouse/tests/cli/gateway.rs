@@ -40,7 +40,7 @@ fn a_key_is_made_listed_rotated_and_taken_back() {
     let house = house.path();
     let made = rows(house, &["keys", "create", "app", "--model", "fast", "--limit", "requests=5/minute"]);
     let (id, secret) = (made[0]["id"].as_str().expect("an id"), made[0]["secret"].as_str().expect("a secret"));
-    assert!(secret.starts_with("gh_"));
+    assert!(secret.starts_with("gk_live_"));
     assert_eq!(made[0]["limits"], json!([{"requests": 5, "per": "minute"}]));
 
     let listed = rows(house, &["keys", "list"]);

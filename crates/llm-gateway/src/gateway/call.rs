@@ -291,6 +291,17 @@ impl Call for ChatCall {
         Ok(Some(self.own_shelf().background(ask)))
     }
 
+    fn redirect(&mut self, model: &str) -> bool {
+        let Some((entry, matched)) = self.built.find(model) else { return false };
+        (self.entry, self.matched) = (Some(entry), matched.map(str::to_owned));
+        self.need.resource = model.into();
+        self.need.known = true;
+        if let Some(ask) = &mut self.ask {
+            Arc::make_mut(ask).model = model.to_owned();
+        }
+        true
+    }
+
     fn local(&mut self, allowed: &dyn Fn(&str) -> bool, _: Now) -> Option<Result<Reply, Fault>> {
         let counted_here = self.entrance == Entrance::CountTokens
             && allowed(&self.need.resource)

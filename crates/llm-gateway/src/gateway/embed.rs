@@ -127,6 +127,15 @@ impl Call for EmbedCall {
         self.built.entries[self.entry?].targets().filter_map(dearest).max()
     }
 
+    fn redirect(&mut self, model: &str) -> bool {
+        let Some((entry, matched)) = self.built.find(model) else { return false };
+        (self.entry, self.matched) = (Some(entry), matched.map(str::to_owned));
+        self.need.resource = model.into();
+        self.need.known = true;
+        Arc::make_mut(&mut self.ask).model = model.to_owned();
+        true
+    }
+
     fn local(&mut self, _: &dyn Fn(&str) -> bool, _: Now) -> Option<Result<Reply, Fault>> {
         None
     }

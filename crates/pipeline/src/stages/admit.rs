@@ -20,9 +20,15 @@ pub(crate) struct Admitted {
 }
 
 pub(crate) fn admit(journey: &mut Journey, recalled: Recalled, now: Now) -> Result<Admitted, Fault> {
-    let Recalled { read, .. } = recalled;
-    permit::permit(journey, &read, now)?;
-    policy::policy(journey, &read, now)?;
-    reserve::reserve(journey, &read, now)?;
+    let Recalled { mut read, .. } = recalled;
+    let allowed = |journey: &mut Journey, read: &Read| allowed(journey, read, now);
+    allowed(journey, &read)?;
+    reserve::reserve(journey, &mut read, allowed)?;
     Ok(Admitted { read, _proof: () })
+}
+
+/// What must be true of every model a call is sent to, the one it is downgraded to as well.
+fn allowed(journey: &mut Journey, read: &Read, now: Now) -> Result<(), Fault> {
+    permit::permit(journey, read, now)?;
+    policy::policy(journey, read, now)
 }

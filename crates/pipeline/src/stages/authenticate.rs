@@ -1,10 +1,11 @@
-//! Who calls.
+//! Who calls, and from where.
 
 use std::sync::Arc;
 
 use gatehouse_domain::{Code, Fault, Now};
 
 use crate::caller::present_key;
+use crate::identity::{client_address, identify};
 use crate::journey::Journey;
 use crate::path::Arrived;
 use crate::snapshot::KeyEntry;
@@ -16,15 +17,11 @@ pub(crate) struct Known {
 }
 
 pub(crate) fn authenticate(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Known, Fault> {
-    let keys = &arrived.snapshot.keys;
-    let caller = match present_key(arrived.request.headers(), arrived.request.uri().query()) {
-        Some(presented) => keys.find(presented).ok_or_else(|| {
-            Fault::new(
-                Code::UnknownKey,
-                "this key was not issued by this gateway; ask its operator for one, or make one with `gatehouse keys create`",
-            )
-        })?,
-        None => keys.anonymous().ok_or_else(|| {
+    let snapshot = &arrived.snapshot;
+    let (headers, query) = (arrived.request.headers(), arrived.request.uri().query());
+    let caller = match present_key(headers, query) {
+        Some(presented) => identify(snapshot, &journey.core.tokens, presented, now)?,
+        None => snapshot.keys.anonymous().map(Arc::clone).ok_or_else(|| {
             Fault::new(
                 Code::MissingKey,
                 "no key on the request; send a Gatehouse key as `Authorization: Bearer`, `x-api-key`, `api-key`, \
@@ -32,8 +29,10 @@ pub(crate) fn authenticate(journey: &mut Journey, arrived: Arrived, now: Now) ->
             )
         })?,
     };
-    let caller = Arc::clone(caller);
     journey.known(&caller.principal);
     caller.permit.standing(now)?;
+    let address = client_address(&snapshot.trusted_proxies, arrived.peer, headers);
+    journey.address = Some(address);
+    caller.permit.address(address)?;
     Ok(Known { arrived, caller })
 }

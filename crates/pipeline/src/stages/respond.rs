@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{Call, Code, Fault, Head, Relay, Reply, Target};
+use gatehouse_policy::Warning;
 use gatehouse_upstream::Body;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::body::{GateBody, StreamBody};
@@ -17,6 +18,8 @@ const MODEL: HeaderName = HeaderName::from_static("x-gatehouse-model");
 const PROVIDER: HeaderName = HeaderName::from_static("x-gatehouse-provider");
 const COST: HeaderName = HeaderName::from_static("x-gatehouse-cost-usd");
 const ROUTE: HeaderName = HeaderName::from_static("x-gatehouse-route");
+const DOWNGRADED: HeaderName = HeaderName::from_static("x-gatehouse-downgraded-from");
+const WARNING: HeaderName = HeaderName::from_static("x-gatehouse-budget-warning");
 const DROPPED: HeaderName = HeaderName::from_static("x-gatehouse-dropped");
 
 /// What the path came to.
@@ -98,6 +101,9 @@ pub(crate) fn answer(mut journey: Box<Journey>, answer: Answer) -> Response<Gate
     if let Some(route) = &journey.outcome.route {
         insert(&mut headers, ROUTE, route);
     }
+    if let Some(model) = &journey.downgraded_from {
+        insert(&mut headers, DOWNGRADED, model);
+    }
     if let Some(code) = fault {
         journey.failed_in_band(code);
     }
@@ -107,11 +113,13 @@ pub(crate) fn answer(mut journey: Box<Journey>, answer: Answer) -> Response<Gate
                 insert_made(&mut headers, COST, journey.cost().to_string());
             }
             journey.outcome.bytes_out = bytes.len() as u64;
-            journey.settle_reservation();
+            warn(&mut headers, journey.settle_reservation().as_ref());
             journey.answering(status.as_u16());
             GateBody::whole(bytes)
         }
         AnswerBody::Stream(open) => {
+            // What this call will have used is not known yet: it is warned of what the ones before have used.
+            warn(&mut headers, journey.reservation.as_ref().and_then(|reservation| reservation.warning()));
             journey.answering(status.as_u16());
             GateBody::stream(StreamBody::new(journey, open.call, open.streaming))
         }
@@ -144,10 +152,25 @@ pub(crate) fn refusal(mut journey: Box<Journey>, reply: Reply, fault: &Fault) ->
     *response.headers_mut() = reply.headers;
     let headers = response.headers_mut();
     insert(headers, REQUEST_ID, &journey.outcome.id.to_string());
+    if fault.status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, challenge(fault.code));
+    }
     if let Some(seconds) = fault.retry_after_secs {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// RFC 6750 §3: with an error only where a token was presented.
+fn challenge(code: Code) -> HeaderValue {
+    HeaderValue::from_static(if code.is_about_token() { "Bearer error=\"invalid_token\"" } else { "Bearer" })
+}
+
+/// Says that a threshold is reached.
+fn warn(headers: &mut HeaderMap, warning: Option<&Warning>) {
+    if let Some(warning) = warning {
+        insert(headers, WARNING, &warning.to_string());
+    }
 }
 
 /// Names come from configuration and provider, so a value that is no header value is left out, never an error.

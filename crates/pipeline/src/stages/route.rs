@@ -19,5 +19,8 @@ pub(crate) fn route(journey: &mut Journey, mut admitted: Admitted, now: Now) -> 
     let availability = |index: usize| health.get(index).map_or(Availability::Ready, |health| health.availability(at));
     let plan = read.call.plan(&Facts { availability: &availability, dice: fastrand::u64(..), now })?;
     journey.outcome.route = read.call.route();
+    if let (Some(from), Some(route)) = (&journey.downgraded_from, &mut journey.outcome.route) {
+        *route = format!("downgraded({from}) {route}").into();
+    }
     Ok(Routed { admitted, plan })
 }

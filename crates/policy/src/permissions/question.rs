@@ -38,7 +38,7 @@ impl<'a> From<&'a Principal> for Caller<'a> {
             organisation: Some(&principal.organisation),
             team: principal.team.as_deref(),
             user: principal.user.as_deref(),
-            service: None,
+            service: principal.service_account.as_deref(),
             agent: principal.agent.as_deref(),
             act: &principal.act,
             tags: principal.tags.as_deref(),

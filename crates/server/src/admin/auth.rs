@@ -24,15 +24,20 @@ pub(crate) async fn require_admin(
     let Some(presented) = presented(request.headers()) else {
         return Err(ApiError::new(Code::MissingKey, "The admin API needs a key.", HINT));
     };
-    let presented = keys::hash(&control.pepper, presented);
-    let configured = control.operations.admin_key().filter(|key| !key.is_empty());
-    let configured = configured.map(|key| keys::hash(&control.pepper, key.reveal()));
-    let claimed = claim::admin_key(&control.store).await?;
-    if [configured, claimed].into_iter().flatten().any(|known| same(&known, &presented)) {
+    if is_admin_key(&control, presented).await? {
         Ok(next.run(request).await)
     } else {
         Err(ApiError::new(Code::UnknownKey, "This key is not an admin key.", HINT))
     }
+}
+
+/// Is it the configured admin key, or the claimed one?
+pub(crate) async fn is_admin_key(control: &Control, presented: &str) -> Result<bool, ApiError> {
+    let presented = keys::hash(&control.pepper, presented);
+    let configured = control.operations.admin_key().filter(|key| !key.is_empty());
+    let configured = configured.map(|key| keys::hash(&control.pepper, key.reveal()));
+    let claimed = claim::admin_key(&control.store).await?;
+    Ok([configured, claimed].into_iter().flatten().any(|known| same(&known, &presented)))
 }
 
 fn presented(headers: &HeaderMap) -> Option<&str> {

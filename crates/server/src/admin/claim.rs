@@ -56,7 +56,7 @@ pub async fn issue(store: &Store, pepper: &Pepper) -> Result<Option<Secret>, Sto
     if admin_key(store).await?.is_some() {
         return Ok(None);
     }
-    let token = keys::mint()?.secret;
+    let token = keys::mint("claim", &keys::new_id()?)?.secret;
     let expires_unix_ms = now_ms() + u64::try_from(LIFETIME.as_millis()).unwrap_or(u64::MAX);
     put(store, CLAIM, &OpenClaim { hash: keys::hash(pepper, token.reveal()), expires_unix_ms }).await?;
     Ok(Some(token))
@@ -128,7 +128,7 @@ impl Claims {
         if claimed || !open.is_some_and(|claim| same(&claim.hash, &presented)) {
             return Err(self.refuse());
         }
-        let minted = keys::mint()?;
+        let minted = keys::mint("admin", &keys::new_id()?)?;
         let hash = keys::hash(&control.pepper, minted.secret.reveal());
         // From here on the token is spent: it is only good while there is no admin key.
         put(&control.store, ADMIN_KEY, &AdminKey { hash, shown: minted.shown, created_unix_ms: now_ms() }).await?;

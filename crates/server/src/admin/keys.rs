@@ -2,8 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use gatehouse_domain::Code;
-use gatehouse_store::{KeyRecord, NewKey, keys};
+use gatehouse_store::{KeyRecord, keys};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,19 +11,15 @@ use utoipa::ToSchema;
 
 use super::error::{ApiError, ErrorBody};
 use super::extract::{Body, Name, Parameters};
-use super::moment;
+use super::new_key::CreateKey;
 use super::rows::{Page, Rows};
-use super::terms::{Budget, Limit};
+use super::terms::{BudgetWords, LimitWords};
 use crate::control::{Control, FileKey, Source};
 
 /// How long the old secret of a rotated key stays good if nobody says: one deployment.
 const OVERLAP_SECS: u64 = 3_600;
 /// And at most: 30 days.
 const OVERLAP_SECS_MAX: u64 = 30 * 86_400;
-/// Characters of a name.
-const NAME_MAX: usize = 128;
-/// Models, limits or budgets of one key.
-const TERMS_MAX: usize = 256;
 
 /// A key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,16 +35,46 @@ pub(crate) struct Key {
     /// The first characters of the secret, to recognise it by.
     #[serde(skip_serializing_if = "Option::is_none")]
     shown: Option<String>,
+    /// The organisation it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organisation: Option<String>,
     /// The team that pays.
     #[serde(skip_serializing_if = "Option::is_none")]
     team: Option<String>,
+    /// The person it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    /// The service account it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_account: Option<String>,
+    /// The agent it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<String>,
     /// Models it may use: names and `prefix*`; none means all.
     models: Vec<String>,
+    /// MCP servers it may use; none means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mcp_servers: Vec<String>,
+    /// Toolsets it may use; none means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    toolsets: Vec<String>,
+    /// Agents it may call; none means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    agents: Vec<String>,
+    /// Addresses it may be used from; none means any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ip_ranges: Vec<String>,
+    /// Tags its usage is counted under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<String>,
+    /// What it may do in the admin API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
     /// How fast it may call.
-    #[schema(value_type = Vec<Limit>)]
+    #[schema(value_type = Vec<LimitWords>)]
     limits: Box<RawValue>,
     /// How much it may spend.
-    #[schema(value_type = Vec<Budget>)]
+    #[schema(value_type = Vec<BudgetWords>)]
     budgets: Box<RawValue>,
     /// When it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,29 +112,6 @@ pub(crate) struct IssuedKey {
     secret: String,
     /// The key.
     key: Key,
-}
-
-/// A key to make.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreateKey {
-    /// What people call it.
-    name: String,
-    /// The team that pays.
-    #[serde(default)]
-    team: Option<String>,
-    /// Models it may use: names and `prefix*`; none means all.
-    #[serde(default)]
-    models: Vec<String>,
-    /// How fast it may call.
-    #[serde(default)]
-    limits: Vec<Limit>,
-    /// How much it may spend.
-    #[serde(default)]
-    budgets: Vec<Budget>,
-    /// The first moment it no longer works: `2027-01-01` (UTC) or `2027-01-01T12:00:00Z`.
-    #[serde(default)]
-    expires: Option<String>,
 }
 
 /// How to rotate.
@@ -153,20 +155,10 @@ pub(crate) async fn create(
     Body(wanted): Body<CreateKey>,
 ) -> Result<(StatusCode, Json<IssuedKey>), ApiError> {
     let now = now_ms();
-    let expires_unix_ms = wanted.check(&control, now)?;
-    let minted = keys::mint()?;
-    let key = NewKey {
-        id: keys::new_id()?,
-        name: wanted.name,
-        shown: minted.shown,
-        hash: keys::hash(&control.pepper, minted.secret.reveal()),
-        team: wanted.team.filter(|team| !team.is_empty()),
-        models: wanted.models,
-        limits: raw(&wanted.limits)?,
-        budgets: raw(&wanted.budgets)?,
-        created_unix_ms: now,
-        expires_unix_ms,
-    };
+    let checked = wanted.check(&control, now)?;
+    let id = keys::new_id()?;
+    let minted = keys::mint(&control.operations.environment(), &id)?;
+    let key = checked.key(id, &minted, keys::hash(&control.pepper, minted.secret.reveal()), now)?;
     control.store.create_key(&key).await?;
     control.operations.keys_changed().await;
     let key = Key::of(KeyRecord { key, old_hash: None, revoked_unix_ms: None, last_used_unix_ms: None }, now);
@@ -215,49 +207,13 @@ pub(crate) async fn rotate(
     not_of_file(&control, &id)?;
     // From here on there is such a key: it can only be revoked, never deleted.
     stored(&control, &id).await?;
-    let minted = keys::mint()?;
+    let minted = keys::mint(&control.operations.environment(), &id)?;
     let hash = keys::hash(&control.pepper, minted.secret.reveal());
     if !control.store.rotate_key(&id, &hash, &minted.shown, now_ms() + overlap * 1_000).await? {
         return Err(ApiError::conflict("The key is revoked.", "Make a new one: POST /api/v1/keys."));
     }
     control.operations.keys_changed().await;
     Ok(Json(IssuedKey { secret: minted.secret.reveal().to_owned(), key: stored(&control, &id).await? }))
-}
-
-impl CreateKey {
-    /// Refuses what has no meaning, and says when the key expires.
-    fn check(&self, control: &Control, now: u64) -> Result<Option<u64>, ApiError> {
-        for (field, text) in [("name", Some(&self.name)), ("team", self.team.as_ref())] {
-            if text.is_some_and(|text| text.chars().count() > NAME_MAX || text.chars().any(char::is_control)) {
-                return Err(ApiError::invalid(
-                    format!("{field} is too long or has control characters."),
-                    format!("At most {NAME_MAX} characters."),
-                ));
-            }
-        }
-        if self.name.trim().is_empty() {
-            return Err(ApiError::invalid("name is empty.", "Give the key a name for reports."));
-        }
-        if [self.models.len(), self.limits.len(), self.budgets.len()].into_iter().any(|count| count > TERMS_MAX) {
-            return Err(ApiError::invalid("There are too many models, limits or budgets.", "At most 256 of each."));
-        }
-        self.limits.iter().try_for_each(Limit::check)?;
-        self.budgets.iter().try_for_each(Budget::check)?;
-        let known = control.operations.models();
-        if let Some(name) = self.models.iter().find(|name| !known.iter().any(|model| meet(&model.name, name))) {
-            return Err(ApiError::new(
-                Code::UnknownModel,
-                format!("There is no model {name:?}."),
-                "GET /api/v1/models lists them; `prefix*` stands for every model that starts so.",
-            ));
-        }
-        let Some(expires) = &self.expires else { return Ok(None) };
-        match moment::point(expires).and_then(|moment| u64::try_from(moment.as_millisecond()).ok()) {
-            Some(moment) if moment > now => Ok(Some(moment)),
-            Some(_) => Err(ApiError::invalid("expires is in the past.", "Such a key would never work.")),
-            None => Err(ApiError::invalid("expires is not a date.", "Write 2027-01-01 or 2027-01-01T12:00:00Z.")),
-        }
-    }
 }
 
 impl Key {
@@ -270,8 +226,18 @@ impl Key {
             source: Source::Database,
             state: state(key.expires_unix_ms, record.revoked_unix_ms, now),
             shown: Some(key.shown),
+            organisation: key.organisation,
             team: key.team,
+            user: key.user,
+            service_account: key.service_account,
+            agent: key.agent,
             models: key.models,
+            mcp_servers: key.mcp_servers,
+            toolsets: key.toolsets,
+            agents: key.agents,
+            ip_ranges: key.ip_ranges,
+            tags: key.tags,
+            role: key.role,
             limits: key.limits,
             budgets: key.budgets,
             created_unix_ms: Some(key.created_unix_ms),
@@ -289,8 +255,18 @@ impl Key {
             source: Source::File,
             state: state(key.expires_unix_ms, None, now),
             shown: None,
-            team: key.team,
+            organisation: key.holder.organisation,
+            team: key.holder.team,
+            user: key.holder.user,
+            service_account: key.holder.service_account,
+            agent: key.holder.agent,
             models: key.models,
+            mcp_servers: key.mcp_servers,
+            toolsets: key.toolsets,
+            agents: key.agents,
+            ip_ranges: key.ip_ranges,
+            tags: key.tags,
+            role: key.role.map(str::to_owned),
             limits: key.limits,
             budgets: key.budgets,
             created_unix_ms: None,
@@ -327,21 +303,6 @@ fn not_of_file(control: &Control, id: &str) -> Result<(), ApiError> {
 
 fn no_such_key() -> ApiError {
     ApiError::not_found("key", "GET /api/v1/keys lists them.")
-}
-
-/// Could the two mean the same model? Either may end in `*`.
-fn meet(model: &str, pattern: &str) -> bool {
-    match (model.strip_suffix('*'), pattern.strip_suffix('*')) {
-        (None, None) => model == pattern,
-        (Some(prefix), None) => pattern.starts_with(prefix),
-        (None, Some(prefix)) => model.starts_with(prefix),
-        (Some(a), Some(b)) => a.starts_with(b) || b.starts_with(a),
-    }
-}
-
-fn raw<T: Serialize>(value: &T) -> Result<Box<RawValue>, ApiError> {
-    serde_json::value::to_raw_value(value)
-        .map_err(|error| ApiError::invalid(error.to_string(), "Numbers must be finite."))
 }
 
 fn now_ms() -> u64 {

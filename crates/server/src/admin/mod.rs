@@ -1,10 +1,11 @@
 //! The admin API: `/api/v1/…`, its OpenAPI document, the claim page of the first start, and the probes.
 //!
 //! One file per resource; each handler stands next to its documentation, and [`router`] is the whole API at a glance.
-//! Everything under `/api/v1` needs an admin key, unknown paths included, except the exchange of a claim.
+//! Everything under `/api/v1` needs an admin key, unknown paths included, except the exchange of a claim and the question who one is.
 
 mod auth;
 mod breakers;
+mod budgets;
 mod catalog;
 mod claim;
 mod config;
@@ -14,12 +15,14 @@ mod extract;
 mod health;
 mod keys;
 mod moment;
+mod new_key;
 mod policies;
 mod probes;
 mod reprice;
 mod rows;
 mod terms;
 mod usage;
+mod whoami;
 
 use std::sync::Arc;
 
@@ -133,6 +136,7 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(keys::rotate))
         .routes(routes!(usage::usage))
         .routes(routes!(usage::attempts))
+        .routes(routes!(budgets::list))
         .routes(routes!(export::export))
         .routes(routes!(reprice::reprice))
         .routes(routes!(breakers::list))
@@ -150,7 +154,7 @@ fn closed_routes() -> OpenApiRouter<Admin> {
 }
 
 fn open_routes() -> OpenApiRouter<Admin> {
-    OpenApiRouter::with_openapi(Frame::openapi()).routes(routes!(claim::exchange))
+    OpenApiRouter::with_openapi(Frame::openapi()).routes(routes!(claim::exchange)).routes(routes!(whoami::whoami))
 }
 
 /// Answers hold secrets and states: no cache keeps them.

@@ -18,10 +18,30 @@ pub struct NewKey {
     pub shown: String,
     /// The keyed hash.
     pub hash: [u8; 32],
+    /// The organisation it belongs to.
+    pub organisation: Option<String>,
     /// The team that pays.
     pub team: Option<String>,
+    /// The person it belongs to.
+    pub user: Option<String>,
+    /// The service account it belongs to.
+    pub service_account: Option<String>,
+    /// The agent it belongs to.
+    pub agent: Option<String>,
     /// Models it may use: exact names and `prefix*`; none means all.
     pub models: Vec<String>,
+    /// MCP servers it may use; none means all.
+    pub mcp_servers: Vec<String>,
+    /// Toolsets it may use; none means all.
+    pub toolsets: Vec<String>,
+    /// Agents it may call; none means all.
+    pub agents: Vec<String>,
+    /// Addresses it may be used from, in CIDR notation; none means any.
+    pub ip_ranges: Vec<String>,
+    /// Tags its usage is counted under: `env=prod,job=nightly`.
+    pub tags: Option<String>,
+    /// What it may do in the admin API.
+    pub role: Option<String>,
     /// Limits as JSON, in the words of the configuration file.
     pub limits: Box<RawValue>,
     /// Budgets as JSON, in the words of the configuration file.
@@ -45,8 +65,9 @@ pub struct KeyRecord {
     pub last_used_unix_ms: Option<u64>,
 }
 
-const COLUMNS: &str = "id, name, shown, hash, old_hash, old_until_ms, team, models, limits, budgets, created_ms, \
-                       expires_ms, revoked_ms, last_used_ms";
+const COLUMNS: &str = "id, name, shown, hash, old_hash, old_until_ms, organisation, team, user, \
+                       service_account, agent, models, mcp_servers, toolsets, agents, ip_ranges, tags, role, limits, \
+                       budgets, created_ms, expires_ms, revoked_ms, last_used_ms";
 
 impl Store {
     /// Stores a key.
@@ -54,17 +75,27 @@ impl Store {
     /// # Errors
     /// [`StoreError::Exists`] if its id or hash is taken.
     pub async fn create_key(&self, key: &NewKey) -> Result<(), StoreError> {
-        let models = serde_json::to_string(&key.models).map_err(|_| row_error("models cannot be written as JSON"))?;
         let inserted = sqlx::query(
-            "INSERT INTO keys (id, name, shown, hash, team, models, limits, budgets, created_ms, expires_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO keys (id, name, shown, hash, organisation, team, user, service_account, agent, models, mcp_servers,
+                               toolsets, agents, ip_ranges, tags, role, limits, budgets, created_ms, expires_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&key.id)
         .bind(&key.name)
         .bind(&key.shown)
         .bind(&key.hash[..])
+        .bind(&key.organisation)
         .bind(&key.team)
-        .bind(models)
+        .bind(&key.user)
+        .bind(&key.service_account)
+        .bind(&key.agent)
+        .bind(list(&key.models)?)
+        .bind(list(&key.mcp_servers)?)
+        .bind(list(&key.toolsets)?)
+        .bind(list(&key.agents)?)
+        .bind(list(&key.ip_ranges)?)
+        .bind(&key.tags)
+        .bind(&key.role)
         .bind(key.limits.get())
         .bind(key.budgets.get())
         .bind(signed(key.created_unix_ms))
@@ -170,15 +201,27 @@ fn read_key(row: &SqliteRow) -> Result<KeyRecord, StoreError> {
         (Some(hash), Some(until)) => Some((read_hash(hash)?, until)),
         _ => None,
     };
-    let models = serde_json::from_str(row.try_get("models")?).map_err(|_| row_error("models are not a JSON list"))?;
+    let list = |column| {
+        serde_json::from_str::<Vec<String>>(row.try_get(column)?).map_err(|_| row_error("a list is not a JSON list"))
+    };
     Ok(KeyRecord {
         key: NewKey {
             id: row.try_get("id")?,
             name: row.try_get("name")?,
             shown: row.try_get("shown")?,
             hash: read_hash(row.try_get("hash")?)?,
+            organisation: row.try_get("organisation")?,
             team: row.try_get("team")?,
-            models,
+            user: row.try_get("user")?,
+            service_account: row.try_get("service_account")?,
+            agent: row.try_get("agent")?,
+            models: list("models")?,
+            mcp_servers: list("mcp_servers")?,
+            toolsets: list("toolsets")?,
+            agents: list("agents")?,
+            ip_ranges: list("ip_ranges")?,
+            tags: row.try_get("tags")?,
+            role: row.try_get("role")?,
             limits: json("limits")?,
             budgets: json("budgets")?,
             created_unix_ms: unsigned(row.try_get("created_ms")?),
@@ -188,6 +231,10 @@ fn read_key(row: &SqliteRow) -> Result<KeyRecord, StoreError> {
         revoked_unix_ms: moment("revoked_ms")?,
         last_used_unix_ms: moment("last_used_ms")?,
     })
+}
+
+fn list(texts: &[String]) -> Result<String, StoreError> {
+    serde_json::to_string(texts).map_err(|_| row_error("a list cannot be written as JSON"))
 }
 
 fn read_hash(bytes: &[u8]) -> Result<[u8; 32], StoreError> {

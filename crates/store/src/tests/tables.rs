@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{CALLER, Home, START, outcome};
 use crate::{
-    LedgerEntry, NewKey, Payer, Reprice, ResponseChange, Store, StoreError, StoredResponse, UsageDimension, UsageQuery,
+    LedgerEntry, NewKey, Reprice, ResponseChange, Span, Store, StoreError, StoredResponse, UsageDimension, UsageQuery,
 };
 
 /// Runs each function as a test on each backend.
@@ -33,7 +33,8 @@ on_every_backend!(
     absurd_numbers_break_nobodys_report,
     an_attempt_priced_again_keeps_its_row_and_counts_at_its_new_price,
     to_look_what_a_new_price_would_change_changes_nothing,
-    what_a_payer_spent_is_summed_from_a_moment_on,
+    what_everybody_spent_is_summed_over_a_span,
+    what_was_spent_comes_slice_by_slice,
     a_key_comes_back_as_it_was_created,
     a_second_key_with_the_same_hash_is_refused,
     a_rotated_key_keeps_its_id_and_its_old_hash_for_a_while,
@@ -199,19 +200,34 @@ async fn to_look_what_a_new_price_would_change_changes_nothing(store: &Store) {
     assert_eq!(store.usage(&UsageQuery::default()).await.unwrap()[0].cost, Money::from_nano_usd(4 * 1200));
 }
 
-async fn what_a_payer_spent_is_summed_from_a_moment_on(store: &Store) {
-    let mut attempts: Vec<_> = (0..5).map(outcome).collect();
+async fn what_everybody_spent_is_summed_over_a_span(store: &Store) {
+    let mut attempts: Vec<_> = (0..6).map(outcome).collect();
     let retry = attempts[4].id.request().attempt(1);
     attempts.push(gatehouse_domain::AttemptOutcome { id: retry, ..outcome(4) });
     store.insert_attempts(&attempts).await.unwrap();
-    let spent = store.spent_since(Payer::Key("key_ci"), START + 3).await.unwrap();
-    assert_eq!((spent.calls, spent.attempts, spent.tokens), (2, 3, 360));
+    let span = Span { since_unix_ms: START + 3, until_unix_ms: START + 5, slice_ms: u64::MAX };
+    let all = store.spending(span).await.unwrap();
+    let [(who, spent)] = &all[..] else { panic!("{all:?}") };
+    assert_eq!((&*who.key, who.team.as_deref(), who.tags.as_deref()), ("key_ci", Some("support"), Some("env=prod")));
+    assert_eq!((spent.slice_unix_ms, spent.calls, spent.tokens), (START + 3, 2, 360));
     assert_eq!(spent.cost, Money::from_nano_usd(3600));
-    assert_eq!(store.spent_since(Payer::Team("support"), 0).await.unwrap().attempts, 6);
-    assert_eq!(store.spent_since(Payer::Team("nobody"), 0).await.unwrap().cost, Money::ZERO);
-    let all = store.spending_since(START + 3).await.unwrap();
-    let [one] = &all[..] else { panic!("{all:?}") };
-    assert_eq!((&*one.key, one.team.as_deref(), one.spent), ("key_ci", Some("support"), spent));
+    let runs = store.spending_of_runs(span).await.unwrap();
+    assert_eq!(runs, [("run-7".to_owned(), *spent)]);
+}
+
+async fn what_was_spent_comes_slice_by_slice(store: &Store) {
+    let attempts: Vec<_> = (0..6).map(outcome).collect();
+    store.insert_attempts(&attempts).await.unwrap();
+    let span = Span { since_unix_ms: START, until_unix_ms: START + 5, slice_ms: 2 };
+    let mut slices: Vec<_> = store
+        .spending(span)
+        .await
+        .unwrap()
+        .iter()
+        .map(|(_, spent)| (spent.slice_unix_ms - START, spent.calls))
+        .collect();
+    slices.sort_unstable();
+    assert_eq!(slices, [(0, 2), (2, 2), (4, 1)]);
 }
 
 fn raw(json: &str) -> Box<RawValue> {
@@ -222,10 +238,20 @@ fn new_key(id: &str, hash: u8) -> NewKey {
     NewKey {
         id: id.to_owned(),
         name: "ci".to_owned(),
-        shown: "gh_4fQz…".to_owned(),
+        shown: "gk_live_4fQz0000…".to_owned(),
         hash: [hash; 32],
+        organisation: Some("acme".to_owned()),
         team: Some("support".to_owned()),
+        user: Some("ann".to_owned()),
+        service_account: Some("nightly".to_owned()),
+        agent: Some("billing".to_owned()),
         models: vec!["fast".to_owned(), "gpt-*".to_owned()],
+        mcp_servers: vec!["time".to_owned()],
+        toolsets: vec!["support".to_owned()],
+        agents: vec!["billing".to_owned()],
+        ip_ranges: vec!["10.0.0.0/8".to_owned()],
+        tags: Some("env=prod".to_owned()),
+        role: Some("auditor".to_owned()),
         limits: raw(r#"[{"requests": 5, "per": "minute"}]"#),
         budgets: raw("[]"),
         created_unix_ms: START,

@@ -1,6 +1,10 @@
 //! Keys in a data folder. A running gateway that uses the folder notices within a second.
 
+use std::sync::Arc;
+
 use gatehouse_catalog::pattern;
+use gatehouse_catalog::principals::Holder;
+use gatehouse_domain::tags;
 use gatehouse_store::{KeyRecord, NewKey, keys};
 use jiff::Timestamp;
 use serde_json::value::{RawValue, to_raw_value};
@@ -33,12 +37,24 @@ pub(super) async fn run(action: Action, folder: &Folder) -> Result<Listing, Fail
             }
             Ok(listed(vec![one(&id, folder, now).await?]))
         }
+        Action::Whoami => {
+            let next = "name one with --url (or GATEHOUSE_URL), and the key or token with --key";
+            Err(Failure::usage("only a running gateway can say who somebody is", next))
+        }
         Action::Rotate { id, overlap_secs } => rotate(&id, overlap_secs, folder, now).await,
     }
 }
 
 async fn create(wanted: Create, folder: &Folder, now: u64) -> Result<Listing, Failure> {
-    for (what, text) in [("name", Some(&wanted.name)), ("team", wanted.team.as_ref())] {
+    let texts = [
+        ("name", Some(&wanted.name)),
+        ("organisation", wanted.organisation.as_ref()),
+        ("team", wanted.team.as_ref()),
+        ("user", wanted.user.as_ref()),
+        ("service account", wanted.service_account.as_ref()),
+        ("agent", wanted.agent.as_ref()),
+    ];
+    for (what, text) in texts {
         let fits = |text: &String| {
             (1..=NAME_CHARS_MAX).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control)
         };
@@ -58,14 +74,33 @@ async fn create(wanted: Create, folder: &Folder, now: u64) -> Result<Listing, Fa
         Some(text) => Some(expiry(text, now)?),
         None => None,
     };
-    let minted = keys::mint()?;
+    let tags = tags(wanted.tags.iter().map(String::as_str)).ok_or_else(|| {
+        let next = "write NAME=VALUE, in up to 64 letters, digits and `._-/:` each";
+        Failure::usage("a --tag cannot be used", next)
+    })?;
+    let holder = holder(&wanted);
+    if let Err(problem) = folder.config.principals.check(&holder) {
+        return Err(Failure::problem(problem.message, problem.hint.unwrap_or_default()));
+    }
+    let id = keys::new_id()?;
+    let minted = keys::mint(&folder.config.auth.environment, &id)?;
     let key = NewKey {
-        id: keys::new_id()?,
+        id,
         name: wanted.name,
         shown: minted.shown,
         hash: keys::hash(&folder.pepper, minted.secret.reveal()),
+        organisation: wanted.organisation,
         team: wanted.team,
+        user: wanted.user,
+        service_account: wanted.service_account,
+        agent: wanted.agent,
         models: wanted.models,
+        mcp_servers: Vec::new(),
+        toolsets: Vec::new(),
+        agents: Vec::new(),
+        ip_ranges: wanted.ip_ranges.iter().map(ToString::to_string).collect(),
+        tags: tags.map(|tags| tags.to_string()),
+        role: wanted.role.map(|role| role.as_str().to_owned()),
         limits: raw(&wanted.limits)?,
         budgets: raw(&wanted.budgets)?,
         created_unix_ms: now,
@@ -76,12 +111,24 @@ async fn create(wanted: Create, folder: &Folder, now: u64) -> Result<Listing, Fa
     Ok(issued(row(record, now), json!(minted.secret.reveal())))
 }
 
+/// Whom the key is to belong to.
+fn holder(wanted: &Create) -> Holder {
+    let name = |name: &Option<String>| name.as_deref().map(Arc::from);
+    Holder {
+        organisation: name(&wanted.organisation),
+        team: name(&wanted.team),
+        user: name(&wanted.user),
+        service_account: name(&wanted.service_account),
+        agent: name(&wanted.agent),
+    }
+}
+
 async fn rotate(id: &str, overlap_secs: u64, folder: &Folder, now: u64) -> Result<Listing, Failure> {
     if overlap_secs > OVERLAP_SECS_MAX {
         return Err(Failure::usage("--overlap-secs is too long", format!("0 to {OVERLAP_SECS_MAX} (30 days)")));
     }
     one(id, folder, now).await?;
-    let minted = keys::mint()?;
+    let minted = keys::mint(&folder.config.auth.environment, id)?;
     let hash = keys::hash(&folder.pepper, minted.secret.reveal());
     if !folder.store.rotate_key(id, &hash, &minted.shown, now + overlap_secs * 1_000).await? {
         return Err(Failure::problem(format!("key {id} is revoked"), "make a new one: gatehouse keys create NAME"));
@@ -124,7 +171,11 @@ fn of_file(folder: &Folder, now: u64) -> impl Iterator<Item = Map<String, Value>
             "name": &*key.name,
             "source": "file",
             "state": state(expires, None, now),
-            "team": key.team.as_deref(),
+            "organisation": key.holder.organisation.as_deref(),
+            "team": key.holder.team.as_deref(),
+            "user": key.holder.user.as_deref(),
+            "service_account": key.holder.service_account.as_deref(),
+            "agent": key.holder.agent.as_deref(),
             "models": key.models,
             "expires_unix_ms": expires,
         }))
@@ -141,7 +192,14 @@ fn row(record: KeyRecord, now: u64) -> Map<String, Value> {
         "source": "database",
         "state": state(key.expires_unix_ms, revoked_unix_ms, now),
         "shown": key.shown,
+        "organisation": key.organisation,
         "team": key.team,
+        "user": key.user,
+        "service_account": key.service_account,
+        "agent": key.agent,
+        "ip_ranges": (!key.ip_ranges.is_empty()).then_some(key.ip_ranges),
+        "tags": key.tags,
+        "role": key.role,
         "models": key.models,
         "limits": key.limits,
         "budgets": key.budgets,

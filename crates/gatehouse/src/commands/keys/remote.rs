@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::{Action, Create, issued, listed, object};
+use super::{Action, Create, issued, known, listed, object};
 use crate::admin_client::{AdminClient, encoded};
 use crate::failure::Failure;
 use crate::output::Listing;
@@ -23,6 +23,7 @@ pub(super) async fn run(action: Action, client: &AdminClient) -> Result<Listing,
             let path = format!("/api/v1/keys/{}", encoded(&id));
             Ok(listed(vec![object(client.ask(Method::DELETE, &path, None).await?)]))
         }
+        Action::Whoami => Ok(known(object(client.ask(Method::GET, "/api/v1/whoami", None).await?))),
         Action::Rotate { id, overlap_secs } => {
             let path = format!("/api/v1/keys/{}/rotate", encoded(&id));
             let answer = client.ask(Method::POST, &path, Some(&json!({ "overlap_secs": overlap_secs }))).await?;
@@ -41,8 +42,21 @@ fn wanted_body(wanted: &Create) -> Value {
         "models": wanted.models,
         "limits": wanted.limits,
         "budgets": wanted.budgets,
+        "ip_ranges": wanted.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
-    for (field, value) in [("team", &wanted.team), ("expires", &wanted.expires)] {
+    let tags = (!wanted.tags.is_empty()).then(|| wanted.tags.join(","));
+    let role = wanted.role.map(|role| role.as_str().to_owned());
+    let fields = [
+        ("organisation", &wanted.organisation),
+        ("team", &wanted.team),
+        ("user", &wanted.user),
+        ("service_account", &wanted.service_account),
+        ("agent", &wanted.agent),
+        ("tags", &tags),
+        ("role", &role),
+        ("expires", &wanted.expires),
+    ];
+    for (field, value) in fields {
         if let Some(value) = value {
             body[field] = json!(value);
         }

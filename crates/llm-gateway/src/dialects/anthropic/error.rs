@@ -43,15 +43,19 @@ const fn kind_of(fault: &Fault) -> &'static str {
         | Code::UnsupportedMedia
         | Code::UpstreamRejected => "invalid_request_error",
         Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey => "authentication_error",
+        Code::InvalidToken | Code::ExpiredToken | Code::WrongAudience => "authentication_error",
         Code::NotAllowed | Code::PolicyDenied => "permission_error",
         Code::UnknownModel | Code::NotFound | Code::PreviousNotFound | Code::NotYetServed => "not_found_error",
         Code::BodyTooLarge => "request_too_large",
         Code::RateLimited | Code::UpstreamLimited => "rate_limit_error",
         Code::BudgetExceeded => "billing_error",
         Code::RequestTimeout | Code::UpstreamTimeout => "timeout_error",
-        Code::UpstreamOverloaded | Code::NoTarget | Code::Overloaded | Code::LedgerUnavailable | Code::Draining => {
-            "overloaded_error"
-        }
+        Code::UpstreamOverloaded
+        | Code::NoTarget
+        | Code::Overloaded
+        | Code::LedgerUnavailable
+        | Code::IdentityUnavailable
+        | Code::Draining => "overloaded_error",
         Code::UpstreamCredentials | Code::UpstreamUnreachable | Code::UpstreamBroken | Code::Internal => "api_error",
     }
 }

@@ -29,6 +29,7 @@ pub const fn exception_name(fault: &Fault) -> &'static str {
         | Code::UnsupportedMedia
         | Code::BodyTooLarge
         | Code::UpstreamRejected => "ValidationException",
+        Code::InvalidToken | Code::ExpiredToken | Code::WrongAudience => "AccessDeniedException",
         Code::MissingKey
         | Code::UnknownKey
         | Code::ExpiredKey
@@ -43,9 +44,12 @@ pub const fn exception_name(fault: &Fault) -> &'static str {
         Code::BudgetExceeded => "ServiceQuotaExceededException",
         Code::RequestTimeout | Code::UpstreamTimeout => "ModelTimeoutException",
         Code::UpstreamBroken => "ModelErrorException",
-        Code::UpstreamOverloaded | Code::NoTarget | Code::Overloaded | Code::LedgerUnavailable | Code::Draining => {
-            "ServiceUnavailableException"
-        }
+        Code::UpstreamOverloaded
+        | Code::NoTarget
+        | Code::Overloaded
+        | Code::LedgerUnavailable
+        | Code::IdentityUnavailable
+        | Code::Draining => "ServiceUnavailableException",
         Code::UpstreamCredentials | Code::UpstreamUnreachable | Code::Internal => "InternalServerException",
     }
 }

@@ -85,6 +85,7 @@ fn status_word(fault: &Fault) -> &'static str {
             _ => "INVALID_ARGUMENT",
         },
         Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey => "UNAUTHENTICATED",
+        Code::InvalidToken | Code::ExpiredToken | Code::WrongAudience => "UNAUTHENTICATED",
         Code::NotAllowed | Code::PolicyDenied => "PERMISSION_DENIED",
         Code::UnknownModel | Code::NotFound | Code::PreviousNotFound => "NOT_FOUND",
         Code::MethodNotAllowed | Code::NotYetServed => "UNIMPLEMENTED",
@@ -95,6 +96,7 @@ fn status_word(fault: &Fault) -> &'static str {
         | Code::NoTarget
         | Code::Overloaded
         | Code::LedgerUnavailable
+        | Code::IdentityUnavailable
         | Code::Draining => "UNAVAILABLE",
         Code::UpstreamCredentials | Code::UpstreamBroken | Code::Internal => "INTERNAL",
     }

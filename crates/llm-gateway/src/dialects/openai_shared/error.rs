@@ -45,6 +45,7 @@ pub(crate) fn write(fault: &Fault) -> Vec<u8> {
 const fn kind_of(code: Code) -> &'static str {
     match code {
         Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey => "authentication_error",
+        Code::InvalidToken | Code::ExpiredToken | Code::WrongAudience => "authentication_error",
         Code::NotAllowed | Code::PolicyDenied => "permission_error",
         Code::RateLimited | Code::UpstreamLimited => "rate_limit_error",
         Code::BudgetExceeded => "insufficient_quota",
@@ -56,6 +57,7 @@ const fn kind_of(code: Code) -> &'static str {
         | Code::NoTarget
         | Code::Overloaded
         | Code::LedgerUnavailable
+        | Code::IdentityUnavailable
         | Code::Draining
         | Code::Internal => "server_error",
         _ => "invalid_request_error",

@@ -1,21 +1,68 @@
-//! What limits and budgets allow, taken out of them before the call runs and settled when it ends.
+//! What limits and budgets allow, taken out of them before the call runs and settled when it ends. A call that does not fit
+//! may become one to another model, where whoever is spent says so.
+
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use gatehouse_domain::{Fault, Now};
-use gatehouse_policy::Cost;
+use gatehouse_policy::{Cost, Refusal, Reservation, standing};
 
 use crate::journey::Journey;
 use crate::stages::read::Read;
 
-pub(super) fn reserve(journey: &mut Journey, read: &Read, now: Now) -> Result<(), Fault> {
-    let Some(meter) = &read.caller.meter else { return Ok(()) };
+/// Models a call is downgraded to at most: each budget on its way may name another.
+const DOWNGRADES_MAX: usize = 4;
+
+/// Reserves; `allowed` is asked again about each model the call is downgraded to.
+pub(super) fn reserve(
+    journey: &mut Journey,
+    read: &mut Read,
+    allowed: impl Fn(&mut Journey, &Read) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    // Not the moment the call arrived: its body may have taken a window's time to come.
+    let now = Now(SystemTime::now());
+    let mut refusal = match take(journey, read, now) {
+        Ok(held) => return keep(journey, held),
+        Err(refusal) => refusal,
+    };
+    let asked_for = Arc::clone(&read.call.need().resource);
+    for _ in 0..DOWNGRADES_MAX {
+        let Some(model) = refusal.downgrade().map(Arc::clone).filter(|model| *model != read.call.need().resource)
+        else {
+            break;
+        };
+        // The caller is told what it asked for cannot be had, not what it may not have either.
+        if !read.call.redirect(&model) || allowed(journey, read).is_err() {
+            break;
+        }
+        match take(journey, read, now) {
+            Ok(held) => {
+                journey.outcome.model = Some(model);
+                journey.downgraded_from = Some(asked_for);
+                return keep(journey, held);
+            }
+            Err(again) => refusal = again,
+        }
+    }
+    Err(refusal.fault())
+}
+
+fn take(journey: &mut Journey, read: &Read, now: Now) -> Result<Option<Reservation>, Box<Refusal>> {
     let need = read.call.need();
+    let (tags, run) = (journey.outcome.tags.as_deref(), journey.outcome.run.as_deref());
+    let of_call = read.snapshot.tree.of_call(&need.resource, tags, run, now);
+    if read.caller.meters.is_empty() && of_call.is_empty() {
+        return Ok(None);
+    }
+    let meters = || read.caller.meters.iter().chain(&of_call);
     let tokens = need.input_tokens.saturating_add(need.output_cap.unwrap_or(0));
     let cost = Cost { tokens, ceiling: read.call.ceiling() };
-    let reservation = meter.reserve(now, cost).map_err(|refusal| {
-        journey.standing = Some(meter.standing(now));
-        refusal.fault()
-    })?;
-    journey.standing = Some(reservation.standing());
-    journey.reservation = Some(reservation);
+    let held = gatehouse_policy::reserve(meters(), now, cost);
+    held.map(Some).inspect_err(|_| journey.standing = Some(standing(meters(), now)))
+}
+
+fn keep(journey: &mut Journey, held: Option<Reservation>) -> Result<(), Fault> {
+    journey.standing = held.as_ref().map(Reservation::standing);
+    journey.reservation = held;
     Ok(())
 }

@@ -6,6 +6,7 @@ fn routes(key: &str) -> Vec<(Method, String, Option<Value>, u16)> {
     let post = |path: String, body, status| (Method::POST, path, Some(body), status);
     vec![
         get("/api/v1/openapi.json", 200),
+        get("/api/v1/whoami", 200),
         get("/api/v1/keys", 200),
         post("/api/v1/keys".into(), json!({"name": "another"}), 201),
         get(&format!("/api/v1/keys/{key}"), 200),
@@ -13,6 +14,7 @@ fn routes(key: &str) -> Vec<(Method, String, Option<Value>, u16)> {
         (Method::DELETE, format!("/api/v1/keys/{key}"), None, 200),
         get("/api/v1/usage", 200),
         get("/api/v1/attempts", 200),
+        get("/api/v1/budgets", 200),
         get("/api/v1/usage/export", 200),
         post("/api/v1/usage/reprice".into(), json!({"since": "1d"}), 200),
         get("/api/v1/breakers", 200),

@@ -6,7 +6,8 @@ use super::*;
 async fn a_secret_is_shown_once_and_its_hash_stored() {
     let desk = Desk::open().await;
     let (id, secret) = desk.key("app").await;
-    assert!(api_keys::looks_valid(&secret));
+    assert_eq!(api_keys::form(&secret), api_keys::Form::Minted);
+    assert!(secret.contains(id.trim_start_matches("key_")), "a key names its id");
     for path in ["/api/v1/keys".to_owned(), format!("/api/v1/keys/{id}")] {
         assert!(!desk.get(&path).await.text.contains(&secret), "{path}");
     }
@@ -34,6 +35,30 @@ async fn a_key_carries_what_it_was_given() {
 }
 
 #[tokio::test]
+async fn a_key_has_an_owner_a_role_and_a_place_to_be_used_from() {
+    let desk = Desk::open().await;
+    let wanted = json!({
+        "name": "app", "user": "ann", "role": "auditor", "tags": "env=prod", "ip_ranges": ["10.0.0.0/8"],
+        "mcp_servers": ["time"], "toolsets": ["support"], "agents": ["billing"],
+    });
+    let made = desk.post("/api/v1/keys", wanted.clone()).await.json();
+    for (field, value) in wanted.as_object().unwrap() {
+        assert_eq!(&made["key"][field], value, "{field}");
+    }
+    assert!(made["secret"].as_str().unwrap().starts_with("gk_test_"), "the environment of the configuration");
+}
+
+#[tokio::test]
+async fn whoami_is_for_everybody_and_tells_a_wrong_key_why() {
+    let desk = Desk::open().await;
+    let admin = desk.get("/api/v1/whoami").await.json();
+    assert_eq!((&admin["kind"], &admin["role"]), (&json!("admin_key"), &json!("owner")));
+    assert_eq!(desk.ask(Method::GET, "/api/v1/whoami", None, None).await.code(), "missing_key");
+    let away = desk.ask(Method::GET, "/api/v1/whoami", Some("ey.ey.x"), None).await;
+    assert_eq!((away.code().as_str(), away.headers["retry-after"].to_str().unwrap()), ("identity_unavailable", "5"));
+}
+
+#[tokio::test]
 async fn a_key_that_would_not_do_what_it_says_is_refused() {
     let desk = Desk::open().await;
     let wrong = [
@@ -43,13 +68,26 @@ async fn a_key_that_would_not_do_what_it_says_is_refused() {
         (json!({"name": "x", "models": ["fsat"]}), "no model"),
         (json!({"name": "x", "expires": "2020-01-01"}), "in the past"),
         (json!({"name": "x", "expires": "soon"}), "not a date"),
-        (json!({"name": "x", "limits": [{"requests": 1}]}), "one of requests"),
+        (json!({"name": "x", "limits": [{"requests": 1}]}), "`per` is missing"),
         (json!({"name": "x", "limits": [{"requests": 1, "tokens": 1, "per": "hour"}]}), "one of requests"),
-        (json!({"name": "x", "limits": [{"concurrent": 1, "per": "hour"}]}), "one of requests"),
+        (json!({"name": "x", "limits": [{"concurrent": 1, "per": "hour"}]}), "has no window"),
         (json!({"name": "x", "limits": [{"concurrent": 0}]}), "refuse every call"),
         (json!({"name": "x", "budgets": [{"usd": 0.0, "per": "day"}]}), "more than 0"),
         (json!({"name": "x", "budgets": [{"usd": 1.0, "per": "decade"}]}), "decade"),
+        (
+            json!({"name": "x", "budgets": [{"usd": 1.0, "per": "day", "zone": "Europe/Berln"}]}),
+            "did you mean `Europe/Berlin`",
+        ),
+        (json!({"name": "x", "budgets": [{"usd": 1.0, "per": "day", "warn_at": [80]}]}), "shares, not percent"),
+        (
+            json!({"name": "x", "budgets": [{"usd": 1.0, "per": "day", "on_exhaust": {"downgrade": "fsat"}}]}),
+            "no model",
+        ),
         (json!({"name": "x", "models": vec!["fast"; 257]}), "too many"),
+        (json!({"name": "x", "user": "anna"}), "did you mean `ann`?"),
+        (json!({"name": "x", "ip_ranges": ["10.0.0.0/40"]}), "range of addresses"),
+        (json!({"name": "x", "tags": "env"}), "no list of tags"),
+        (json!({"name": "x", "role": "boss"}), "`boss` is no role"),
     ];
     for (body, says) in wrong {
         let answer = desk.post("/api/v1/keys", body.clone()).await;

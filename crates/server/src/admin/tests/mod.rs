@@ -1,6 +1,7 @@
 //! The admin API as its clients see it: the whole router, in process, over a real database in a temporary folder.
 
 mod access;
+mod budgets;
 mod claim;
 mod document;
 mod keys;
@@ -14,7 +15,7 @@ use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use gatehouse_domain::{PicoPerToken, PricedPart, Secret};
+use gatehouse_domain::{Code, Fault, PicoPerToken, PricedPart, Principal, Secret};
 use gatehouse_store::{DataDir, LedgerEntry, Pepper, Store};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::value::RawValue;
@@ -24,9 +25,9 @@ use tower::ServiceExt as _;
 
 use super::router;
 use crate::control::{
-    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, Control, DecidingPolicy, FileKey, Model, ModelTarget,
-    NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider, Readiness, Reload,
-    ReplayQuestion, ReplayReport, Source,
+    Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, Control, DecidingPolicy, FileKey, From,
+    Holder, Model, ModelTarget, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider,
+    Readiness, Reload, ReplayQuestion, ReplayReport, Source, Whoami, WrongHolder,
 };
 
 const ADMIN: &str = "the-admin-key-of-the-file";
@@ -67,6 +68,29 @@ impl Operations for Still {
     fn reset_breakers(&self) -> usize {
         self.open.lock().unwrap().drain(..).count()
     }
+    fn budgets(&self) -> Vec<BudgetStanding> {
+        let budget = |id: &str, kind: &str, payer: &str| BudgetStanding {
+            id: id.into(),
+            kind: kind.into(),
+            payer: payer.into(),
+            measure: "usd".into(),
+            per: Some("month".into()),
+            zone: None,
+            rolling: false,
+            max: 100.0,
+            used: 42.5,
+            reserved: 0.5,
+            remaining: 57.0,
+            whole_at_unix_ms: Some(1_796_083_200_000),
+            warn_at: vec![0.8],
+            downgrade: None,
+        };
+        vec![
+            budget("key:ci/0", "key", "ci"),
+            budget("team:support/0", "team", "support"),
+            budget("team:support/1", "team", "support"),
+        ]
+    }
     fn config_status(&self) -> ConfigStatus {
         ConfigStatus { generation: 4, source: "gatehouse.yaml".into(), since_unix_ms: 1_795_348_800_000, problem: None }
     }
@@ -81,7 +105,13 @@ impl Operations for Still {
         vec![FileKey {
             id: "ci".into(),
             name: "ci".into(),
-            team: Some("support".into()),
+            holder: Holder { team: Some("support".into()), ..Holder::default() },
+            ip_ranges: vec![],
+            tags: None,
+            role: None,
+            mcp_servers: vec![],
+            toolsets: vec![],
+            agents: vec![],
             models: vec!["fast".into()],
             limits: none(),
             budgets: none(),
@@ -136,6 +166,22 @@ impl Operations for Still {
     ) -> Answer<'_, Result<ReplayReport, PolicyRefusal>> {
         let calls = since.map_or(0, |_| question.policies.len() as u64);
         Box::pin(std::future::ready(Ok(ReplayReport { calls, ..ReplayReport::default() })))
+    }
+    fn caller(&self, _presented: &str) -> Result<Arc<Principal>, Fault> {
+        Err(Fault::new(Code::UnknownKey, "nobody"))
+    }
+    fn whoami(&self, presented: &str, _from: &From<'_>) -> Result<Whoami, Fault> {
+        let unknown = || Fault::new(Code::UnknownKey, "nobody");
+        let away = || Fault::new(Code::IdentityUnavailable, "the issuer is away").retry_after(5);
+        Err(if presented.starts_with("ey") { away() } else { unknown() })
+    }
+    fn check_holder(&self, holder: &Holder) -> Result<(), WrongHolder> {
+        let known = holder.user.as_deref().is_none_or(|user| user == "ann");
+        let wrong = || WrongHolder { message: "there is no user `anna`".into(), hint: "did you mean `ann`?".into() };
+        if known { Ok(()) } else { Err(wrong()) }
+    }
+    fn environment(&self) -> String {
+        "test".into()
     }
     fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>> {
         let rate = PicoPerToken(attempt.cost.nano_usd.unsigned_abs() * 1000 / attempt.usage.total());
