@@ -1,6 +1,7 @@
 //! The roof: the command line, and the one place where errors are printed.
 
 mod admin_client;
+mod allocator;
 mod cli;
 mod commands;
 mod config_file;
@@ -20,10 +21,6 @@ use clap::Parser;
 use cli::{Cli, Command};
 use failure::Failure;
 
-/// glibc's allocator costs about 15 % of a call.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -38,6 +35,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
+    if matches!(cli.command, Command::Up(_) | Command::Serve(_)) {
+        allocator::give_pages_back_at_once();
+    }
     match cli.command {
         Command::Up(arguments) => commands::up::run_command(arguments),
         Command::Serve(arguments) => commands::serve::run_command(arguments),

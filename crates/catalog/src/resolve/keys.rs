@@ -9,8 +9,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::principals::{known_models, known_tags};
-use super::{limits, ranges};
 use super::server::KEY_CHARS_MIN;
+use super::{limits, ranges};
 use crate::check::{Check, nth};
 use crate::config::Key;
 use crate::pattern::Names;

@@ -20,7 +20,8 @@ pub(super) fn terms(config: &Config, stored: &[KeyRecord]) -> Vec<(On, Terms)> {
         (On::One(Payer { kind, name: Arc::clone(name) }), terms_of(written))
     };
     let people = &config.principals;
-    let organisations = people.organisations.iter().map(|(name, means)| one(PayerKind::Organisation, name, &means.terms));
+    let organisations =
+        people.organisations.iter().map(|(name, means)| one(PayerKind::Organisation, name, &means.terms));
     let teams = people.teams.iter().map(|(name, team)| one(PayerKind::Team, name, &team.means.terms));
     let users = people.users.iter().map(|(name, user)| one(PayerKind::User, name, &user.means.terms));
     let accounts = people.service_accounts.iter();

@@ -11,8 +11,8 @@ use gatehouse_llm_gateway::prices;
 use gatehouse_pipeline::identity::{client_address, identify};
 use gatehouse_pipeline::{KeyEntry, Snapshot};
 use gatehouse_server::control::{
-    Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, FileKey, From, Holder, Model, ModelTarget,
-    NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider, Readiness, Reload,
+    Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, FileKey, From, Holder, Model,
+    ModelTarget, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider, Readiness, Reload,
     ReplayQuestion, ReplayReport, Source, Standing, Whoami, WrongHolder,
 };
 use gatehouse_store::LedgerEntry;
