@@ -73,7 +73,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("memmap2", &["store"]),
     ("rustix", &["store"]),
-    ("blake3", &["store"]),
+    ("blake3", &["store", "pipeline"]),
     ("regex-automata", &["policy"]),
     ("aho-corasick", &["policy"]),
     ("jsonschema", &["policy"]),
