@@ -190,7 +190,6 @@ fn what_every_kind_of_payer_has_spent_is_known_after_a_restart() {
         ("/teams/support", json!({"budgets": spent})),
         ("/models/fast/budgets", json!([{"usd": 0.1, "per": "day", "rolling": true}])),
         ("/limits", on(json!({"organisation": "default"}))),
-        ("/limits", on(json!({"service_account": "test"}))),
         ("/limits", on(json!({"tag": "env=prod"}))),
         ("/limits", on(json!({"tag": "env=*"}))),
         ("/limits", on(json!({"team": "*"}))),

@@ -58,7 +58,8 @@ fn a_caller_touches_all_it_belongs_to_from_the_widest_to_the_narrowest() {
 #[test]
 fn a_service_account_is_a_payer_of_its_own() {
     let tree = tree(vec![one(PayerKind::ServiceAccount, "nightly")]);
-    let who = Principal::bare(PrincipalKind::Service, "key-2", "nightly");
+    let bare = Principal::bare(PrincipalKind::Service, "key-2", "nightly");
+    let who = Principal { service_account: Some("nightly".into()), ..bare };
     assert_eq!(names(&*tree.of_caller(&who, at(0))), ["service_account:nightly"]);
     assert!(tree.of_caller(&agent(), at(0)).is_empty());
 }
