@@ -5,7 +5,9 @@
 mod check;
 mod config;
 mod default;
+mod kinds;
 mod load;
+mod objects;
 pub mod pattern;
 mod problem;
 mod references;
@@ -22,6 +24,8 @@ pub use config::{
     Server, Target, Telemetry, Tls,
 };
 pub use default::{DEFAULT_NAME, DEFAULT_YAML};
-pub use load::{Loaded, Surroundings, load, load_prices};
-pub use problem::{Position, Problem, Problems, Severity, did_you_mean};
+pub use kinds::{KINDS, Kind, mask};
+pub use load::{Loaded, Surroundings, load, load_prices, load_with};
+pub use objects::{Declared, Object};
+pub use problem::{Belongs, Position, Problem, Problems, Severity, did_you_mean};
 pub use schema::{Known, published as schema};

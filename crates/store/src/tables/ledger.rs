@@ -61,6 +61,21 @@ pub(crate) struct LedgerRow {
     pub(crate) first_byte_us: u64,
 }
 
+/// Which of the latest rows.
+#[derive(Clone, Debug, Default)]
+pub struct LatestQuery {
+    /// Only this organisation.
+    pub organisation: Option<String>,
+    /// Only this team.
+    pub team: Option<String>,
+    /// Only this person.
+    pub user: Option<String>,
+    /// Only this key (its id).
+    pub key: Option<String>,
+    /// So many at most, up to 1000.
+    pub limit: u32,
+}
+
 /// A ledger row as people see it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LedgerEntry {
@@ -139,13 +154,25 @@ impl Store {
     /// # Errors
     /// When the database fails or a row is damaged.
     pub async fn recent(&self, limit: u32) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.latest(&LatestQuery { limit, ..LatestQuery::default() }).await
+    }
+
+    /// The same of some callers only.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn latest(&self, query: &LatestQuery) -> Result<Vec<LedgerEntry>, StoreError> {
         let sql =
             "SELECT l.id AS attempt, l.started_ms, l.status, l.http_status, l.flags, l.input, l.output, l.cache_read,
                        l.cache_write_5m, l.cache_write_1h, l.reasoning, l.extra, l.cost_nano_usd, l.duration_us,
                        l.first_byte_us, l.run, s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, s.provider, s.upstream_model, s.dialect, s.operation,
                        s.stream
-                   FROM ledger l JOIN ledger_subjects s ON s.id = l.subject ORDER BY l.id DESC LIMIT ?";
-        sqlx::query(sql).bind(limit.min(1000)).fetch_all(&self.pool).await?.iter().map(read_entry).collect()
+                   FROM ledger l JOIN ledger_subjects s ON s.id = l.subject
+                   WHERE s.organisation = coalesce(?, s.organisation) AND s.team = coalesce(?, s.team)
+                       AND s.user = coalesce(?, s.user) AND s.key = coalesce(?, s.key)
+                   ORDER BY l.id DESC LIMIT ?";
+        let asked = sqlx::query(sql).bind(&query.organisation).bind(&query.team).bind(&query.user).bind(&query.key);
+        asked.bind(query.limit.min(1000)).fetch_all(&self.pool).await?.iter().map(read_entry).collect()
     }
 
     /// Adds attempts to the ledger without a journal: imports and tests. Returns how many were not there yet.
