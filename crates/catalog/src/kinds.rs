@@ -34,11 +34,24 @@ impl Kind {
         KINDS.iter().find(|kind| kind.name == name)
     }
 
+    /// The name of the schema of one object, among its definitions.
+    #[must_use]
+    pub const fn definition(&self) -> &'static str {
+        self.definition
+    }
+
     /// The JSON Schema of one object, definitions included.
     #[must_use]
     pub fn schema(&self) -> Json {
         let whole = schema::exact(Known::NOTHING);
         json!({ "$ref": format!("#/$defs/{}", self.definition), "$defs": whole["$defs"] })
+    }
+
+    /// Has an object of this kind such a field?
+    #[must_use]
+    pub fn has(&self, field: &str) -> bool {
+        let schema = self.schema();
+        schema::follow(&schema, &schema)["properties"].get(field).is_some()
     }
 
     /// Calls `visit` with every value of a body that stands where a secret belongs, and the JSON pointer to it.

@@ -6,10 +6,11 @@ mod cores;
 pub mod demo;
 mod io;
 mod listener;
+pub mod secrets;
 mod service;
 mod tls;
 
 pub use cores::{CoreSeed, Cores, Drained};
 pub use listener::{Caps, bind};
-pub use service::{ControlPlane, Serves};
+pub use service::{ControlPlane, Peer, Serves};
 pub use tls::{TlsFiles, TlsReload};

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::io::{Calls, Patience, Watched};
-use crate::service::Front;
+use crate::service::{Front, Peer};
 use crate::tls::TlsReload;
 
 /// Caps and timers of a listener.
@@ -83,7 +83,7 @@ pub(crate) async fn accept(
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, peer)) = accepted else {
             // Out of descriptors, most likely: let some calls finish before the next try.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
@@ -95,7 +95,7 @@ pub(crate) async fn accept(
         let (front, tls, stop, open, alive) =
             (Arc::clone(&front), tls.clone(), stop.clone(), Arc::clone(&open), all_closed.clone());
         tokio::spawn(async move {
-            connection(stream, front, caps, tls, stop).await;
+            connection(stream, Peer(peer.ip()), front, caps, tls, stop).await;
             open.fetch_sub(1, Ordering::Relaxed);
             drop(alive);
         });
@@ -105,27 +105,37 @@ pub(crate) async fn accept(
     closing.recv().await;
 }
 
-async fn connection(stream: TcpStream, front: Arc<Front>, caps: Caps, tls: TlsReload, stop: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    peer: Peer,
+    front: Arc<Front>,
+    caps: Caps,
+    tls: TlsReload,
+    stop: watch::Receiver<bool>,
+) {
     let calls = Calls::default();
     let patience = Patience { head: caps.header_timeout, write: caps.write_timeout };
     let stream = Watched::new(stream, patience, calls.clone());
     match tls.current() {
-        None => serve(stream, front, calls, caps, stop).await,
+        None => serve(stream, peer, front, calls, caps, stop).await,
         Some(config) => {
             let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
             if let Ok(Ok(stream)) = tokio::time::timeout(caps.handshake_timeout, handshake).await {
-                serve(stream, front, calls, caps, stop).await;
+                serve(stream, peer, front, calls, caps, stop).await;
             }
         }
     }
 }
 
-async fn serve<T>(stream: T, front: Arc<Front>, calls: Calls, caps: Caps, mut stop: watch::Receiver<bool>)
+async fn serve<T>(stream: T, peer: Peer, front: Arc<Front>, calls: Calls, caps: Caps, mut stop: watch::Receiver<bool>)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let builder = http(&caps);
-    let service = service_fn(move |request| Front::call(Arc::clone(&front), calls.begin(), request));
+    let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        Front::call(Arc::clone(&front), calls.begin(), request)
+    });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {

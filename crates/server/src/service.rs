@@ -27,6 +27,10 @@ pub struct ControlPlane {
     pub runtime: Handle,
 }
 
+/// Who is at the other end of the connection. In the extensions of every request that comes over a listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub std::net::IpAddr);
+
 /// Which of the two planes a listener serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Serves {

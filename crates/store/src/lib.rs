@@ -30,7 +30,7 @@ pub use secret_file::Pepper;
 pub use shipper::{Drained, Recovery, Shipper, ShipperConfig, ShipperStats};
 pub use tables::keys::{KeyRecord, NewKey};
 pub use tables::ledger::{LatestQuery, LedgerEntry};
-pub use tables::objects::{PutObject, StoredObject};
+pub use tables::objects::{ObjectEdit, StoredObject};
 pub use tables::responses::{ResponseChange, StoredResponse};
 pub use tables::spending::{Payer, PayerSpent, Spent};
 pub use tables::usage::{UnknownDimension, UsageDimension, UsageQuery, UsageRow};

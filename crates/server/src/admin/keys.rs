@@ -2,19 +2,22 @@
 
 use axum::Json;
 use axum::extract::State;
-use gatehouse_domain::Code;
+use gatehouse_domain::{Code, DEFAULT_ORGANISATION};
 use gatehouse_store::{KeyRecord, NewKey, keys};
 use http::StatusCode;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::error::{ApiError, ErrorBody};
+use super::audit::{Act, Changed};
+use super::auth::{Granted, Whose};
+use super::cursor;
+use super::error::{AdminCode, ApiError, ErrorBody};
 use super::extract::{Body, Name, Parameters};
-use super::moment;
+use super::rights::Reach;
 use super::rows::{Page, Rows};
 use super::terms::{Budget, Limit};
+use super::{moment, now_ms};
 use crate::control::{Control, FileKey, Source};
 
 /// How long the old secret of a rotated key stays good if nobody says: one deployment.
@@ -125,9 +128,11 @@ pub(crate) struct RotateKey {
     responses((status = 200, body = Rows<Key>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(crate) async fn list(
     State(control): State<Control>,
+    granted: Granted,
     Parameters(page): Parameters<Page>,
 ) -> Result<Json<Rows<Key>>, ApiError> {
     let limit = page.limit()?;
+    let after = page.cursor.as_deref().map(cursor::row).transpose()?;
     let now = now_ms();
     let file = control.operations.file_keys();
     let stored = control.store.list_keys().await?;
@@ -135,14 +140,13 @@ pub(crate) async fn list(
         .into_iter()
         .map(|key| Key::of_file(key, now))
         .chain(stored.into_iter().map(|key| Key::of(key, now)))
+        .filter(|key| granted.sees(key.whose()))
         .collect();
-    if let Some(cursor) = page.cursor {
-        let Some(place) = rows.iter().position(|key| key.id == cursor) else {
-            return Err(ApiError::invalid("The cursor is not one of this listing.", "Start again without a cursor."));
-        };
+    if let Some(after) = after {
+        let place = rows.iter().position(|key| key.id == after).ok_or_else(cursor::foreign)?;
         rows.drain(..=place);
     }
-    Ok(Json(Rows::page(rows, limit, |key| key.id.clone())))
+    Ok(Json(Rows::page(rows, limit, |key| cursor::after(&key.id))))
 }
 
 /// Makes a key. The answer holds its secret, which is shown this once.
@@ -150,9 +154,11 @@ pub(crate) async fn list(
     responses((status = 201, body = IssuedKey), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(crate) async fn create(
     State(control): State<Control>,
-    Body(wanted): Body<CreateKey>,
-) -> Result<(StatusCode, Json<IssuedKey>), ApiError> {
+    granted: Granted,
+    Body(mut wanted): Body<CreateKey>,
+) -> Result<Changed<IssuedKey>, ApiError> {
     let now = now_ms();
+    wanted.belong_to(&granted)?;
     let expires_unix_ms = wanted.check(&control, now)?;
     let minted = keys::mint()?;
     let key = NewKey {
@@ -160,7 +166,7 @@ pub(crate) async fn create(
         name: wanted.name,
         shown: minted.shown,
         hash: keys::hash(&control.pepper, minted.secret.reveal()),
-        team: wanted.team.filter(|team| !team.is_empty()),
+        team: wanted.team,
         models: wanted.models,
         limits: raw(&wanted.limits)?,
         budgets: raw(&wanted.budgets)?,
@@ -170,18 +176,25 @@ pub(crate) async fn create(
     control.store.create_key(&key).await?;
     control.operations.keys_changed().await;
     let key = Key::of(KeyRecord { key, old_hash: None, revoked_unix_ms: None, last_used_unix_ms: None }, now);
-    Ok((StatusCode::CREATED, Json(IssuedKey { secret: minted.secret.reveal().to_owned(), key })))
+    let act = Act { after: key.seen(), ..Act::on("keys.create", "keys", &key.id) };
+    let issued = IssuedKey { secret: minted.secret.reveal().to_owned(), key };
+    Ok(Changed::by(act, issued).status(StatusCode::CREATED))
 }
 
 /// One key.
 #[utoipa::path(get, path = "/keys/{id}", tag = "keys", operation_id = "get_key",
     params(("id" = String, Path, description = "The key's public id")),
     responses((status = 200, body = Key), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
-pub(crate) async fn one(State(control): State<Control>, Name(id): Name) -> Result<Json<Key>, ApiError> {
-    if let Some(key) = control.operations.file_keys().into_iter().find(|key| key.id == id) {
-        return Ok(Json(Key::of_file(key, now_ms())));
+pub(crate) async fn one(
+    State(control): State<Control>,
+    granted: Granted,
+    Name(id): Name,
+) -> Result<Json<Key>, ApiError> {
+    let of_file = control.operations.file_keys().into_iter().find(|key| key.id == id);
+    match of_file.map(|key| Key::of_file(key, now_ms())).filter(|key| granted.sees(key.whose())) {
+        Some(key) => Ok(Json(key)),
+        None => stored(&control, &granted, &id).await.map(Json),
     }
-    stored(&control, &id).await.map(Json)
 }
 
 /// Takes a key back, at once and for good.
@@ -189,13 +202,18 @@ pub(crate) async fn one(State(control): State<Control>, Name(id): Name) -> Resul
     params(("id" = String, Path, description = "The key's public id")),
     responses((status = 200, body = Key), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
         (status = 409, body = ErrorBody)))]
-pub(crate) async fn revoke(State(control): State<Control>, Name(id): Name) -> Result<Json<Key>, ApiError> {
-    not_of_file(&control, &id)?;
-    if !control.store.revoke_key(&id, now_ms()).await? {
-        return Err(no_such_key());
-    }
+pub(crate) async fn revoke(
+    State(control): State<Control>,
+    granted: Granted,
+    Name(id): Name,
+) -> Result<Changed<Key>, ApiError> {
+    not_of_file(&control, &granted, &id)?;
+    let before = stored(&control, &granted, &id).await?.seen();
+    control.store.revoke_key(&id, now_ms()).await?;
     control.operations.keys_changed().await;
-    stored(&control, &id).await.map(Json)
+    let key = stored(&control, &granted, &id).await?;
+    let act = Act { before, after: key.seen(), ..Act::on("keys.revoke", "keys", &id) };
+    Ok(Changed::by(act, key))
 }
 
 /// Gives a key a new secret under the same id: team, limits, budgets and history stay.
@@ -205,26 +223,41 @@ pub(crate) async fn revoke(State(control): State<Control>, Name(id): Name) -> Re
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
 pub(crate) async fn rotate(
     State(control): State<Control>,
+    granted: Granted,
     Name(id): Name,
     Body(how): Body<RotateKey>,
-) -> Result<Json<IssuedKey>, ApiError> {
+) -> Result<Changed<IssuedKey>, ApiError> {
     let overlap = how.overlap_secs.unwrap_or(OVERLAP_SECS);
     if overlap > OVERLAP_SECS_MAX {
         return Err(ApiError::invalid("overlap_secs is out of range.", "0 to 2592000 (30 days)."));
     }
-    not_of_file(&control, &id)?;
+    not_of_file(&control, &granted, &id)?;
     // From here on there is such a key: it can only be revoked, never deleted.
-    stored(&control, &id).await?;
+    let before = stored(&control, &granted, &id).await?.seen();
     let minted = keys::mint()?;
     let hash = keys::hash(&control.pepper, minted.secret.reveal());
     if !control.store.rotate_key(&id, &hash, &minted.shown, now_ms() + overlap * 1_000).await? {
         return Err(ApiError::conflict("The key is revoked.", "Make a new one: POST /api/v1/keys."));
     }
     control.operations.keys_changed().await;
-    Ok(Json(IssuedKey { secret: minted.secret.reveal().to_owned(), key: stored(&control, &id).await? }))
+    let key = stored(&control, &granted, &id).await?;
+    let act = Act { before, after: key.seen(), ..Act::on("keys.rotate", "keys", &id) };
+    Ok(Changed::by(act, IssuedKey { secret: minted.secret.reveal().to_owned(), key }))
 }
 
 impl CreateKey {
+    /// Who reaches no further than the own team makes keys of that team.
+    fn belong_to(&mut self, granted: &Granted) -> Result<(), ApiError> {
+        let own = granted.actor.team.as_deref().filter(|_| granted.reach == Reach::Team);
+        self.team = self.team.take().filter(|team| !team.is_empty()).or_else(|| own.map(str::to_owned));
+        let whose = Whose { team: self.team.as_deref(), organisation: DEFAULT_ORGANISATION, ..Whose::default() };
+        if granted.sees(whose) {
+            return Ok(());
+        }
+        let hint = "Leave `team` out, or name your own.";
+        Err(ApiError::new(Code::NotAllowed, "This key would belong to somebody else.", hint))
+    }
+
     /// Refuses what has no meaning, and says when the key expires.
     fn check(&self, control: &Control, now: u64) -> Result<Option<u64>, ApiError> {
         for (field, text) in [("name", Some(&self.name)), ("team", self.team.as_ref())] {
@@ -244,7 +277,7 @@ impl CreateKey {
         self.limits.iter().try_for_each(Limit::check)?;
         self.budgets.iter().try_for_each(Budget::check)?;
         let known = control.operations.models();
-        if let Some(name) = self.models.iter().find(|name| !known.iter().any(|model| meet(&model.name, name))) {
+        if let Some(name) = self.models.iter().find(|name| !known.iter().any(|model| meet(model, name))) {
             return Err(ApiError::new(
                 Code::UnknownModel,
                 format!("There is no model {name:?}."),
@@ -261,6 +294,16 @@ impl CreateKey {
 }
 
 impl Key {
+    /// Whose it is.
+    fn whose(&self) -> Whose<'_> {
+        Whose { organisation: DEFAULT_ORGANISATION, team: self.team.as_deref(), user: None, key: &self.id }
+    }
+
+    /// As the audit log sees it: there is no secret in it.
+    fn seen(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(self).ok()
+    }
+
     fn of(record: KeyRecord, now: u64) -> Self {
         let key = record.key;
         let overlap = record.old_hash.map(|(_, until)| until).filter(|until| *until > now);
@@ -310,14 +353,16 @@ fn state(expires: Option<u64>, revoked: Option<u64>, now: u64) -> KeyState {
     }
 }
 
-async fn stored(control: &Control, id: &str) -> Result<Key, ApiError> {
+async fn stored(control: &Control, granted: &Granted, id: &str) -> Result<Key, ApiError> {
     let record = control.store.key(id).await?.ok_or_else(no_such_key)?;
-    Ok(Key::of(record, now_ms()))
+    Some(Key::of(record, now_ms())).filter(|key| granted.sees(key.whose())).ok_or_else(no_such_key)
 }
 
-fn not_of_file(control: &Control, id: &str) -> Result<(), ApiError> {
-    if control.operations.file_keys().iter().any(|key| key.id == id) {
-        return Err(ApiError::conflict(
+fn not_of_file(control: &Control, granted: &Granted, id: &str) -> Result<(), ApiError> {
+    let of_file = control.operations.file_keys().into_iter().find(|key| key.id == id);
+    if of_file.is_some_and(|key| granted.sees(Key::of_file(key, now_ms()).whose())) {
+        return Err(ApiError::of(
+            AdminCode::DeclaredInFile,
             "This key is declared in the configuration file.",
             "Change it there: a good change is in force within a second.",
         ));
@@ -342,8 +387,4 @@ fn meet(model: &str, pattern: &str) -> bool {
 fn raw<T: Serialize>(value: &T) -> Result<Box<RawValue>, ApiError> {
     serde_json::value::to_raw_value(value)
         .map_err(|error| ApiError::invalid(error.to_string(), "Numbers must be finite."))
-}
-
-fn now_ms() -> u64 {
-    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
 }

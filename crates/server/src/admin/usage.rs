@@ -3,13 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use gatehouse_domain::Usage;
-use gatehouse_store::{LedgerEntry, UsageDimension, UsageQuery, UsageRow};
+use gatehouse_store::{LatestQuery, LedgerEntry, UsageDimension, UsageQuery, UsageRow};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::auth::Granted;
 use super::error::{ApiError, ErrorBody};
 use super::extract::Parameters;
 use super::moment;
+use super::rights::Reach;
 use super::rows::Rows;
 use crate::control::Control;
 
@@ -88,6 +90,7 @@ pub(crate) struct UsageRowForm {
     responses((status = 200, body = Rows<UsageRowForm>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(crate) async fn usage(
     State(control): State<Control>,
+    granted: Granted,
     Parameters(question): Parameters<UsageQuestion>,
 ) -> Result<Json<Rows<UsageRow>>, ApiError> {
     let now = jiff::Timestamp::now();
@@ -96,12 +99,15 @@ pub(crate) async fn usage(
         by: dimensions(question.by.as_deref().unwrap_or_default())?,
         since_unix_ms: moment("since", question.since)?,
         until_unix_ms: moment("until", question.until)?,
+        organisation: None,
         key: question.key,
         team: question.team,
         user: question.user,
         run: question.run,
         limit: question.limit.unwrap_or_default(),
     };
+    let Some(scope) = Scope::of(&granted) else { return Ok(Json(Rows::all(Vec::new()))) };
+    let Some(query) = scope.narrow(query) else { return Ok(Json(Rows::all(Vec::new()))) };
     Ok(Json(Rows::all(control.store.usage(&query).await?)))
 }
 
@@ -195,14 +201,57 @@ pub(crate) struct Attempt {
     responses((status = 200, body = Rows<Attempt>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(crate) async fn attempts(
     State(control): State<Control>,
+    granted: Granted,
     Parameters(latest): Parameters<Latest>,
 ) -> Result<Json<Rows<Attempt>>, ApiError> {
     let limit = latest.limit.unwrap_or(100);
     if !(1..=1_000).contains(&limit) {
         return Err(ApiError::invalid("limit is out of range.", "Ask for 1 to 1000 rows."));
     }
-    let entries = control.store.recent(limit).await?;
+    let Some(Scope { organisation, team, user, key }) = Scope::of(&granted) else {
+        return Ok(Json(Rows::all(Vec::new())));
+    };
+    let query = LatestQuery { organisation: Some(organisation), team, user, key, limit };
+    let entries = control.store.latest(&query).await?;
     Ok(Json(Rows::all(entries.into_iter().map(Attempt::of).collect())))
+}
+
+/// Whose usage somebody sees.
+struct Scope {
+    organisation: String,
+    team: Option<String>,
+    user: Option<String>,
+    key: Option<String>,
+}
+
+impl Scope {
+    /// `None`: nobody's.
+    fn of(granted: &Granted) -> Option<Self> {
+        let actor = &granted.actor;
+        let everything = Self { organisation: actor.organisation.to_string(), team: None, user: None, key: None };
+        match (granted.reach, actor.team.as_deref(), actor.user.as_deref()) {
+            (Reach::Nothing, ..) | (Reach::Team, None, _) => None,
+            (Reach::All, ..) => Some(everything),
+            (Reach::Team, Some(team), _) => Some(Self { team: Some(team.to_owned()), ..everything }),
+            (Reach::Own, _, Some(user)) => Some(Self { user: Some(user.to_owned()), ..everything }),
+            (Reach::Own, _, None) => Some(Self { key: Some(actor.name.to_string()), ..everything }),
+        }
+    }
+
+    /// A question about no more than this. `None` if it is about something else only.
+    fn narrow(self, query: UsageQuery) -> Option<UsageQuery> {
+        let both = |own: Option<String>, asked: Option<String>| match (own, asked) {
+            (Some(own), Some(asked)) if own != asked => None,
+            (own, asked) => Some(own.or(asked)),
+        };
+        Some(UsageQuery {
+            organisation: Some(self.organisation),
+            team: both(self.team, query.team)?,
+            user: both(self.user, query.user)?,
+            key: both(self.key, query.key)?,
+            ..query
+        })
+    }
 }
 
 impl Attempt {

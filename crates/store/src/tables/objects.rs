@@ -31,26 +31,26 @@ pub struct StoredObject {
     pub changed_by: String,
 }
 
-/// An object to store.
+/// One change.
 #[derive(Clone, Copy, Debug)]
-pub struct PutObject<'a> {
-    /// Whose it is.
-    pub organisation: &'a str,
+pub struct ObjectEdit<'a> {
     /// What it is.
     pub kind: &'a str,
     /// Its name.
     pub name: &'a str,
-    /// Its body, secrets masked.
-    pub body: &'a Value,
+    /// Its body, secrets masked; `None` deletes it.
+    pub body: Option<&'a Value>,
     /// The version it takes the place of; `None` for a new one.
     pub replaces: Option<u64>,
-    /// Who says so.
-    pub by: &'a str,
-    /// Unix milliseconds.
-    pub now_unix_ms: u64,
 }
 
 const COLUMNS: &str = "organisation, kind, name, body, version, created_ms, created_by, changed_ms, changed_by";
+const INSERT: &str = "INSERT INTO objects
+    (organisation, kind, name, version, body, changed_ms, changed_by, created_ms, created_by)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6, ?7)";
+const UPDATE: &str = "UPDATE objects SET version = ?4, body = ?5, changed_ms = ?6, changed_by = ?7
+    WHERE organisation = ?1 AND kind = ?2 AND name = ?3 AND version = ?8";
+const DELETE: &str = "DELETE FROM objects WHERE organisation = ? AND kind = ? AND name = ? AND version = ?";
 
 impl Store {
     /// Every object of every organisation, for the configuration as a whole.
@@ -82,60 +82,41 @@ impl Store {
         query.fetch_optional(&self.pool).await?.as_ref().map(read).transpose()
     }
 
-    /// Stores an object in place of the version it was made from, and says its own. `None` if that version is not there
-    /// any more: somebody else was faster.
+    /// Carries out all changes, or none: `false` if one of the versions is not there any more, because somebody else was
+    /// faster.
     ///
     /// # Errors
     /// [`StoreError::Exists`] if a new object's name is taken, by whichever organisation; or when the database fails.
-    pub async fn put_object(&self, put: PutObject<'_>) -> Result<Option<u64>, StoreError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let version = next(&mut transaction).await?;
-        let (body, now) = (put.body.to_string(), signed(put.now_unix_ms));
-        let done = match put.replaces {
-            None => sqlx::query(
-                "INSERT INTO objects (version, body, changed_ms, changed_by, organisation, kind, name, created_ms, created_by)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?3, ?4)",
-            ),
-            Some(_) => sqlx::query(
-                "UPDATE objects SET version = ?1, body = ?2, changed_ms = ?3, changed_by = ?4
-                 WHERE organisation = ?5 AND kind = ?6 AND name = ?7 AND version = ?8",
-            ),
-        };
-        let done = done.bind(version).bind(body).bind(now).bind(put.by);
-        let done = done.bind(put.organisation).bind(put.kind).bind(put.name);
-        let done = match put.replaces {
-            None => done,
-            Some(replaced) => done.bind(signed(replaced)),
-        };
-        match done.execute(&mut *transaction).await {
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                return Err(StoreError::Exists { what: "an object with this name" });
-            }
-            Err(error) => return Err(error.into()),
-            Ok(done) if done.rows_affected() == 0 => return Ok(None),
-            Ok(_) => {}
-        }
-        transaction.commit().await?;
-        Ok(Some(unsigned(version)))
-    }
-
-    /// Deletes a version of an object. `false` if it is not there any more.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn delete_object(
+    pub async fn change_objects(
         &self,
         organisation: &str,
-        kind: &str,
-        name: &str,
-        version: u64,
+        edits: &[ObjectEdit<'_>],
+        by: &str,
+        now_unix_ms: u64,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        next(&mut transaction).await?;
-        let sql = "DELETE FROM objects WHERE organisation = ? AND kind = ? AND name = ? AND version = ?";
-        let done = sqlx::query(sql).bind(organisation).bind(kind).bind(name).bind(signed(version));
-        if done.execute(&mut *transaction).await?.rows_affected() == 0 {
-            return Ok(false);
+        for edit in edits {
+            let version = next(&mut transaction).await?;
+            let done = match (edit.body, edit.replaces) {
+                (None, _) => sqlx::query(DELETE).bind(organisation).bind(edit.kind).bind(edit.name),
+                (Some(body), replaces) => {
+                    let sql = if replaces.is_some() { UPDATE } else { INSERT };
+                    let query = sqlx::query(sql).bind(organisation).bind(edit.kind).bind(edit.name);
+                    query.bind(version).bind(body.to_string()).bind(signed(now_unix_ms)).bind(by)
+                }
+            };
+            let done = match edit.replaces {
+                Some(replaced) => done.bind(signed(replaced)),
+                None => done,
+            };
+            match done.execute(&mut *transaction).await {
+                Ok(done) if done.rows_affected() == 1 => {}
+                Ok(_) => return Ok(false),
+                Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                    return Err(StoreError::Exists { what: "an object with this name" });
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         transaction.commit().await?;
         Ok(true)
