@@ -26,6 +26,6 @@ pub use config::{
 pub use default::{DEFAULT_NAME, DEFAULT_YAML};
 pub use kinds::{KINDS, Kind, mask};
 pub use load::{Loaded, Surroundings, load, load_prices, load_with};
-pub use objects::{Declared, Object};
+pub use objects::{Declared, Object, Written, read_objects};
 pub use problem::{Belongs, Position, Problem, Problems, Severity, did_you_mean};
 pub use schema::{Known, published as schema};

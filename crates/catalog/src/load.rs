@@ -107,7 +107,7 @@ pub fn load_prices(bytes: &[u8], file_name: &str) -> Result<BTreeMap<String, Pri
     Ok(prices.overrides)
 }
 
-fn tree(bytes: &[u8], file_name: &str) -> Result<yaml::Node, Problems> {
+pub(crate) fn tree(bytes: &[u8], file_name: &str) -> Result<yaml::Node, Problems> {
     yaml::parse(bytes).map_err(|reason| {
         let mut check = Check::new(file_name, Positions::default());
         check.error(Place::At("", reason.at), reason.message, reason.hint);

@@ -3,9 +3,12 @@
 
 use serde_json::Value as Json;
 
-use crate::check::{Check, Owner, Place, join, nth};
+use crate::check::{Check, Owner, Place, Positions, join, nth};
 use crate::kinds::{KINDS, Kind, mask};
-use crate::problem::Position;
+use crate::load::{Surroundings, tree};
+use crate::problem::{Position, Problems};
+use crate::references;
+use crate::shape::untyped;
 use crate::yaml::{Entry, Node, Value};
 
 /// Where nodes stand that no file holds.
@@ -33,6 +36,66 @@ pub struct Object {
     pub of_file: bool,
     /// Its body with its secrets masked.
     pub body: Json,
+}
+
+/// An object as a file of objects has it.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// What it is.
+    pub kind: &'static Kind,
+    /// Its name.
+    pub name: String,
+    /// Its body.
+    pub body: Json,
+}
+
+/// Reads a file of objects: the sections of the configuration file that hold objects, and no others. References are
+/// resolved; what the objects mean is for the gateway to check that will have them.
+///
+/// # Errors
+/// When it is not YAML, a reference leads nowhere, or it has other sections.
+pub fn read_objects(bytes: &[u8], around: &Surroundings<'_>) -> Result<Vec<Written>, Problems> {
+    let mut root = tree(bytes, around.file_name)?;
+    let mut check = Check::new(around.file_name, Positions::of(&root));
+    references::resolve(&mut root, "", around, &mut check);
+    only_sections_of_objects(&root, &mut check);
+    let mut objects = Vec::new();
+    for kind in KINDS {
+        let Some(section) = find(&root, kind) else { continue };
+        match &section.value {
+            Value::Map(entries) if !kind.list => objects.extend(entries.iter().map(|entry| {
+                let body = untyped(&entry.value.value);
+                Written { kind, name: entry.key.clone(), body }
+            })),
+            Value::List(items) if kind.list => objects.extend(items.iter().filter_map(|item| {
+                let mut body = untyped(&item.value);
+                body.as_object_mut()?.remove("name");
+                Some(Written { kind, name: name_of(item)?.to_owned(), body })
+            })),
+            _ => {}
+        }
+    }
+    check.finish()?;
+    Ok(objects)
+}
+
+fn only_sections_of_objects(root: &Node, check: &mut Check) {
+    let Value::Map(entries) = &root.value else {
+        let hint = "write sections such as `models:`".to_owned();
+        return check.error(Place::At("", root.at), "this is no file of objects", Some(hint));
+    };
+    for entry in entries {
+        let of_objects = KINDS.iter().any(|kind| kind.section.split('.').next() == Some(entry.key.as_str()));
+        if !of_objects {
+            let known: Vec<&str> = KINDS.iter().map(|kind| kind.section).collect();
+            let hint = format!("sections of objects are {}", known.join(", "));
+            check.error(
+                Place::At(&entry.key, entry.key_at),
+                "only the configuration file has this section",
+                Some(hint),
+            );
+        }
+    }
 }
 
 /// Adds what the database declares to the tree of the file.

@@ -5,7 +5,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use gatehouse_catalog::{DEFAULT_NAME, DEFAULT_YAML, Known, Loaded, Price, Problem, Problems, Provider, Surroundings};
+use gatehouse_catalog::{
+    DEFAULT_NAME, DEFAULT_YAML, Declared, Known, Loaded, Price, Problem, Problems, Provider, Surroundings,
+};
 use gatehouse_llm_gateway::providers::{self, Settings};
 use gatehouse_llm_router::strategies;
 
@@ -40,11 +42,13 @@ impl Names {
 
 /// Loads a file, or without one the built-in default.
 pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, Failure> {
-    let (file, bytes) = match file {
-        Some(file) => (file, read(file)?),
-        None => (Path::new(DEFAULT_NAME), DEFAULT_YAML.as_bytes().to_vec()),
-    };
-    let mut loaded = problems_as_failure(check(file, &bytes), file)?;
+    load_with(file, &[])
+}
+
+/// The same with what the database declares beside it.
+pub(crate) fn load_with(file: Option<&Path>, declared: &[Declared<'_>]) -> Result<Loaded, Failure> {
+    let (file, bytes) = read_or_default(file)?;
+    let mut loaded = problems_as_failure(check_with(file, &bytes, declared), file)?;
     let stored = stored_prices(&loaded.config.data_dir)?;
     // What the configuration says comes before what was stored.
     for (name, price) in stored {
@@ -65,6 +69,14 @@ fn stored_prices(data_dir: &Path) -> Result<BTreeMap<String, Price>, Failure> {
     }
 }
 
+/// A file's name and content; the built-in default's without a file.
+pub(crate) fn read_or_default(file: Option<&Path>) -> Result<(&Path, Vec<u8>), Failure> {
+    match file {
+        Some(file) => Ok((file, read(file)?)),
+        None => Ok((Path::new(DEFAULT_NAME), DEFAULT_YAML.as_bytes().to_vec())),
+    }
+}
+
 /// Reads a configuration file.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(file).map_err(|error| {
@@ -74,12 +86,12 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Checks the content of a file against everything on this machine.
 pub(crate) fn check(file: &Path, bytes: &[u8]) -> Result<Loaded, Problems> {
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let env = |name: &str| std::env::var(name).ok();
-    let name = file.display().to_string();
-    let names = Names::all();
-    let around = Surroundings { file_name: &name, folder, env: &env, read: &read_text, known: names.known() };
-    let loaded = gatehouse_catalog::load(bytes, &around)?;
+    check_with(file, bytes, &[])
+}
+
+/// The same with what the database declares beside it.
+pub(crate) fn check_with(file: &Path, bytes: &[u8], declared: &[Declared<'_>]) -> Result<Loaded, Problems> {
+    let loaded = around(file, |around| gatehouse_catalog::load_with(bytes, declared, around))?;
     let mut problems = provider_problems(&loaded);
     if problems.is_empty() {
         return Ok(loaded);
@@ -87,6 +99,15 @@ pub(crate) fn check(file: &Path, bytes: &[u8]) -> Result<Loaded, Problems> {
     problems.extend(loaded.warnings);
     problems.sort_by_key(|problem| problem.position);
     Err(Problems(problems))
+}
+
+/// Does something with this machine around a file: its environment, its files.
+pub(crate) fn around<T>(file: &Path, work: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let env = |name: &str| std::env::var(name).ok();
+    let name = file.display().to_string();
+    let names = Names::all();
+    work(&Surroundings { file_name: &name, folder, env: &env, read: &read_text, known: names.known() })
 }
 
 /// What each kind of provider says of its settings: which credentials are missing, which address is none.

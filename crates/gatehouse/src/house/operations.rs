@@ -5,17 +5,19 @@ use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use gatehouse_catalog::{BudgetWindow, Config, Key, Limit, LimitWindow};
-use gatehouse_domain::{Availability, Now, Secret};
+use gatehouse_domain::{Availability, Code, Fault, Now, Principal, Role, Secret};
 use gatehouse_llm_gateway::prices;
 use gatehouse_server::control::{
-    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, FileKey, Model, ModelTarget, NotReady, Operations,
-    Price, Provider, Readiness, Reload, Source,
+    AdminAct, Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, DeclaredObject, FileKey, FileObject,
+    NotReady, Operations, Price, Readiness, Reload, Wrong,
 };
+use gatehouse_store::StoreError;
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::objects::declared;
 use super::{House, wiring};
 
 impl Operations for House {
@@ -79,12 +81,9 @@ impl Operations for House {
 
     fn reload(&self) -> Answer<'_, Reload> {
         Box::pin(async {
+            let _one_at_a_time = self.reading.lock().await;
             let name = self.source.name();
-            let applied = match self.source.load() {
-                Ok(loaded) => self.apply(Arc::new(loaded), &name).await.map_err(|error| error.to_string()),
-                Err(failure) => Err(failure.to_string()),
-            };
-            match applied {
+            match self.read_and_apply(&name).await {
                 Ok(generation) => {
                     tracing::info!(generation, source = name, "configuration in force");
                     let data_dir = self.config(|config| config.data_dir.clone());
@@ -117,12 +116,51 @@ impl Operations for House {
         })
     }
 
-    fn models(&self) -> Vec<Model> {
-        self.config(models).unwrap_or_default()
+    fn models(&self) -> Vec<String> {
+        self.config(|config| config.models.keys().map(ToString::to_string).collect()).unwrap_or_default()
     }
 
-    fn providers(&self) -> Vec<Provider> {
-        self.config(providers).unwrap_or_default()
+    fn caller(&self, presented: &str) -> Result<Arc<Principal>, Fault> {
+        let snapshot = self.shared().map(|shared| shared.snapshot.load_full());
+        let entry = snapshot.as_ref().and_then(|snapshot| snapshot.keys.find(presented));
+        let entry = entry.ok_or_else(|| Fault::new(Code::UnknownKey, "this key was not issued by this gateway"))?;
+        entry.permit.standing(Now(SystemTime::now()))?;
+        Ok(Arc::clone(&entry.principal))
+    }
+
+    fn file_objects(&self) -> Vec<FileObject> {
+        let Some(loaded) = self.state().loaded.clone() else { return Vec::new() };
+        let of_file = loaded.objects.iter().filter(|object| object.of_file);
+        of_file
+            .map(|object| FileObject { kind: object.kind.name, name: object.name.clone(), body: object.body.clone() })
+            .collect()
+    }
+
+    fn check_objects(&self, objects: Vec<DeclaredObject>) -> Answer<'_, Result<(), Vec<Wrong>>> {
+        Box::pin(async move {
+            let wrong = self.wrong_with(&objects);
+            if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+        })
+    }
+
+    fn objects_changed(&self) -> Answer<'_, Reload> {
+        self.reload()
+    }
+
+    fn audit(&self, act: AdminAct) -> Answer<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let (role, object) =
+                (act.role.map(Role::as_str), act.object.as_ref().map(|(kind, name)| format!("{kind}/{name}")));
+            tracing::info!(
+                who = act.who,
+                role,
+                action = act.action,
+                object,
+                refused = act.refused,
+                "administrative act"
+            );
+            Ok(())
+        })
     }
 
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price> {
@@ -131,6 +169,13 @@ impl Operations for House {
 }
 
 impl House {
+    /// Reads file and database, and puts them in force.
+    async fn read_and_apply(&self, name: &str) -> Result<u64, String> {
+        let objects = self.declared_objects().await.map_err(|error| error.to_string())?;
+        let loaded = self.source.load(&declared(&objects)).map_err(|failure| failure.to_string())?;
+        self.apply(Arc::new(loaded), name).await.map_err(|error| error.to_string())
+    }
+
     fn config<T>(&self, read: impl FnOnce(&Config) -> T) -> Option<T> {
         let loaded = self.state().loaded.clone();
         loaded.map(|loaded| read(&loaded.config))
@@ -185,38 +230,6 @@ const fn metric_state(state: Upstream) -> gatehouse_telemetry::BreakerState {
         Upstream::Open | Upstream::CoolingDown => BreakerState::Open,
         Upstream::HalfOpen => BreakerState::HalfOpen,
     }
-}
-
-fn models(config: &Config) -> Vec<Model> {
-    let shown = config.models.iter().map(|(name, model)| Model {
-        name: name.to_string(),
-        strategy: model.strategy.clone(),
-        targets: model
-            .targets
-            .iter()
-            .map(|target| ModelTarget {
-                provider: target.provider.to_string(),
-                model: target.model.clone(),
-                weight: target.weight,
-            })
-            .collect(),
-        fallbacks: model.fallbacks.iter().map(ToString::to_string).collect(),
-        source: Source::File,
-    });
-    shown.collect()
-}
-
-fn providers(config: &Config) -> Vec<Provider> {
-    let shown = config.providers.iter().map(|(name, provider)| Provider {
-        name: name.to_string(),
-        kind: provider.kind.clone(),
-        address: provider.base_url.as_ref().map_or_else(|| "the kind's own".to_owned(), |url| url.text.clone()),
-        credentials: provider.api_key.is_some()
-            || provider.secret_access_key.is_some()
-            || provider.credentials.is_some(),
-        source: Source::File,
-    });
-    shown.collect()
 }
 
 fn price(config: &Config, provider: &str, model: &str, now: Now) -> Option<Price> {

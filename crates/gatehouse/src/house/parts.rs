@@ -69,6 +69,7 @@ fn house(
         shared: OnceLock::new(),
         state: Mutex::new(State::default()),
         changing: tokio::sync::Mutex::new(()),
+        reading: tokio::sync::Mutex::new(()),
     })
 }
 

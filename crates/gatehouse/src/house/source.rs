@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gatehouse_catalog::{Loaded, Problems};
+use gatehouse_catalog::{Declared, Loaded, Problems};
 
 use crate::config_file;
 use crate::failure::Failure;
@@ -45,14 +45,19 @@ impl Source {
         self.file.as_ref().map_or_else(|| "defaults".to_owned(), |file| file.display().to_string())
     }
 
-    /// Reads and checks it.
-    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
-        config_file::load(self.file.as_deref()).map(|loaded| self.with_overrides(loaded))
+    /// Reads and checks it with what the database declares beside it. It has to stand alone, too: the next start reads it
+    /// before there is a database.
+    pub(crate) fn load(&self, declared: &[Declared<'_>]) -> Result<Loaded, Failure> {
+        let mut loaded = config_file::load(self.file.as_deref())?;
+        if !declared.is_empty() {
+            loaded = config_file::load_with(self.file.as_deref(), declared)?;
+        }
+        Ok(self.with_overrides(loaded))
     }
 
     /// Reads it at start: a broken file gives way to the last good one, loudly.
-    pub(crate) fn load_at_start(&self) -> Result<Started, Failure> {
-        let failure = match self.load() {
+    pub(crate) fn load_at_start(&self, declared: &[Declared<'_>]) -> Result<Started, Failure> {
+        let failure = match self.load(declared) {
             Ok(loaded) => return Ok(Started { loaded, from: self.name(), refused: None }),
             Err(failure) => failure,
         };
@@ -60,17 +65,12 @@ impl Source {
         else {
             return Err(failure);
         };
-        let Ok(loaded) = self.load_last_good(file, &last_good) else { return Err(failure) };
+        let Ok(loaded) = load_last_good(file, &last_good, declared) else { return Err(failure) };
         Ok(Started {
             loaded: self.with_overrides(loaded),
             from: "last_good".to_owned(),
             refused: Some(failure.to_string()),
         })
-    }
-
-    fn load_last_good(&self, file: &Path, last_good: &Path) -> Result<Loaded, Problems> {
-        // Relative paths in it start where they did in the file.
-        config_file::check(file, &fs::read(last_good).unwrap_or_default())
     }
 
     /// Keeps the file that was just put in force. References in it stay references: no secret is copied.
@@ -112,4 +112,9 @@ impl Source {
         }
         loaded
     }
+}
+
+fn load_last_good(file: &Path, last_good: &Path, declared: &[Declared<'_>]) -> Result<Loaded, Problems> {
+    // Relative paths in it start where they did in the file.
+    config_file::check_with(file, &fs::read(last_good).unwrap_or_default(), declared)
 }
