@@ -4,7 +4,9 @@ mod access;
 mod claim;
 mod document;
 mod keys;
+mod objects;
 mod operations;
+mod rights;
 mod usage;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,8 +15,8 @@ use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use gatehouse_domain::Secret;
-use gatehouse_store::{DataDir, Pepper, Store};
+use gatehouse_domain::{Code, Fault, Principal, PrincipalKind, Secret};
+use gatehouse_store::{DataDir, Pepper, Store, StoreError};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -23,8 +25,8 @@ use tower::ServiceExt as _;
 
 use super::router;
 use crate::control::{
-    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, Control, FileKey, Model, ModelTarget, NotReady,
-    Operations, Price, Provider, Readiness, Reload, Source,
+    AdminAct, Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, Control, DeclaredObject, FileKey, FileObject,
+    NotReady, Operations, Price, Readiness, Reload, Wrong,
 };
 
 const ADMIN: &str = "the-admin-key-of-the-file";
@@ -33,8 +35,25 @@ const ADMIN: &str = "the-admin-key-of-the-file";
 struct Still {
     open: Mutex<Vec<&'static str>>,
     keys_changed: AtomicUsize,
+    objects_changed: AtomicUsize,
+    acts: Mutex<Vec<AdminAct>>,
     broken_file: bool,
     ready: bool,
+    claim_remote: bool,
+}
+
+impl Default for Still {
+    fn default() -> Self {
+        Self {
+            open: Mutex::default(),
+            keys_changed: AtomicUsize::new(0),
+            objects_changed: AtomicUsize::new(0),
+            acts: Mutex::default(),
+            broken_file: false,
+            ready: true,
+            claim_remote: false,
+        }
+    }
 }
 
 const TARGETS: [&str; 2] = ["openai/gpt-5-mini", "claude/claude-haiku-4-5"];
@@ -90,25 +109,56 @@ impl Operations for Still {
         self.keys_changed.fetch_add(1, Ordering::Relaxed);
         Box::pin(std::future::ready(()))
     }
-    fn models(&self) -> Vec<Model> {
-        let target = ModelTarget { provider: "openai".into(), model: "gpt-5-mini".into(), weight: 1 };
-        let model = |name: &str| Model {
-            name: name.into(),
-            strategy: "weighted".into(),
-            targets: vec![target.clone()],
-            fallbacks: vec![],
-            source: Source::File,
-        };
-        vec![model("fast"), model("open/*")]
+    fn models(&self) -> Vec<String> {
+        vec!["fast".into(), "open/*".into()]
     }
-    fn providers(&self) -> Vec<Provider> {
-        vec![Provider {
-            name: "openai".into(),
-            kind: "openai".into(),
-            address: "https://api.openai.com".into(),
-            credentials: true,
-            source: Source::File,
-        }]
+    /// Keys of this gateway are called by what they are: `admin@acme/support/ada` is ada of the team support.
+    fn caller(&self, presented: &str) -> Result<Arc<Principal>, Fault> {
+        if presented == "roleless" {
+            return Ok(Arc::new(Principal::bare(PrincipalKind::Service, "roleless", "roleless")));
+        }
+        let unknown = || Fault::new(Code::UnknownKey, "unknown");
+        let (role, rest) = presented.split_once('@').ok_or_else(unknown)?;
+        let mut parts = rest.split('/');
+        Ok(Arc::new(Principal {
+            role: Some(role.parse().map_err(|_| unknown())?),
+            organisation: parts.next().unwrap_or_default().into(),
+            team: parts.next().map(Arc::from),
+            user: parts.next().map(Arc::from),
+            ..Principal::bare(PrincipalKind::User, presented, presented)
+        }))
+    }
+    fn file_objects(&self) -> Vec<FileObject> {
+        let object = |kind, name: &str, body| FileObject { kind, name: name.into(), body };
+        let key = json!({"secret": true, "last4": "cdef"});
+        vec![
+            object("providers", "openai", json!({"kind": "openai", "api_key": key})),
+            object("models", "fast", json!({"targets": [{"provider": "openai", "model": "gpt-5-mini"}]})),
+            object("models", "open/*", json!({"targets": [{"provider": "openai", "model": "*"}]})),
+        ]
+    }
+    /// Checks what the real one does first: that a provider is there for each target.
+    fn check_objects(&self, objects: Vec<DeclaredObject>) -> Answer<'_, Result<(), Vec<Wrong>>> {
+        let is_there = |name: &Value| {
+            name == "openai" || objects.iter().any(|object| object.kind == "providers" && *name == *object.name)
+        };
+        let of_models = objects.iter().filter(|object| object.kind == "models");
+        let wrong = of_models.filter(|model| !is_there(&model.body["targets"][0]["provider"])).map(|model| Wrong {
+            object: Some(format!("models/{}", model.name)),
+            pointer: "/targets/0/provider".into(),
+            message: "there is no such provider".into(),
+            hint: None,
+        });
+        let wrong: Vec<Wrong> = wrong.collect();
+        Box::pin(std::future::ready(if wrong.is_empty() { Ok(()) } else { Err(wrong) }))
+    }
+    fn objects_changed(&self) -> Answer<'_, Reload> {
+        self.objects_changed.fetch_add(1, Ordering::Relaxed);
+        self.reload()
+    }
+    fn audit(&self, act: AdminAct) -> Answer<'_, Result<(), StoreError>> {
+        self.acts.lock().unwrap().push(act);
+        Box::pin(std::future::ready(Ok(())))
     }
     fn price(&self, provider: &str, model: &str, _at: SystemTime) -> Option<Price> {
         (provider == "openai" && model == "gpt-5-mini").then(|| Price {
@@ -149,13 +199,7 @@ impl Answered {
 
 impl Desk {
     async fn open() -> Self {
-        Self::with(Still {
-            open: Mutex::new(vec![]),
-            keys_changed: AtomicUsize::new(0),
-            broken_file: false,
-            ready: true,
-        })
-        .await
+        Self::with(Still::default()).await
     }
 
     async fn with(still: Still) -> Self {
@@ -165,7 +209,12 @@ impl Desk {
         let pepper = Pepper::load(&dir).unwrap();
         let still = Arc::new(still);
         let operations = Arc::clone(&still) as Arc<dyn Operations>;
-        let router = router(Control { store: store.clone(), pepper: pepper.clone(), operations });
+        let router = router(Control {
+            store: store.clone(),
+            pepper: pepper.clone(),
+            operations,
+            claim_remote: still.claim_remote,
+        });
         Self { router, store, pepper, still, _folder: folder }
     }
 
@@ -189,6 +238,15 @@ impl Desk {
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
         Answered { status: parts.status, headers: parts.headers, text }
+    }
+
+    /// Asks with a key of a role, or any other one.
+    async fn as_of(&self, key: &str, method: Method, path: &str, body: Option<Value>) -> Answered {
+        self.ask(method, path, Some(key), body).await
+    }
+
+    async fn put(&self, path: &str, body: Value) -> Answered {
+        self.ask(Method::PUT, path, Some(ADMIN), Some(body)).await
     }
 
     async fn get(&self, path: &str) -> Answered {
