@@ -223,3 +223,11 @@ fn later_ways_in_are_named_as_such() {
     assert!(bad("auth: {jwt: [{issuer: x}]}\n").contains("later release"));
     assert!(warnings(&key("agents: [billing]"))[0].contains("has no effect yet"));
 }
+
+#[test]
+fn an_admin_key_everybody_would_try_is_refused() {
+    for key in ["aaaaaaaaaaaaaaaaaaaaaaaa", "abababababababababab", "Password-2026-production", "changeme-changeme"] {
+        assert!(bad(&format!("auth: {{admin_key: {key}}}")).contains("easily guessed"), "{key}");
+    }
+    good("auth: {admin_key: gk_admin_5b0c7e1d9a2f4c86}");
+}
