@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatehouse_domain::{Fault, Principal, Role, Secret};
-use gatehouse_store::{Pepper, Store, StoreError};
+use gatehouse_domain::{Fault, PricedPart, Principal, Role, Secret};
+use gatehouse_store::{LedgerEntry, Pepper, Store, StoreError};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -70,6 +70,8 @@ pub trait Operations: Send + Sync {
     fn audit(&self, act: AdminAct) -> Answer<'_, Result<(), StoreError>>;
     /// What a provider's model costs at a moment.
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price>;
+    /// The lines of an attempt's invoice by the price list in force; `None` if it has no price.
+    fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>>;
 }
 
 /// Where an object comes from.

@@ -6,6 +6,7 @@ mod cores;
 pub mod demo;
 mod io;
 mod listener;
+mod lookout;
 pub mod secrets;
 mod service;
 mod tls;

@@ -14,6 +14,7 @@
 mod data_dir;
 mod database;
 mod error;
+pub mod export;
 pub mod journal;
 pub mod keys;
 mod secret_file;
@@ -28,6 +29,7 @@ pub use database::Store;
 pub use error::StoreError;
 pub use secret_file::Pepper;
 pub use shipper::{Drained, Recovery, Shipper, ShipperConfig, ShipperStats};
+pub use tables::corrections::{Reprice, Repriced};
 pub use tables::keys::{KeyRecord, NewKey};
 pub use tables::ledger::{LatestQuery, LedgerEntry};
 pub use tables::objects::{ObjectEdit, StoredObject};

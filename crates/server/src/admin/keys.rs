@@ -151,7 +151,7 @@ pub(crate) async fn list(
 
 /// Makes a key. The answer holds its secret, which is shown this once.
 #[utoipa::path(post, path = "/keys", tag = "keys", operation_id = "create_key", request_body = CreateKey,
-    responses((status = 201, body = IssuedKey), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
+    responses((status = 201, body = IssuedKey), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(crate) async fn create(
     State(control): State<Control>,
     granted: Granted,

@@ -13,6 +13,7 @@ mod config;
 mod cursor;
 mod document;
 mod error;
+mod export;
 mod extract;
 mod guesses;
 mod health;
@@ -21,6 +22,7 @@ mod moment;
 mod objects;
 mod price;
 mod probes;
+mod reprice;
 mod rights;
 mod rows;
 mod terms;
@@ -127,6 +129,8 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(keys::rotate))
         .routes(routes!(usage::usage))
         .routes(routes!(usage::attempts))
+        .routes(routes!(export::export))
+        .routes(routes!(reprice::reprice))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::reset))
         .routes(routes!(objects::change::apply))

@@ -51,6 +51,9 @@ const ROUTES: &[(&str, &str, Row)] = &[
     ("POST", "/keys/{id}/rotate", WRITE_OWN),
     ("GET", "/usage", READ_OWN),
     ("GET", "/attempts", READ_OWN),
+    // The ledger as a whole, of every organisation.
+    ("GET", "/usage/export", READ_INSTANCE),
+    ("POST", "/usage/reprice", WRITE_INSTANCE),
     ("POST", "/apply", WRITE),
     ("GET", "/price", CATALOGUE),
     ("GET", "/breakers", READ_INSTANCE),

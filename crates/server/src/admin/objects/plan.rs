@@ -205,6 +205,9 @@ impl Step {
 /// One edit, checked by itself.
 async fn step(control: &Control, actor: &Actor, all: &[StoredObject], edit: Edit<'_>) -> Result<Step, ApiError> {
     let Edit { kind, name, body, headers } = edit;
+    if body.is_some() {
+        check_name(&name)?;
+    }
     let found = all.iter().find(|object| object.kind == kind.name && object.name == name);
     let before = found.filter(|object| object.organisation == *actor.organisation);
     let declared_in_file = of_file(control, kind, &name).is_some();
@@ -225,7 +228,6 @@ async fn step(control: &Control, actor: &Actor, all: &[StoredObject], edit: Edit
         let diff = diff::between(before.map(|before| &before.body), None);
         return Ok(Step { kind, name, change: Change::Deleted, diff, before: before.cloned(), taken: None });
     };
-    check_name(&name)?;
     let body = owned(kind, actor, body)?;
     let mut taken = secret_fields::take(kind, &body, before.map(|before| &before.body))?;
     if let Some(before) = before {

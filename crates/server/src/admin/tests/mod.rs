@@ -15,8 +15,8 @@ use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use gatehouse_domain::{Code, Fault, Principal, PrincipalKind, Secret};
-use gatehouse_store::{DataDir, Pepper, Store, StoreError};
+use gatehouse_domain::{Code, Fault, PicoPerToken, PricedPart, Principal, PrincipalKind, Secret};
+use gatehouse_store::{DataDir, LedgerEntry, Pepper, Store, StoreError};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -159,6 +159,10 @@ impl Operations for Still {
     fn audit(&self, act: AdminAct) -> Answer<'_, Result<(), StoreError>> {
         self.acts.lock().unwrap().push(act);
         Box::pin(std::future::ready(Ok(())))
+    }
+    fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>> {
+        let rate = PicoPerToken(attempt.cost.nano_usd.unsigned_abs() * 1000 / attempt.usage.total());
+        Some(vec![PricedPart { kind: "input", tokens: attempt.usage.total(), rate }])
     }
     fn price(&self, provider: &str, model: &str, _at: SystemTime) -> Option<Price> {
         (provider == "openai" && model == "gpt-5-mini").then(|| Price {

@@ -16,6 +16,8 @@ const PROMISED: &[(&str, &str, &str, bool)] = &[
     ("post", "/keys/{id}/rotate", "AANTON", false),
     ("get", "/usage", "AAATON", false),
     ("get", "/attempts", "AAATON", false),
+    ("get", "/usage/export", "AAANNN", true),
+    ("post", "/usage/reprice", "AANNNN", true),
     ("post", "/apply", "AANNNN", false),
     ("get", "/price", "AAAAAA", false),
     ("get", "/breakers", "AAANNN", true),
@@ -73,6 +75,7 @@ impl Route {
         let query = if path == "/price" { "?provider=openai&model=gpt-5-mini" } else { "" };
         let sent = match (&*self.method, &*path) {
             ("post", "/keys") => Some(json!({"name": "another"})),
+            ("post", "/usage/reprice") => Some(json!({"since": "1d"})),
             ("post", "/apply") => Some(json!({"objects": []})),
             ("post", _) => Some(json!({})),
             ("put", _) => Some(body(self.kind())),
