@@ -39,14 +39,15 @@ done
 
 # Not asked: whether every request of the right shape is accepted (positive_data_acceptance). A model that names a provider
 # that is not there has the right shape, and no schema can say so. Nor whether keys are looked at (ignored_auth): after five
-# wrong ones this address would have to wait. One of our own tests walks every route without a key and with keys of every role.
+# wrong ones this address would have to wait; nor whether what was deleted is gone (use_after_free): a key that was taken back
+# stays to be seen, because what it used is still counted under its id. One of our own tests walks every route without a key and with keys of every role.
 ask() {
-  "$venv/bin/schemathesis" --config-file conformance/api/schemathesis.toml run \
+  "$venv/bin/schemathesis" run \
     "http://127.0.0.1:$port/api/v1/openapi.json" --url "http://127.0.0.1:$port/api/v1" \
     --header "Authorization: Bearer $key" --checks "$checks" "$@"
 }
 checks=not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance
-checks+=,response_schema_conformance,negative_data_rejection,use_after_free,unsupported_method
+checks+=,response_schema_conformance,negative_data_rejection,unsupported_method
 failed=0
 # Claims last and by themselves: wrong tokens make this address wait.
 ask --exclude-path /claim "$@" || failed=1

@@ -15,6 +15,9 @@ use super::rights::Reach;
 use super::rows::Rows;
 use crate::control::Control;
 
+/// Rows of a report.
+const ROWS_MAX: u32 = 10_000;
+
 /// What to sum up.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
@@ -36,6 +39,7 @@ pub(crate) struct UsageQuestion {
     /// Only this run.
     run: Option<String>,
     /// Rows at most: 10,000 if not given, and at most.
+    #[param(maximum = 10000)]
     limit: Option<u32>,
 }
 
@@ -95,6 +99,9 @@ pub(crate) async fn usage(
     granted: Granted,
     Parameters(question): Parameters<UsageQuestion>,
 ) -> Result<Json<Rows<UsageRow>>, ApiError> {
+    if question.limit.is_some_and(|limit| limit > ROWS_MAX) {
+        return Err(ApiError::invalid("limit is out of range.", format!("At most {ROWS_MAX} rows.")));
+    }
     let now = jiff::Timestamp::now();
     let moment = |name, text: Option<String>| text.map(|text| moment::unix_ms(name, &text, now)).transpose();
     let query = UsageQuery {

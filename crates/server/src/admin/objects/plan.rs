@@ -49,6 +49,8 @@ pub(super) struct Step {
     pub(super) diff: Vec<diff::Line>,
     pub(super) before: Option<StoredObject>,
     taken: Option<Taken>,
+    /// Why its `If-Match` or `If-None-Match` does not hold.
+    mismatch: Option<ApiError>,
 }
 
 /// Steps that work together.
@@ -66,9 +68,11 @@ impl<'a> Plan<'a> {
         for edit in edits {
             steps.push(step(control, actor, &all, edit).await?);
         }
-        let plan = Self { control, actor, steps };
+        let mut plan = Self { control, actor, steps };
         plan.try_whole(&all).await?;
-        Ok(plan)
+        // Conditions come last: a request that would fail without them fails for its own reason (RFC 9110 §13.2.1).
+        let mismatch = plan.steps.iter_mut().find_map(|step| step.mismatch.take());
+        mismatch.map_or(Ok(plan), Err)
     }
 
     /// Would anything change?
@@ -221,12 +225,10 @@ async fn step(control: &Control, actor: &Actor, all: &[StoredObject], edit: Edit
     if let Some(before) = before {
         owner_needs_owner(actor, &before.body)?;
     }
-    if let Some(headers) = headers {
-        check_version(before, headers)?;
-    }
+    let mismatch = headers.and_then(|headers| check_version(before, headers).err());
     let Some(body) = body else {
         let diff = diff::between(before.map(|before| &before.body), None);
-        return Ok(Step { kind, name, change: Change::Deleted, diff, before: before.cloned(), taken: None });
+        return Ok(Step { kind, name, change: Change::Deleted, diff, before: before.cloned(), taken: None, mismatch });
     };
     let body = owned(kind, actor, body)?;
     let mut taken = secret_fields::take(kind, &body, before.map(|before| &before.body))?;
@@ -240,7 +242,7 @@ async fn step(control: &Control, actor: &Actor, all: &[StoredObject], edit: Edit
         Some(_) if diff.is_empty() && taken.fresh.is_empty() => Change::Unchanged,
         Some(_) => Change::Updated,
     };
-    Ok(Step { kind, name, change, diff, before: before.cloned(), taken: Some(taken) })
+    Ok(Step { kind, name, change, diff, before: before.cloned(), taken: Some(taken), mismatch })
 }
 
 fn declared(kind: &str, name: &str, body: Value) -> DeclaredObject {
