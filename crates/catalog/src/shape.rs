@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Number, Value as Json, json};
 
 use crate::check::{Check, Place, join, nth};
-use crate::schema::allows;
+use crate::schema::{allows, follow};
 use crate::yaml::{Entry, Node, Value};
 
 /// Sections of the contract that this release does not have.
@@ -36,7 +36,7 @@ struct Shape<'a> {
 impl<'a> Shape<'a> {
     /// The sound form of a value, or `None` if it has none (which was reported).
     fn value(&mut self, node: &Node, schema: &'a Json, path: &str) -> Option<Json> {
-        let schema = self.follow(schema);
+        let schema = follow(self.schema, schema);
         if let Some(names) = names_of(schema) {
             return self.name(node, &names, path);
         }
@@ -179,24 +179,6 @@ impl<'a> Shape<'a> {
         }
         complete
     }
-
-    /// The schema a reference leads to, and of `X or null` the X.
-    fn follow(&self, schema: &'a Json) -> &'a Json {
-        let mut schema = schema;
-        // The schema is ours; the bound is there so that no mistake in it can hang a start-up.
-        for _ in 0..8 {
-            if let Some(pointer) = schema.get("$ref").and_then(Json::as_str).and_then(|to| to.strip_prefix('#')) {
-                let Some(target) = self.schema.pointer(pointer) else { break };
-                schema = target;
-            } else if let Some(choices) = schema.get("anyOf").and_then(Json::as_array) {
-                let Some(choice) = choices.iter().find(|choice| !allows(choice.get("type"), "null")) else { break };
-                schema = choice;
-            } else {
-                break;
-            }
-        }
-        schema
-    }
 }
 
 fn required(schema: &Json, key: &str) -> bool {
@@ -213,7 +195,7 @@ fn names_of(schema: &Json) -> Option<Vec<&str>> {
 }
 
 /// A value whose type the schema leaves open.
-fn untyped(value: &Value) -> Json {
+pub(crate) fn untyped(value: &Value) -> Json {
     match value {
         Value::Null | Value::Unresolved => Json::Null,
         Value::Bool(yes) => json!(yes),

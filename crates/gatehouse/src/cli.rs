@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::{connect, keys, policy, prices, serve, up, usage};
+use crate::commands::{connect, keys, objects, policy, prices, serve, up, usage};
 use crate::output::Format;
 pub(crate) use crate::place::PlaceArguments;
 
@@ -45,6 +45,51 @@ pub(crate) enum Command {
         /// What to do.
         #[command(subcommand)]
         action: keys::Action,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show what is declared in a running gateway, by its file or its database.
+    Get {
+        /// What.
+        #[command(flatten)]
+        arguments: objects::GetArguments,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Delete an object of the database of a running gateway.
+    Delete {
+        /// What.
+        #[command(flatten)]
+        arguments: objects::DeleteArguments,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+    },
+    /// Put objects from files into the database of a running gateway, all of them or none.
+    Apply {
+        /// What.
+        #[command(flatten)]
+        arguments: objects::ApplyArguments,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print the objects of the database of a running gateway as a file for `apply`.
+    Export {
+        /// Those of the configuration file, too.
+        #[arg(long)]
+        all: bool,
         /// Where.
         #[command(flatten)]
         place: PlaceArguments,

@@ -1,5 +1,6 @@
 //! Listeners, storage, admission, TLS, caps and telemetry.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -111,9 +112,22 @@ pub(super) fn auth(auth: written::Auth, around: &Surroundings<'_>, check: &mut C
     if admin_key.as_ref().is_some_and(|key| key.reveal().chars().count() < KEY_CHARS_MIN) {
         let hint = "make one: openssl rand -hex 32".to_owned();
         check.error_at("auth.admin_key", format!("shorter than {KEY_CHARS_MIN} characters"), Some(hint));
+    } else if admin_key.as_ref().is_some_and(|key| easily_guessed(key.reveal())) {
+        let hint = "make one: openssl rand -hex 32".to_owned();
+        check.error_at("auth.admin_key", "easily guessed", Some(hint));
     }
     let jwt = identity::issuers(auth.jwt, around, check);
     Auth { admin_key, anonymous: auth.anonymous, jwt, environment: auth.environment }
+}
+
+/// Is it what everybody tries first: a well-known word padded out, or few characters again and again?
+fn easily_guessed(key: &str) -> bool {
+    const WORDS: [&str; 8] =
+        ["password", "changeme", "change-me", "letmein", "qwerty", "adminadmin", "12345678", "01234567"];
+    const DIFFERENT_MIN: usize = 8;
+    let key = key.to_lowercase();
+    let different: BTreeSet<char> = key.chars().collect();
+    different.len() < DIFFERENT_MIN || WORDS.iter().any(|word| key.starts_with(word))
 }
 
 pub(super) fn tls(tls: Option<written::Tls>, around: &Surroundings<'_>, check: &mut Check) -> Option<Tls> {

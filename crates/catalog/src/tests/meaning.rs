@@ -248,3 +248,11 @@ fn policies_that_are_not_there_are_refused_where_they_are_named() {
 fn a_pattern_that_no_file_matches_is_warned_of() {
     assert_eq!(warnings("policies: ['policies/x*.cedar']\n").len(), 1);
 }
+
+#[test]
+fn an_admin_key_everybody_would_try_is_refused() {
+    for key in ["aaaaaaaaaaaaaaaaaaaaaaaa", "abababababababababab", "Password-2026-production", "changeme-changeme"] {
+        assert!(bad(&format!("auth: {{admin_key: {key}}}")).contains("easily guessed"), "{key}");
+    }
+    good("auth: {admin_key: gk_admin_5b0c7e1d9a2f4c86}");
+}

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod meaning;
+mod objects;
 mod places;
 mod principals;
 mod references;

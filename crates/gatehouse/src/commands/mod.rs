@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod doctor;
 pub(crate) mod keys;
+pub(crate) mod objects;
 pub(crate) mod policy;
 pub(crate) mod prices;
 pub(crate) mod schema;

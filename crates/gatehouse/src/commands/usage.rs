@@ -200,6 +200,7 @@ async fn local(
         by: report.by.clone(),
         since_unix_ms,
         until_unix_ms,
+        organisation: None,
         key: report.key_id.clone(),
         team: report.team.clone(),
         user: report.user.clone(),

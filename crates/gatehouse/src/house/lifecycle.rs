@@ -20,6 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch as told;
 
 use super::last_used::LastUsed;
+use super::objects::declared;
 use super::parts::{Parts, log_format};
 use super::source::{Overrides, Source, Started};
 use super::{House, jwks, tokens, watch};
@@ -39,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) listen: Option<std::net::SocketAddr>,
     /// `--data-dir`.
     pub(crate) data_dir: Option<PathBuf>,
+    /// `--claim-remote`.
+    pub(crate) claim_remote: bool,
 }
 
 /// What a caller of [`run`] is told once the gateway serves.
@@ -65,7 +68,8 @@ where
     F: AsyncFnOnce(Ready<'_>) -> Result<(), Failure>,
 {
     let source = Source { file: options.file, over: Overrides { listen: options.listen, data_dir: options.data_dir } };
-    let started = source.load_at_start()?;
+    let started = source.load_at_start(&[])?;
+    let claim = ClaimTerms { bootstrap: bootstrap_token()?, remote: options.claim_remote };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .max_blocking_threads(8)
@@ -73,12 +77,12 @@ where
         .enable_all()
         .build()
         .map_err(|error| failure("the runtime cannot be started", error))?;
-    let served = runtime.block_on(serve(source, started, ready));
+    let served = runtime.block_on(serve(source, started, claim, ready));
     runtime.shutdown_timeout(Duration::from_secs(1));
     served
 }
 
-async fn serve<F>(source: Source, started: Started, ready: F) -> Result<(), Failure>
+async fn serve<F>(source: Source, started: Started, terms: ClaimTerms, ready: F) -> Result<(), Failure>
 where
     F: AsyncFnOnce(Ready<'_>) -> Result<(), Failure>,
 {
@@ -93,7 +97,7 @@ where
     jwks::first(&house, &issuers).await;
     let certificates = TlsReload::default();
     load_certificates(&certificates, &config)?;
-    let cores = start_cores(&house, &config, &shared, &certificates, cores(&house, &shared, &tls, writers, &outboxes))?;
+    let cores = start_cores(&house, &config, &terms, &certificates, cores(&house, &shared, &tls, writers, &outboxes))?;
     let (stop, stopping) = told::channel(false);
     let shipping = tokio::spawn(ship(shipper, stopping.clone()));
     let keeping = tokio::spawn(keep(Arc::clone(&house.keeper), stopping.clone()));
@@ -104,7 +108,7 @@ where
     watch::start(&house, &certificates)?;
     // Before anybody is told that the gateway serves: whoever knows may also want it to stop.
     let mut signals = Signals::listen()?;
-    let claim = admin::issue_claim(&house.store, &house.pepper)
+    let claim = admin::issue_claim(&house.store, &house.pepper, terms.bootstrap.as_ref())
         .await
         .map_err(|error| failure("the claim link cannot be made", error))?;
     let address = cores[0].address();
@@ -136,6 +140,9 @@ async fn recover(shipper: &mut Shipper) -> Result<(), Failure> {
 }
 
 async fn put_in_force(house: &Arc<House>, started: Started) -> Result<Arc<Shared>, Failure> {
+    let objects = house.declared_objects().await.map_err(|error| failure("the database cannot be read", error))?;
+    // The file was read without its objects, to learn where the database is.
+    let started = if objects.is_empty() { started } else { house.source.load_at_start(&declared(&objects))? };
     let Started { loaded, from, refused } = started;
     let loaded = Arc::new(loaded);
     house.apply(Arc::clone(&loaded), &from).await.map_err(|error| {
@@ -149,10 +156,35 @@ async fn put_in_force(house: &Arc<House>, started: Started) -> Result<Arc<Shared
             drop(house.refused(&text));
         }
     }
-    house
-        .shared()
-        .map(Arc::clone)
-        .ok_or_else(|| Failure::problem("no configuration is in force", "this is a defect; please report it"))
+    house.shared().map(Arc::clone).ok_or_else(nothing_in_force)
+}
+
+fn nothing_in_force() -> Failure {
+    Failure::problem("no configuration is in force", "this is a defect; please report it")
+}
+
+/// How an unclaimed gateway may be claimed.
+struct ClaimTerms {
+    /// The operator's own token, in place of a printed link.
+    bootstrap: Option<Secret>,
+    /// From other machines, too?
+    remote: bool,
+}
+
+/// The token in the file that `GATEHOUSE_BOOTSTRAP_TOKEN_FILE` names.
+fn bootstrap_token() -> Result<Option<Secret>, Failure> {
+    const VARIABLE: &str = "GATEHOUSE_BOOTSTRAP_TOKEN_FILE";
+    const CHARS_MIN: usize = 32;
+    let Some(file) = std::env::var_os(VARIABLE).filter(|file| !file.is_empty()) else { return Ok(None) };
+    let text = std::fs::read_to_string(&file).map_err(|error| {
+        Failure::problem(format!("cannot read {}: {error}", file.display()), format!("check {VARIABLE}"))
+    })?;
+    let token = text.trim();
+    if token.chars().count() < CHARS_MIN {
+        let message = format!("the token in {} is shorter than {CHARS_MIN} characters", file.display());
+        return Err(Failure::problem(message, "make one: openssl rand -hex 32"));
+    }
+    Ok(Some(Secret::new(token)))
 }
 
 fn load_certificates(certificates: &TlsReload, config: &Config) -> Result<(), Failure> {
@@ -180,12 +212,14 @@ fn cores(
 fn start_cores(
     house: &Arc<House>,
     config: &Config,
-    shared: &Arc<Shared>,
+    terms: &ClaimTerms,
     certificates: &TlsReload,
     cores: Vec<Arc<Core>>,
 ) -> Result<Vec<Cores>, Failure> {
     let operations: Arc<House> = Arc::clone(house);
-    let control = Control { store: house.store.clone(), pepper: house.pepper.clone(), operations };
+    let control =
+        Control { store: house.store.clone(), pepper: house.pepper.clone(), operations, claim_remote: terms.remote };
+    let Some(shared) = house.shared() else { return Err(nothing_in_force()) };
     let caps = Caps {
         connections_max: (config.server.connections_max as usize).div_ceil(cores.len()),
         header_timeout: config.server.header_timeout,
@@ -277,7 +311,7 @@ async fn consume(
     }
 }
 
-/// Another process (`gatehouse keys …`) may have changed keys.
+/// Another process (`gatehouse keys …`, another replica) may have changed keys or objects.
 async fn watch_keys(house: Arc<House>) {
     let mut ticks = tokio::time::interval(KEYS_EVERY);
     let mut known = None;
@@ -287,6 +321,10 @@ async fn watch_keys(house: Arc<House>) {
         let Ok(generation) = house.store.keys_generation().await else { continue };
         if known.replace(generation).is_some_and(|known| known != generation) {
             house.keys_changed().await;
+        }
+        let objects = house.store.objects_generation().await;
+        if objects.is_ok_and(|generation| generation != house.state().objects_generation) {
+            drop(house.reload().await);
         }
     }
 }

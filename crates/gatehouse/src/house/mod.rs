@@ -5,6 +5,7 @@ mod demo;
 mod jwks;
 mod last_used;
 mod lifecycle;
+mod objects;
 mod operations;
 mod parts;
 mod people;
@@ -63,6 +64,8 @@ pub(crate) struct House {
     state: Mutex<State>,
     /// One change at a time.
     changing: tokio::sync::Mutex<()>,
+    /// From reading what shall be in force to having it in force: what was read first is not put in force last.
+    reading: tokio::sync::Mutex<()>,
 }
 
 /// What is in force, and what was refused last.
@@ -76,6 +79,8 @@ struct State {
     from: String,
     since_unix_ms: u64,
     problem: Option<ConfigProblem>,
+    /// How far the objects of the database have been read.
+    objects_generation: u64,
     accepted: u64,
     rejected: u64,
 }
@@ -170,6 +175,7 @@ impl House {
 
     /// Reads the keys of the database again: one was made, rotated or revoked.
     pub(crate) async fn refresh_keys(&self) -> Result<(), ApplyError> {
+        let _one_at_a_time = self.reading.lock().await;
         let (loaded, from) = {
             let state = self.state();
             (state.loaded.clone(), state.from.clone())

@@ -6,21 +6,22 @@ use std::time::{Instant, SystemTime};
 
 use gatehouse_catalog::principals;
 use gatehouse_catalog::{BudgetWindow, Config, Key, Limit, LimitWindow};
-use gatehouse_domain::{Availability, Code, Fault, Gauge, Now, PricedPart, Principal, Secret};
+use gatehouse_domain::{Availability, Code, Fault, Gauge, Now, PricedPart, Principal, Role, Secret};
 use gatehouse_llm_gateway::prices;
 use gatehouse_pipeline::identity::{client_address, identify};
 use gatehouse_pipeline::{KeyEntry, Snapshot};
 use gatehouse_server::control::{
-    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, FileKey, From, Holder, Model, ModelTarget, NotReady,
-    Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider, Readiness, Reload, ReplayQuestion,
-    ReplayReport, Source, Standing, Whoami, WrongHolder,
+    AdminAct, Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, DeclaredObject, FileKey, FileObject, From,
+    Holder, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Readiness, Reload,
+    ReplayQuestion, ReplayReport, Standing, Whoami, Wrong, WrongHolder,
 };
-use gatehouse_store::LedgerEntry;
+use gatehouse_store::{LedgerEntry, StoreError};
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::objects::declared;
 use super::{House, wiring};
 
 impl Operations for House {
@@ -84,12 +85,9 @@ impl Operations for House {
 
     fn reload(&self) -> Answer<'_, Reload> {
         Box::pin(async {
+            let _one_at_a_time = self.reading.lock().await;
             let name = self.source.name();
-            let applied = match self.source.load() {
-                Ok(loaded) => self.apply(Arc::new(loaded), &name).await.map_err(|error| error.to_string()),
-                Err(failure) => Err(failure.to_string()),
-            };
-            match applied {
+            match self.read_and_apply(&name).await {
                 Ok(generation) => {
                     tracing::info!(generation, source = name, "configuration in force");
                     self.config(|config| self.source.keep(config));
@@ -119,12 +117,43 @@ impl Operations for House {
         })
     }
 
-    fn models(&self) -> Vec<Model> {
-        self.config(models).unwrap_or_default()
+    fn models(&self) -> Vec<String> {
+        self.config(|config| config.models.keys().map(ToString::to_string).collect()).unwrap_or_default()
     }
 
-    fn providers(&self) -> Vec<Provider> {
-        self.config(providers).unwrap_or_default()
+    fn file_objects(&self) -> Vec<FileObject> {
+        let Some(loaded) = self.state().loaded.clone() else { return Vec::new() };
+        let of_file = loaded.objects.iter().filter(|object| object.of_file);
+        of_file
+            .map(|object| FileObject { kind: object.kind.name, name: object.name.clone(), body: object.body.clone() })
+            .collect()
+    }
+
+    fn check_objects(&self, objects: Vec<DeclaredObject>) -> Answer<'_, Result<(), Vec<Wrong>>> {
+        Box::pin(async move {
+            let wrong = self.wrong_with(&objects);
+            if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+        })
+    }
+
+    fn objects_changed(&self) -> Answer<'_, Reload> {
+        self.reload()
+    }
+
+    fn audit(&self, act: AdminAct) -> Answer<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let (role, object) =
+                (act.role.map(Role::as_str), act.object.as_ref().map(|(kind, name)| format!("{kind}/{name}")));
+            tracing::info!(
+                who = act.who,
+                role,
+                action = act.action,
+                object,
+                refused = act.refused,
+                "administrative act"
+            );
+            Ok(())
+        })
     }
 
     fn explain_policy(&self, question: &PolicyQuestion) -> Result<PolicyAnswer, PolicyRefusal> {
@@ -139,8 +168,15 @@ impl Operations for House {
     ) -> Answer<'_, Result<ReplayReport, PolicyRefusal>> {
         Box::pin(self.replay(question, since_unix_ms, until_unix_ms))
     }
+
     fn caller(&self, presented: &str) -> Result<Arc<Principal>, Fault> {
         let entry = self.entry(presented)?.1;
+        Ok(Arc::clone(&entry.principal))
+    }
+
+    fn caller_from(&self, presented: &str, from: &From<'_>) -> Result<Arc<Principal>, Fault> {
+        let (snapshot, entry) = self.entry(presented)?;
+        entry.permit.address(client_address(&snapshot.trusted_proxies, from.peer, from.headers))?;
         Ok(Arc::clone(&entry.principal))
     }
 
@@ -151,16 +187,14 @@ impl Operations for House {
     }
 
     fn check_holder(&self, holder: &Holder) -> Result<(), WrongHolder> {
-        let name = |name: &Option<String>| name.as_deref().map(Arc::from);
-        let holder = principals::Holder {
-            organisation: name(&holder.organisation),
-            team: name(&holder.team),
-            user: name(&holder.user),
-            service_account: name(&holder.service_account),
-            agent: name(&holder.agent),
-        };
-        let checked = self.config(|config| config.principals.check(&holder)).unwrap_or(Ok(()));
+        let checked = self.config(|config| config.principals.check(&declared_holder(holder))).unwrap_or(Ok(()));
         checked.map_err(|problem| WrongHolder { message: problem.message, hint: problem.hint.unwrap_or_default() })
+    }
+
+    fn stands_for(&self, holder: &Holder) -> Principal {
+        let holder = declared_holder(holder);
+        let who = self.config(|config| config.principals.principal(&holder, "", ""));
+        who.unwrap_or_else(|| principals::Principals::default().principal(&holder, "", ""))
     }
 
     fn environment(&self) -> String {
@@ -177,6 +211,13 @@ impl Operations for House {
 }
 
 impl House {
+    /// Reads file and database, and puts them in force.
+    async fn read_and_apply(&self, name: &str) -> Result<u64, String> {
+        let objects = self.declared_objects().await.map_err(|error| error.to_string())?;
+        let loaded = self.source.load(&declared(&objects)).map_err(|failure| failure.to_string())?;
+        self.apply(Arc::new(loaded), name).await.map_err(|error| error.to_string())
+    }
+
     /// Whom a presented key or token stands for under the snapshot in force, if it still counts.
     fn entry(&self, presented: &str) -> Result<(Arc<Snapshot>, Arc<KeyEntry>), Fault> {
         let starting = || Fault::new(Code::Draining, "the gateway is starting; try again").retry_after(1);
@@ -271,38 +312,6 @@ const fn metric_state(state: Upstream) -> gatehouse_telemetry::BreakerState {
     }
 }
 
-fn models(config: &Config) -> Vec<Model> {
-    let shown = config.models.iter().map(|(name, model)| Model {
-        name: name.to_string(),
-        strategy: model.strategy.clone(),
-        targets: model
-            .targets
-            .iter()
-            .map(|target| ModelTarget {
-                provider: target.provider.to_string(),
-                model: target.model.clone(),
-                weight: target.weight,
-            })
-            .collect(),
-        fallbacks: model.fallbacks.iter().map(ToString::to_string).collect(),
-        source: Source::File,
-    });
-    shown.collect()
-}
-
-fn providers(config: &Config) -> Vec<Provider> {
-    let shown = config.providers.iter().map(|(name, provider)| Provider {
-        name: name.to_string(),
-        kind: provider.kind.clone(),
-        address: provider.base_url.as_ref().map_or_else(|| "the kind's own".to_owned(), |url| url.text.clone()),
-        credentials: provider.api_key.is_some()
-            || provider.secret_access_key.is_some()
-            || provider.credentials.is_some(),
-        source: Source::File,
-    });
-    shown.collect()
-}
-
 fn price(config: &Config, provider: &str, model: &str, now: Now) -> Option<Price> {
     let kind = &config.providers.get(provider)?.kind;
     let list = wiring::catalogue(config).find(provider, kind, model);
@@ -348,6 +357,17 @@ fn file_key(key: &Key) -> FileKey {
         limits: raw(&limits.collect()),
         budgets: raw(&budgets.collect()),
         expires_unix_ms: key.expires.and_then(|moment| u64::try_from(moment.as_millisecond()).ok()),
+    }
+}
+
+fn declared_holder(holder: &Holder) -> principals::Holder {
+    let name = |name: &Option<String>| name.as_deref().map(Arc::from);
+    principals::Holder {
+        organisation: name(&holder.organisation),
+        team: name(&holder.team),
+        user: name(&holder.user),
+        service_account: name(&holder.service_account),
+        agent: name(&holder.agent),
     }
 }
 

@@ -72,6 +72,7 @@ fn house(
         shared: OnceLock::new(),
         state: Mutex::new(State::default()),
         changing: tokio::sync::Mutex::new(()),
+        reading: tokio::sync::Mutex::new(()),
     })
 }
 

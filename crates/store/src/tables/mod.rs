@@ -4,6 +4,7 @@ pub(crate) mod corrections;
 pub(crate) mod keys;
 pub(crate) mod ledger;
 mod meta;
+pub(crate) mod objects;
 pub(crate) mod responses;
 pub(crate) mod spending;
 pub(crate) mod usage;

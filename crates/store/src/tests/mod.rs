@@ -3,6 +3,7 @@
 
 mod exactly_once;
 mod killed;
+mod objects;
 mod tables;
 
 use std::sync::{Arc, LazyLock};
