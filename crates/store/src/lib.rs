@@ -4,6 +4,8 @@
 //! - [`Store`]: the database. Each file under `tables/` is one table and the questions asked of it.
 //! - [`journal`]: the write-ahead journal of upstream attempts, written on the data path without a system call.
 //! - [`Shipper`]: carries the journal into the ledger table, exactly one row per attempt.
+//! - [`audit`]: the audit log, hash-chained and signed, and what finds out whether it is still what was written.
+//! - [`vault`]: secrets at rest, under envelope encryption.
 //! - [`keys`]: minting, recognising and hashing API keys; [`Pepper`] is the secret they are hashed with.
 //!
 //! ```text
@@ -11,14 +13,17 @@
 //!                                                     ▲ prepared and synced by the Journal's threads
 //! ```
 
+pub mod audit;
 mod data_dir;
 mod database;
 mod error;
+mod hex;
 pub mod journal;
 pub mod keys;
 mod secret_file;
 mod shipper;
 mod tables;
+pub mod vault;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use gatehouse_domain::{AttemptStatus, Money, Usage};
 use serde_json::value::RawValue;
 
 use super::{Home, START, outcome};
-use crate::{NewKey, Payer, ResponseChange, Store, StoreError, StoredResponse, UsageDimension, UsageQuery};
+use crate::{DataDir, NewKey, Payer, ResponseChange, Store, StoreError, StoredResponse, UsageDimension, UsageQuery};
 
 /// Runs each function as a test on each backend.
 macro_rules! on_every_backend {
@@ -290,11 +290,11 @@ async fn the_database_is_readable_by_its_owner_only_and_survives_reopening() {
 #[tokio::test]
 async fn processes_that_start_at_once_all_find_the_tables_made() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("gatehouse.db");
+    let dir = DataDir::create(folder.path().join("data")).unwrap();
     let starts: Vec<_> = (0..8)
         .map(|_| {
-            let path = path.clone();
-            tokio::spawn(async move { Store::open_file(&path).await.unwrap().ping().await.unwrap() })
+            let dir = dir.clone();
+            tokio::spawn(async move { Store::open(&dir).await.unwrap().ping().await.unwrap() })
         })
         .collect();
     for start in starts {
