@@ -12,6 +12,7 @@ mod principal;
 mod seam;
 mod secret;
 mod standing;
+mod tags;
 mod target;
 mod trace;
 mod usage;
@@ -20,14 +21,15 @@ pub use call::{Action, Door, Need, Request};
 pub use fault::{Code, Fault};
 pub use ids::{AttemptId, RequestId};
 pub use money::{Money, PicoPerToken};
-pub use outcome::{AttemptOutcome, AttemptStatus, CallOutcome};
-pub use principal::{KeyId, Principal, PrincipalKind};
+pub use outcome::{AttemptOutcome, AttemptStatus, CallOutcome, GuardrailRun, Ran};
+pub use principal::{Actor, DEFAULT_ORGANISATION, KeyId, Principal, PrincipalKind, Role, UnknownRole};
 pub use seam::{
     Availability, Background, Blame, Call, End, Facts, Gateway, Head, Judgement, Keep, Kept, Metered, Now, Outbound,
     Relay, Reply, Stage, WriteContext,
 };
 pub use secret::Secret;
 pub use standing::{Gauge, Standing};
+pub use tags::{TAG_BYTES_MAX, TAGS_MAX, tags};
 pub use target::{Origin, Target, Timeouts, TokenGrant};
 pub use trace::TraceParent;
 pub use usage::Usage;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{AttemptId, KeyId, Money, RequestId, Usage};
+use crate::{AttemptId, Money, Principal, RequestId, Usage};
 
 /// How one upstream attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,10 +62,12 @@ pub struct AttemptOutcome {
     pub id: AttemptId,
     /// Unix milliseconds at which the attempt was sent.
     pub started_unix_ms: u64,
-    /// The caller's key.
-    pub key: KeyId,
-    /// The caller's team.
-    pub team: Option<Arc<str>>,
+    /// Who called.
+    pub who: Arc<Principal>,
+    /// The run it belongs to.
+    pub run: Option<Arc<str>>,
+    /// Tags of key and call together.
+    pub tags: Option<Arc<str>>,
     /// The model as the client named it.
     pub model: Arc<str>,
     /// The provider's name.
@@ -96,6 +98,44 @@ pub struct AttemptOutcome {
     pub first_byte_us: u64,
 }
 
+/// What one guardrail did on one side of a call: the proof that it ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardrailRun {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where: `request`, `response`, `tool_args`, `tool_result`, `agent_message`.
+    pub point: &'static str,
+    /// Did it run?
+    pub ran: Ran,
+    /// What it did about what it found: `block`, `redact`, `observe`; empty if it found nothing.
+    pub action: &'static str,
+    /// How much it found.
+    pub findings: u32,
+}
+
+/// Whether a guardrail ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ran {
+    /// Over everything there was.
+    Ran,
+    /// There was nothing for it here.
+    Skipped,
+    /// It failed, and the call went on without it (fail-open) or ended there (fail-closed).
+    Failed,
+}
+
+impl Ran {
+    /// The word in logs, tables and traces.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ran => "ran",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// One call, all attempts done: what logs, metrics and traces are made of.
 #[derive(Clone, Debug, Default)]
 pub struct CallOutcome {
@@ -103,8 +143,16 @@ pub struct CallOutcome {
     pub id: RequestId,
     /// Unix milliseconds at which the request's head had been read.
     pub started_unix_ms: u64,
-    /// The caller's key.
-    pub key: KeyId,
+    /// Who called, once that is known.
+    pub who: Option<Arc<Principal>>,
+    /// The run it belongs to: `x-gatehouse-run`, or the trace of the caller.
+    pub run: Option<Arc<str>>,
+    /// Tags of key and call together.
+    pub tags: Option<Arc<str>>,
+    /// The ids of the policies that decided, joined by commas.
+    pub decision: Option<Arc<str>>,
+    /// What each guardrail did.
+    pub guardrails: Vec<GuardrailRun>,
     /// The caller's dialect.
     pub dialect: &'static str,
     /// What was asked for.

@@ -102,8 +102,9 @@ impl Core {
         let intent = Intent {
             id: attempt.id,
             started_unix_ms: attempt.started_unix_ms,
-            key: &attempt.key,
-            team: attempt.team.as_deref(),
+            who: &attempt.who,
+            run: attempt.run.as_deref(),
+            tags: attempt.tags.as_deref(),
             model: &attempt.model,
             provider: &attempt.provider,
             upstream_model: &attempt.upstream_model,

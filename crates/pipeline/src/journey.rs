@@ -24,7 +24,6 @@ pub(crate) struct Journey {
     pub(crate) reservation: Option<Reservation>,
     /// Where the payer stood when the call was admitted, or refused.
     pub(crate) standing: Option<Standing>,
-    pub(crate) team: Option<Arc<str>>,
     attempt: Option<OpenAttempt>,
 }
 
@@ -50,7 +49,6 @@ impl Journey {
             waited_us: 0,
             reservation: None,
             standing: None,
-            team: None,
             attempt: None,
             outcome: CallOutcome {
                 id,
@@ -62,9 +60,9 @@ impl Journey {
         })
     }
 
-    pub(crate) fn known(&mut self, principal: &Principal) {
-        self.outcome.key = Arc::clone(&principal.key);
-        self.team.clone_from(&principal.team);
+    pub(crate) fn known(&mut self, principal: &Arc<Principal>) {
+        self.outcome.who = Some(Arc::clone(principal));
+        self.outcome.tags.clone_from(&principal.tags);
     }
 
     /// Notes time spent waiting for somebody else.
@@ -74,11 +72,15 @@ impl Journey {
 
     /// Writes the intent of an attempt down and opens it.
     pub(crate) fn open(&mut self, target: &Target, health: &Arc<Health>, hold: &Hold, now: Now) -> Result<(), Fault> {
+        let Some(who) = &self.outcome.who else {
+            return Err(Fault::new(Code::Internal, "a call of nobody was about to be sent; report this"));
+        };
         let outcome = AttemptOutcome {
             id: self.outcome.id.attempt(self.next_attempt()),
             started_unix_ms: now.unix_ms(),
-            key: Arc::clone(&self.outcome.key),
-            team: self.team.clone(),
+            who: Arc::clone(who),
+            run: self.outcome.run.clone(),
+            tags: self.outcome.tags.clone(),
             model: self.outcome.model.clone().unwrap_or_else(|| Arc::clone(&target.model)),
             provider: Arc::clone(&target.provider),
             upstream_model: Arc::clone(&target.model),
@@ -145,7 +147,9 @@ impl Journey {
 
     /// Keeps something for this caller, before it is told of it.
     pub(crate) fn keep(&self, keep: Keep) {
-        self.core.keeper.take(&self.outcome.key, keep);
+        if let Some(who) = &self.outcome.who {
+            self.core.keeper.take(&who.key, keep);
+        }
     }
 
     /// What all attempts cost so far.

@@ -75,7 +75,11 @@ mod tests {
         CallOutcome {
             id: RequestId(Uuid::from_u128(n)),
             started_unix_ms: 0,
-            key: "k".into(),
+            who: None,
+            run: None,
+            tags: None,
+            decision: None,
+            guardrails: Vec::new(),
             dialect: "openai_chat",
             operation: "chat",
             model: None,

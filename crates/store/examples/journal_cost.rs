@@ -5,9 +5,10 @@
 #![expect(clippy::print_stdout, reason = "a measurement for people")]
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gatehouse_domain::{AttemptOutcome, AttemptStatus, Money, RequestId, Usage};
+use gatehouse_domain::{AttemptOutcome, AttemptStatus, Money, Principal, PrincipalKind, RequestId, Usage};
 use gatehouse_store::journal::{Intent, Journal, JournalConfig};
 use gatehouse_store::{DataDir, Shipper, ShipperConfig, Store};
 use uuid::Uuid;
@@ -57,8 +58,12 @@ fn outcome() -> AttemptOutcome {
     AttemptOutcome {
         id: RequestId::from_uuid(Uuid::nil()).attempt(0),
         started_unix_ms: 1_795_000_000_000,
-        key: "key_4fQzPm81LtZq".into(),
-        team: Some("support".into()),
+        who: Arc::new(Principal {
+            team: Some("support".into()),
+            ..Principal::bare(PrincipalKind::Service, "key_4fQzPm81LtZq", "ci")
+        }),
+        run: None,
+        tags: None,
         model: "fast".into(),
         provider: "claude".into(),
         upstream_model: "claude-haiku-4-5".into(),
@@ -80,8 +85,9 @@ fn intent(outcome: &AttemptOutcome) -> Intent<'_> {
     Intent {
         id: outcome.id,
         started_unix_ms: outcome.started_unix_ms,
-        key: &outcome.key,
-        team: outcome.team.as_deref(),
+        who: &outcome.who,
+        run: None,
+        tags: None,
         model: &outcome.model,
         provider: &outcome.provider,
         upstream_model: &outcome.upstream_model,

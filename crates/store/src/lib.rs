@@ -35,6 +35,7 @@ pub use secret_file::Pepper;
 pub use shipper::{Drained, Recovery, Shipper, ShipperConfig, ShipperStats};
 pub use tables::keys::{KeyRecord, NewKey};
 pub use tables::ledger::LedgerEntry;
+pub use tables::requests::{RequestFilter, RequestRow, RunSums};
 pub use tables::responses::{ResponseChange, StoredResponse};
 pub use tables::spending::{Payer, PayerSpent, Spent};
 pub use tables::usage::{UnknownDimension, UsageDimension, UsageQuery, UsageRow};

@@ -32,6 +32,14 @@ struct Line<'a> {
     key_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     team: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a str>,
     dialect: &'static str,
     op: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,8 +122,12 @@ impl<'a> Line<'a> {
             request_id: Hex(call.id.0.as_u128()),
             trace_id: Hex(span.trace_id),
             span_id: Hex(span.span_id.into()),
-            key_id: &call.key,
-            team: first.and_then(|attempt| attempt.team.as_deref()),
+            key_id: call.who.as_ref().map_or("", |who| &*who.key),
+            team: call.who.as_ref().and_then(|who| who.team.as_deref()),
+            user: call.who.as_ref().and_then(|who| who.user.as_deref()),
+            agent: call.who.as_ref().and_then(|who| who.agent.as_deref()),
+            run: call.run.as_deref(),
+            tags: call.tags.as_deref(),
             dialect: call.dialect,
             op: call.operation,
             model_requested: call.model.as_deref(),
@@ -177,7 +189,7 @@ fn write_text(call: &CallOutcome, buffer: &mut Vec<u8>) -> std::io::Result<()> {
     if let Some(code) = call.fault {
         write!(buffer, " {code}")?;
     }
-    writeln!(buffer, " key={} id={}", call.key.escape_debug(), call.id)
+    writeln!(buffer, " key={} id={}", call.who.as_ref().map_or("", |who| &*who.key).escape_debug(), call.id)
 }
 
 /// A call that failed by the gateway's own defect is an error; one that failed otherwise, a warning.

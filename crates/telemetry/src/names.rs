@@ -67,6 +67,7 @@ pub mod attribute {
     pub const REQUEST_ID: &str = "gatehouse.request.id";
     pub const KEY_ID: &str = "gatehouse.key.id";
     pub const TEAM: &str = "gatehouse.team";
+    pub const RUN: &str = "gatehouse.run";
     pub const MODEL: &str = "gatehouse.model";
     pub const DIALECT: &str = "gatehouse.dialect";
     pub const ROUTE: &str = "gatehouse.route";

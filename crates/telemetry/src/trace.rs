@@ -88,7 +88,7 @@ fn call_attributes(call: &CallOutcome) -> Vec<KeyValue> {
     let mut attributes = vec![
         KeyValue::new(attribute::OPERATION, names::operation(call.dialect, call.operation)),
         KeyValue::new(attribute::REQUEST_ID, call.id.to_string()),
-        KeyValue::new(attribute::KEY_ID, call.key.to_string()),
+        KeyValue::new(attribute::KEY_ID, call.who.as_ref().map_or_else(String::new, |who| who.key.to_string())),
         KeyValue::new(attribute::DIALECT, call.dialect),
         KeyValue::new(attribute::REQUEST_STREAM, call.stream),
         KeyValue::new(attribute::HTTP_STATUS, i64::from(call.status)),
@@ -99,7 +99,8 @@ fn call_attributes(call: &CallOutcome) -> Vec<KeyValue> {
     let optional = [
         (attribute::MODEL, call.model.as_deref()),
         (attribute::ROUTE, call.route.as_deref()),
-        (attribute::TEAM, call.attempts.first().and_then(|attempt| attempt.team.as_deref())),
+        (attribute::TEAM, call.who.as_ref().and_then(|who| who.team.as_deref())),
+        (attribute::RUN, call.run.as_deref()),
         (attribute::ERROR_TYPE, call.fault),
     ];
     let present = optional.into_iter().filter_map(|(key, value)| Some((key, value?)));

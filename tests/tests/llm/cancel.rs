@@ -4,56 +4,84 @@ use std::time::Duration;
 
 use gatehouse_tests::{Dialect, House, Reply, Upstream};
 
-/// The contract says 100 ms; the rest is for a test machine that has other things to do.
-const SOON: Duration = Duration::from_millis(250);
+/// The contract.
+const SOON: Duration = Duration::from_millis(100);
+
+/// How long the provider went on working, at best of three: a test machine has other things to do, a gateway that is slow to
+/// notice is so every time.
+fn at_best(once: impl Fn() -> Duration) -> Duration {
+    let mut best = once();
+    for _ in 0..2 {
+        if best >= SOON {
+            best = best.min(once());
+        }
+    }
+    best
+}
 
 each_dialect!(leaving_before_the_answer_begins_stops_the_provider, |dialect: Dialect| {
-    let upstream = Upstream::start();
-    upstream.reply(Reply::text("never").stall_before_head());
-    let gate = House::with_one(dialect, &upstream).start();
-    let body = dialect.request("fast", "Hello?", false).to_string();
-    let call = gate.client().send("POST", &dialect.path("fast", false), body.as_bytes());
-    assert_eq!(upstream.wait_for_request(1).model, "upstream-model");
-    let left = call.leave();
-    assert!(upstream.wait_for_cancel().saturating_duration_since(left) < SOON);
-    assert_eq!(gate.ledger_of(1)[0].status, "cancelled");
+    let once = || {
+        let upstream = Upstream::start();
+        upstream.reply(Reply::text("never").stall_before_head());
+        let gate = House::with_one(dialect, &upstream).start();
+        let body = dialect.request("fast", "Hello?", false).to_string();
+        let call = gate.client().send("POST", &dialect.path("fast", false), body.as_bytes());
+        assert_eq!(upstream.wait_for_request(1).model, "upstream-model");
+        let left = call.leave();
+        let worked_on = upstream.wait_for_cancel().saturating_duration_since(left);
+        assert_eq!(gate.ledger_of(1)[0].status, "cancelled");
+        worked_on
+    };
+    assert!(at_best(once) < SOON);
 });
 
 each_dialect!(leaving_between_head_and_body_stops_the_provider, |dialect: Dialect| {
-    let upstream = Upstream::start();
-    upstream.reply(Reply::text("never").stall_after_head());
-    let gate = House::with_one(dialect, &upstream).start();
-    let body = dialect.request("fast", "Hello?", true).to_string();
-    let call = gate.client().send("POST", &dialect.path("fast", true), body.as_bytes());
-    assert_eq!(upstream.wait_for_request(1).model, "upstream-model");
-    let left = call.leave();
-    assert!(upstream.wait_for_cancel().saturating_duration_since(left) < SOON);
-    assert_eq!(gate.ledger_of(1)[0].status, "cancelled");
+    let once = || {
+        let upstream = Upstream::start();
+        upstream.reply(Reply::text("never").stall_after_head());
+        let gate = House::with_one(dialect, &upstream).start();
+        let body = dialect.request("fast", "Hello?", true).to_string();
+        let call = gate.client().send("POST", &dialect.path("fast", true), body.as_bytes());
+        assert_eq!(upstream.wait_for_request(1).model, "upstream-model");
+        let left = call.leave();
+        let worked_on = upstream.wait_for_cancel().saturating_duration_since(left);
+        assert_eq!(gate.ledger_of(1)[0].status, "cancelled");
+        worked_on
+    };
+    assert!(at_best(once) < SOON);
 });
 
 each_dialect!(leaving_in_the_middle_of_a_stream_stops_the_provider, |dialect: Dialect| {
-    let upstream = Upstream::start();
-    upstream.reply(Reply::text("one two three four five six seven eight").stall_after_frames(8));
-    let gate = House::with_one(dialect, &upstream).start();
-    let mut stream = gate.client().ask_stream(dialect, "fast", "Count.");
-    assert_eq!(stream.next_text().as_deref(), Some("one "));
-    let left = stream.leave();
-    assert!(upstream.wait_for_cancel().saturating_duration_since(left) < SOON);
-    let rows = gate.ledger_of(1);
-    assert_eq!((rows.len(), rows[0].status.as_str()), (1, "cancelled"), "{rows:?}");
-    assert!(rows[0].input_tokens > 0, "what was used is settled: {rows:?}");
+    let once = || {
+        let upstream = Upstream::start();
+        upstream.reply(Reply::text("one two three four five six seven eight").stall_after_frames(8));
+        let gate = House::with_one(dialect, &upstream).start();
+        let mut stream = gate.client().ask_stream(dialect, "fast", "Count.");
+        assert_eq!(stream.next_text().as_deref(), Some("one "));
+        let left = stream.leave();
+        let worked_on = upstream.wait_for_cancel().saturating_duration_since(left);
+        let rows = gate.ledger_of(1);
+        assert_eq!((rows.len(), rows[0].status.as_str()), (1, "cancelled"), "{rows:?}");
+        assert!(rows[0].input_tokens > 0, "what was used is settled: {rows:?}");
+        worked_on
+    };
+    assert!(at_best(once) < SOON);
 });
 
 each_dialect!(leaving_a_translated_stream_stops_the_provider, |dialect: Dialect| {
-    let upstream = Upstream::start();
-    upstream.reply(Reply::text("one two three four five six seven eight").stall_after_frames(8));
-    let other = if dialect == Dialect::Anthropic { Dialect::OpenAiChat } else { Dialect::Anthropic };
-    let gate = House::with_one(other, &upstream).start();
-    let mut stream = gate.client().ask_stream(dialect, "fast", "Count.");
-    assert_eq!(stream.next_text().as_deref(), Some("one "));
-    let left = stream.leave();
-    assert!(upstream.wait_for_cancel().saturating_duration_since(left) < SOON);
-    assert_eq!(gate.ledger_of(1)[0].status, "cancelled");
+    let once = || {
+        let upstream = Upstream::start();
+        upstream.reply(Reply::text("one two three four five six seven eight").stall_after_frames(8));
+        let other = if dialect == Dialect::Anthropic { Dialect::OpenAiChat } else { Dialect::Anthropic };
+        let gate = House::with_one(other, &upstream).start();
+        let mut stream = gate.client().ask_stream(dialect, "fast", "Count.");
+        assert_eq!(stream.next_text().as_deref(), Some("one "));
+        let left = stream.leave();
+        let worked_on = upstream.wait_for_cancel().saturating_duration_since(left);
+        assert_eq!(gate.ledger_of(1)[0].status, "cancelled");
+        worked_on
+    };
+    assert!(at_best(once) < SOON);
 });
 
 #[test]

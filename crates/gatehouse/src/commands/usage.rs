@@ -26,8 +26,8 @@ pub(crate) enum Action {
 /// What to sum up.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// One row for each of these, separated by commas: key, team, model, provider, upstream_model, dialect, operation,
-    /// status, day, hour.
+    /// One row for each of these, separated by commas: key, organisation, team, user, agent, tags, run, model, provider,
+    /// upstream_model, dialect, operation, status, day, hour, attempt.
     #[arg(long, value_delimiter = ',')]
     by: Vec<UsageDimension>,
     /// From this moment on: 2026-11-22T12:00:00Z, 2026-11-22 (UTC), or so long ago: 7d, 24h, 30m.
@@ -42,6 +42,12 @@ pub(crate) struct Report {
     /// Only this team.
     #[arg(long)]
     team: Option<String>,
+    /// Only this person.
+    #[arg(long)]
+    user: Option<String>,
+    /// Only this run.
+    #[arg(long)]
+    run: Option<String>,
     /// Rows at most.
     #[arg(long)]
     limit: Option<u32>,
@@ -79,6 +85,8 @@ async fn local(
         until_unix_ms,
         key: report.key_id.clone(),
         team: report.team.clone(),
+        user: report.user.clone(),
+        run: report.run.clone(),
         limit: report.limit.unwrap_or_default(),
     };
     let rows = folder.store.usage(&query).await?;
@@ -94,6 +102,8 @@ async fn remote(report: &Report, by: &[&str], client: &AdminClient) -> Result<Ve
         ("until", report.until.as_ref()),
         ("key", report.key_id.as_ref()),
         ("team", report.team.as_ref()),
+        ("user", report.user.as_ref()),
+        ("run", report.run.as_ref()),
         ("limit", limit.as_ref()),
     ]
     .into_iter()

@@ -169,7 +169,7 @@ impl KeyRoom<'_> {
 }
 
 fn principal(kind: PrincipalKind, id: &str, name: &str, team: Option<&str>) -> Principal {
-    Principal { kind, key: id.into(), name: name.into(), team: team.map(Arc::from), meter: None, admin: false }
+    Principal { team: team.map(Arc::from), ..Principal::bare(kind, id, name) }
 }
 
 fn limit(limit: &Limit) -> LimitSpec {

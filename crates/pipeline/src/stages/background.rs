@@ -17,7 +17,7 @@ pub(crate) fn detach(mut journey: Box<Journey>, admitted: Admitted, background: 
     let Background { kept, reply, failed } = background;
     let response = respond::detached(&mut journey, reply);
     let core = Arc::clone(&journey.core);
-    let key = Arc::clone(&journey.outcome.key);
+    let key = Arc::clone(&admitted.read.caller.principal.key);
     let id = Arc::clone(&kept.id);
     let stopped = core.keeper.begin(&key, kept);
     let running = core.detached();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use gatehouse_domain::{Call, Code, Fault, Now, Reply};
+use gatehouse_domain::{Call, Code, Fault, Now, Reply, TraceParent, tags};
+use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -36,13 +37,53 @@ pub(crate) async fn read(journey: &mut Journey, known: Known, now: Now) -> Resul
         None => body,
         Some(encoding) => inflate(encoding.to_str().unwrap_or("?"), &body, caps.request_bytes_max)?,
     };
-    journey.outcome.traceparent = parts.headers.get("traceparent").and_then(|value| value.to_str().ok()).map(Arc::from);
+    attribute(journey, &parts.headers)?;
     let request = without_credentials(parts, arrived.door, body, journey.outcome.id, now);
     let call = arrived.snapshot.lanes[arrived.lane].gateway.read(request, &caller.principal)?;
     let need = call.need();
     journey.outcome.model = (!need.resource.is_empty()).then(|| Arc::clone(&need.resource));
     journey.outcome.stream = need.stream;
     Ok(Read { snapshot: arrived.snapshot, lane: arrived.lane, caller, call })
+}
+
+/// The longest name of a run, in bytes.
+const RUN_BYTES_MAX: usize = 128;
+
+/// What the caller says its call belongs to: a trace, a run (the trace if it names none), and tags besides those of its key, which it
+/// cannot change.
+fn attribute(journey: &mut Journey, headers: &HeaderMap) -> Result<(), Fault> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let outcome = &mut journey.outcome;
+    outcome.traceparent = text("traceparent").map(Arc::from);
+    outcome.run = match text("x-gatehouse-run") {
+        Some(run) if is_run(run) => Some(run.into()),
+        Some(_) => return Err(no_run()),
+        None => {
+            let trace = outcome.traceparent.as_deref().and_then(TraceParent::parse);
+            trace.map(|trace| format!("{:032x}", trace.trace_id).into())
+        }
+    };
+    if let Some(said) = text("x-gatehouse-tags") {
+        let merged = tags([said, outcome.tags.as_deref().unwrap_or_default()]);
+        outcome.tags = merged.ok_or_else(no_tags)?;
+    }
+    Ok(())
+}
+
+fn is_run(text: &str) -> bool {
+    (1..=RUN_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/:".contains(&byte))
+}
+
+fn no_run() -> Fault {
+    let message = "`x-gatehouse-run` is no name of a run; send up to 128 letters, digits and `._-/:`";
+    Fault::new(Code::InvalidRequest, message).at("x-gatehouse-run")
+}
+
+fn no_tags() -> Fault {
+    let message = "`x-gatehouse-tags` is no list of tags; send up to 16 pairs like `env=prod,job=nightly`, names and values \
+                   of up to 64 letters, digits and `._-/:`";
+    Fault::new(Code::InvalidRequest, message).at("x-gatehouse-tags")
 }
 
 /// The answer the gateway can give without any upstream. Listings show only what the caller may use.

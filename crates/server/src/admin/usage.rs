@@ -18,7 +18,8 @@ use crate::control::Control;
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct UsageQuestion {
-    /// Dimensions, separated by commas: key, team, model, provider, upstream_model, dialect, operation, status, day, hour.
+    /// Dimensions, separated by commas: key, organisation, team, user, agent, tags, run,
+    /// model, provider, upstream_model, dialect, operation, status, day, hour, attempt.
     by: Option<String>,
     /// Attempts that started at or after this: a time, a day (UTC), or how long ago (`7d`, `24h`, `30m`).
     since: Option<String>,
@@ -28,6 +29,10 @@ pub(crate) struct UsageQuestion {
     key: Option<String>,
     /// Only this team.
     team: Option<String>,
+    /// Only this person.
+    user: Option<String>,
+    /// Only this run.
+    run: Option<String>,
     /// Rows at most: 10,000 if not given, and at most.
     limit: Option<u32>,
 }
@@ -38,8 +43,17 @@ pub(crate) struct UsageQuestion {
 #[expect(dead_code, reason = "describes how the store's own row is written")]
 pub(crate) struct UsageRowForm {
     key: Option<String>,
+    organisation: Option<String>,
     /// Null for calls without a team.
     team: Option<String>,
+    /// Null for calls of no person.
+    user: Option<String>,
+    /// Null for calls of no agent.
+    agent: Option<String>,
+    /// `name=value` by commas; null for calls without tags.
+    tags: Option<String>,
+    /// Null for calls of no run.
+    run: Option<String>,
     model: Option<String>,
     provider: Option<String>,
     upstream_model: Option<String>,
@@ -84,6 +98,8 @@ pub(crate) async fn usage(
         until_unix_ms: moment("until", question.until)?,
         key: question.key,
         team: question.team,
+        user: question.user,
+        run: question.run,
         limit: question.limit.unwrap_or_default(),
     };
     Ok(Json(Rows::all(control.store.usage(&query).await?)))
@@ -127,8 +143,18 @@ pub(crate) struct Attempt {
     started_unix_ms: u64,
     /// The key's id.
     key: String,
+    /// The organisation it belongs to.
+    organisation: String,
     /// The team that pays.
     team: Option<String>,
+    /// The person it was done for.
+    user: Option<String>,
+    /// The agent that did it.
+    agent: Option<String>,
+    /// Tags: `name=value`, by commas.
+    tags: Option<String>,
+    /// The run it belongs to.
+    run: Option<String>,
     /// The model as the client named it.
     model: String,
     /// The provider.
@@ -186,7 +212,12 @@ impl Attempt {
             request_id: entry.id.request().to_string(),
             started_unix_ms: entry.started_unix_ms,
             key: entry.key,
+            organisation: entry.organisation,
             team: entry.team,
+            user: entry.user,
+            agent: entry.agent,
+            tags: entry.tags,
+            run: entry.run,
             model: entry.model,
             provider: entry.provider,
             upstream_model: entry.upstream_model,

@@ -14,7 +14,7 @@ CREATE TABLE requests (
     provider       TEXT    NOT NULL,
     upstream_model TEXT    NOT NULL,
     run            TEXT    NOT NULL,
-    tags           TEXT    NOT NULL, -- JSON object
+    tags           TEXT    NOT NULL, -- env=prod,job=nightly
     stream         INTEGER NOT NULL,
     status         INTEGER NOT NULL,
     code           TEXT    NOT NULL,

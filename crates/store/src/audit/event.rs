@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::chain;
 use crate::hex::hex;
 
-/// Characters of any one text: names come from callers.
+/// Bytes of any one text: names come from callers.
 const TEXT_MAX: usize = 256;
 
 /// One thing that happened.
@@ -140,8 +140,8 @@ pub fn object_hash(object: &Value) -> String {
 }
 
 fn cut(text: &mut String) {
-    if let Some((place, _)) = text.char_indices().nth(TEXT_MAX) {
-        text.truncate(place);
+    if text.len() > TEXT_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_MAX));
         text.push('…');
     }
 }

@@ -4,18 +4,21 @@
 //! part that repeats from call to call, so that a reader can recognise it by its bytes and decode it once. A settle holds
 //! only what became known since, and is never larger than [`SETTLE_MOST`].
 
-use gatehouse_domain::{AttemptId, AttemptOutcome, AttemptStatus, Money, Usage};
+use gatehouse_domain::{AttemptId, AttemptOutcome, AttemptStatus, Money, Principal, Usage};
 
 use crate::tables::ledger::Subject;
 
 use super::segment::footprint;
 
-const KIND_INTENT: u8 = 1;
 const KIND_SETTLE: u8 = 2;
+/// 1 was an intent without run, organisation, user, agent and tags.
+const KIND_INTENT: u8 = 3;
 /// Longer texts are cut: a name of this length is no name.
 const LONGEST_TEXT: usize = 400;
-/// Seven texts with their lengths, four varints, id, kind and flags.
-pub(super) const INTENT_MOST: usize = 7 * (LONGEST_TEXT + 2) + 4 * 10 + 16 + 3;
+/// The most texts of an intent: eleven of its subject, and its run.
+const TEXTS: usize = 12;
+/// The texts with their lengths, four varints, id, kind and flags.
+pub(super) const INTENT_MOST: usize = TEXTS * (LONGEST_TEXT + 2) + 4 * 10 + 16 + 3;
 /// The most a settle can take in a segment: kind, id, status, flags, mask, fifteen varints.
 pub(super) const SETTLE_MOST: usize = footprint(1 + 16 + 1 + 1 + 2 + 15 * 10);
 
@@ -29,10 +32,12 @@ pub struct Intent<'a> {
     pub id: AttemptId,
     /// Unix milliseconds.
     pub started_unix_ms: u64,
-    /// The caller's key.
-    pub key: &'a str,
-    /// The caller's team.
-    pub team: Option<&'a str>,
+    /// Who called.
+    pub who: &'a Principal,
+    /// The run it belongs to.
+    pub run: Option<&'a str>,
+    /// Tags of key and call together.
+    pub tags: Option<&'a str>,
     /// The model as the client named it.
     pub model: &'a str,
     /// The provider's name.
@@ -61,6 +66,8 @@ pub(super) struct IntentRecord<'a> {
     pub(super) reserved: Money,
     pub(super) priced: bool,
     pub(super) input_tokens: u64,
+    /// Empty for none.
+    pub(super) run: &'a str,
     /// Decoded by [`read_subject`].
     pub(super) subject: &'a [u8],
 }
@@ -93,13 +100,19 @@ pub(super) fn write_intent(out: &mut Vec<u8>, intent: &Intent<'_>) {
         reserved: intent.reserved,
         priced: intent.priced,
         input_tokens: intent.input_tokens,
+        run: intent.run.unwrap_or_default(),
         subject: &[],
     };
     write_intent_record(out, &head);
     out.push(u8::from(intent.stream));
+    let who = intent.who;
     for text in [
-        intent.key,
-        intent.team.unwrap_or_default(),
+        &*who.key,
+        &*who.organisation,
+        who.team.as_deref().unwrap_or_default(),
+        who.user.as_deref().unwrap_or_default(),
+        who.agent.as_deref().unwrap_or_default(),
+        intent.tags.unwrap_or_default(),
         intent.model,
         intent.provider,
         intent.upstream_model,
@@ -119,6 +132,7 @@ pub(super) fn write_intent_record(out: &mut Vec<u8>, intent: &IntentRecord<'_>) 
     put_number(out, intent.started_ms);
     put_signed(out, intent.reserved.nano_usd);
     put_number(out, intent.input_tokens);
+    put_text(out, intent.run);
     out.extend_from_slice(intent.subject);
 }
 
@@ -159,6 +173,7 @@ fn read_intent(mut from: &[u8]) -> Option<IntentRecord<'_>> {
         started_ms: take_number(from)?,
         reserved: Money::from_nano_usd(take_signed(from)?),
         input_tokens: take_number(from)?,
+        run: take_str(from)?,
         subject: from,
     })
 }
@@ -187,7 +202,11 @@ pub(super) fn read_subject(mut from: &[u8]) -> Option<Subject> {
     Some(Subject {
         stream: take_byte(from)? != 0,
         key: take_text(from)?,
+        organisation: take_text(from)?,
         team: take_text(from)?,
+        user: take_text(from)?,
+        agent: take_text(from)?,
+        tags: take_text(from)?,
         model: take_text(from)?,
         provider: take_text(from)?,
         upstream_model: take_text(from)?,
@@ -289,8 +308,12 @@ fn take_signed(from: &mut &[u8]) -> Option<i64> {
 }
 
 fn take_text(from: &mut &[u8]) -> Option<String> {
+    take_str(from).map(str::to_owned)
+}
+
+fn take_str<'a>(from: &mut &'a [u8]) -> Option<&'a str> {
     let length = usize::try_from(take_number(from)?).ok()?;
     let (text, rest) = from.split_at_checked(length)?;
     *from = rest;
-    std::str::from_utf8(text).ok().map(str::to_owned)
+    std::str::from_utf8(text).ok()
 }

@@ -1,4 +1,6 @@
-use gatehouse_domain::{AttemptStatus, Money, Usage};
+use std::sync::Arc;
+
+use gatehouse_domain::{AttemptStatus, Money, Principal, PrincipalKind, Usage};
 use proptest::prelude::*;
 
 use super::record::{self, Record, SETTLE_MOST};
@@ -46,7 +48,16 @@ fn the_longest_names_fit_and_are_cut_between_characters() {
     let text = "é".repeat(1000);
     let long = &*text;
     let mut longest = intent(1);
-    (longest.key, longest.team, longest.model) = (long, Some(long), long);
+    let name: Arc<str> = long.into();
+    let some = || Some(Arc::clone(&name));
+    let who = Principal {
+        organisation: Arc::clone(&name),
+        team: some(),
+        user: some(),
+        agent: some(),
+        ..Principal::bare(PrincipalKind::Agent, long, long)
+    };
+    (longest.who, longest.run, longest.tags, longest.model) = (&who, Some(long), Some(long), long);
     (longest.provider, longest.upstream_model) = (long, long);
     (longest.dialect, longest.operation) = (long, long);
     (longest.reserved, longest.input_tokens) = (Money::from_nano_usd(i64::MIN), u64::MAX);

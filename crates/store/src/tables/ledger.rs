@@ -29,8 +29,12 @@ const DEAREST: i64 = 1_000_000_000_000_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Subject {
     pub(crate) key: String,
-    /// Empty for no team.
+    pub(crate) organisation: String,
+    /// Empty for no team, as the three after it for none.
     pub(crate) team: String,
+    pub(crate) user: String,
+    pub(crate) agent: String,
+    pub(crate) tags: String,
     pub(crate) model: String,
     pub(crate) provider: String,
     pub(crate) upstream_model: String,
@@ -44,6 +48,8 @@ pub(crate) struct Subject {
 pub(crate) struct LedgerRow {
     pub(crate) id: u128,
     pub(crate) subject: i64,
+    /// Empty for none.
+    pub(crate) run: Box<str>,
     pub(crate) started_ms: u64,
     pub(crate) status: AttemptStatus,
     pub(crate) http_status: u16,
@@ -64,8 +70,18 @@ pub struct LedgerEntry {
     pub started_unix_ms: u64,
     /// The key's id.
     pub key: String,
+    /// The organisation it belongs to.
+    pub organisation: String,
     /// The team that pays.
     pub team: Option<String>,
+    /// The person it was done for.
+    pub user: Option<String>,
+    /// The agent that did it.
+    pub agent: Option<String>,
+    /// Tags: `name=value`, by commas.
+    pub tags: Option<String>,
+    /// The run it belongs to.
+    pub run: Option<String>,
     /// The model as the client named it.
     pub model: String,
     /// The provider's name.
@@ -126,7 +142,7 @@ impl Store {
         let sql =
             "SELECT l.id AS attempt, l.started_ms, l.status, l.http_status, l.flags, l.input, l.output, l.cache_read,
                        l.cache_write_5m, l.cache_write_1h, l.reasoning, l.extra, l.cost_nano_usd, l.duration_us,
-                       l.first_byte_us, s.key, s.team, s.model, s.provider, s.upstream_model, s.dialect, s.operation,
+                       l.first_byte_us, l.run, s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, s.provider, s.upstream_model, s.dialect, s.operation,
                        s.stream
                    FROM ledger l JOIN ledger_subjects s ON s.id = l.subject ORDER BY l.id DESC LIMIT ?";
         sqlx::query(sql).bind(limit.min(1000)).fetch_all(&self.pool).await?.iter().map(read_entry).collect()
@@ -148,12 +164,17 @@ impl Store {
     /// The number of a subject, given to it now if it is new.
     pub(crate) async fn subject_id(&self, subject: &Subject) -> Result<i64, StoreError> {
         // An update that changes nothing, because a conflict that does nothing returns no row.
-        let sql = "INSERT INTO ledger_subjects (key, team, model, provider, upstream_model, dialect, operation, stream)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        let sql = "INSERT INTO ledger_subjects (key, organisation, team, user, agent, tags, model, provider,
+                       upstream_model, dialect, operation, stream)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                    ON CONFLICT DO UPDATE SET stream = excluded.stream RETURNING id";
         Ok(sqlx::query_scalar(sql)
             .bind(&subject.key)
+            .bind(&subject.organisation)
             .bind(&subject.team)
+            .bind(&subject.user)
+            .bind(&subject.agent)
+            .bind(&subject.tags)
             .bind(&subject.model)
             .bind(&subject.provider)
             .bind(&subject.upstream_model)
@@ -185,10 +206,10 @@ impl Store {
 /// A few sizes of insert, largest first: each is prepared once, and any number of rows takes few statements.
 static INSERTS: LazyLock<[(usize, String); 5]> = LazyLock::new(|| {
     [256, 64, 16, 4, 1].map(|rows| {
-        let tuples = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
+        let tuples = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
         let sql = format!(
             "INSERT INTO ledger (id, subject, started_ms, status, http_status, flags, input, output, cache_read,
-                 cache_write_5m, cache_write_1h, reasoning, extra, cost_nano_usd, duration_us, first_byte_us)
+                 cache_write_5m, cache_write_1h, reasoning, extra, cost_nano_usd, duration_us, first_byte_us, run)
              VALUES {tuples} ON CONFLICT DO NOTHING"
         );
         (rows, sql)
@@ -220,7 +241,8 @@ async fn insert_chunk(
             .bind(extra(&usage))
             .bind(row.cost.nano_usd.clamp(-DEAREST, DEAREST))
             .bind(signed(row.duration_us))
-            .bind(signed(row.first_byte_us));
+            .bind(signed(row.first_byte_us))
+            .bind(Some(&*row.run).filter(|run| !run.is_empty()).map(str::to_owned));
     }
     Ok(query.execute(connection).await?.rows_affected())
 }
@@ -256,8 +278,12 @@ fn extra(usage: &Usage) -> Option<String> {
 impl Subject {
     pub(crate) fn of(attempt: &AttemptOutcome) -> Self {
         Self {
-            key: attempt.key.to_string(),
-            team: attempt.team.as_deref().unwrap_or_default().to_owned(),
+            key: attempt.who.key.to_string(),
+            organisation: attempt.who.organisation.to_string(),
+            team: attempt.who.team.as_deref().unwrap_or_default().to_owned(),
+            user: attempt.who.user.as_deref().unwrap_or_default().to_owned(),
+            agent: attempt.who.agent.as_deref().unwrap_or_default().to_owned(),
+            tags: attempt.tags.as_deref().unwrap_or_default().to_owned(),
             model: attempt.model.to_string(),
             provider: attempt.provider.to_string(),
             upstream_model: attempt.upstream_model.to_string(),
@@ -273,6 +299,7 @@ impl LedgerRow {
         Self {
             id: attempt.id.0.as_u128(),
             subject,
+            run: attempt.run.as_deref().unwrap_or_default().into(),
             started_ms: attempt.started_unix_ms,
             status: attempt.status,
             http_status: attempt.http_status,
@@ -309,13 +336,21 @@ fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
     };
     usage.input = count("input")?.saturating_sub(usage.input_total());
     usage.output = count("output")?.saturating_sub(usage.output_total());
-    let team: String = row.try_get("team")?;
+    let name = |column| {
+        let text: String = row.try_get(column)?;
+        Ok::<_, sqlx::Error>(Some(text).filter(|text| !text.is_empty()))
+    };
     let flags: i32 = row.try_get("flags")?;
     Ok(LedgerEntry {
         id: AttemptId(id),
         started_unix_ms: count("started_ms")?,
         key: row.try_get("key")?,
-        team: Some(team).filter(|team| !team.is_empty()),
+        organisation: row.try_get("organisation")?,
+        team: name("team")?,
+        user: name("user")?,
+        agent: name("agent")?,
+        tags: name("tags")?,
+        run: row.try_get("run")?,
         model: row.try_get("model")?,
         provider: row.try_get("provider")?,
         upstream_model: row.try_get("upstream_model")?,
@@ -350,7 +385,7 @@ pub(crate) fn past_id(started_unix_ms: u64) -> [u8; 16] {
 }
 
 /// The smallest UUIDv7 of a millisecond: its first 48 bits are the time.
-fn id_floor(unix_ms: u64) -> [u8; 16] {
+pub(crate) fn id_floor(unix_ms: u64) -> [u8; 16] {
     let unix_ms = unix_ms.min((1 << 48) - 1);
     (u128::from(unix_ms) << 80).to_be_bytes()
 }

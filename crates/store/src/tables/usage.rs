@@ -24,8 +24,18 @@ const MOST_ROWS: u32 = 10_000;
 pub enum UsageDimension {
     /// The caller's key (its id).
     Key,
+    /// The organisation everything of the caller belongs to.
+    Organisation,
     /// The team that pays; null for none.
     Team,
+    /// The person it was done for; null for none.
+    User,
+    /// The agent that did it; null for none.
+    Agent,
+    /// Tags of key and call together; null for none.
+    Tags,
+    /// The run it belongs to; null for none.
+    Run,
     /// The model as clients name it.
     Model,
     /// The provider.
@@ -59,6 +69,10 @@ pub struct UsageQuery {
     pub key: Option<String>,
     /// Only this team.
     pub team: Option<String>,
+    /// Only this person.
+    pub user: Option<String>,
+    /// Only this run.
+    pub run: Option<String>,
     /// At most so many rows; 0 for the most there can be (10,000).
     pub limit: u32,
 }
@@ -90,9 +104,14 @@ pub struct UsageRow {
 
 impl UsageDimension {
     /// Every dimension.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::Key,
+        Self::Organisation,
         Self::Team,
+        Self::User,
+        Self::Agent,
+        Self::Tags,
+        Self::Run,
         Self::Model,
         Self::Provider,
         Self::UpstreamModel,
@@ -109,7 +128,12 @@ impl UsageDimension {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Key => "key",
+            Self::Organisation => "organisation",
             Self::Team => "team",
+            Self::User => "user",
+            Self::Agent => "agent",
+            Self::Tags => "tags",
+            Self::Run => "run",
             Self::Model => "model",
             Self::Provider => "provider",
             Self::UpstreamModel => "upstream_model",
@@ -125,7 +149,12 @@ impl UsageDimension {
     const fn sql(self) -> &'static str {
         match self {
             Self::Key => "s.key",
+            Self::Organisation => "s.organisation",
             Self::Team => "s.team",
+            Self::User => "s.user",
+            Self::Agent => "s.agent",
+            Self::Tags => "s.tags",
+            Self::Run => "coalesce(l.run, '')",
             Self::Model => "s.model",
             Self::Provider => "s.provider",
             Self::UpstreamModel => "s.upstream_model",
@@ -143,7 +172,7 @@ impl UsageDimension {
             Self::Status => Some(status_word(row.try_get(column)?).to_owned()),
             Self::Day => Some(moment(row.try_get(column)?, DAY_MS, "%Y-%m-%d")),
             Self::Hour => Some(moment(row.try_get(column)?, HOUR_MS, "%Y-%m-%dT%H:%MZ")),
-            _ => Some(row.try_get::<String, _>(column)?).filter(|text| self != Self::Team || !text.is_empty()),
+            _ => Some(row.try_get::<String, _>(column)?).filter(|text| !text.is_empty()),
         })
     }
 }
@@ -162,8 +191,8 @@ impl FromStr for UsageDimension {
 /// A word that is no dimension.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is nothing a report can be broken down by; there are key, team, model, provider, upstream_model, dialect, \
-     operation, status, day, hour and attempt"
+    "`{0}` is nothing a report can be broken down by; there are key, organisation, team, user, agent, tags, run, model, \
+     provider, upstream_model, dialect, operation, status, day, hour and attempt"
 )]
 pub struct UnknownDimension(String);
 
@@ -181,12 +210,24 @@ impl Store {
             .bind(&past_id(until)[..])
             .bind(signed(since))
             .bind(signed(until));
-        for filter in [&query.key, &query.team].into_iter().flatten() {
+        for (_, filter) in filters(query) {
             bound = bound.bind(filter);
         }
         let rows = bound.bind(limit).fetch_all(&self.pool).await?;
         rows.iter().map(|row| read_row(row, &query.by)).collect()
     }
+}
+
+/// The conditions asked for, with what is bound to each.
+fn filters(query: &UsageQuery) -> impl Iterator<Item = (&'static str, &String)> {
+    [
+        (" AND s.key = ?", &query.key),
+        (" AND s.team = ?", &query.team),
+        (" AND s.user = ?", &query.user),
+        (" AND l.run = ?", &query.run),
+    ]
+    .into_iter()
+    .filter_map(|(condition, filter)| Some((condition, filter.as_ref()?)))
 }
 
 /// Only words of this file go into the text; everything a caller says is bound.
@@ -205,11 +246,8 @@ fn sql(query: &UsageQuery) -> String {
          FROM ledger l JOIN ledger_subjects s ON s.id = l.subject
          WHERE l.id >= ? AND l.id < ? AND l.started_ms >= ? AND l.started_ms < ?",
     );
-    if query.key.is_some() {
-        sql.push_str(" AND s.key = ?");
-    }
-    if query.team.is_some() {
-        sql.push_str(" AND s.team = ?");
+    for (condition, _) in filters(query) {
+        sql.push_str(condition);
     }
     let places: Vec<String> = (1..=query.by.len()).map(|place| place.to_string()).collect();
     if !places.is_empty() {

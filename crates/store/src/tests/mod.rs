@@ -3,11 +3,12 @@
 
 mod exactly_once;
 mod killed;
+mod requests;
 mod tables;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use gatehouse_domain::{AttemptId, AttemptOutcome, AttemptStatus, Money, RequestId, Usage};
+use gatehouse_domain::{AttemptId, AttemptOutcome, AttemptStatus, Money, Principal, PrincipalKind, RequestId, Usage};
 use uuid::Uuid;
 
 use crate::journal::{Intent, Journal, JournalConfig, JournalReader};
@@ -72,6 +73,13 @@ pub(crate) fn small() -> JournalConfig {
     JournalConfig { segment_bytes: 64 << 10, ..JournalConfig::default() }
 }
 
+pub(crate) static CALLER: LazyLock<Principal> = LazyLock::new(|| Principal {
+    team: Some("support".into()),
+    user: Some("ada".into()),
+    agent: Some("billing".into()),
+    ..Principal::bare(PrincipalKind::Service, "key_ci", "ci")
+});
+
 /// The id of attempt 0 of call `n`, a millisecond after the one before.
 pub(crate) fn id(n: u64) -> AttemptId {
     let time = u128::from(START + n) << 80;
@@ -82,8 +90,9 @@ pub(crate) fn intent(n: u64) -> Intent<'static> {
     Intent {
         id: id(n),
         started_unix_ms: START + n,
-        key: "key_ci",
-        team: Some("support"),
+        who: &CALLER,
+        run: Some("run-7"),
+        tags: Some("env=prod"),
         model: "fast",
         provider: "claude",
         upstream_model: "claude-haiku-4-5",
@@ -101,8 +110,9 @@ pub(crate) fn outcome(n: u64) -> AttemptOutcome {
     AttemptOutcome {
         id: id(n),
         started_unix_ms: START + n,
-        key: "key_ci".into(),
-        team: Some(Arc::from("support")),
+        who: Arc::new(CALLER.clone()),
+        run: Some("run-7".into()),
+        tags: Some("env=prod".into()),
         model: "fast".into(),
         provider: "claude".into(),
         upstream_model: "claude-haiku-4-5".into(),

@@ -1,10 +1,12 @@
 //! What the tables promise, on every backend.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use gatehouse_domain::{AttemptStatus, Money, Usage};
+use gatehouse_domain::{AttemptStatus, Money, Principal, Usage};
 use serde_json::value::RawValue;
 
-use super::{Home, START, outcome};
+use super::{CALLER, Home, START, outcome};
 use crate::{DataDir, NewKey, Payer, ResponseChange, Store, StoreError, StoredResponse, UsageDimension, UsageQuery};
 
 /// Runs each function as a test on each backend.
@@ -54,12 +56,17 @@ async fn a_report_sums_every_attempt_once(store: &Store) {
 
 async fn a_report_is_broken_down_by_what_is_asked_for(store: &Store) {
     let mut attempts: Vec<_> = (0..4).map(outcome).collect();
-    attempts[3].team = None;
+    attempts[3].who = Arc::new(Principal { team: None, ..CALLER.clone() });
     attempts[3].status = AttemptStatus::TimedOut;
     store.insert_attempts(&attempts).await.unwrap();
     for (dimension, values) in [
         (UsageDimension::Key, vec![(Some("key_ci"), 4)]),
         (UsageDimension::Team, vec![(Some("support"), 3), (None, 1)]),
+        (UsageDimension::Organisation, vec![(Some("default"), 4)]),
+        (UsageDimension::User, vec![(Some("ada"), 4)]),
+        (UsageDimension::Agent, vec![(Some("billing"), 4)]),
+        (UsageDimension::Tags, vec![(Some("env=prod"), 4)]),
+        (UsageDimension::Run, vec![(Some("run-7"), 4)]),
         (UsageDimension::Model, vec![(Some("fast"), 4)]),
         (UsageDimension::Provider, vec![(Some("claude"), 4)]),
         (UsageDimension::UpstreamModel, vec![(Some("claude-haiku-4-5"), 4)]),
@@ -87,6 +94,8 @@ async fn a_report_begins_and_ends_where_it_is_told_to(store: &Store) {
         (query(Some(START + 10), None), 0),
         (UsageQuery { key: Some("key_other".to_owned()), ..UsageQuery::default() }, 0),
         (UsageQuery { team: Some("support".to_owned()), ..UsageQuery::default() }, 10),
+        (UsageQuery { user: Some("ada".to_owned()), run: Some("run-7".to_owned()), ..UsageQuery::default() }, 10),
+        (UsageQuery { run: Some("run-8".to_owned()), ..UsageQuery::default() }, 0),
     ] {
         assert_eq!(store.usage(&query).await.unwrap()[0].attempts, expected, "{query:?}");
     }

@@ -7,7 +7,7 @@ mod otlp;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use gatehouse_domain::{AttemptOutcome, AttemptStatus, CallOutcome, Money, RequestId, Usage};
+use gatehouse_domain::{AttemptOutcome, AttemptStatus, CallOutcome, Money, Principal, PrincipalKind, RequestId, Usage};
 use gatehouse_upstream::{Pool, PoolLimits, tls_config};
 use uuid::Uuid;
 
@@ -20,6 +20,10 @@ fn call_id() -> RequestId {
     RequestId::from_uuid(Uuid::from_u128(0x019a_b3f0_7c10_7abc_9def_0123_4567_8900))
 }
 
+fn caller() -> Arc<Principal> {
+    Arc::new(Principal { team: Some("support".into()), ..Principal::bare(PrincipalKind::Service, "key_7", "ci") })
+}
+
 fn attempt(number: u8, provider: &str, model: &str, status: AttemptStatus) -> AttemptOutcome {
     let usage = match status {
         AttemptStatus::Ok => Usage { input: 100, cache_read: 20, output: 30, reasoning: 11, ..Usage::default() },
@@ -28,8 +32,9 @@ fn attempt(number: u8, provider: &str, model: &str, status: AttemptStatus) -> At
     AttemptOutcome {
         id: call_id().attempt(number),
         started_unix_ms: STARTED + 1,
-        key: "key_7".into(),
-        team: Some("support".into()),
+        who: caller(),
+        run: None,
+        tags: None,
         model: "fast".into(),
         provider: provider.into(),
         upstream_model: model.into(),
@@ -51,7 +56,11 @@ fn call(attempts: Vec<AttemptOutcome>) -> CallOutcome {
     CallOutcome {
         id: call_id(),
         started_unix_ms: STARTED,
-        key: "key_7".into(),
+        who: Some(caller()),
+        run: None,
+        tags: None,
+        decision: None,
+        guardrails: Vec::new(),
         dialect: "openai_chat",
         operation: "chat",
         model: Some("fast".into()),

@@ -1,4 +1,6 @@
-use gatehouse_domain::{AttemptOutcome, AttemptStatus, Money, RequestId, Usage};
+use std::sync::Arc;
+
+use gatehouse_domain::{AttemptOutcome, AttemptStatus, Money, Principal, PrincipalKind, RequestId, Usage};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::*;
@@ -11,8 +13,9 @@ fn attempt(key: &str, model: &str, unix_secs: u64) -> AttemptOutcome {
     AttemptOutcome {
         id: id.attempt(0),
         started_unix_ms: unix_secs * 1_000,
-        key: key.into(),
-        team: Some("support".into()),
+        who: Arc::new(Principal { team: Some("support".into()), ..Principal::bare(PrincipalKind::Service, key, "ci") }),
+        run: None,
+        tags: None,
         model: model.into(),
         provider: "openai".into(),
         upstream_model: "gpt-5-mini".into(),

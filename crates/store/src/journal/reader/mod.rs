@@ -61,6 +61,7 @@ struct Open {
     reserved: gatehouse_domain::Money,
     priced: bool,
     input_tokens: u64,
+    run: Box<str>,
     subject: Arc<SubjectCell>,
 }
 
@@ -239,6 +240,7 @@ impl JournalReader {
             reserved: intent.reserved,
             priced: intent.priced,
             input_tokens: intent.input_tokens,
+            run: intent.run.into(),
             subject,
         };
         if let Some(held) = self.files.get_mut(&file) {
@@ -279,6 +281,7 @@ impl Open {
         let row = LedgerRow {
             id: settle.id,
             subject: 0,
+            run: self.run,
             started_ms: self.started_ms,
             status: settle.status,
             http_status: settle.http_status,
@@ -297,6 +300,7 @@ impl Open {
         let row = LedgerRow {
             id,
             subject: 0,
+            run: self.run,
             started_ms: self.started_ms,
             status: AttemptStatus::Interrupted,
             http_status: 0,
@@ -317,6 +321,7 @@ impl Open {
             reserved: self.reserved,
             priced: self.priced,
             input_tokens: self.input_tokens,
+            run: &self.run,
             subject: &self.subject.bytes,
         }
     }
