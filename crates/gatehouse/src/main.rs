@@ -1,5 +1,6 @@
 //! The roof: the command line, and the one place where errors are printed.
 
+mod acts;
 mod admin_client;
 mod cli;
 mod commands;

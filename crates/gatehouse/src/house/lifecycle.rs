@@ -10,10 +10,10 @@ use gatehouse_catalog::Config;
 use gatehouse_domain::Secret;
 use gatehouse_pipeline::outbox::{Outbox, SWAP_EVERY};
 use gatehouse_pipeline::{Core, CoreParts, Keeper, Shared};
-use gatehouse_server::control::{Control, Operations as _};
+use gatehouse_server::control::{Control, Operations as _, Reload};
 use gatehouse_server::{Caps, ControlPlane, CoreSeed, Cores, Drained, Serves, TlsFiles, TlsReload, admin};
 use gatehouse_store::journal::JournalWriter;
-use gatehouse_store::{Pepper, Shipper, Store};
+use gatehouse_store::{Pepper, Shipper, Store, StoreError};
 use gatehouse_telemetry::Consumer;
 use gatehouse_upstream::{Pool, PoolLimits, Tls, tls_config};
 use notify::Watcher as _;
@@ -21,8 +21,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use super::parts::{Parts, log_format};
+use super::records::{Keep, Recorder};
 use super::source::{Overrides, Source, Started};
 use super::{House, tokens};
+use crate::acts;
 use crate::failure::Failure;
 
 /// How often the database is asked whether another process changed keys.
@@ -88,9 +90,11 @@ where
     // A second subscriber cannot be set in one process; the first one stays then.
     drop(gatehouse_telemetry::init_diagnostics(log_format(config.telemetry.log), "info"));
     let tls = tls_config(None).map_err(|error| failure("TLS cannot be set up", error))?;
-    let Parts { house, mut shipper, writers, outboxes, consumer } = Parts::open(&config, source, &tls).await?;
+    let Parts { house, mut shipper, writers, outboxes, consumer, recorder } =
+        Parts::open(&config, source, &tls).await?;
     recover(&mut shipper).await?;
     let shared = put_in_force(&house, started).await?;
+    house.store.audit()?.append(vec![acts::by_gateway("gateway.start", "gateway", &house.source.name())]).await?;
     let certificates = TlsReload::default();
     load_certificates(&certificates, &config)?;
     let cores = start_cores(&house, &config, &shared, &certificates, cores(&house, &shared, &tls, writers, &outboxes))?;
@@ -98,6 +102,9 @@ where
     let shipping = tokio::spawn(ship(shipper, stopping.clone()));
     let keeping = tokio::spawn(keep(Arc::clone(&house.keeper), stopping.clone()));
     let telemetry = tokio::spawn(consume(Arc::clone(&house), consumer, outboxes, stopping));
+    // Told to stop when the last outcome has been handed over.
+    let (end_records, records_ending) = watch::channel(false);
+    let recording = tokio::spawn(record(Arc::clone(&house), recorder, records_ending));
     tokio::spawn(tokens::keep_fresh(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(watch_keys(Arc::clone(&house)));
     let _watcher = watch_file(&house, &certificates)?;
@@ -117,6 +124,9 @@ where
     stop.send_replace(true);
     drop(tokio::time::timeout(FLUSH, keeping).await);
     drop(tokio::time::timeout(FLUSH, telemetry).await);
+    house.note(acts::by_gateway("gateway.stop", "gateway", &house.source.name())).await;
+    end_records.send_replace(true);
+    drop(tokio::time::timeout(FLUSH, recording).await);
     drop(tokio::time::timeout(FLUSH * 2, shipping).await);
     house.store.close().await;
     Ok(())
@@ -265,11 +275,22 @@ async fn consume(
         for outbox in &outboxes {
             outbox.swap(&mut batch);
             consumer.take(&batch);
+            house.records.take(&mut batch);
         }
         if last {
             return consumer.close().await;
         }
     }
+}
+
+/// Writes outcomes into the request log and the audit log until told to stop.
+async fn record(house: Arc<House>, recorder: Recorder, stopping: watch::Receiver<bool>) {
+    let keep = || {
+        let telemetry = house
+            .config(|config| Keep { requests: config.telemetry.keep_requests, audit: config.telemetry.keep_audit });
+        telemetry.unwrap_or_default()
+    };
+    recorder.run(stopping, keep).await;
 }
 
 /// Another process (`gatehouse keys …`) may have changed keys.
@@ -318,8 +339,30 @@ async fn reload_on_change(house: Arc<House>, certificates: TlsReload, mut change
     }
 }
 
+/// Why a changed file is not in force.
+enum NotReloaded {
+    Refused,
+    Unaudited(StoreError),
+}
+
+impl From<StoreError> for NotReloaded {
+    fn from(error: StoreError) -> Self {
+        Self::Unaudited(error)
+    }
+}
+
 async fn reload(house: &House, certificates: &TlsReload) {
-    drop(house.reload().await);
+    let act = acts::by_gateway("config.reload", "config", &house.source.name());
+    let reloaded = acts::audited(&house.store, act, async {
+        match house.reload().await {
+            Reload::Accepted(_) => Ok(()),
+            // The problems are in the log, and in GET /api/v1/config.
+            Reload::Refused(_) => Err(NotReloaded::Refused),
+        }
+    });
+    if let Err(NotReloaded::Unaudited(error)) = reloaded.await {
+        tracing::error!(%error, "the audit log cannot be written, so the changed configuration was not read");
+    }
     let loaded = house.state().loaded.clone();
     if let Some(loaded) = loaded
         && let Err(failure) = load_certificates(certificates, &loaded.config)

@@ -5,6 +5,7 @@ mod demo;
 mod lifecycle;
 mod operations;
 mod parts;
+mod records;
 mod seen;
 mod source;
 mod tokens;
@@ -22,6 +23,7 @@ use gatehouse_pipeline::outbox::Outbox;
 use gatehouse_pipeline::{Keeper, Lane, Shared, Snapshot, Token};
 use gatehouse_policy::{Measure, Meters};
 use gatehouse_server::control::ConfigProblem;
+use gatehouse_store::audit::AuditEvent;
 use gatehouse_store::journal::Journal;
 use gatehouse_store::{Payer, Pepper, ShipperStats, Store, StoreError};
 use gatehouse_telemetry::{Exposition, Vocabulary};
@@ -30,6 +32,7 @@ use gatehouse_upstream::HealthTable;
 pub(crate) use lifecycle::{Options, Ready, run};
 
 use demo::Demo;
+use records::Records;
 use source::Source;
 use wiring::KeyRoom;
 
@@ -46,6 +49,7 @@ pub(crate) struct House {
     source: Source,
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
+    records: Arc<Records>,
     tokens: Mutex<HashMap<String, Arc<ArcSwapOption<Token>>>>,
     /// Empty until the first configuration is in force.
     shared: std::sync::OnceLock<Arc<Shared>>,
@@ -156,6 +160,14 @@ impl House {
         let tokens =
             gateway.grants().iter().map(|grant| Arc::clone(cells.entry(grant.name.clone()).or_default())).collect();
         Lane { gateway, health, tokens }
+    }
+
+    /// Writes an entry of the gateway's own into the audit log.
+    pub(crate) async fn note(&self, event: AuditEvent) {
+        let noted = async { self.store.audit()?.append(vec![event]).await };
+        if let Err(error) = noted.await {
+            tracing::error!(%error, "an entry is missing from the audit log");
+        }
     }
 
     fn shared(&self) -> Option<&Arc<Shared>> {

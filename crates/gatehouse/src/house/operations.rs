@@ -131,7 +131,7 @@ impl Operations for House {
 }
 
 impl House {
-    fn config<T>(&self, read: impl FnOnce(&Config) -> T) -> Option<T> {
+    pub(super) fn config<T>(&self, read: impl FnOnce(&Config) -> T) -> Option<T> {
         let loaded = self.state().loaded.clone();
         loaded.map(|loaded| read(&loaded.config))
     }
@@ -163,6 +163,8 @@ impl House {
             config_generation: generation,
             reloads_accepted,
             reloads_rejected,
+            requests_dropped: self.records.requests_dropped(),
+            refusals_dropped: self.records.refusals_dropped(),
             outbox_dropped: self.outboxes.iter().map(|outbox| outbox.dropped()).sum(),
             draining: self.shared().is_some_and(|shared| shared.draining.load(Ordering::Relaxed)),
         }

@@ -9,11 +9,13 @@ use gatehouse_pipeline::Keeper;
 use gatehouse_pipeline::outbox::Outbox;
 use gatehouse_policy::Meters;
 use gatehouse_store::journal::{Journal, JournalConfig, JournalWriter};
+use gatehouse_store::vault::MasterKeys;
 use gatehouse_store::{DataDir, Pepper, Shipper, ShipperConfig, Store};
 use gatehouse_telemetry::{Consumer, Exposition, LogFormat, Origin, Settings, Vocabulary};
 use gatehouse_upstream::{HealthTable, Pool, PoolLimits, Tls};
 
 use super::demo::Demo;
+use super::records::{Recorder, Records};
 use super::source::Source;
 use super::{House, State};
 use crate::failure::Failure;
@@ -26,6 +28,7 @@ pub(super) struct Parts {
     pub(super) writers: Vec<JournalWriter>,
     pub(super) outboxes: Vec<Arc<Outbox>>,
     pub(super) consumer: Consumer,
+    pub(super) recorder: Recorder,
 }
 
 impl Parts {
@@ -33,26 +36,36 @@ impl Parts {
         let data_dir = DataDir::create(&config.data_dir).map_err(unusable)?;
         let store = Store::open(&data_dir).await.map_err(unusable)?;
         let pepper = Pepper::load(&data_dir).map_err(unusable)?;
+        store.unlock(master_keys(config)).map_err(unusable)?;
+        let (records, recorder) = Records::open(&store).map_err(unusable)?;
         let (journal, reader) = Journal::open(&data_dir, JournalConfig::default()).map_err(unusable)?;
         let count = workers(config);
         let writers = (0..count).map(|_| journal.writer()).collect::<Result<Vec<_>, _>>().map_err(unusable)?;
         let outboxes: Vec<_> = (0..count).map(|_| Arc::new(Outbox::default())).collect();
         let (consumer, exposition) = telemetry(config, tls)?;
         let shipper = Shipper::new(store.clone(), reader, ShipperConfig::default());
-        let house = house(store, pepper, journal, &shipper, source, exposition, outboxes.clone());
-        Ok(Self { house, shipper, writers, outboxes, consumer })
+        let kept = Kept { store, pepper, journal, records };
+        let house = house(kept, &shipper, source, exposition, outboxes.clone());
+        Ok(Self { house, shipper, writers, outboxes, consumer, recorder })
     }
 }
 
-fn house(
+/// What lies in the data folder, opened.
+struct Kept {
     store: Store,
     pepper: Pepper,
     journal: Journal,
+    records: Arc<Records>,
+}
+
+fn house(
+    kept: Kept,
     shipper: &Shipper,
     source: Source,
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
 ) -> Arc<House> {
+    let Kept { store, pepper, journal, records } = kept;
     Arc::new(House {
         keeper: Arc::new(Keeper::new(store.clone(), tokio::runtime::Handle::current())),
         store,
@@ -65,6 +78,7 @@ fn house(
         source,
         exposition,
         outboxes,
+        records,
         tokens: Mutex::new(HashMap::new()),
         shared: OnceLock::new(),
         state: Mutex::new(State::default()),
@@ -82,6 +96,11 @@ fn telemetry(config: &Config, tls: &Tls) -> Result<(Consumer, Exposition), Failu
     };
     Consumer::start(settings, Arc::new(Vocabulary::default()))
         .map_err(|error| Failure::problem(error, "check the telemetry section of the configuration"))
+}
+
+/// The master keys of a configuration.
+pub(crate) fn master_keys(config: &Config) -> MasterKeys {
+    MasterKeys { current: config.master_key.clone(), old: config.old_master_keys.clone() }
 }
 
 pub(super) const fn log_format(written: WrittenFormat) -> LogFormat {

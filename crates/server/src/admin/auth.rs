@@ -3,7 +3,8 @@
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use gatehouse_domain::Code;
+use gatehouse_domain::{Code, Role};
+use gatehouse_store::audit::Actor;
 use gatehouse_store::keys;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -18,7 +19,7 @@ const HINT: &str = "Send `Authorization: Bearer KEY` with auth.admin_key of the 
 /// Lets a request through to every admin route, known or not, only with an admin key.
 pub(crate) async fn require_admin(
     State(control): State<Control>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let Some(presented) = presented(request.headers()) else {
@@ -28,7 +29,12 @@ pub(crate) async fn require_admin(
     let configured = control.operations.admin_key().filter(|key| !key.is_empty());
     let configured = configured.map(|key| keys::hash(&control.pepper, key.reveal()));
     let claimed = claim::admin_key(&control.store).await?;
-    if [configured, claimed].into_iter().flatten().any(|known| same(&known, &presented)) {
+    let known = [("admin_key", configured), ("claimed_key", claimed)].into_iter();
+    let known =
+        known.filter_map(|(name, hash)| Some(name).filter(|_| hash.is_some_and(|hash| same(&hash, &presented))));
+    if let Some(name) = known.last() {
+        let role = Some(Role::Owner.as_str().to_owned());
+        request.extensions_mut().insert(Actor { who: name.to_owned(), role, ..Actor::default() });
         Ok(next.run(request).await)
     } else {
         Err(ApiError::new(Code::UnknownKey, "This key is not an admin key.", HINT))

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
-use gatehouse_domain::{Code, Secret};
+use gatehouse_domain::{Code, DEFAULT_ORGANISATION, Secret};
+use gatehouse_store::audit::{Actor, AuditEvent, AuditOutcome};
 use gatehouse_store::{Pepper, Store, StoreError, keys};
 use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use http::{HeaderValue, StatusCode};
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Admin;
+use super::audited;
 use super::auth::same;
 use super::error::{ApiError, ErrorBody};
 use super::extract::{Body, Name};
@@ -128,10 +130,14 @@ impl Claims {
         if claimed || !open.is_some_and(|claim| same(&claim.hash, &presented)) {
             return Err(self.refuse());
         }
+        let actor = Actor { who: "claim_link".to_owned(), ..Actor::default() };
+        let act = AuditEvent::new(now_ms(), DEFAULT_ORGANISATION, actor, "admin_key.claim");
+        audited::append(&control.store, act.clone().ended(AuditOutcome::Begun, None)).await?;
         let minted = keys::mint()?;
         let hash = keys::hash(&control.pepper, minted.secret.reveal());
         // From here on the token is spent: it is only good while there is no admin key.
         put(&control.store, ADMIN_KEY, &AdminKey { hash, shown: minted.shown, created_unix_ms: now_ms() }).await?;
+        audited::append(&control.store, act).await?;
         Ok(minted.secret)
     }
 

@@ -73,6 +73,8 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let error = ErrorDetail { code: self.code.as_str(), message: self.message, hint: self.hint };
         let mut response = (self.status, Json(ErrorBody { error })).into_response();
+        // For the audit log, which does not read bodies.
+        response.extensions_mut().insert(self.code);
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(http::header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
         }

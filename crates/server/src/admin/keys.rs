@@ -1,7 +1,7 @@
 //! Keys: made, listed, rotated and taken back. The secret is in one answer and nowhere else.
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use gatehouse_domain::Code;
 use gatehouse_store::{KeyRecord, NewKey, keys};
 use http::StatusCode;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::audited::Notes;
 use super::error::{ApiError, ErrorBody};
 use super::extract::{Body, Name, Parameters};
 use super::moment;
@@ -150,6 +151,7 @@ pub(crate) async fn list(
     responses((status = 201, body = IssuedKey), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(crate) async fn create(
     State(control): State<Control>,
+    Extension(notes): Extension<Notes>,
     Body(wanted): Body<CreateKey>,
 ) -> Result<(StatusCode, Json<IssuedKey>), ApiError> {
     let now = now_ms();
@@ -170,6 +172,8 @@ pub(crate) async fn create(
     control.store.create_key(&key).await?;
     control.operations.keys_changed().await;
     let key = Key::of(KeyRecord { key, old_hash: None, revoked_unix_ms: None, last_used_unix_ms: None }, now);
+    notes.name(&key.id);
+    notes.after(&key);
     Ok((StatusCode::CREATED, Json(IssuedKey { secret: minted.secret.reveal().to_owned(), key })))
 }
 
@@ -189,13 +193,20 @@ pub(crate) async fn one(State(control): State<Control>, Name(id): Name) -> Resul
     params(("id" = String, Path, description = "The key's public id")),
     responses((status = 200, body = Key), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
         (status = 409, body = ErrorBody)))]
-pub(crate) async fn revoke(State(control): State<Control>, Name(id): Name) -> Result<Json<Key>, ApiError> {
+pub(crate) async fn revoke(
+    State(control): State<Control>,
+    Extension(notes): Extension<Notes>,
+    Name(id): Name,
+) -> Result<Json<Key>, ApiError> {
     not_of_file(&control, &id)?;
+    notes.before(&stored(&control, &id).await?);
     if !control.store.revoke_key(&id, now_ms()).await? {
         return Err(no_such_key());
     }
     control.operations.keys_changed().await;
-    stored(&control, &id).await.map(Json)
+    let key = stored(&control, &id).await?;
+    notes.after(&key);
+    Ok(Json(key))
 }
 
 /// Gives a key a new secret under the same id: team, limits, budgets and history stay.
@@ -205,6 +216,7 @@ pub(crate) async fn revoke(State(control): State<Control>, Name(id): Name) -> Re
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
 pub(crate) async fn rotate(
     State(control): State<Control>,
+    Extension(notes): Extension<Notes>,
     Name(id): Name,
     Body(how): Body<RotateKey>,
 ) -> Result<Json<IssuedKey>, ApiError> {
@@ -214,14 +226,16 @@ pub(crate) async fn rotate(
     }
     not_of_file(&control, &id)?;
     // From here on there is such a key: it can only be revoked, never deleted.
-    stored(&control, &id).await?;
+    notes.before(&stored(&control, &id).await?);
     let minted = keys::mint()?;
     let hash = keys::hash(&control.pepper, minted.secret.reveal());
     if !control.store.rotate_key(&id, &hash, &minted.shown, now_ms() + overlap * 1_000).await? {
         return Err(ApiError::conflict("The key is revoked.", "Make a new one: POST /api/v1/keys."));
     }
     control.operations.keys_changed().await;
-    Ok(Json(IssuedKey { secret: minted.secret.reveal().to_owned(), key: stored(&control, &id).await? }))
+    let key = stored(&control, &id).await?;
+    notes.after(&key);
+    Ok(Json(IssuedKey { secret: minted.secret.reveal().to_owned(), key }))
 }
 
 impl CreateKey {

@@ -3,6 +3,8 @@
 //! One file per resource; each handler stands next to its documentation, and [`router`] is the whole API at a glance.
 //! Everything under `/api/v1` needs an admin key, unknown paths included, except the exchange of a claim.
 
+mod audit;
+mod audited;
 mod auth;
 mod breakers;
 mod catalog;
@@ -14,6 +16,7 @@ mod health;
 mod keys;
 mod moment;
 mod probes;
+mod requests;
 mod rows;
 mod terms;
 mod usage;
@@ -91,6 +94,7 @@ pub fn router(control: Control) -> Router {
         )
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn_with_state(control.clone(), audited::audited))
         .layer(from_fn_with_state(control.clone(), auth::require_admin));
     let open = Router::from(open).method_not_allowed_fallback(unknown_method);
     let api = Router::new().nest("/api/v1", open.merge(closed));
@@ -130,6 +134,11 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(keys::rotate))
         .routes(routes!(usage::usage))
         .routes(routes!(usage::attempts))
+        .routes(routes!(requests::list))
+        .routes(routes!(requests::one))
+        .routes(routes!(requests::run))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::reset))
         .routes(routes!(catalog::models))

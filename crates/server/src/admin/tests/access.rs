@@ -13,6 +13,11 @@ fn routes(key: &str) -> Vec<(Method, String, Option<Value>, u16)> {
         (Method::DELETE, format!("/api/v1/keys/{key}"), None, 200),
         get("/api/v1/usage", 200),
         get("/api/v1/attempts", 200),
+        get("/api/v1/requests", 200),
+        get(&format!("/api/v1/requests/{key}"), 404),
+        get(&format!("/api/v1/runs/{key}"), 404),
+        get("/api/v1/audit", 200),
+        get("/api/v1/audit/verify", 200),
         get("/api/v1/breakers", 200),
         post("/api/v1/breakers/reset".into(), json!({}), 200),
         get("/api/v1/models", 200),
@@ -52,7 +57,7 @@ async fn every_documented_route_is_in_the_table_above() {
     let table = routes("KEY");
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys().filter(|_| path != "/claim") {
-            let pattern = format!("/api/v1{path}").replace("{id}", "KEY");
+            let pattern = format!("/api/v1{path}").replace("{id}", "KEY").replace("{run}", "KEY");
             let covered = table.iter().any(|(m, p, ..)| {
                 let p = p.split('?').next().unwrap();
                 m.as_str().eq_ignore_ascii_case(method)

@@ -1,10 +1,12 @@
 //! The admin API as its clients see it: the whole router, in process, over a real database in a temporary folder.
 
 mod access;
+mod audit;
 mod claim;
 mod document;
 mod keys;
 mod operations;
+mod requests;
 mod usage;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
