@@ -5,9 +5,12 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use gatehouse_catalog::{DEFAULT_NAME, DEFAULT_YAML, Known, Loaded, Price, Problem, Problems, Provider, Surroundings};
+use gatehouse_catalog::{
+    Config, DEFAULT_NAME, DEFAULT_YAML, Known, Loaded, Price, Problem, Problems, Provider, Surroundings,
+};
 use gatehouse_llm_gateway::providers::{self, Settings};
 use gatehouse_llm_router::strategies;
+use gatehouse_store::vault::MasterKeys;
 
 use crate::failure::Failure;
 
@@ -63,6 +66,11 @@ fn stored_prices(data_dir: &Path) -> Result<BTreeMap<String, Price>, Failure> {
             Err(Failure::problem(format!("cannot read {}: {error}", file.display()), "check who may read it"))
         }
     }
+}
+
+/// What stored secrets are wrapped by, as the configuration says.
+pub(crate) fn master_keys(config: &Config) -> MasterKeys {
+    MasterKeys { current: config.master_key.clone(), old: config.old_master_keys.clone() }
 }
 
 /// Reads a configuration file.

@@ -46,6 +46,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Connect(arguments) => commands::connect::run(&arguments),
         Command::Keys { action, place, output } => wait_for(commands::keys::run(action, &place, output)),
         Command::Usage { action, place, output } => wait_for(commands::usage::run(action, &place, output)),
+        Command::Requests { action, place, output } => wait_for(commands::requests::run(action, &place, output)),
+        Command::Runs { action, place, output } => wait_for(commands::requests::run_runs(action, &place, output)),
+        Command::Audit { action, place, output } => wait_for(commands::audit::run(action, &place, output)),
+        Command::Secrets { action, place, output } => wait_for(commands::secrets::run(action, &place, output)),
         Command::Prices { action, config, output } => commands::prices::run(&action, config.as_deref(), output),
         Command::Doctor { place, output } => wait_for(commands::doctor::run(&place, output)),
     }

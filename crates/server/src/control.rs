@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use gatehouse_domain::Secret;
+use gatehouse_store::audit::Refusal;
 use gatehouse_store::{Pepper, Store};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -53,6 +54,8 @@ pub trait Operations: Send + Sync {
     fn models(&self) -> Vec<Model>;
     /// The configured providers.
     fn providers(&self) -> Vec<Provider>;
+    /// A request to the admin API was refused: for the audit log, which counts floods instead of listing them.
+    fn note_refusal(&self, refusal: Refusal);
     /// What a provider's model costs at a moment.
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price>;
 }

@@ -11,6 +11,7 @@ use gatehouse_server::control::{
     Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, FileKey, Model, ModelTarget, NotReady, Operations,
     Price, Provider, Readiness, Reload, Source,
 };
+use gatehouse_store::audit::Refusal;
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
 use serde_json::json;
@@ -123,6 +124,10 @@ impl Operations for House {
 
     fn providers(&self) -> Vec<Provider> {
         self.config(providers).unwrap_or_default()
+    }
+
+    fn note_refusal(&self, refusal: Refusal) {
+        self.records.refuse(refusal);
     }
 
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price> {

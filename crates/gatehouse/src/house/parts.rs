@@ -9,7 +9,6 @@ use gatehouse_pipeline::Keeper;
 use gatehouse_pipeline::outbox::Outbox;
 use gatehouse_policy::Meters;
 use gatehouse_store::journal::{Journal, JournalConfig, JournalWriter};
-use gatehouse_store::vault::MasterKeys;
 use gatehouse_store::{DataDir, Pepper, Shipper, ShipperConfig, Store};
 use gatehouse_telemetry::{Consumer, Exposition, LogFormat, Origin, Settings, Vocabulary};
 use gatehouse_upstream::{HealthTable, Pool, PoolLimits, Tls};
@@ -18,6 +17,7 @@ use super::demo::Demo;
 use super::records::{Recorder, Records};
 use super::source::Source;
 use super::{House, State};
+use crate::config_file;
 use crate::failure::Failure;
 
 /// Everything opened, before anything is in force.
@@ -36,7 +36,7 @@ impl Parts {
         let data_dir = DataDir::create(&config.data_dir).map_err(unusable)?;
         let store = Store::open(&data_dir).await.map_err(unusable)?;
         let pepper = Pepper::load(&data_dir).map_err(unusable)?;
-        store.unlock(master_keys(config)).map_err(unusable)?;
+        store.unlock(config_file::master_keys(config)).map_err(unusable)?;
         let (records, recorder) = Records::open(&store).map_err(unusable)?;
         let (journal, reader) = Journal::open(&data_dir, JournalConfig::default()).map_err(unusable)?;
         let count = workers(config);
@@ -96,11 +96,6 @@ fn telemetry(config: &Config, tls: &Tls) -> Result<(Consumer, Exposition), Failu
     };
     Consumer::start(settings, Arc::new(Vocabulary::default()))
         .map_err(|error| Failure::problem(error, "check the telemetry section of the configuration"))
-}
-
-/// The master keys of a configuration.
-pub(crate) fn master_keys(config: &Config) -> MasterKeys {
-    MasterKeys { current: config.master_key.clone(), old: config.old_master_keys.clone() }
 }
 
 pub(super) const fn log_format(written: WrittenFormat) -> LogFormat {

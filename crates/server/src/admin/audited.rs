@@ -154,7 +154,7 @@ fn not_audited(error: StoreError) -> ApiError {
     ApiError::new(code, message, hint)
 }
 
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
 }
 

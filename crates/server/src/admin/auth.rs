@@ -3,14 +3,14 @@
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use gatehouse_domain::{Code, Role};
-use gatehouse_store::audit::Actor;
+use gatehouse_domain::{Code, DEFAULT_ORGANISATION, Role};
+use gatehouse_store::audit::{Actor, Refusal};
 use gatehouse_store::keys;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use super::claim;
 use super::error::ApiError;
+use super::{audited, claim};
 use crate::control::Control;
 
 const HINT: &str = "Send `Authorization: Bearer KEY` with auth.admin_key of the configuration, or with the key that the \
@@ -23,6 +23,7 @@ pub(crate) async fn require_admin(
     next: Next,
 ) -> Result<Response, ApiError> {
     let Some(presented) = presented(request.headers()) else {
+        control.operations.note_refusal(refusal(&request, Code::MissingKey));
         return Err(ApiError::new(Code::MissingKey, "The admin API needs a key.", HINT));
     };
     let presented = keys::hash(&control.pepper, presented);
@@ -37,7 +38,19 @@ pub(crate) async fn require_admin(
         request.extensions_mut().insert(Actor { who: name.to_owned(), role, ..Actor::default() });
         Ok(next.run(request).await)
     } else {
+        control.operations.note_refusal(refusal(&request, Code::UnknownKey));
         Err(ApiError::new(Code::UnknownKey, "This key is not an admin key.", HINT))
+    }
+}
+
+/// For the audit log: somebody nobody knows wanted this. The path is theirs, so only the method is told.
+fn refusal(request: &Request, code: Code) -> Refusal {
+    Refusal {
+        at_unix_ms: audited::now_ms(),
+        organisation: DEFAULT_ORGANISATION.to_owned(),
+        action: format!("admin.{}", request.method().as_str().to_ascii_lowercase()),
+        code: code.as_str(),
+        ..Refusal::default()
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Refusal {
     pub action: String,
     /// To what: kind and name.
     pub object: Option<(String, String)>,
-    /// The call.
+    /// The call; empty for none.
     pub request_id: String,
     /// Why: the stable code.
     pub code: &'static str,
@@ -95,7 +95,7 @@ impl Refusal {
     fn event(self) -> AuditEvent {
         let event = AuditEvent::new(self.at_unix_ms, self.organisation, self.actor, self.action);
         let event = event.ended(AuditOutcome::Refused, Some(self.code));
-        let event = AuditEvent { request_id: Some(self.request_id), ..event };
+        let event = AuditEvent { request_id: Some(self.request_id).filter(|id| !id.is_empty()), ..event };
         match self.object {
             Some((kind, name)) => event.on(kind, name),
             None => event,

@@ -61,6 +61,17 @@ async fn what_cannot_be_audited_is_not_done() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_not_good_is_noted_without_the_key_or_the_path() {
+    let desk = Desk::open().await;
+    desk.ask(Method::GET, "/api/v1/keys", None, None).await;
+    desk.ask(Method::DELETE, "/api/v1/keys/a-secret", Some("another-secret"), None).await;
+    let noted = desk.still.refusals.lock().unwrap();
+    let seen: Vec<_> = noted.iter().map(|refusal| (&*refusal.action, refusal.code)).collect();
+    assert_eq!(seen, [("admin.get", "missing_key"), ("admin.delete", "unknown_key")]);
+    assert!(!format!("{noted:?}").contains("secret"));
+}
+
+#[tokio::test]
 async fn pages_of_the_log_follow_each_other_and_the_log_is_sound() {
     let desk = Desk::open().await;
     for name in ["a", "b", "c"] {

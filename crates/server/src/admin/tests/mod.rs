@@ -16,6 +16,7 @@ use std::time::SystemTime;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use gatehouse_domain::Secret;
+use gatehouse_store::audit::Refusal;
 use gatehouse_store::{DataDir, Pepper, Store};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::value::RawValue;
@@ -35,6 +36,7 @@ const ADMIN: &str = "the-admin-key-of-the-file";
 struct Still {
     open: Mutex<Vec<&'static str>>,
     keys_changed: AtomicUsize,
+    refusals: Mutex<Vec<Refusal>>,
     broken_file: bool,
     ready: bool,
 }
@@ -112,6 +114,9 @@ impl Operations for Still {
             source: Source::File,
         }]
     }
+    fn note_refusal(&self, refusal: Refusal) {
+        self.refusals.lock().unwrap().push(refusal);
+    }
     fn price(&self, provider: &str, model: &str, _at: SystemTime) -> Option<Price> {
         (provider == "openai" && model == "gpt-5-mini").then(|| Price {
             provider: provider.into(),
@@ -154,6 +159,7 @@ impl Desk {
         Self::with(Still {
             open: Mutex::new(vec![]),
             keys_changed: AtomicUsize::new(0),
+            refusals: Mutex::default(),
             broken_file: false,
             ready: true,
         })

@@ -1,7 +1,13 @@
 use super::*;
 
 fn still(open: &[&'static str]) -> Still {
-    Still { open: Mutex::new(open.to_vec()), keys_changed: AtomicUsize::new(0), broken_file: false, ready: true }
+    Still {
+        open: Mutex::new(open.to_vec()),
+        keys_changed: AtomicUsize::new(0),
+        refusals: Mutex::default(),
+        broken_file: false,
+        ready: true,
+    }
 }
 
 #[tokio::test]
