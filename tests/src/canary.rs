@@ -2,6 +2,7 @@
 //! gateway writes. Each is unique and says where it was laid, so that a find needs no detective.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -19,12 +20,18 @@ pub struct Canaries {
 impl Canaries {
     /// A new one, to be put into this place.
     pub fn lay(&mut self, place: impl Into<String>) -> String {
-        let number = self.laid.len();
+        let place = place.into();
+        let mut hasher = DefaultHasher::new();
+        (self.laid.len(), &place).hash(&mut hasher);
         // Letters and digits only, so that no encoding but base64 and hexadecimal can hide it.
-        let mixed = (number as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let word = format!("{MARK}{number:04}x{mixed:016x}");
-        self.laid.insert(word.clone(), place.into());
+        let word = format!("{MARK}{:04}x{:016x}", self.laid.len(), hasher.finish());
+        self.laid.insert(word.clone(), place);
         word
+    }
+
+    /// Takes others over.
+    pub fn add(&mut self, others: Self) {
+        self.laid.extend(others.laid);
     }
 
     /// How many there are.

@@ -16,14 +16,19 @@ fn no_private_word_is_in_anything_the_gateway_writes() {
     let collector = Upstream::start();
     let (from_provider, provider_error) = (canaries.lay("an answer's text"), canaries.lay("a provider's error"));
     let upstream = Upstream::start_with(0, move |request| provider(request, &from_provider, &provider_error));
-    let mut gate = house(&mut canaries, &secrets, &upstream, &collector);
+    let mut own = Canaries::default();
+    let mut gate = house(&mut own, &secrets, &upstream, &collector);
     for dialect in Dialect::ALL {
         for model in MODELS {
-            call(&gate, &mut canaries, dialect, model);
+            for answer in call(&gate, &mut canaries, dialect, model) {
+                let told = own.found_in(&answer);
+                assert!(told.is_empty(), "{dialect:?} {model} tells {told:?}: {}", String::from_utf8_lossy(&answer));
+            }
         }
         misuse(&gate, &mut canaries, dialect);
     }
     operate(&gate, &mut canaries);
+    canaries.add(own);
     assert!(canaries.count() >= 500, "only {} canaries", canaries.count());
 
     let served = Dialect::ALL.len() * MODELS.len();
@@ -85,7 +90,7 @@ fn house(canaries: &mut Canaries, secrets: &tempfile::TempDir, upstream: &Upstre
     let mut house = House::new()
         .set("/server", json!({"responses_store": false}))
         .set("/telemetry", json!({"otlp": collector.url()}))
-        .set("/keys/1", json!({"name": "other", "secret": reference("a key of the file".to_owned())}));
+        .key(json!({"name": "other", "secret": reference("a key of the file".to_owned())}));
     for dialect in Dialect::ALL {
         let name = dialect.name().replace('_', "-");
         house = house.provider(&name, dialect, upstream).without_retries(&name);
@@ -111,7 +116,8 @@ fn house(canaries: &mut Canaries, secrets: &tempfile::TempDir, upstream: &Upstre
 }
 
 /// A call with a canary in every field, whole and as a stream. What its own caller is told is its own business.
-fn call(gate: &Gate, canaries: &mut Canaries, dialect: Dialect, model: &str) {
+fn call(gate: &Gate, canaries: &mut Canaries, dialect: Dialect, model: &str) -> Vec<Vec<u8>> {
+    let mut answers = Vec::new();
     let model = format!("{}-{model}", dialect.name().replace('_', "-"));
     for stream in [false, true] {
         let mut lay = |field: &str| canaries.lay(format!("{field} of {model}"));
@@ -134,10 +140,12 @@ fn call(gate: &Gate, canaries: &mut Canaries, dialect: Dialect, model: &str) {
         let joint = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{joint}private={}", lay("query"));
         let answer = caller.send("POST", &path, body.to_string().as_bytes()).try_response();
-        assert!(answer.is_some(), "{model} was answered");
+        let answer = answer.unwrap_or_else(|| panic!("{model} was answered"));
+        answers.push([format!("{:?}", answer.headers).into_bytes(), answer.body].concat());
     }
     let tools = with_tools(dialect, &model, canaries);
-    drop(gate.client().post(&dialect.path(&model, false), &tools));
+    answers.push(gate.client().post(&dialect.path(&model, false), &tools).body);
+    answers
 }
 
 /// A conversation in which a tool was called, in the dialect's own words where they differ most.

@@ -8,7 +8,7 @@ use super::rows;
 #[test]
 fn a_call_has_one_row_however_many_attempts_it_took() {
     let upstream = Upstream::start();
-    upstream.reply(Reply::error(500, "not now"));
+    upstream.replies("upstream-model", [Reply::error(500, "not now"), Reply::text("Hello.")]);
     let gate = House::with_one(Dialect::OpenAiChat, &upstream).start();
     let answer = gate.client().header("x-gatehouse-tags", "env=prod").ask(Dialect::OpenAiChat, "fast", "Hello?");
     assert_eq!(answer.status, 200);
