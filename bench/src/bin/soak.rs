@@ -1,5 +1,5 @@
 //! `bench-soak [--minutes 30] [--gateway FILE]`: mixed load for a long time: relay, translation, streams, big bodies,
-//! failing and breaking providers, clients that leave. Prints resident memory, descriptors and threads over time, and the
+//! failing and breaking providers, clients that leave. Prints resident memory, descriptors, threads and tasks over time, and the
 //! slope of the memory after a warm-up.
 #![allow(clippy::print_stdout, reason = "its table is its output")]
 
@@ -11,7 +11,7 @@ use gatehouse_bench::house::{GOVERNED_KEY, PLAIN_KEY};
 use gatehouse_bench::load::{Plan, render, run};
 use gatehouse_bench::process::{Process, free_address, sibling};
 use gatehouse_bench::{Error, canned, house};
-use gatehouse_tests::Dialect;
+use gatehouse_tests::{Client, Dialect};
 
 const SAMPLES: u32 = 60;
 /// Calls per second: enough to turn everything over, little enough to leave the machine usable.
@@ -60,7 +60,9 @@ fn main() -> Result<(), Error> {
     let (fds_min, fds_max) = span(settled.iter().map(|sample| sample.descriptors).collect());
     let (threads_min, threads_max) = span(settled.iter().map(|sample| sample.threads).collect());
     println!("RSS slope after warm-up: {slope:+.2} MiB per hour");
+    let (tasks_min, tasks_max) = span(settled.iter().map(|sample| sample.tasks).collect());
     println!("descriptors after warm-up: {fds_min:.0} to {fds_max:.0}; threads: {threads_min:.0} to {threads_max:.0}");
+    println!("tasks after warm-up: {tasks_min:.0} to {tasks_max:.0}");
     Ok(())
 }
 
@@ -69,10 +71,11 @@ struct Sample {
     rss_mib: f64,
     descriptors: f64,
     threads: f64,
+    tasks: f64,
 }
 
 fn watch(gateway: &Process, length: Duration) -> Vec<Sample> {
-    println!("| minute | RSS MiB | descriptors | threads |\n|---|---|---|---|");
+    println!("| minute | RSS MiB | descriptors | threads | tasks |\n|---|---|---|---|---|");
     let started = Instant::now();
     (0..SAMPLES)
         .map(|_| {
@@ -82,12 +85,21 @@ fn watch(gateway: &Process, length: Duration) -> Vec<Sample> {
                 rss_mib: gateway.rss_mib(),
                 descriptors: gateway.descriptors() as f64,
                 threads: gateway.threads() as f64,
+                tasks: tasks(gateway),
             };
             let minutes = sample.hours * 60.0;
-            println!("| {minutes:.1} | {:.1} | {} | {} |", sample.rss_mib, sample.descriptors, sample.threads);
+            let Sample { rss_mib, descriptors, threads, tasks, .. } = sample;
+            println!("| {minutes:.1} | {rss_mib:.1} | {descriptors} | {threads} | {tasks} |");
             sample
         })
         .collect()
+}
+
+/// Tasks alive, as the gateway's own metrics tell.
+fn tasks(gateway: &Process) -> f64 {
+    let metrics = Client::new(gateway.address).get("/metrics").text();
+    let value = metrics.lines().find_map(|line| line.strip_prefix("gatehouse_tasks "));
+    value.and_then(|value| value.parse().ok()).unwrap_or(f64::NAN)
 }
 
 /// Least squares over the samples after the first quarter.

@@ -8,6 +8,7 @@ mod fault;
 mod ids;
 mod money;
 mod outcome;
+mod payload;
 mod principal;
 mod seam;
 mod secret;
@@ -20,8 +21,9 @@ mod usage;
 pub use call::{Action, Door, Need, Request};
 pub use fault::{Code, Fault};
 pub use ids::{AttemptId, RequestId};
-pub use money::{Money, PicoPerToken};
+pub use money::{Money, PicoPerToken, PricedPart};
 pub use outcome::{AttemptOutcome, AttemptStatus, CallOutcome, GuardrailRun, Ran};
+pub use payload::Payload;
 pub use principal::{Actor, DEFAULT_ORGANISATION, KeyId, Principal, PrincipalKind, Role, UnknownRole};
 pub use seam::{
     Availability, Background, Blame, Call, End, Facts, Gateway, Head, Judgement, Keep, Kept, Metered, Now, Outbound,
@@ -32,4 +34,4 @@ pub use standing::{Gauge, Standing};
 pub use tags::{TAG_BYTES_MAX, TAGS_MAX, tags};
 pub use target::{Origin, Target, Timeouts, TokenGrant};
 pub use trace::TraceParent;
-pub use usage::Usage;
+pub use usage::{ServiceTier, Usage};

@@ -17,6 +17,17 @@ pub struct Money {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PicoPerToken(pub u64);
 
+/// Tokens of one kind and what one of them costs: a line of an invoice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PricedPart {
+    /// The kind, by its name in price lists: `input`, `cache_read`, `output`, `reasoning`, …
+    pub kind: &'static str,
+    /// How many.
+    pub tokens: u64,
+    /// What one costs.
+    pub rate: PicoPerToken,
+}
+
 impl Money {
     /// Nothing.
     pub const ZERO: Self = Self { nano_usd: 0 };
@@ -39,6 +50,12 @@ impl Money {
     #[expect(clippy::cast_precision_loss, reason = "only shown, never summed")]
     pub fn usd(self) -> f64 {
         self.nano_usd as f64 / 1e9
+    }
+
+    /// What the lines of an invoice sum up to, rounded up once, at the end.
+    #[must_use]
+    pub fn of_parts(parts: &[PricedPart]) -> Self {
+        Self::from_pico_usd(parts.iter().map(|part| part.rate.times(part.tokens)).fold(0, u128::saturating_add))
     }
 
     /// From a sum of pico-dollars, rounded up: a call that cost anything never costs nothing.
@@ -98,8 +115,42 @@ impl Sum for Money {
 /// Dollars with nine decimals and no rounding: `0.000123400`.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.nano_usd < 0 { "-" } else { "" };
-        let nano = self.nano_usd.unsigned_abs();
-        write!(f, "{sign}{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000)
+        const DECIMALS: usize = 9;
+        // By hand, from the last digit on: it is written into the head of every answer.
+        let mut text = [b'0'; 24];
+        let (mut at, mut nano, mut digits) = (text.len(), self.nano_usd.unsigned_abs(), 0);
+        while nano > 0 || digits <= DECIMALS {
+            if digits == DECIMALS {
+                at -= 1;
+                text[at] = b'.';
+            }
+            at -= 1;
+            text[at] = b'0' + u8::try_from(nano % 10).unwrap_or_default();
+            (nano, digits) = (nano / 10, digits + 1);
+        }
+        if self.nano_usd < 0 {
+            at -= 1;
+            text[at] = b'-';
+        }
+        f.write_str(std::str::from_utf8(&text[at..]).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_have_nine_decimals_whatever_the_amount() {
+        for (nano, text) in [
+            (0, "0.000000000"),
+            (123_400, "0.000123400"),
+            (-1, "-0.000000001"),
+            (12_000_000_000, "12.000000000"),
+            (i64::MAX, "9223372036.854775807"),
+            (i64::MIN, "-9223372036.854775808"),
+        ] {
+            assert_eq!(Money::from_nano_usd(nano).to_string(), text);
+        }
     }
 }

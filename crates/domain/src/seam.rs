@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::{Code, Door, Fault, Money, Need, Principal, Request, Standing, Target, TokenGrant, Usage};
+use crate::{Code, Door, Fault, Money, Need, Payload, Principal, Request, Standing, Target, TokenGrant, Usage};
 
 /// The time, handed in: the thinking wing has no clock.
 #[derive(Clone, Copy, Debug)]
@@ -167,7 +167,7 @@ pub struct Outbound {
     /// Headers, credentials included (marked sensitive).
     pub headers: HeaderMap,
     /// Body.
-    pub body: Bytes,
+    pub body: Payload,
 }
 
 /// The head of an upstream's answer.

@@ -2,6 +2,61 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How urgently a provider served a call: each class has prices of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum ServiceTier {
+    /// The ordinary one.
+    #[default]
+    Standard = 0,
+    /// Within hours, for less.
+    Batch = 1,
+    /// When there is room, for less.
+    Flex = 2,
+    /// Before others, for more.
+    Priority = 3,
+}
+
+impl ServiceTier {
+    /// Every tier, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Standard, Self::Batch, Self::Flex, Self::Priority];
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_standard(&self) -> bool {
+        *self == Self::Standard
+    }
+
+    /// The word in price lists, the ledger and reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Batch => "batch",
+            Self::Flex => "flex",
+            Self::Priority => "priority",
+        }
+    }
+
+    /// The tier of a stored number; one a later version may know is the ordinary one here.
+    #[must_use]
+    pub fn of_number(number: u8) -> Self {
+        Self::ALL.get(usize::from(number)).copied().unwrap_or_default()
+    }
+
+    /// What a provider calls it (OpenAI and Anthropic `service_tier`, Bedrock `serviceTier.type`, Vertex `trafficType`). A word
+    /// nobody knows is the ordinary one: `default`, `auto`, `standard_only`, `scale`.
+    #[must_use]
+    pub fn of_word(word: &str) -> Self {
+        match word {
+            "batch" => Self::Batch,
+            "flex" | "ON_DEMAND_FLEX" => Self::Flex,
+            "priority" | "ON_DEMAND_PRIORITY" => Self::Priority,
+            _ => Self::Standard,
+        }
+    }
+}
+
 /// Tokens by kind. The counters are disjoint: a token is in exactly one of them.
 ///
 /// The dialects disagree (OpenAI's `prompt_tokens` includes cached ones, Anthropic's `input_tokens` does not); each
@@ -31,6 +86,9 @@ pub struct Usage {
     pub output_audio: u64,
     /// Image output.
     pub output_image: u64,
+    /// How the provider says it served the call.
+    #[serde(skip_serializing_if = "ServiceTier::is_standard")]
+    pub tier: ServiceTier,
 }
 
 impl Usage {
@@ -63,6 +121,6 @@ impl Usage {
     /// Whether no counter was ever set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        *self == Self { tier: self.tier, ..Self::default() }
     }
 }

@@ -25,6 +25,9 @@ use crate::failure::Failure;
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// One request, from connecting to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// A file may be larger, and take longer.
+const FILE_BYTES_MAX: usize = 1024 * 1024 * 1024;
+const FILE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// An admin API.
 pub(crate) struct AdminClient {
@@ -68,9 +71,10 @@ impl AdminClient {
     /// Asks, and expects to be given.
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let answer = self.call(method, path, body).await?;
-        if answer.status.is_success() {
-            return Ok(answer.body);
-        }
+        if answer.status.is_success() { Ok(answer.body) } else { Err(self.refused(&answer)) }
+    }
+
+    fn refused(&self, answer: &Answer) -> Failure {
         let next = match answer.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 "give an admin key with --key or GATEHOUSE_ADMIN_KEY (auth.admin_key, or the one from the claim link)"
@@ -79,20 +83,47 @@ impl AdminClient {
             _ => "see the gateway's log",
         };
         match ErrorBody::deserialize(&answer.body) {
-            Ok(ErrorBody { error }) if error.hint.is_empty() => Err(Failure::problem(error.message, next)),
-            Ok(ErrorBody { error }) => Err(Failure::problem(error.message, error.hint)),
-            Err(_) => Err(Failure::problem(format!("{} answered {}", self.url, answer.status), next)),
+            Ok(ErrorBody { error }) if error.hint.is_empty() => Failure::problem(error.message, next),
+            Ok(ErrorBody { error }) => Failure::problem(error.message, error.hint),
+            Err(_) => Failure::problem(format!("{} answered {}", self.url, answer.status), next),
         }
     }
 
     /// Asks, and gives whatever is answered.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
-        tokio::time::timeout(TIMEOUT, self.exchange(method, path, body)).await.unwrap_or_else(|_| {
-            Err(Failure::problem(format!("{} did not answer within {} s", self.url, TIMEOUT.as_secs()), "try again"))
+        let (status, bytes) = self.fetch(method, path, body, ANSWER_BYTES_MAX, TIMEOUT).await?;
+        Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
+    }
+
+    /// Gets a file, whatever is in it.
+    pub(crate) async fn download(&self, path: &str) -> Result<Bytes, Failure> {
+        let (status, bytes) = self.fetch(Method::GET, path, None, FILE_BYTES_MAX, FILE_TIMEOUT).await?;
+        if status.is_success() {
+            return Ok(bytes);
+        }
+        Err(self.refused(&Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }))
+    }
+
+    async fn fetch(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        bytes_max: usize,
+        timeout: Duration,
+    ) -> Result<(StatusCode, Bytes), Failure> {
+        tokio::time::timeout(timeout, self.exchange(method, path, body, bytes_max)).await.unwrap_or_else(|_| {
+            Err(Failure::problem(format!("{} did not answer within {} s", self.url, timeout.as_secs()), "try again"))
         })
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        bytes_max: usize,
+    ) -> Result<(StatusCode, Bytes), Failure> {
         let uri: Uri = format!("{}{path}", self.url).parse().map_err(|_| self.not_a_url())?;
         let (host, tls) = match (uri.host(), uri.scheme_str()) {
             (Some(host), Some("https")) => (host.trim_matches(['[', ']']).to_owned(), true),
@@ -103,11 +134,11 @@ impl AdminClient {
         let request = self.request(method, &uri, body)?;
         let tcp = TcpStream::connect((host.as_str(), port)).await.map_err(|error| self.unreachable(&error))?;
         if !tls {
-            return self.send(tcp, request).await;
+            return self.send(tcp, request, bytes_max).await;
         }
         let name = ServerName::try_from(host).map_err(|_| self.not_a_url())?;
         let stream = trust()?.connect(name, tcp).await.map_err(|error| self.unreachable(&error))?;
-        self.send(stream, request).await
+        self.send(stream, request, bytes_max).await
     }
 
     fn request(&self, method: Method, uri: &Uri, body: Option<&Value>) -> Result<Request<Full<Bytes>>, Failure> {
@@ -135,7 +166,12 @@ impl AdminClient {
         request.body(Full::new(bytes)).map_err(|_| self.not_a_url())
     }
 
-    async fn send<S>(&self, stream: S, request: Request<Full<Bytes>>) -> Result<Answer, Failure>
+    async fn send<S>(
+        &self,
+        stream: S,
+        request: Request<Full<Bytes>>,
+        bytes_max: usize,
+    ) -> Result<(StatusCode, Bytes), Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -145,11 +181,10 @@ impl AdminClient {
         let exchange = async {
             let response = sender.send_request(request).await.map_err(|error| self.unreachable(&error))?;
             let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|error| {
+            let body = Limited::new(response.into_body(), bytes_max).collect().await.map_err(|error| {
                 Failure::problem(format!("the answer of {} broke off: {error}", self.url), "try again")
             })?;
-            let body = serde_json::from_slice(&body.to_bytes()).unwrap_or(Value::Null);
-            Ok(Answer { status, body })
+            Ok((status, body.to_bytes()))
         };
         tokio::pin!(exchange, connection);
         // The connection moves the bytes; it ends with the exchange.

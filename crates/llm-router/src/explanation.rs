@@ -1,9 +1,11 @@
 //! A plan in words: short for the `x-gatehouse-route` header, in full for `gatehouse router explain`.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::plan::Plan;
-use crate::routes::Route;
+use crate::routes::{Pool, Route};
 
 /// Longest text in the header.
 const HEADER_BYTES_MAX: usize = 256;
@@ -47,17 +49,20 @@ impl Plan {
     /// The first choice in short: `weighted:openai/gpt-5-mini(8/10)`, with `fallback backup:` before it if none of the
     /// model's own targets was ready, and the targets left out after it. Fit for a header: visible ASCII, bounded.
     #[must_use]
-    pub fn route(&self, route: &Route) -> String {
+    pub fn route(&self, route: &Route) -> Arc<str> {
         let mut text = String::with_capacity(64);
         if let Some((pool, place)) = self.first(route) {
-            if *pool.model != *route.model {
+            let is_own = *pool.model == *route.model;
+            if is_own
+                && self.skipped.is_empty()
+                && let Some(said) = pool.said.get(place)
+            {
+                return Arc::clone(said);
+            }
+            if !is_own {
                 text.push_str(&format!("fallback {}:", pool.model));
             }
-            text.push_str(&format!("{}:{}", pool.strategy.name, pool.labels[place]));
-            match pool.strategy.name {
-                "weighted" => text.push_str(&format!("({}/{})", pool.candidates[place].weight, self.weight_total)),
-                _ => text.push_str(&format!("({}/{})", place + 1, pool.candidates.len())),
-            }
+            text.push_str(&first(pool, place, self.weight_total));
         }
         for skipped in &self.skipped {
             text.push_str(&format!(" -{}({})", skipped.label, skipped.reason.as_str()));
@@ -65,7 +70,7 @@ impl Plan {
                 break;
             }
         }
-        fit_for_header(&text)
+        fit_for_header(&text).into()
     }
 
     /// The whole plan.
@@ -88,9 +93,23 @@ impl Plan {
         Explanation { model: route.model.to_string(), steps: steps.collect(), excluded: excluded.collect() }
     }
 
-    fn first<'a>(&self, route: &'a Route) -> Option<(&'a crate::Pool, usize)> {
+    fn first<'a>(&self, route: &'a Route) -> Option<(&'a Pool, usize)> {
         let &(pool, place) = self.from.first()?;
         Some((route.pools.get(pool)?, place))
+    }
+}
+
+/// What a plan says that leaves nothing of a pool out and begins with the target at `place`.
+pub(crate) fn said(pool: &Pool, place: usize) -> Arc<str> {
+    let weight_total = pool.candidates.iter().map(|candidate| u64::from(candidate.weight)).sum();
+    fit_for_header(&first(pool, place, weight_total)).into()
+}
+
+fn first(pool: &Pool, place: usize, weight_total: u64) -> String {
+    let (name, label) = (pool.strategy.name, &pool.labels[place]);
+    match name {
+        "weighted" => format!("{name}:{label}({}/{weight_total})", pool.candidates[place].weight),
+        _ => format!("{name}:{label}({}/{})", place + 1, pool.candidates.len()),
     }
 }
 
@@ -138,7 +157,7 @@ mod tests {
         // Dice on which the heavier of the model's own targets comes first, where it may.
         let mut plans = (0..100).map(|dice| plan(route, &facts(dice)).unwrap());
         let plan = plans.find(|plan| plan.order[0] != 1 || out.contains(&0)).unwrap();
-        (plan.route(route), plan.explain(route))
+        (plan.route(route).to_string(), plan.explain(route))
     }
 
     #[test]

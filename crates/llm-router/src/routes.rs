@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::explanation::said;
 use crate::strategies::{self, Candidate, Strategy};
 
 /// Longest chain of fallbacks.
@@ -67,6 +68,8 @@ pub struct Pool {
     pub candidates: Vec<Candidate>,
     /// Their labels, by the same places.
     pub labels: Vec<Arc<str>>,
+    /// What a plan says that has all of them and begins with the one at this place: nearly every plan, so it is written once.
+    pub(crate) said: Vec<Arc<str>>,
 }
 
 impl Routes {
@@ -129,7 +132,8 @@ fn pool(spec: &ModelSpec, problems: &mut Vec<Problem>) -> Option<Pool> {
     let strategy = strategies::strategy(spec.strategy.as_deref().unwrap_or_else(|| usual_strategy(&spec.targets)))
         .map_err(|why| problems.push(problem(&spec.name, ".strategy", why)))
         .ok()?;
-    let mut pool = Pool { model: spec.name.clone(), strategy, candidates: Vec::new(), labels: Vec::new() };
+    let mut pool =
+        Pool { model: spec.name.clone(), strategy, candidates: Vec::new(), labels: Vec::new(), said: Vec::new() };
     for written in &spec.targets {
         let weight = written.weight.unwrap_or(1);
         // The same target twice is one target with both weights: a plan never tries it twice.
@@ -148,6 +152,7 @@ fn pool(spec: &ModelSpec, problems: &mut Vec<Problem>) -> Option<Pool> {
     if strategy.name == WEIGHTED && pool.candidates.iter().all(|candidate| candidate.weight == 0) {
         problems.push(problem(&spec.name, ".targets", "all weights are zero: give one target a weight"));
     }
+    pool.said = (0..pool.candidates.len()).map(|place| said(&pool, place)).collect();
     Some(pool)
 }
 

@@ -1,7 +1,7 @@
 //! The key a caller presents. Every way of carrying one works on every path.
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 
 /// The key in a request, whichever carrier it came in: `Authorization: Bearer`, `x-api-key`, `api-key`,
 /// `x-goog-api-key`, `?key=`, or the access key id of an AWS signature (version 4), in this order.
@@ -29,8 +29,23 @@ pub(crate) fn query_without_key(query: &str) -> Option<String> {
 }
 
 /// Every header that can carry a caller's credential: none of them may reach an upstream.
-pub(crate) const CREDENTIAL_HEADERS: [&str; 5] =
-    ["authorization", "x-api-key", "api-key", "x-goog-api-key", "x-amz-security-token"];
+const CREDENTIAL_HEADERS: [HeaderName; 5] = [
+    AUTHORIZATION,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("x-amz-security-token"),
+];
+
+/// Takes every carrier of a credential off.
+pub(crate) fn remove_credentials(headers: &mut HeaderMap) {
+    for name in &CREDENTIAL_HEADERS {
+        // A request has few headers: to walk them costs less than to hash a name that is not there.
+        if headers.keys().any(|key| key == name) {
+            headers.remove(name);
+        }
+    }
+}
 
 fn authorization(value: &str) -> Option<&str> {
     let (scheme, rest) = value.split_once(' ')?;
@@ -75,6 +90,18 @@ mod tests {
             assert_eq!(key_of(name, value).as_deref(), Some("gh_k"), "{name}: {value}");
         }
         assert_eq!(present_key(&HeaderMap::new(), Some("alt=sse&key=gh_k")), Some("gh_k"));
+    }
+
+    #[test]
+    fn no_carrier_is_left_and_nothing_else_is_taken() {
+        let mut headers = HeaderMap::new();
+        for name in CREDENTIAL_HEADERS {
+            headers.append(&name, http::HeaderValue::from_static("one"));
+            headers.append(&name, http::HeaderValue::from_static("two"));
+        }
+        headers.insert("x-client-request-id", http::HeaderValue::from_static("mine"));
+        remove_credentials(&mut headers);
+        assert_eq!(headers.len(), 1, "{headers:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use gatehouse_domain::{AttemptOutcome, Code, Fault, Money};
 use gatehouse_store::journal::{Intent, JournalWriter};
 use gatehouse_upstream::Pool;
+use tokio::runtime::RuntimeMetrics;
 use tokio::sync::watch;
 
 use crate::keeper::Keeper;
@@ -21,6 +22,7 @@ pub struct Shared {
     pub in_flight: AtomicUsize,
     /// Set while shutting down: new calls are refused, running ones finish.
     pub draining: AtomicBool,
+    runtimes: Mutex<Vec<RuntimeMetrics>>,
 }
 
 impl Shared {
@@ -31,7 +33,20 @@ impl Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            runtimes: Mutex::default(),
         }
+    }
+
+    /// Counts the tasks of a runtime among [`Self::tasks`].
+    pub fn watch(&self, runtime: RuntimeMetrics) {
+        self.runtimes.lock().unwrap_or_else(PoisonError::into_inner).push(runtime);
+    }
+
+    /// Tasks alive on all runtimes: connections, calls without their callers, the gateway's own.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        runtimes.iter().map(RuntimeMetrics::num_alive_tasks).sum()
     }
 
     /// Calls under way, all cores together.

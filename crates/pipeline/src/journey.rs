@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gatehouse_domain::{
     AttemptOutcome, AttemptStatus, CallOutcome, Code, Door, Fault, Keep, Metered, Money, Now, Principal, RequestId,
@@ -65,13 +65,21 @@ impl Journey {
         self.outcome.tags.clone_from(&principal.tags);
     }
 
-    /// Notes time spent waiting for somebody else.
-    pub(crate) fn waited_since(&mut self, since: Instant) {
-        self.waited_us += micros(since);
+    /// Notes time spent waiting for somebody else; says when it is now, so that the next one to ask need not.
+    pub(crate) fn waited_since(&mut self, since: Instant) -> Instant {
+        let at = Instant::now();
+        self.waited_us += micros(at - since);
+        at
     }
 
-    /// Writes the intent of an attempt down and opens it.
-    pub(crate) fn open(&mut self, target: &Target, health: &Arc<Health>, hold: &Hold, now: Now) -> Result<(), Fault> {
+    /// Writes the intent of an attempt that starts at this moment down and opens it.
+    pub(crate) fn open(
+        &mut self,
+        target: &Target,
+        health: &Arc<Health>,
+        hold: &Hold,
+        (now, at): (Now, Instant),
+    ) -> Result<(), Fault> {
         let Some(who) = &self.outcome.who else {
             return Err(Fault::new(Code::Internal, "a call of nobody was about to be sent; report this"));
         };
@@ -97,7 +105,7 @@ impl Journey {
             first_byte_us: 0,
         };
         self.core.intend(&outcome, hold.ceiling, hold.input_tokens)?;
-        self.attempt = Some(OpenAttempt { started: Instant::now(), outcome, health: Arc::clone(health) });
+        self.attempt = Some(OpenAttempt { started: at, outcome, health: Arc::clone(health) });
         Ok(())
     }
 
@@ -124,9 +132,9 @@ impl Journey {
     }
 
     /// The first byte of the upstream's answer has arrived.
-    pub(crate) fn first_byte_of_attempt(&mut self) {
+    pub(crate) fn first_byte_of_attempt(&mut self, at: Instant) {
         if let Some(attempt) = &mut self.attempt {
-            attempt.outcome.first_byte_us = micros(attempt.started);
+            attempt.outcome.first_byte_us = micros(at - attempt.started);
         }
     }
 
@@ -138,9 +146,10 @@ impl Journey {
         attempt.outcome.estimated = metered.estimated;
         attempt.outcome.cost = price.unwrap_or_default();
         attempt.outcome.priced = price.is_some() || metered.usage.is_empty();
-        attempt.outcome.duration_us = micros(attempt.started);
+        let at = Instant::now();
+        attempt.outcome.duration_us = micros(at - attempt.started);
         self.core.settle(&attempt.outcome);
-        attempt.health.end(verdict, Instant::now());
+        attempt.health.end(verdict, at);
         self.outcome.finish = metered.finish.or(self.outcome.finish);
         self.outcome.attempts.push(attempt.outcome);
     }
@@ -170,7 +179,7 @@ impl Journey {
     /// The head of the answer is on its way.
     pub(crate) fn answering(&mut self, status: u16) {
         self.outcome.status = status;
-        self.outcome.first_byte_us = micros(self.started);
+        self.outcome.first_byte_us = micros(self.started.elapsed());
         self.outcome.overhead_us = self.outcome.first_byte_us.saturating_sub(self.waited_us);
     }
 
@@ -190,14 +199,14 @@ impl Drop for Journey {
         if self.outcome.status == 0 {
             // Nginx's number for "client closed request": the client never sees it, logs and metrics do.
             self.outcome.status = 499;
-            self.outcome.overhead_us = micros(self.started).saturating_sub(self.waited_us);
+            self.outcome.overhead_us = micros(self.started.elapsed()).saturating_sub(self.waited_us);
         }
-        self.outcome.duration_us = micros(self.started);
+        self.outcome.duration_us = micros(self.started.elapsed());
         self.core.shared.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.core.outbox.push(std::mem::take(&mut self.outcome));
     }
 }
 
-pub(crate) fn micros(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -4,6 +4,7 @@ mod body;
 mod caller;
 mod core;
 mod ids;
+mod in_time;
 mod journey;
 pub mod keeper;
 pub mod outbox;

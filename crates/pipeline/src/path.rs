@@ -102,9 +102,7 @@ pub(crate) fn without_credentials(
     now: Now,
 ) -> Request {
     let mut headers = parts.headers;
-    for name in crate::caller::CREDENTIAL_HEADERS {
-        headers.remove(name);
-    }
+    crate::caller::remove_credentials(&mut headers);
     let query = parts.uri.query().and_then(crate::caller::query_without_key);
     Request { id, now, method: parts.method, door, query, headers, body }
 }

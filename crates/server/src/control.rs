@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatehouse_domain::Secret;
+use gatehouse_domain::{PricedPart, Secret};
 use gatehouse_store::audit::Refusal;
-use gatehouse_store::{Pepper, Store};
+use gatehouse_store::{LedgerEntry, Pepper, Store};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -58,6 +58,8 @@ pub trait Operations: Send + Sync {
     fn note_refusal(&self, refusal: Refusal);
     /// What a provider's model costs at a moment.
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price>;
+    /// The lines of an attempt's invoice by the price list in force; `None` if it has no price.
+    fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>>;
 }
 
 /// Where an object comes from.

@@ -119,6 +119,7 @@ fn run(seed: &CoreSeed, core: Option<Arc<Core>>, listener: std::net::TcpListener
             return;
         }
     };
+    seed.shared.watch(runtime.metrics());
     let front = Front {
         core: core.clone(),
         shared: Arc::clone(&seed.shared),

@@ -6,6 +6,7 @@ mod cores;
 pub mod demo;
 mod io;
 mod listener;
+mod lookout;
 mod service;
 mod tls;
 

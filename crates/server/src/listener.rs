@@ -4,7 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -14,8 +13,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
-use crate::io::{Calls, Patience, Watched};
+use crate::io::Watched;
+use crate::lookout::{Calls, Lookout, Patience};
 use crate::service::Front;
 use crate::tls::TlsReload;
 
@@ -76,11 +77,18 @@ pub(crate) async fn accept(
     tls: TlsReload,
     mut stop: watch::Receiver<bool>,
 ) {
-    let open = Arc::new(AtomicUsize::new(0));
+    let lookout = Arc::new(Lookout::default());
+    let patience = Patience { head: caps.header_timeout, idle: caps.idle_timeout };
+    let mut looks = tokio::time::interval(patience.look_every());
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (all_closed, mut closing) = tokio::sync::mpsc::channel::<()>(1);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            _ = looks.tick() => {
+                lookout.look(patience);
+                continue;
+            }
             _ = stop.wait_for(|stop| *stop) => break,
         };
         let Ok((stream, _)) = accepted else {
@@ -88,60 +96,61 @@ pub(crate) async fn accept(
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        if open.load(Ordering::Relaxed) >= caps.connections_max {
+        if lookout.open() >= caps.connections_max {
             continue;
         }
-        open.fetch_add(1, Ordering::Relaxed);
-        let (front, tls, stop, open, alive) =
-            (Arc::clone(&front), tls.clone(), stop.clone(), Arc::clone(&open), all_closed.clone());
-        tokio::spawn(async move {
-            connection(stream, front, caps, tls, stop).await;
-            open.fetch_sub(1, Ordering::Relaxed);
-            drop(alive);
+        let calls = Calls::default();
+        let place = lookout.enter(calls.clone());
+        let number = place.number();
+        let (front, tls, alive) = (Arc::clone(&front), tls.clone(), all_closed.clone());
+        let task = tokio::spawn(async move {
+            connection(stream, front, calls, caps, tls).await;
+            drop((place, alive));
         });
+        lookout.driven_by(number, task.abort_handle());
     }
     drop(listener);
     drop(all_closed);
-    closing.recv().await;
-}
-
-async fn connection(stream: TcpStream, front: Arc<Front>, caps: Caps, tls: TlsReload, stop: watch::Receiver<bool>) {
-    let calls = Calls::default();
-    let patience = Patience { head: caps.header_timeout, write: caps.write_timeout };
-    let stream = Watched::new(stream, patience, calls.clone());
-    match tls.current() {
-        None => serve(stream, front, calls, caps, stop).await,
-        Some(config) => {
-            let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
-            if let Ok(Ok(stream)) = tokio::time::timeout(caps.handshake_timeout, handshake).await {
-                serve(stream, front, calls, caps, stop).await;
-            }
+    lookout.finish();
+    loop {
+        tokio::select! {
+            _ = closing.recv() => return,
+            _ = looks.tick() => lookout.look(patience),
         }
     }
 }
 
-async fn serve<T>(stream: T, front: Arc<Front>, calls: Calls, caps: Caps, mut stop: watch::Receiver<bool>)
+async fn connection(stream: TcpStream, front: Arc<Front>, calls: Calls, caps: Caps, tls: TlsReload) {
+    let stream = Watched::new(stream, caps.write_timeout, calls.clone());
+    let Some(config) = tls.current() else { return serve(stream, front, calls, caps).await };
+    let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
+    if let Ok(Ok(stream)) = tokio::time::timeout(caps.handshake_timeout, handshake).await {
+        calls.nothing_yet();
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            calls.speaks_http2();
+        }
+        serve(stream, front, calls, caps).await;
+    }
+}
+
+async fn serve<T>(stream: T, front: Arc<Front>, calls: Calls, caps: Caps)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let builder = http(&caps);
-    let service = service_fn(move |request| Front::call(Arc::clone(&front), calls.begin(), request));
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        ended = connection.as_mut() => return drop(ended),
-        _ = stop.wait_for(|stop| *stop) => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    drop(connection.await);
+    let begun = calls.clone();
+    let service = service_fn(move |request| Front::call(Arc::clone(&front), begun.begin(), request));
+    let connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    // How a connection ended is its calls' business, and they have noted it.
+    drop(calls.drive(connection, |connection| connection.graceful_shutdown()).await);
 }
+
 fn http(caps: &Caps) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(caps.idle_timeout)
-        .max_headers(100)
+        // No timer: the lookout watches heads and idle connections.
+        // At most 100 headers is hyper's default; to say it would have it make room for them on the heap for each request.
         .max_buf_size(caps.head_bytes_max)
         .half_close(false)
         .pipeline_flush(true);

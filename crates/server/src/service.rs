@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tower::ServiceExt as _;
 
-use crate::io::OpenCall;
+use crate::lookout::OpenCall;
 
 /// The control plane as the data plane sees it: a router, and the runtime on which it runs.
 #[derive(Clone)]

@@ -56,7 +56,7 @@ pub enum StartError {
 pub struct Consumer {
     metrics: Metrics,
     vocabulary: Arc<Vocabulary>,
-    format: LogFormat,
+    lines: log::Writer,
     log: Option<Sink>,
     spans: Option<Spans>,
     scope: InstrumentationScope,
@@ -85,7 +85,7 @@ impl Consumer {
         let consumer = Self {
             metrics: Metrics::new(Arc::clone(&families), Arc::clone(&vocabulary)),
             vocabulary,
-            format: settings.log,
+            lines: log::Writer::new(settings.log),
             log,
             spans,
             scope: InstrumentationScope::builder("gatehouse").with_version(settings.origin.version).build(),
@@ -106,9 +106,9 @@ impl Consumer {
             self.metrics.count(call);
         }
         if let (Some(sink), false) = (&self.log, batch.is_empty()) {
-            let mut lines = Vec::with_capacity(batch.len() * 640);
+            let mut lines = sink.buffer();
             for call in batch {
-                log::write(self.format, call, &mut lines);
+                self.lines.write(call, &mut lines);
             }
             sink.write(lines);
         }

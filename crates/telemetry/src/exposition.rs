@@ -18,6 +18,8 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 pub struct Sample {
     /// Calls running now.
     pub inflight: u64,
+    /// Tasks alive on all runtimes.
+    pub tasks: u64,
     /// Every breaker: label of the target, state.
     pub breakers: Vec<(Arc<str>, BreakerState)>,
     /// Ledger records lost since the start.
@@ -71,6 +73,7 @@ impl Exposition {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let families = &self.families;
         set(&families.inflight, sample.inflight);
+        set(&families.tasks, sample.tasks);
         families.breaker_state.clear();
         for (target, state) in &sample.breakers {
             families.breaker_state.with(&[target]).set(*state as i64);

@@ -67,6 +67,7 @@ pub(crate) struct Families {
     pub(crate) process_memory: Gauge,
     pub(crate) process_fds: Gauge,
     pub(crate) process_threads: Gauge,
+    pub(crate) tasks: Gauge,
 }
 
 impl Families {
@@ -102,6 +103,7 @@ impl Families {
             process_memory: single(r, names::PROCESS_MEMORY),
             process_fds: single(r, names::PROCESS_FDS),
             process_threads: single(r, names::PROCESS_THREADS),
+            tasks: single(r, names::TASKS),
             registry: Registry::default(),
         };
         family::<Gauge>(&mut registry, names::BUILD_INFO).with(&[version]).set(1);

@@ -11,6 +11,7 @@ mod diagnostics;
 mod dropped;
 mod exposition;
 mod families;
+mod json_line;
 mod log;
 mod metrics;
 mod otlp;

@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use gatehouse_domain::{AttemptOutcome, CallOutcome, TraceParent};
+use gatehouse_domain::{AttemptOutcome, CallOutcome, Money, TraceParent};
 use jiff::Timestamp;
-use serde::Serialize;
 
+use crate::json_line::JsonLine;
 use crate::metrics::same_target;
 
 /// How the log is written.
@@ -20,141 +20,126 @@ pub enum LogFormat {
     Off,
 }
 
-/// One line, as docs/telemetry.md lists it. Borrowed from the record, written into a buffer that is used again.
-#[derive(Serialize)]
-struct Line<'a> {
-    ts: Timestamp,
-    level: &'static str,
-    msg: &'static str,
-    request_id: Hex<32>,
-    trace_id: Hex<32>,
-    span_id: Hex<16>,
-    key_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    team: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    agent: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    run: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<&'a str>,
-    dialect: &'static str,
-    op: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model_requested: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model_served: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    route: Option<&'a str>,
-    attempts: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fallback_from: Option<Served<'a>>,
-    stream: bool,
-    status: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    finish_reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ttft_ms: Option<f64>,
-    duration_ms: f64,
-    overhead_ms: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tokens: Option<Tokens>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cost_usd: Option<f64>,
-    #[serde(skip_serializing_if = "is_false")]
-    estimated: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    unpriced: bool,
-    bytes_in: u64,
-    bytes_out: u64,
+/// Writes lines. Most calls of a batch began in the same second, so its text is made once.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    format: LogFormat,
+    /// Unix seconds, and their text up to the fraction.
+    second: Option<(u64, String)>,
+}
+
+impl Writer {
+    pub(crate) fn new(format: LogFormat) -> Self {
+        Self { format, second: None }
+    }
+
+    /// Appends the line of a call.
+    pub(crate) fn write(&mut self, call: &CallOutcome, buffer: &mut Vec<u8>) {
+        match self.format {
+            LogFormat::Off => {}
+            LogFormat::Json => {
+                let mut line = JsonLine::open(buffer);
+                self.json(call, &mut line);
+                line.close();
+                buffer.push(b'\n');
+            }
+            // Writing to memory does not fail.
+            LogFormat::Text => _ = write_text(call, buffer),
+        }
+    }
+
+    /// The members, as docs/telemetry.md lists them.
+    fn json(&mut self, call: &CallOutcome, line: &mut JsonLine<'_>) {
+        line.moment("ts", self.second(call.started_unix_ms / 1000), call.started_unix_ms % 1000);
+        line.text("level", level(call));
+        line.text("msg", "call");
+        let caller = call.traceparent.as_deref().and_then(TraceParent::parse);
+        let span = TraceParent::of_call(call.id, caller);
+        line.hex("request_id", call.id.0.into_bytes());
+        line.hex("trace_id", span.trace_id.to_be_bytes());
+        line.hex("span_id", span.span_id.to_be_bytes());
+        json_who(call, line);
+        line.text("dialect", call.dialect);
+        line.text("op", call.operation);
+        line.some_text("model_requested", call.model.as_deref());
+        json_target(call, line);
+        line.flag("stream", call.stream);
+        line.number("status", call.status.into());
+        line.some_text("error_type", call.fault);
+        line.some_text("finish_reason", call.finish);
+        if call.stream {
+            line.millis("ttft_ms", call.first_byte_us);
+        }
+        line.millis("duration_ms", call.duration_us);
+        line.millis("overhead_ms", call.overhead_us);
+        json_used(call, line);
+        line.number("bytes_in", call.bytes_in);
+        line.number("bytes_out", call.bytes_out);
+    }
+
+    fn second(&mut self, unix_secs: u64) -> &str {
+        if self.second.as_ref().is_none_or(|(second, _)| *second != unix_secs) {
+            let text = timestamp(unix_secs.saturating_mul(1000)).strftime("%Y-%m-%dT%H:%M:%S").to_string();
+            self.second = Some((unix_secs, text));
+        }
+        self.second.as_ref().map_or("", |(_, text)| text)
+    }
+}
+
+fn json_who(call: &CallOutcome, line: &mut JsonLine<'_>) {
+    let who = call.who.as_deref();
+    line.text("key_id", who.map_or("", |who| &who.key));
+    line.some_text("team", who.and_then(|who| who.team.as_deref()));
+    line.some_text("user", who.and_then(|who| who.user.as_deref()));
+    line.some_text("agent", who.and_then(|who| who.agent.as_deref()));
+    line.some_text("run", call.run.as_deref());
+    line.some_text("tags", call.tags.as_deref());
+}
+
+fn json_target(call: &CallOutcome, line: &mut JsonLine<'_>) {
+    let (first, last) = (call.attempts.first(), call.attempts.last());
+    line.some_text("provider", last.map(|attempt| &*attempt.provider));
+    line.some_text("model_served", last.map(|attempt| &*attempt.upstream_model));
+    line.some_text("route", call.route.as_deref());
+    line.number("attempts", call.attempts.len() as u64);
+    // The first target, where another one answered in the end.
+    if let Some((first, _)) = first.zip(last).filter(|(first, last)| !same_target(first, last)) {
+        line.object("fallback_from", |from| {
+            from.text("provider", &first.provider);
+            from.text("model", &first.upstream_model);
+            from.text("status", first.status.as_str());
+        });
+    }
+}
+
+fn json_used(call: &CallOutcome, line: &mut JsonLine<'_>) {
+    if call.attempts.is_empty() {
+        return;
+    }
+    let tokens = Tokens::of(&call.attempts);
+    line.object("tokens", |line| {
+        line.number("in", tokens.r#in);
+        line.number("out", tokens.out);
+        line.number("cache_read", tokens.cache_read);
+        line.number("cache_write", tokens.cache_write);
+        line.number("reasoning", tokens.reasoning);
+    });
+    line.dollars("cost_usd", cost(&call.attempts).nano_usd);
+    if call.attempts.iter().any(|attempt| attempt.estimated) {
+        line.flag("estimated", true);
+    }
+    if call.attempts.iter().any(|attempt| !attempt.priced && !attempt.usage.is_empty()) {
+        line.flag("unpriced", true);
+    }
 }
 
 /// Tokens of all attempts together. `in` includes what was cached, `out` includes reasoning.
-#[derive(Serialize)]
 struct Tokens {
     r#in: u64,
     out: u64,
     cache_read: u64,
     cache_write: u64,
     reasoning: u64,
-}
-
-/// The first target, where another one answered in the end.
-#[derive(Serialize)]
-struct Served<'a> {
-    provider: &'a str,
-    model: &'a str,
-    status: &'static str,
-}
-
-/// Appends the line of a call.
-pub(crate) fn write(format: LogFormat, call: &CallOutcome, buffer: &mut Vec<u8>) {
-    match format {
-        LogFormat::Off => {}
-        LogFormat::Json => {
-            let start = buffer.len();
-            if serde_json::to_writer(&mut *buffer, &Line::of(call)).is_err() {
-                buffer.truncate(start);
-                return;
-            }
-            buffer.push(b'\n');
-        }
-        // Writing to memory does not fail.
-        LogFormat::Text => _ = write_text(call, buffer),
-    }
-}
-
-impl<'a> Line<'a> {
-    fn of(call: &'a CallOutcome) -> Self {
-        let caller = call.traceparent.as_deref().and_then(TraceParent::parse);
-        let span = TraceParent::of_call(call.id, caller);
-        let (first, last) = (call.attempts.first(), call.attempts.last());
-        Self {
-            ts: timestamp(call.started_unix_ms),
-            level: level(call),
-            msg: "call",
-            request_id: Hex(call.id.0.as_u128()),
-            trace_id: Hex(span.trace_id),
-            span_id: Hex(span.span_id.into()),
-            key_id: call.who.as_ref().map_or("", |who| &*who.key),
-            team: call.who.as_ref().and_then(|who| who.team.as_deref()),
-            user: call.who.as_ref().and_then(|who| who.user.as_deref()),
-            agent: call.who.as_ref().and_then(|who| who.agent.as_deref()),
-            run: call.run.as_deref(),
-            tags: call.tags.as_deref(),
-            dialect: call.dialect,
-            op: call.operation,
-            model_requested: call.model.as_deref(),
-            provider: last.map(|attempt| &*attempt.provider),
-            model_served: last.map(|attempt| &*attempt.upstream_model),
-            route: call.route.as_deref(),
-            attempts: call.attempts.len(),
-            fallback_from: first.zip(last).filter(|(first, last)| !same_target(first, last)).map(|(first, _)| Served {
-                provider: &first.provider,
-                model: &first.upstream_model,
-                status: first.status.as_str(),
-            }),
-            stream: call.stream,
-            status: call.status,
-            error_type: call.fault,
-            finish_reason: call.finish,
-            ttft_ms: call.stream.then(|| ms(call.first_byte_us)),
-            duration_ms: ms(call.duration_us),
-            overhead_ms: ms(call.overhead_us),
-            tokens: first.map(|_| Tokens::of(&call.attempts)),
-            cost_usd: first.map(|_| cost(&call.attempts)),
-            estimated: call.attempts.iter().any(|attempt| attempt.estimated),
-            unpriced: call.attempts.iter().any(|attempt| !attempt.priced && !attempt.usage.is_empty()),
-            bytes_in: call.bytes_in,
-            bytes_out: call.bytes_out,
-        }
-    }
 }
 
 impl Tokens {
@@ -180,7 +165,7 @@ fn write_text(call: &CallOutcome, buffer: &mut Vec<u8>) -> std::io::Result<()> {
     if let Some(last) = call.attempts.last() {
         let tokens = Tokens::of(&call.attempts);
         write!(buffer, " -> {}/{}", last.provider, last.upstream_model.escape_debug())?;
-        write!(buffer, " {}+{} tokens ${:.6}", tokens.r#in, tokens.out, cost(&call.attempts))?;
+        write!(buffer, " {}+{} tokens ${:.6}", tokens.r#in, tokens.out, cost(&call.attempts).usd())?;
     }
     if call.attempts.len() > 1 {
         write!(buffer, " after {} attempts", call.attempts.len())?;
@@ -201,8 +186,8 @@ fn level(call: &CallOutcome) -> &'static str {
     }
 }
 
-fn cost(attempts: &[AttemptOutcome]) -> f64 {
-    attempts.iter().map(|attempt| attempt.cost).sum::<gatehouse_domain::Money>().usd()
+fn cost(attempts: &[AttemptOutcome]) -> Money {
+    attempts.iter().map(|attempt| attempt.cost).sum()
 }
 
 fn timestamp(unix_ms: u64) -> Timestamp {
@@ -212,24 +197,4 @@ fn timestamp(unix_ms: u64) -> Timestamp {
 #[expect(clippy::cast_precision_loss, reason = "a measurement")]
 fn ms(us: u64) -> f64 {
     us as f64 / 1e3
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
-/// An id as so many hexadecimal digits, written without the formatting machinery: there are three in every line.
-struct Hex<const DIGITS: usize>(u128);
-
-impl<const DIGITS: usize> Serialize for Hex<DIGITS> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = [0; DIGITS];
-        let mut rest = self.0;
-        for digit in text.iter_mut().rev() {
-            *digit = b"0123456789abcdef"[(rest & 0xf) as usize];
-            rest >>= 4;
-        }
-        serializer.serialize_str(str::from_utf8(&text).unwrap_or_default())
-    }
 }

@@ -1,9 +1,9 @@
 //! Counts one record: finds its two kinds of series (the call's and each attempt's) in a cache of ready handles and
 //! bumps them. Everything here belongs to the one consumer; the scrape side is in `exposition`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _};
 use gatehouse_domain::{AttemptOutcome, AttemptStatus, CallOutcome};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;

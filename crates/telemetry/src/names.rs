@@ -121,6 +121,7 @@ metrics! {
     PROCESS_MEMORY = Gauge "process_resident_memory_bytes" [] "Resident memory";
     PROCESS_FDS = Gauge "process_open_fds" [] "Open file descriptors";
     PROCESS_THREADS = Gauge "process_threads" [] "Threads";
+    TASKS = Gauge "gatehouse_tasks" [] "Tasks alive on all runtimes: connections, calls without their callers, the gateway's own";
 }
 
 /// `gen_ai.operation.name` for what a door calls its operation.

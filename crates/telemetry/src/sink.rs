@@ -11,9 +11,14 @@ use crate::dropped::Dropped;
 /// Batches that may wait: a second of a consumer that hands one over every 20 ms.
 const QUEUE: usize = 50;
 
+/// Buffers that come back to be used again, and the largest one worth keeping.
+const SPARES: usize = 2;
+const SPARE_BYTES_MAX: usize = 1 << 20;
+
 /// The consumer's end.
 pub(crate) struct Sink {
     queue: SyncSender<Vec<u8>>,
+    spares: Receiver<Vec<u8>>,
     thread: JoinHandle<()>,
     dropped: Arc<Dropped>,
 }
@@ -22,10 +27,17 @@ impl Sink {
     /// Starts the thread that owns `out`.
     pub(crate) fn start(out: Box<dyn Write + Send>, dropped: Arc<Dropped>) -> io::Result<Self> {
         let (queue, batches) = sync_channel(QUEUE);
+        let (done, spares) = sync_channel(SPARES);
         let counter = Arc::clone(&dropped);
-        let thread =
-            thread::Builder::new().name("request-log".into()).spawn(move || write_all(out, &batches, &counter))?;
-        Ok(Self { queue, thread, dropped })
+        let thread = thread::Builder::new()
+            .name("request-log".into())
+            .spawn(move || write_all(out, &batches, &done, &counter))?;
+        Ok(Self { queue, spares, thread, dropped })
+    }
+
+    /// An empty buffer, one that was written out before if there is one.
+    pub(crate) fn buffer(&self) -> Vec<u8> {
+        self.spares.try_recv().unwrap_or_default()
     }
 
     /// Hands whole lines over, all in one write.
@@ -43,10 +55,20 @@ impl Sink {
     }
 }
 
-fn write_all(mut out: Box<dyn Write + Send>, batches: &Receiver<Vec<u8>>, dropped: &Dropped) {
-    for lines in batches {
+fn write_all(
+    mut out: Box<dyn Write + Send>,
+    batches: &Receiver<Vec<u8>>,
+    done: &SyncSender<Vec<u8>>,
+    dropped: &Dropped,
+) {
+    for mut lines in batches {
         if out.write_all(&lines).and_then(|()| out.flush()).is_err() {
             dropped.add_log_lines(count_lines(&lines));
+        }
+        lines.clear();
+        if lines.capacity() <= SPARE_BYTES_MAX {
+            // Full means that there are enough of them.
+            drop(done.try_send(lines));
         }
     }
 }

@@ -6,12 +6,11 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use gatehouse_domain::{Origin, Timeouts};
+use gatehouse_domain::{Origin, Payload, Timeouts};
 use gatehouse_upstream::{Pool, SendError};
 use http::header::HOST;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderValue, Request, Response};
-use http_body_util::Full;
 use opentelemetry_http::{HttpClient, HttpError};
 
 /// A collector says little; what is longer is not read.
@@ -38,7 +37,7 @@ impl Transport {
         // On the wire a request names the path only.
         parts.uri = Uri::from(parts.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));
         let timeouts = Timeouts { connect: self.timeout, first_byte: self.timeout, ..Timeouts::default() };
-        let request = Request::from_parts(parts, Full::new(body));
+        let request = Request::from_parts(parts, Payload::from(body));
         let mut sent = self.pool.send(&origin, &timeouts, request).await.map_err(said)?;
         let mut answer = BytesMut::new();
         while let Some(chunk) = sent.body.chunk().await {

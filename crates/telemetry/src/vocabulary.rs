@@ -1,8 +1,9 @@
 //! The names metrics may carry: those of the configuration in force. Anything else is counted as "other", so that no
 //! caller can make a series by inventing a model.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use crate::names;
 

@@ -1,13 +1,35 @@
-//! The body of an upstream's answer.
+//! Bodies on an upstream connection: the request's and the answer's.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::Body as _;
+use gatehouse_domain::Payload;
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::pool::Lease;
+
+/// A request's body as hyper takes it: piece by piece, which it writes in one go.
+pub(crate) struct Outgoing(pub(crate) Payload);
+
+impl http_body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.next_piece().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.len() as u64)
+    }
+}
 
 /// Chunks as they arrive. Read to its end, the connection goes back to the pool; dropped before, it is closed, which is
 /// how an upstream learns within a round trip that nobody listens any more.

@@ -4,14 +4,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use gatehouse_domain::Origin;
-use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+
+use crate::body::Outgoing;
 
 /// Shared TLS client configuration: session resumption works across all cores.
 pub type Tls = Arc<ClientConfig>;
@@ -39,17 +39,13 @@ pub fn tls_config(extra_roots: Option<&[u8]>) -> Result<Tls, io::Error> {
 }
 
 /// A fresh connection, ready to send. Its driver runs as a task of the current runtime and ends with the connection.
-pub(crate) async fn connect(
-    origin: &Origin,
-    tls: &Tls,
-    limit: Duration,
-) -> Result<SendRequest<Full<Bytes>>, io::Error> {
+pub(crate) async fn connect(origin: &Origin, tls: &Tls, limit: Duration) -> Result<SendRequest<Outgoing>, io::Error> {
     tokio::time::timeout(limit, open(origin, tls))
         .await
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "connect timed out")))
 }
 
-async fn open(origin: &Origin, tls: &Tls) -> Result<SendRequest<Full<Bytes>>, io::Error> {
+async fn open(origin: &Origin, tls: &Tls) -> Result<SendRequest<Outgoing>, io::Error> {
     let stream = TcpStream::connect((&*origin.host, origin.port)).await?;
     // Without it a request head and body in two segments can wait 40 ms for a delayed acknowledgement.
     stream.set_nodelay(true)?;
@@ -61,7 +57,7 @@ async fn open(origin: &Origin, tls: &Tls) -> Result<SendRequest<Full<Bytes>>, io
     handshake(TokioIo::new(stream)).await
 }
 
-async fn handshake<T>(io: T) -> Result<SendRequest<Full<Bytes>>, io::Error>
+async fn handshake<T>(io: T) -> Result<SendRequest<Outgoing>, io::Error>
 where
     T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {

@@ -1,21 +1,19 @@
 //! Idle connections by origin. One pool per core, so that nothing is shared between cores and the mutex is never
 //! contended: it only makes the pool usable from `Send` futures.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use gatehouse_domain::{Head, Origin, Timeouts};
+use foldhash::HashMap;
+use gatehouse_domain::{Head, Origin, Payload, Timeouts};
 use http::Request;
-use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
 
-use crate::body::Body;
+use crate::body::{Body, Outgoing};
 use crate::connect::{Tls, connect};
 
-type Sender = SendRequest<Full<Bytes>>;
+type Sender = SendRequest<Outgoing>;
 
 /// Caps of one pool.
 #[derive(Clone, Copy, Debug)]
@@ -81,9 +79,9 @@ impl Pool {
         &self,
         origin: &Origin,
         timeouts: &Timeouts,
-        request: Request<Full<Bytes>>,
+        request: Request<Payload>,
     ) -> Result<Sent, SendError> {
-        let mut request = request;
+        let mut request = request.map(Outgoing);
         while let Some(mut sender) = self.idle(origin) {
             if !sender.is_ready() && sender.ready().await.is_err() {
                 continue;
@@ -93,7 +91,9 @@ impl Pool {
                 Exchanged::NotSent(back) => request = back,
             }
         }
-        let sender = connect(origin, &self.0.tls, timeouts.connect).await.map_err(SendError::Connect)?;
+        // Boxed: connections are seldom made, and every call would carry the room for it.
+        let connecting = Box::pin(connect(origin, &self.0.tls, timeouts.connect));
+        let sender = connecting.await.map_err(SendError::Connect)?;
         match self.exchange(origin, timeouts, sender, request).await? {
             Exchanged::Answer(sent) => Ok(sent),
             Exchanged::NotSent(_) => Err(SendError::Connect(io::ErrorKind::ConnectionAborted.into())),
@@ -126,7 +126,7 @@ impl Pool {
         origin: &Origin,
         timeouts: &Timeouts,
         mut sender: Sender,
-        request: Request<Full<Bytes>>,
+        request: Request<Outgoing>,
     ) -> Result<Exchanged, SendError> {
         let answer = match tokio::time::timeout(timeouts.first_byte, sender.try_send_request(request)).await {
             Err(_) => return Err(SendError::FirstByteTimeout),
@@ -147,7 +147,7 @@ impl Pool {
 
 enum Exchanged {
     Answer(Sent),
-    NotSent(Request<Full<Bytes>>),
+    NotSent(Request<Outgoing>),
 }
 
 /// A connection in use. `give_back` returns it to its pool; dropping it closes it.

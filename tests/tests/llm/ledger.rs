@@ -121,3 +121,30 @@ fn five_kills_under_load_lose_no_row_and_double_none() {
         count("interrupted")
     );
 }
+
+#[test]
+fn a_call_is_counted_under_its_run_and_its_tags() {
+    let upstream = Upstream::start();
+    let gate = House::with_one(CHAT, &upstream).start();
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let named = gate.client().header("x-gatehouse-run", "nightly-7").header("x-gatehouse-tags", "job=sum, env=prod");
+    assert_eq!(named.ask(CHAT, "fast", "Hello?").status, 200);
+    assert_eq!(gate.client().header("traceparent", trace).ask(CHAT, "fast", "Hello?").status, 200);
+    assert_eq!(gate.ledger_of(2).len(), 2);
+    let mut rows = gate.rows(&["usage", "report", "--by", "run,tags"]);
+    rows.sort_by_key(|row| row["run"].to_string());
+    let counted: Vec<_> = rows.iter().map(|row| (row["run"].as_str(), row["tags"].as_str())).collect();
+    let of_trace = Some("0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(counted, [(of_trace, None), (Some("nightly-7"), Some("env=prod,job=sum"))]);
+}
+
+#[test]
+fn what_is_no_run_and_no_tag_is_refused_in_the_callers_dialect() {
+    let upstream = Upstream::start();
+    let gate = House::with_one(CHAT, &upstream).start();
+    for (name, value) in [("x-gatehouse-run", "a run"), ("x-gatehouse-tags", "prod"), ("x-gatehouse-tags", "a=b c")] {
+        let message = gate.client().header(name, value).ask(CHAT, "fast", "Hello?").refused(CHAT, 400);
+        assert!(message.contains(name), "{message}");
+    }
+    assert_eq!(upstream.served(), 0);
+}

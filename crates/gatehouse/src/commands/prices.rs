@@ -86,7 +86,7 @@ fn own_rows(prices: &BTreeMap<String, Price>) -> impl Iterator<Item = Map<String
 }
 
 fn built_in(price: &Row) -> Map<String, Value> {
-    let base = &price.price.base;
+    let base = price.price.base();
     row(json!({
         "provider": price.kind,
         "model": price.model,

@@ -1,14 +1,21 @@
-//! `gatehouse usage report`: what was used and what it cost, from the ledger of a data folder or of a running gateway.
+//! `gatehouse usage report|export|reprice`: what was used and what it cost, from the ledger of a data folder or of a running gateway.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use gatehouse_store::{UsageDimension, UsageQuery};
+use gatehouse_domain::Money;
+use gatehouse_store::export::{Export, ExportFormat};
+use gatehouse_store::{LedgerEntry, Reprice, UsageDimension, UsageQuery};
 use http::Method;
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::admin_client::{AdminClient, encoded};
 use crate::cli::{Output, PlaceArguments};
 use crate::failure::Failure;
+use crate::house::wiring;
 use crate::moment;
 use crate::output::{Listing, fields, rows};
 use crate::place::{Folder, Place};
@@ -16,18 +23,63 @@ use crate::place::{Folder, Place};
 /// The counters a table shows behind the dimensions.
 const COUNTERS: &[&str] = &["attempts", "input_tokens", "output_tokens", "cost_usd"];
 
+/// What a table of repriced attempts shows.
+const REPRICED: &[&str] = &["provider", "upstream_model", "attempts", "changed", "unpriced", "old_usd", "new_usd"];
+
 /// What to do with usage.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
     /// Sum up the ledger.
     Report(Report),
+    /// Write the ledger to a file, or to standard output: every attempt as CSV or JSON lines, or FOCUS 1.3 for finance tools.
+    Export(ExportArguments),
+    /// Price the past again by the price list now. Shows what would change; --write records it beside the ledger.
+    Reprice(RepriceArguments),
+}
+
+/// What to price again.
+#[derive(Debug, Args)]
+pub(crate) struct RepriceArguments {
+    /// From this moment on: 2026-11-22T12:00:00Z, 2026-11-22 (UTC), or so long ago: 7d, 24h, 30m.
+    #[arg(long)]
+    since: String,
+    /// Before this moment.
+    #[arg(long)]
+    until: Option<String>,
+    /// Only this provider.
+    #[arg(long)]
+    provider: Option<String>,
+    /// Only this model of the provider.
+    #[arg(long)]
+    upstream_model: Option<String>,
+    /// Record the corrections; reports count them from then on.
+    #[arg(long)]
+    write: bool,
+}
+
+/// What to write, and where.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// csv, json or focus.
+    #[arg(long, default_value = "csv")]
+    format: ExportFormat,
+    /// From this moment on: 2026-11-22T12:00:00Z, 2026-11-22 (UTC), or so long ago: 7d, 24h, 30m.
+    #[arg(long)]
+    since: Option<String>,
+    /// Before this moment.
+    #[arg(long)]
+    until: Option<String>,
+    /// The file to write; standard output if not given.
+    #[arg(long)]
+    file: Option<PathBuf>,
 }
 
 /// What to sum up.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
     /// One row for each of these, separated by commas: key, organisation, team, user, agent, tags, run, model, provider,
-    /// upstream_model, dialect, operation, status, day, hour, attempt.
+    /// upstream_model, dialect, operation, status, service_tier, day, hour,
+    /// attempt.
     #[arg(long, value_delimiter = ',')]
     by: Vec<UsageDimension>,
     /// From this moment on: 2026-11-22T12:00:00Z, 2026-11-22 (UTC), or so long ago: 7d, 24h, 30m.
@@ -55,7 +107,11 @@ pub(crate) struct Report {
 
 /// Does it.
 pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) -> Result<(), Failure> {
-    let Action::Report(report) = action;
+    let report = match action {
+        Action::Report(report) => report,
+        Action::Export(arguments) => return export(arguments, place).await,
+        Action::Reprice(arguments) => return reprice(arguments, place, output).await,
+    };
     let by: Vec<&str> = report.by.iter().map(|dimension| dimension.as_str()).collect();
     let now = Timestamp::now();
     // Checked here for both places, so that a slip costs no round trip.
@@ -71,6 +127,67 @@ pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) 
     };
     let columns = by.iter().chain(COUNTERS).copied();
     Listing::new(columns, rows).write(output.output, &mut std::io::stdout().lock())
+}
+
+async fn export(arguments: ExportArguments, place: &PlaceArguments) -> Result<(), Failure> {
+    let now = Timestamp::now();
+    let moment = |name, text: &Option<String>| text.as_deref().map(|text| moment::unix_ms(name, text, now)).transpose();
+    let (since, until) = (moment("since", &arguments.since)?, moment("until", &arguments.until)?);
+    let mut out: Box<dyn Write> = match &arguments.file {
+        Some(file) => Box::new(BufWriter::new(File::create(file).map_err(|error| {
+            Failure::problem(format!("cannot write {}: {error}", file.display()), "name another --file")
+        })?)),
+        None => Box::new(std::io::stdout().lock()),
+    };
+    match Place::open(place).await? {
+        Place::Gateway(client) => {
+            let moments = [("since", &arguments.since), ("until", &arguments.until)];
+            let moments = moments.into_iter().filter_map(|(name, text)| Some((name, encoded(text.as_ref()?))));
+            let format = arguments.format.as_str();
+            let path = moments.fold(format!("/api/v1/usage/export?format={format}"), |path, (name, text)| {
+                format!("{path}&{name}={text}")
+            });
+            out.write_all(&client.download(&path).await?)?;
+        }
+        Place::Folder(folder) => {
+            let parts = |attempt: &_| wiring::priced_parts(&folder.config, attempt);
+            let span = (since.unwrap_or(0), until.unwrap_or(u64::MAX));
+            let mut export = Export::new(&folder.store, arguments.format, span.0, span.1, &parts);
+            while let Some(piece) = export.next().await? {
+                out.write_all(&piece)?;
+            }
+        }
+    }
+    Ok(out.flush()?)
+}
+
+async fn reprice(arguments: RepriceArguments, place: &PlaceArguments, output: Output) -> Result<(), Failure> {
+    let RepriceArguments { since, until, provider, upstream_model, write } = arguments;
+    let now = Timestamp::now();
+    let since_unix_ms = moment::unix_ms("since", &since, now)?;
+    let until_unix_ms = until.as_deref().map(|text| moment::unix_ms("until", text, now)).transpose()?;
+    let rows = match Place::open(place).await? {
+        Place::Gateway(client) => {
+            let question = json!({"since": since, "until": until, "provider": provider, "upstream_model": upstream_model,
+                "write": write});
+            let answer = client.ask(Method::POST, "/api/v1/usage/reprice", Some(&question)).await?;
+            answer["rows"].as_array().into_iter().flatten().cloned().filter_map(fields).collect()
+        }
+        Place::Folder(folder) => {
+            let reprice = Reprice {
+                since_unix_ms,
+                until_unix_ms: until_unix_ms.unwrap_or(u64::MAX),
+                provider,
+                upstream_model,
+                write,
+                now_unix_ms: u64::try_from(now.as_millisecond()).unwrap_or(0),
+            };
+            let price = |entry: &LedgerEntry| Some(Money::of_parts(&wiring::priced_parts(&folder.config, entry)?));
+            let rows = folder.store.reprice(&reprice, &price).await?;
+            rows.iter().filter_map(|row| serde_json::to_value(row).ok()).filter_map(fields).collect()
+        }
+    };
+    Listing::new(REPRICED.iter().copied(), rows).write(output.output, &mut std::io::stdout().lock())
 }
 
 async fn local(

@@ -124,7 +124,11 @@ impl House {
         let snapshot = Snapshot { generation, lanes: vec![lane], keys, caps: wiring::caps(config), traced };
         match self.shared.get() {
             Some(shared) => shared.snapshot.store(Arc::new(snapshot)),
-            None => _ = self.shared.set(Arc::new(Shared::new(snapshot))),
+            None => {
+                let shared = Shared::new(snapshot);
+                shared.watch(tokio::runtime::Handle::current().metrics());
+                _ = self.shared.set(Arc::new(shared));
+            }
         }
         Ok(generation)
     }

@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use gatehouse_catalog::{BudgetWindow, Config, Key, Limit, LimitWindow};
-use gatehouse_domain::{Availability, Now, Secret};
+use gatehouse_domain::{Availability, Now, PricedPart, Secret};
 use gatehouse_llm_gateway::prices;
 use gatehouse_server::control::{
     Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, FileKey, Model, ModelTarget, NotReady, Operations,
     Price, Provider, Readiness, Reload, Source,
 };
+use gatehouse_store::LedgerEntry;
 use gatehouse_store::audit::Refusal;
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
@@ -133,6 +134,10 @@ impl Operations for House {
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price> {
         self.config(|config| price(config, provider, model, Now(at))).flatten()
     }
+
+    fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>> {
+        self.config(|config| wiring::priced_parts(config, attempt)).flatten()
+    }
 }
 
 impl House {
@@ -162,6 +167,7 @@ impl House {
             self.health.all().into_iter().map(|(target, health)| (target, metric_state(health.state(now).0)));
         Sample {
             inflight: self.shared().map_or(0, |shared| shared.in_flight() as u64),
+            tasks: self.shared().map_or(0, |shared| shared.tasks() as u64),
             breakers: breakers.collect(),
             usage_lost: self.shipped.strays(),
             journal_pending: self.shipped.open(),
@@ -230,7 +236,7 @@ fn price(config: &Config, provider: &str, model: &str, now: Now) -> Option<Price
     let kind = &config.providers.get(provider)?.kind;
     let list = wiring::catalogue(config).find(provider, kind, model);
     let over = config.prices.contains_key(&format!("{provider}/{model}"));
-    let rates: prices::Rates = list.at(now)?.base;
+    let rates: prices::Rates = *list.at(now)?.base();
     #[expect(clippy::cast_precision_loss, reason = "shown to people, never summed")]
     let usd = |rate: gatehouse_domain::PicoPerToken| rate.0 as f64 / 1e6;
     Some(Price {

@@ -5,13 +5,12 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use gatehouse_domain::{Fault, Now, Origin, Timeouts, TokenGrant};
+use gatehouse_domain::{Fault, Now, Origin, Payload, Timeouts, TokenGrant};
 use gatehouse_llm_gateway::providers;
 use gatehouse_pipeline::Token;
 use gatehouse_upstream::Pool;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Request};
-use http_body_util::Full;
 
 use super::House;
 
@@ -57,7 +56,7 @@ async fn fetch(pool: &Pool, grant: &TokenGrant, now: Now) -> Result<Token, Fault
     let tls = uri.scheme_str() == Some("https");
     let origin = Origin { tls, host: host.into(), port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }) };
     let body = format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}");
-    let mut request = Request::new(Full::new(Bytes::from(body)));
+    let mut request = Request::new(Payload::from(Bytes::from(body)));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri
         .path_and_query()

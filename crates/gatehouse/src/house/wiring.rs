@@ -1,16 +1,16 @@
 //! From a configuration and the stored keys to what the path reads: the only file that knows both sides.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use gatehouse_catalog::{Budget, BudgetWindow, Config, Key, Limit, LimitWindow, Price, written};
-use gatehouse_domain::{Money, Now, Principal, PrincipalKind};
+use gatehouse_domain::{Money, Now, PricedPart, Principal, PrincipalKind};
 use gatehouse_llm_gateway::gateway::{Blueprint, ModelPlan, ProviderPlan, TargetPlan};
 use gatehouse_llm_gateway::prices::{Catalogue, Override};
 use gatehouse_llm_gateway::providers::Settings;
 use gatehouse_pipeline::{Caps, KeyEntry, KeyTable};
 use gatehouse_policy::{BudgetSpec, LimitSpec, Meter, Meters, Patterns, Period, Permit, Terms};
-use gatehouse_store::{KeyRecord, Pepper, keys};
+use gatehouse_store::{KeyRecord, LedgerEntry, Pepper, keys};
 
 use crate::config_file;
 
@@ -76,6 +76,14 @@ fn over(price: &Price) -> Override {
         input_image: price.input_image,
         output_image: price.output_image,
     }
+}
+
+/// The lines of an attempt's invoice by the price that held when it started.
+pub(crate) fn priced_parts(config: &Config, attempt: &LedgerEntry) -> Option<Vec<PricedPart>> {
+    let kind = &config.providers.get(&*attempt.provider)?.kind;
+    let list = catalogue(config).find(&attempt.provider, kind, &attempt.upstream_model);
+    let started = Now(SystemTime::UNIX_EPOCH + Duration::from_millis(attempt.started_unix_ms));
+    Some(list.at(started)?.parts(&attempt.usage, started))
 }
 
 /// Sizes and timers of the path.

@@ -4,13 +4,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use gatehouse_domain::{Target, Timeouts, TokenGrant};
 use gatehouse_llm_router::{ModelSpec, Route, Routes, TargetSpec};
+use http::uri::PathAndQuery;
 
 use crate::dialects::{Quirks, ThinkingStyle};
 use crate::form::Issuer;
 use crate::prices::{Catalogue, PriceList};
-use crate::providers::{self, DialectName, Provider, Settings};
+use crate::providers::{self, DialectName, Operation, Provider, Settings};
 
 /// Output limit written where a dialect requires one, the client named none and the catalogue knows none.
 const USUAL_OUTPUT_CAP: u64 = 8192;
@@ -78,7 +80,6 @@ pub struct BlueprintProblem {
 }
 
 /// A target with everything a call needs to know of it.
-#[derive(Clone)]
 pub(crate) struct Facts {
     pub(crate) target: Arc<Target>,
     pub(crate) provider: Arc<Provider>,
@@ -86,7 +87,9 @@ pub(crate) struct Facts {
     pub(crate) issuer: Issuer,
     pub(crate) thinking: ThinkingStyle,
     /// The model's name as a JSON string, to be spliced in.
-    pub(crate) model_json: Arc<str>,
+    pub(crate) model_json: Bytes,
+    /// Paths of conversations, as far as they are known before a call.
+    paths: Vec<(DialectName, bool, PathAndQuery)>,
 }
 
 impl Facts {
@@ -97,9 +100,28 @@ impl Facts {
             issuer: providers::issuer(&target.model),
             thinking: (kind.thinking)(&target.model),
             model_json: serde_json::Value::from(&*target.model).to_string().into(),
+            paths: Vec::new(),
             target,
             provider,
         }
+    }
+
+    /// Makes the paths that every conversation with this target goes to.
+    fn with_paths(mut self) -> Self {
+        for (native, stream) in self.provider.kind.native.iter().flat_map(|native| [(native, false), (native, true)]) {
+            let chat = Operation::Chat { stream };
+            if let Ok(path) = providers::path(&self.provider, native.dialect, &self.target.model, chat) {
+                self.paths.push((native.dialect, stream, path));
+            }
+        }
+        self
+    }
+
+    /// The path of an operation, if it was made before.
+    pub(crate) fn path(&self, dialect: DialectName, operation: Operation) -> Option<&PathAndQuery> {
+        let Operation::Chat { stream } = operation else { return None };
+        let found = self.paths.iter().find(|(own, streams, _)| *own == dialect && *streams == stream);
+        found.map(|(_, _, path)| path)
     }
 
     pub(crate) fn quirks(&self, dialect: DialectName) -> Quirks {
@@ -127,7 +149,7 @@ impl ModelEntry {
 
 /// Everything resolved.
 pub(crate) struct Built {
-    pub(crate) facts: Vec<Facts>,
+    pub(crate) facts: Vec<Arc<Facts>>,
     pub(crate) targets: Vec<Arc<Target>>,
     pub(crate) grants: Vec<TokenGrant>,
     pub(crate) entries: Vec<ModelEntry>,
@@ -238,7 +260,7 @@ impl Built {
             retries: *retries,
             grant: *grant,
         });
-        self.facts.push(Facts::new(Arc::clone(&target), Arc::clone(provider), &self.catalogue));
+        self.facts.push(Arc::new(Facts::new(Arc::clone(&target), Arc::clone(provider), &self.catalogue).with_paths()));
         self.targets.push(target);
         index
     }
@@ -255,14 +277,14 @@ impl Built {
     }
 
     /// The facts of a target, with the model filled in where the table leaves it open.
-    pub(crate) fn facts(&self, index: usize, matched: Option<&str>) -> Option<Facts> {
+    pub(crate) fn facts(&self, index: usize, matched: Option<&str>) -> Option<Arc<Facts>> {
         let facts = self.facts.get(index)?;
-        let Some(matched) = matched.filter(|_| &*facts.target.model == "*") else { return Some(facts.clone()) };
+        let Some(matched) = matched.filter(|_| &*facts.target.model == "*") else { return Some(Arc::clone(facts)) };
         let target = Target {
             model: matched.into(),
             label: format!("{}/{matched}", facts.target.provider).into(),
             ..(*facts.target).clone()
         };
-        Some(Facts::new(Arc::new(target), Arc::clone(&facts.provider), &self.catalogue))
+        Some(Arc::new(Facts::new(Arc::new(target), Arc::clone(&facts.provider), &self.catalogue)))
     }
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gatehouse_domain::{
     Action, Background, Blame, Call, Code, Fault, Head, Judgement, Keep, Kept, Metered, Money, Need, Now, Outbound,
-    Relay, Reply, Request, Target, Usage, WriteContext,
+    Payload, Relay, Reply, Request, Target, Usage, WriteContext,
 };
+
+use http::HeaderName;
 
 use super::blueprint::{Built, Facts};
 use super::doors::Entrance;
@@ -21,6 +23,9 @@ use crate::dialects::{self, Dialect, Listener, Speaker};
 use crate::form::{Ask, Dropped};
 use crate::providers::{self, DialectName, Operation, Wants};
 use crate::{estimate, scan};
+
+/// The header by which a caller has a request refused rather than changed.
+const STRICT: HeaderName = HeaderName::from_static("x-gatehouse-strict");
 
 /// A conversation to be answered, or its tokens to be counted.
 pub(crate) struct ChatCall {
@@ -40,7 +45,7 @@ pub(crate) struct ChatCall {
     /// Responses only: what is kept for the caller.
     memory: Option<Box<Memory>>,
     /// The facts of the target written for last.
-    current: Option<Facts>,
+    current: Option<Arc<Facts>>,
     /// The dialect written in last.
     spoken: DialectName,
 }
@@ -66,7 +71,7 @@ impl ChatCall {
             input_tokens: estimate::estimate_bytes(request.body.len() as u64),
             output_cap: peek.output_cap.map(|cap| cap.saturating_mul(peek.n)),
         };
-        let strict = request.headers.get("x-gatehouse-strict").is_some_and(|value| value == "true");
+        let strict = request.headers.get(&STRICT).is_some_and(|value| value == "true");
         let (entry, matched) = found.map_or((None, None), |(entry, matched)| (Some(entry), matched));
         let memory =
             if own == DialectName::OpenAiResponses { Some(Box::new(Memory::new(entrance, &peek)?)) } else { None };
@@ -118,30 +123,28 @@ impl ChatCall {
     }
 
     /// Same dialect: the client's bytes, with the model's name spliced in.
-    fn forward(&mut self, facts: &Facts) -> Bytes {
+    fn forward(&mut self, facts: &Facts) -> Payload {
         self.dropped.clear();
-        let mut body = self.request.body.clone();
-        let inject = self.injects_usage(facts);
-        if inject {
+        if self.injects_usage(facts) {
             // Put in front, so that the ranges of everything else move by the same length.
             let member: &[u8] = if self.peek.empty {
                 br#""stream_options":{"include_usage":true}"#
             } else {
                 br#""stream_options":{"include_usage":true},"#
             };
-            body = scan::splice(&body, self.peek.inside..self.peek.inside, member).into();
+            let body = scan::splice(&self.request.body, self.peek.inside..self.peek.inside, member).into();
             return self.splice_model(&body, facts, member.len());
         }
-        self.splice_model(&body, facts, 0)
+        self.splice_model(&self.request.body, facts, 0)
     }
 
-    fn splice_model(&self, body: &Bytes, facts: &Facts, moved: usize) -> Bytes {
-        let Some(at) = &self.peek.model_at else { return body.clone() };
+    fn splice_model(&self, body: &Bytes, facts: &Facts, moved: usize) -> Payload {
+        let Some(at) = &self.peek.model_at else { return body.clone().into() };
         let at = at.start + moved..at.end + moved;
-        if body[at.clone()] == *facts.model_json.as_bytes() {
-            return body.clone();
+        if body[at.clone()] == facts.model_json {
+            return body.clone().into();
         }
-        scan::splice(body, at, facts.model_json.as_bytes()).into()
+        Payload::spliced(body, at, facts.model_json.clone())
     }
 
     /// Chat streams tell usage only when asked to. A client that set `stream_options` itself is left alone.
@@ -258,7 +261,7 @@ impl Call for ChatCall {
         let dearest = |target: usize| {
             let facts = self.built.facts.get(target)?;
             let output = self.need.output_cap.unwrap_or_else(|| facts.output_cap());
-            facts.prices.at(self.request.now).map(|price| price.ceiling(self.need.input_tokens, output))
+            facts.prices.at(self.request.now).map(|price| price.ceiling(self.need.input_tokens, output, self.peek.tier))
         };
         self.built.entries[self.entry?].targets().filter_map(dearest).max()
     }
@@ -301,12 +304,12 @@ impl Call for ChatCall {
         let Some(entry) = self.entry else { return Ok(Vec::new()) };
         let route = &self.built.entries[entry].route;
         let plan = gatehouse_llm_router::plan(route, facts)?;
-        self.route = Some(plan.route(route).into());
+        self.route = Some(plan.route(route));
         self.bind(plan.order)
     }
 
     fn target(&self, index: usize) -> Option<Arc<Target>> {
-        self.built.facts(index, self.matched.as_deref()).map(|facts| facts.target)
+        self.built.facts(index, self.matched.as_deref()).map(|facts| Arc::clone(&facts.target))
     }
 
     fn route(&self) -> Option<Arc<str>> {
@@ -322,13 +325,17 @@ impl Call for ChatCall {
             )
         })?;
         let spoken = self.spoken;
-        let body =
-            if spoken == self.own && !self.rewrites() { self.forward(&facts) } else { self.translate(&facts, spoken)? };
+        let body = if spoken == self.own && !self.rewrites() {
+            self.forward(&facts)
+        } else {
+            self.translate(&facts, spoken)?.into()
+        };
         let ask = providers::Ask {
             model: &facts.target.model,
             dialect: spoken,
             operation: self.operation(),
             client_headers: &self.request.headers,
+            path: facts.path(spoken, self.operation()),
         };
         let outbound = providers::outbound(&facts.provider, ask, body, context)?;
         self.current = Some(facts);
@@ -398,7 +405,7 @@ impl Call for ChatCall {
 
     fn price(&self, target: &Target, usage: &Usage, now: Now) -> Option<Money> {
         let facts = self.current.as_ref().filter(|facts| facts.target.index == target.index)?;
-        facts.prices.at(now).map(|price| price.cost(usage))
+        facts.prices.at(now).map(|price| price.cost(usage, now))
     }
 
     fn dropped(&self) -> &[String] {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gatehouse_domain::{
     Action, Blame, Call, Code, End, Fault, Head, Judgement, Metered, Money, Need, Now, Outbound, Relay, Reply, Request,
-    Target, Usage, WriteContext,
+    ServiceTier, Target, Usage, WriteContext,
 };
 use http::HeaderMap;
 
@@ -31,7 +31,7 @@ pub(crate) struct EmbedCall {
     strict: bool,
     route: Option<Arc<str>>,
     dropped: Vec<String>,
-    current: Option<Facts>,
+    current: Option<Arc<Facts>>,
     spoken: DialectName,
 }
 
@@ -82,7 +82,7 @@ impl EmbedCall {
     fn forward(&mut self, facts: &Facts) -> Bytes {
         self.dropped.clear();
         match &self.model_at {
-            Some(at) => scan::splice(&self.request.body, at.clone(), facts.model_json.as_bytes()).into(),
+            Some(at) => scan::splice(&self.request.body, at.clone(), &facts.model_json).into(),
             None => self.request.body.clone(),
         }
     }
@@ -120,7 +120,10 @@ impl Call for EmbedCall {
     fn ceiling(&self) -> Option<Money> {
         let dearest = |target: usize| {
             let facts = self.built.facts.get(target)?;
-            facts.prices.at(self.request.now).map(|price| price.ceiling(self.need.input_tokens, 0))
+            facts
+                .prices
+                .at(self.request.now)
+                .map(|price| price.ceiling(self.need.input_tokens, 0, ServiceTier::Standard))
         };
         self.built.entries[self.entry?].targets().filter_map(dearest).max()
     }
@@ -133,12 +136,12 @@ impl Call for EmbedCall {
         let Some(entry) = self.entry else { return Ok(Vec::new()) };
         let route = &self.built.entries[entry].route;
         let plan = gatehouse_llm_router::plan(route, facts)?;
-        self.route = Some(plan.route(route).into());
+        self.route = Some(plan.route(route));
         Ok(plan.order)
     }
 
     fn target(&self, index: usize) -> Option<Arc<Target>> {
-        self.built.facts(index, self.matched.as_deref()).map(|facts| facts.target)
+        self.built.facts(index, self.matched.as_deref()).map(|facts| Arc::clone(&facts.target))
     }
 
     fn route(&self) -> Option<Arc<str>> {
@@ -159,6 +162,7 @@ impl Call for EmbedCall {
             dialect: self.spoken,
             operation,
             client_headers: &self.request.headers,
+            path: None,
         };
         let outbound = providers::outbound(&provider, ask, body, context)?;
         self.current = Some(facts);
@@ -191,7 +195,7 @@ impl Call for EmbedCall {
 
     fn price(&self, target: &Target, usage: &Usage, now: Now) -> Option<Money> {
         let facts = self.current.as_ref().filter(|facts| facts.target.index == target.index)?;
-        facts.prices.at(now).map(|price| price.cost(usage))
+        facts.prices.at(now).map(|price| price.cost(usage, now))
     }
 
     fn dropped(&self) -> &[String] {

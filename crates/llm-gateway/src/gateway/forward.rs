@@ -14,7 +14,7 @@ use crate::form::Event;
 use crate::sse::Frames;
 
 /// Headers of an upstream's answer that a caller of the same dialect may rely on.
-const PASSED_ON: [HeaderName; 5] = [
+static PASSED_ON: [HeaderName; 5] = [
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("request-id"),
     HeaderName::from_static("openai-processing-ms"),
@@ -40,10 +40,9 @@ pub(crate) fn forwarded_headers(upstream: &HeaderMap, usual_type: &'static str) 
     let mut headers = HeaderMap::with_capacity(12);
     let content_type = upstream.get(CONTENT_TYPE).cloned().unwrap_or_else(|| HeaderValue::from_static(usual_type));
     headers.insert(CONTENT_TYPE, content_type);
-    for name in PASSED_ON {
-        if let Some(value) = upstream.get(&name) {
-            headers.insert(name, value.clone());
-        }
+    // The few headers there are are walked once: a look for each name hashes it, and most are not there.
+    for (name, value) in upstream.iter().filter(|(name, _)| PASSED_ON.contains(name)) {
+        headers.entry(name).or_insert_with(|| value.clone());
     }
     headers
 }

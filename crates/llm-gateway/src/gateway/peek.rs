@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use gatehouse_domain::{Code, Fault};
+use gatehouse_domain::{Code, Fault, ServiceTier};
 
 use crate::scan;
 
@@ -36,6 +36,8 @@ pub(crate) struct Peek {
     pub(crate) previous: Option<String>,
     /// Responses: `store` as the client said it.
     pub(crate) store: Option<bool>,
+    /// How urgently it is to be served.
+    pub(crate) tier: ServiceTier,
     /// One past the opening brace: where a member can be put in.
     pub(crate) inside: usize,
     /// Has the object any member?
@@ -78,6 +80,7 @@ enum Field {
     Background,
     Previous,
     Store,
+    Tier,
 }
 
 impl Field {
@@ -96,12 +99,13 @@ impl Field {
             "background" => Self::Background,
             "previous_response_id" => Self::Previous,
             "store" => Self::Store,
+            "service_tier" | "serviceTier" => Self::Tier,
             _ => return None,
         })
     }
 
     fn is_decisive(self) -> bool {
-        self != Self::Reasoning && self != Self::Tools
+        !matches!(self, Self::Reasoning | Self::Tools | Self::Tier)
     }
 }
 
@@ -130,6 +134,8 @@ impl Peek {
             Field::Background => self.background = flag(raw).ok_or_else(|| wrong("true or false"))?.unwrap_or(false),
             Field::Store => self.store = flag(raw).ok_or_else(|| wrong("true or false"))?,
             Field::Previous => self.previous = scan::unquote(raw).map(std::borrow::Cow::into_owned),
+            // What is no string here is a matter between the caller and the provider.
+            Field::Tier => self.tier = self.tier.max(tier(raw)),
             Field::Config => {}
         }
         Ok(())
@@ -170,6 +176,21 @@ fn asks_for_usage(options: &[u8]) -> bool {
     walked.is_ok() && asks
 }
 
+/// A word, or Bedrock's object with a word in `type`.
+fn tier(raw: &[u8]) -> ServiceTier {
+    let mut word = scan::unquote(raw);
+    if raw.starts_with(b"{") {
+        // What cannot be walked is refused when the body is read.
+        drop(scan::members(raw, &mut |member| {
+            if member.name == "type" {
+                word = scan::unquote(&raw[member.value]);
+            }
+            Ok(())
+        }));
+    }
+    word.map_or(ServiceTier::Standard, |word| ServiceTier::of_word(&word))
+}
+
 /// Gemini's and Bedrock's limit stands one level down.
 fn nested_cap(config: &[u8]) -> Result<Option<u64>, Fault> {
     let mut cap = None;
@@ -196,6 +217,18 @@ mod tests {
         assert_eq!((seen.model.as_deref(), seen.stream, seen.stream_usage), (Some("fast"), true, true));
         assert_eq!((seen.output_cap, seen.n), (Some(7), 2));
         assert_eq!(&body[seen.model_at.unwrap()], br#""fast""#);
+    }
+
+    #[test]
+    fn reads_how_urgently_a_call_is_to_be_served() {
+        for (body, tier) in [
+            (r#"{"service_tier":"priority"}"#, ServiceTier::Priority),
+            (r#"{"serviceTier":{"type":"flex"}}"#, ServiceTier::Flex),
+            (r#"{"service_tier":"auto"}"#, ServiceTier::Standard),
+            (r#"{"service_tier":null}"#, ServiceTier::Standard),
+        ] {
+            assert_eq!(peek(body.as_bytes()).unwrap().tier, tier, "{body}");
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ enum Found {
     /// The answer to the client.
     Here(Bytes),
     /// A provider keeps it.
-    At(Box<Facts>),
+    At(Arc<Facts>),
 }
 
 impl StoredCall {
@@ -63,8 +63,8 @@ impl StoredCall {
     }
 
     /// A target of the provider that keeps it.
-    fn at(&self, kept: &Kept) -> Result<Facts, Fault> {
-        let serves = |facts: &&Facts| {
+    fn at(&self, kept: &Kept) -> Result<Arc<Facts>, Fault> {
+        let serves = |facts: &&Arc<Facts>| {
             facts.target.provider.as_bytes() == kept.answer
                 && facts.provider.kind.speaks(OWN, &facts.target.model).is_some()
         };
@@ -124,7 +124,7 @@ impl Call for StoredCall {
     fn recalled(&mut self, kept: Option<Kept>) -> Result<Option<Keep>, Fault> {
         let mut kept = kept.ok_or_else(not_kept)?;
         if kept.stage == Stage::Elsewhere {
-            self.found = Found::At(Box::new(self.at(&kept)?));
+            self.found = Found::At(self.at(&kept)?);
             return Ok(None);
         }
         if kept.stage == Stage::Lost {
@@ -170,6 +170,7 @@ impl Call for StoredCall {
             dialect: OWN,
             operation: Operation::Chat { stream: false },
             client_headers: &self.request.headers,
+            path: None,
         };
         providers::outbound_kept(&facts.provider, ask, &self.kept_at(), context)
     }

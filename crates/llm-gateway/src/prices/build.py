@@ -93,6 +93,9 @@ LITELLM_RATES = {
     "output_image": "output_cost_per_image_token",
 }
 
+# Our service tier -> the ending of LiteLLM's fields.
+LITELLM_CLASSES = {"batch": "_batches", "flex": "_flex", "priority": "_priority"}
+
 GENAI_RATES = {
     "input": "input_mtok",
     "output": "output_mtok",
@@ -111,17 +114,23 @@ def pico(usd, per):
     return int(value)
 
 
-def litellm_rates(entry):
+def litellm_rates(entry, suffix=""):
     """{tokens above which it holds: {rate: pico}}; 0 is the price below every edge."""
     tiers = {0: {}}
     for rate, field in LITELLM_RATES.items():
-        if entry.get(field) is not None:
-            tiers[0][rate] = pico(entry[field], "token")
+        if entry.get(field + suffix) is not None:
+            tiers[0][rate] = pico(entry[field + suffix], "token")
         for key in entry:
-            edge = re.fullmatch(re.escape(field) + r"_above_(\d+)k_tokens", key)
+            edge = re.fullmatch(re.escape(field) + r"_above_(\d+)k_tokens" + suffix, key)
             if edge and entry[key] is not None:
                 tiers.setdefault(int(edge[1]) * 1000, {})[rate] = pico(entry[key], "token")
     return tiers
+
+
+def litellm_classes(entry):
+    """{service tier: its rates}, for tiers that name input and output."""
+    classes = {word: litellm_rates(entry, suffix) for word, suffix in LITELLM_CLASSES.items()}
+    return {word: tiers for word, tiers in classes.items() if {"input", "output"} <= set(tiers[0])}
 
 
 def genai_rates(prices):
@@ -157,7 +166,7 @@ def read_litellm(data, problems):
         if ("/" in model and kind not in SLASHED) or re.search(r"\s", model):
             continue
         try:
-            tiers = litellm_rates(entry)
+            tiers, classes = litellm_rates(entry), litellm_classes(entry)
         except ValueError as error:
             problems.append(f"LiteLLM {name}: {error}")
             continue
@@ -167,7 +176,7 @@ def read_litellm(data, problems):
             limits = [entry.get(key) for key in ("max_input_tokens", "max_output_tokens")]
             # The plain name wins over the one with a provider prefix when a list has both.
             if (kind, model) not in rows or name == model:
-                rows[kind, model] = (tiers, [v if isinstance(v, int) and v > 0 else None for v in limits])
+                rows[kind, model] = (tiers, classes, [v if isinstance(v, int) and v > 0 else None for v in limits])
     return rows
 
 
@@ -216,13 +225,16 @@ def read_genai(data, problems):
     return rows
 
 
-def write_rates(tiers):
+def write_rates(tiers, classes=None):
+    """`input=1 output=2;>200000 input=2;@flex input=1 output=1;@flex>200000 input=1`"""
     order = list(LITELLM_RATES)
     parts = []
-    for edge in sorted(tiers):
-        rates = " ".join(f"{rate}={tiers[edge][rate]}" for rate in order if rate in tiers[edge])
-        if rates:
-            parts.append(f">{edge} {rates}" if edge else rates)
+    for word, schedule in [("", tiers), *sorted((classes or {}).items())]:
+        for edge in sorted(schedule):
+            rates = " ".join(f"{rate}={schedule[edge][rate]}" for rate in order if rate in schedule[edge])
+            head = (f"@{word}" if word else "") + (f">{edge}" if edge else "")
+            if rates:
+                parts.append(f"{head} {rates}".lstrip())
     return ";".join(parts)
 
 
@@ -244,22 +256,22 @@ def merge(litellm, genai):
         history, limits = [], [None, None]
         if key in genai:
             past, limits = genai[key]
-            history = [(day, tiers, "genai-prices") for day, tiers in past]
+            history = [(day, tiers, {}, "genai-prices") for day, tiers in past]
         if key in litellm:
-            tiers, own_limits = litellm[key]
+            tiers, classes, own_limits = litellm[key]
             limits = [own or other for own, other in zip(own_limits, limits)]
             source = "litellm"
             if history:
-                day, current, _ = history.pop()
+                day, current, _, _ = history.pop()
                 found = differences(tiers, current)
                 source = "litellm (genai-prices differs)" if found else "litellm, genai-prices"
                 disagreements += [(kind, model, *difference) for difference in found]
             else:
                 day = ""
-            history.append((day, tiers, source))
-        for day, tiers, source in history:
+            history.append((day, tiers, classes, source))
+        for day, tiers, classes, source in history:
             limits_text = [str(limit) if limit else "" for limit in limits]
-            lines.append("\t".join([kind, model, day, *limits_text, write_rates(tiers), source]))
+            lines.append("\t".join([kind, model, day, *limits_text, write_rates(tiers, classes), source]))
     return sorted(lines, key=lambda line: line.encode()), disagreements
 
 
@@ -288,6 +300,11 @@ def test():
              "input_cost_per_token_above_200k_tokens_batches": 1}
     assert litellm_rates(entry) == {0: {"input": 1_000_000, "cache_write_1h": 4_000_000},
                                     200_000: {"input": 2_000_000, "cache_write_1h": 8_000_000}}
+    flex = {"input_cost_per_token_flex": 1e-6, "output_cost_per_token_flex": 2e-6, "input_cost_per_token_above_272k_tokens_flex": 2e-6,
+            "input_cost_per_token_priority": 9e-6}
+    assert litellm_classes(flex) == {"flex": {0: {"input": 1_000_000, "output": 2_000_000}, 272_000: {"input": 2_000_000}}}
+    assert write_rates({0: {"input": 3}}, litellm_classes(flex)) == (
+        "input=3;@flex input=1000000 output=2000000;@flex>272000 input=2000000")
     assert genai_rates({"input_mtok": {"base": 1, "tiers": [{"start": 200000, "price": 2}]}, "output_mtok": 4}) == {
         0: {"input": 1_000_000, "output": 4_000_000}, 200_000: {"input": 2_000_000}}
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use gatehouse_domain::{Now, PicoPerToken};
+use gatehouse_domain::{Now, PicoPerToken, ServiceTier};
 use jiff::civil::Date;
 
 use super::names;
-use super::price::{Named, Price, Rates, Tier};
+use super::price::{Named, Price, Rates, Schedule, Tier};
 
 /// Lines of `kind, model, from, max_input, max_output, rates, source`, tab-separated, sorted by bytes.
 static BUILTIN: &str = include_str!("catalogue.tsv");
@@ -119,7 +119,7 @@ impl Catalogue {
             output_image: optional_rate("output_image", price.output_image)?,
         };
         if let Some(base) = Rates::complete(named) {
-            self.overrides.insert(provider_and_model.to_owned(), Price { base, tiers: Vec::new() });
+            self.overrides.insert(provider_and_model.to_owned(), Price::flat(base));
         }
         Ok(())
     }
@@ -205,17 +205,31 @@ fn parse(line: &'static str) -> Option<Row> {
     Some(Row { kind, model, from, max_input, max_output, price, source: fields.next()? })
 }
 
-/// `input=1000 output=2000;>200000 input=2000`
+/// `input=1000 output=2000;>200000 input=2000;@flex input=500 output=1000;@flex>200000 input=1000`. What a tier does not name
+/// costs what its schedule's short prompt costs, and that what the ordinary short prompt costs.
 fn parse_price(text: &str) -> Option<Price> {
     let mut parts = text.split(';');
-    let base = parse_named(parts.next()?)?;
-    let mut tiers = Vec::new();
+    let standard = parse_named(parts.next()?)?;
+    let mut price = Price::flat(Rates::complete(standard)?);
+    let mut below = standard;
     for part in parts {
-        let (edge, rates) = part.strip_prefix('>')?.split_once(' ')?;
-        let rates = Rates::complete(parse_named(rates)?.over(base))?;
-        tiers.push(Tier { above: edge.parse().ok()?, rates });
+        let (head, rates) = part.split_once(' ')?;
+        let named = parse_named(rates)?;
+        let (class, edge) = match head.split_once('>') {
+            Some((class, edge)) => (class, Some(edge.parse().ok()?)),
+            None => (head, None),
+        };
+        if edge.is_none() {
+            below = named.over(standard);
+            let tier = ServiceTier::of_word(class.strip_prefix('@')?);
+            price.classes.push((tier, Schedule { base: Rates::complete(below)?, tiers: Vec::new() }));
+        }
+        if let Some(above) = edge {
+            let schedule = if class.is_empty() { &mut price.standard } else { &mut price.classes.last_mut()?.1 };
+            schedule.tiers.push(Tier { above, rates: Rates::complete(named.over(below))? });
+        }
     }
-    Some(Price { base: Rates::complete(base)?, tiers })
+    Some(price)
 }
 
 fn parse_named(text: &str) -> Option<Named> {

@@ -9,4 +9,4 @@ mod names;
 mod price;
 
 pub use catalogue::{Catalogue, Dated, Override, PriceList, Row};
-pub use price::{Named, Price, Rates, Tier};
+pub use price::{Named, OffPeak, Price, Rates, Schedule, Tier};

@@ -1,6 +1,6 @@
 //! One price: rates for every kind of token, dearer ones above a prompt size, and what a usage costs at them.
 
-use gatehouse_domain::{Money, PicoPerToken, Usage};
+use gatehouse_domain::{Money, Now, PicoPerToken, PricedPart, ServiceTier, Usage};
 
 /// What one token of each kind costs. Complete: what a price list leaves open was filled in by [`Rates::complete`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,35 +109,22 @@ impl Rates {
         })
     }
 
-    fn pico(&self, usage: &Usage) -> u128 {
-        let Usage {
-            input,
-            cache_read,
-            cache_write_5m,
-            cache_write_1h,
-            input_audio,
-            input_image,
-            input_tool,
-            output,
-            reasoning,
-            output_audio,
-            output_image,
-        } = *usage;
+    /// Each kind of token that was used, with its rate.
+    fn parts(&self, usage: &Usage) -> [PricedPart; 11] {
+        let part = |kind, tokens, rate| PricedPart { kind, tokens, rate };
         [
-            self.input.times(input),
-            self.input.times(input_tool),
-            self.cache_read.times(cache_read),
-            self.cache_write_5m.times(cache_write_5m),
-            self.cache_write_1h.times(cache_write_1h),
-            self.input_audio.times(input_audio),
-            self.input_image.times(input_image),
-            self.output.times(output),
-            self.reasoning.times(reasoning),
-            self.output_audio.times(output_audio),
-            self.output_image.times(output_image),
+            part("input", usage.input, self.input),
+            part("input_tool", usage.input_tool, self.input),
+            part("cache_read", usage.cache_read, self.cache_read),
+            part("cache_write", usage.cache_write_5m, self.cache_write_5m),
+            part("cache_write_1h", usage.cache_write_1h, self.cache_write_1h),
+            part("input_audio", usage.input_audio, self.input_audio),
+            part("input_image", usage.input_image, self.input_image),
+            part("output", usage.output, self.output),
+            part("reasoning", usage.reasoning, self.reasoning),
+            part("output_audio", usage.output_audio, self.output_audio),
+            part("output_image", usage.output_image, self.output_image),
         ]
-        .into_iter()
-        .fold(0, u128::saturating_add)
     }
 }
 
@@ -150,40 +137,122 @@ pub struct Tier {
     pub rates: Rates,
 }
 
-/// The price of one model at one provider from one day on.
+/// What the tokens of one way of being served cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Price {
+pub struct Schedule {
     /// The rates of a short prompt.
     pub base: Rates,
     /// Rates of longer prompts, edges ascending.
     pub tiers: Vec<Tier>,
 }
 
-impl Price {
-    /// What this usage costs, rounded up once, at the end.
-    #[must_use]
-    pub fn cost(&self, usage: &Usage) -> Money {
-        Money::from_pico_usd(self.rates_for(usage.input_total()).pico(usage))
-    }
+/// Hours of the day (UTC) with a schedule of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffPeak {
+    /// Minutes after midnight at which they begin.
+    pub from: u16,
+    /// Minutes after midnight at which they are over; before `from` if midnight lies between.
+    pub until: u16,
+    /// What holds then.
+    pub schedule: Schedule,
+}
 
-    /// The most a text call with so many input and output tokens can cost, cached or not, reasoned or not. For reservations:
-    /// audio and image tokens, which may be dearer, are only known afterwards.
-    #[must_use]
-    pub fn ceiling(&self, input_tokens: u64, output_tokens: u64) -> Money {
-        let rates = self.rates_for(input_tokens);
-        let dearest_in = rates.input.max(rates.cache_write_5m).max(rates.cache_write_1h);
-        let dearest_out = rates.output.max(rates.reasoning);
-        Money::from_pico_usd(dearest_in.times(input_tokens).saturating_add(dearest_out.times(output_tokens)))
-    }
+/// The price of one model at one provider from one day on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// The ordinary way.
+    pub standard: Schedule,
+    /// Other ways the provider sells, where it sells any: batch, flex, priority.
+    pub classes: Vec<(ServiceTier, Schedule)>,
+    /// Cheaper hours, for the ordinary way.
+    pub off_peak: Option<OffPeak>,
+}
 
+impl Schedule {
     fn rates_for(&self, input_tokens: u64) -> &Rates {
         self.tiers.iter().rev().find(|tier| input_tokens > tier.above).map_or(&self.base, |tier| &tier.rates)
     }
 }
 
+impl OffPeak {
+    fn holds(&self, unix_secs: u64) -> bool {
+        let minute = (unix_secs / 60 % 1440) as u16;
+        if self.from <= self.until {
+            (self.from..self.until).contains(&minute)
+        } else {
+            minute >= self.from || minute < self.until
+        }
+    }
+}
+
+impl Price {
+    /// A price that is the same however a call is served.
+    #[must_use]
+    pub fn flat(base: Rates) -> Self {
+        Self { standard: Schedule { base, tiers: Vec::new() }, classes: Vec::new(), off_peak: None }
+    }
+
+    /// What this usage costs at this moment, rounded up once, at the end.
+    #[must_use]
+    pub fn cost(&self, usage: &Usage, now: Now) -> Money {
+        Money::of_parts(&self.rates(usage, now).parts(usage))
+    }
+
+    /// The lines of an invoice for this usage; they sum up to [`cost`](Self::cost) before it is rounded.
+    #[must_use]
+    pub fn parts(&self, usage: &Usage, now: Now) -> Vec<PricedPart> {
+        let parts = self.rates(usage, now).parts(usage);
+        parts.into_iter().filter(|part| part.tokens > 0).collect()
+    }
+
+    /// The most a text call with so many input and output tokens can cost, cached or not, reasoned or not. For reservations:
+    /// audio and image tokens, which may be dearer, are only known afterwards. Cheaper hours may end while it runs; a tier
+    /// cheaper than the ordinary one that was asked for may not be had.
+    #[must_use]
+    pub fn ceiling(&self, input_tokens: u64, output_tokens: u64, asked: ServiceTier) -> Money {
+        let most = |schedule: &Schedule| {
+            let rates = schedule.rates_for(input_tokens);
+            let dearest_in = rates.input.max(rates.cache_write_5m).max(rates.cache_write_1h);
+            let dearest_out = rates.output.max(rates.reasoning);
+            Money::from_pico_usd(dearest_in.times(input_tokens).saturating_add(dearest_out.times(output_tokens)))
+        };
+        most(&self.standard).max(most(self.schedule(asked)))
+    }
+
+    /// The ordinary rates of a short prompt, for listings.
+    #[must_use]
+    pub fn base(&self) -> &Rates {
+        &self.standard.base
+    }
+
+    fn rates(&self, usage: &Usage, now: Now) -> &Rates {
+        let off_peak =
+            self.off_peak.as_ref().filter(|hours| usage.tier == ServiceTier::Standard && hours.holds(now.unix_secs()));
+        let schedule = off_peak.map_or_else(|| self.schedule(usage.tier), |hours| &hours.schedule);
+        schedule.rates_for(usage.input_total())
+    }
+
+    /// A tier the list does not name costs what the ordinary one costs.
+    fn schedule(&self, tier: ServiceTier) -> &Schedule {
+        self.classes.iter().find(|(named, _)| *named == tier).map_or(&self.standard, |(_, schedule)| schedule)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use super::*;
+
+    /// So many minutes after a midnight.
+    fn at(minute: u64) -> Now {
+        Now(SystemTime::UNIX_EPOCH + Duration::from_secs(20_000 * 86_400 + minute * 60))
+    }
+
+    fn plain(input: f64, output: f64) -> Schedule {
+        let base = Rates::complete(Named { input: usd(input), output: usd(output), ..Named::default() }).unwrap();
+        Schedule { base, tiers: Vec::new() }
+    }
 
     fn usd(per_million: f64) -> Option<PicoPerToken> {
         Some(PicoPerToken::from_usd_per_million(per_million))
@@ -205,8 +274,12 @@ mod tests {
     fn the_edge_of_a_tier_is_exact_to_the_token() {
         let below = Rates::complete(Named { input: usd(1.0), output: usd(2.0), ..Named::default() }).unwrap();
         let above = Rates::complete(Named { input: usd(3.0), output: usd(5.0), ..Named::default() }).unwrap();
-        let price = Price { base: below, tiers: vec![Tier { above: 200_000, rates: above }] };
-        let cost = |input, cache_read| price.cost(&Usage { input, cache_read, output: 1, ..Usage::default() }).nano_usd;
+        let price = Price {
+            standard: Schedule { base: below, tiers: vec![Tier { above: 200_000, rates: above }] },
+            ..Price::flat(below)
+        };
+        let cost =
+            |input, cache_read| price.cost(&Usage { input, cache_read, output: 1, ..Usage::default() }, at(0)).nano_usd;
         assert_eq!(cost(199_999, 0), 199_999_000 + 2_000);
         assert_eq!(cost(199_999, 1), 200_000_000 + 2_000, "cached tokens count towards the edge");
         assert_eq!(cost(200_000, 1), 600_003_000 + 5_000);
@@ -216,15 +289,57 @@ mod tests {
     fn a_sum_below_a_nano_dollar_is_rounded_up_and_never_free() {
         let rates =
             Rates::complete(Named { input: Some(PicoPerToken(1)), output: usd(0.0), ..Named::default() }).unwrap();
-        let price = Price { base: rates, tiers: vec![] };
-        assert_eq!(price.cost(&Usage { input: 1, ..Usage::default() }).nano_usd, 1);
-        assert_eq!(price.cost(&Usage { input: 1001, ..Usage::default() }).nano_usd, 2);
+        let price = Price::flat(rates);
+        assert_eq!(price.cost(&Usage { input: 1, ..Usage::default() }, at(0)).nano_usd, 1);
+        assert_eq!(price.cost(&Usage { input: 1001, ..Usage::default() }, at(0)).nano_usd, 2);
+    }
+
+    #[test]
+    fn the_lines_of_an_invoice_sum_up_to_the_cost() {
+        let named =
+            Named { input: usd(1.0), output: usd(4.0), cache_read: usd(0.1), reasoning: usd(8.0), ..Named::default() };
+        let price = Price::flat(Rates::complete(named).unwrap());
+        let usage = Usage { input: 7, cache_read: 1001, output: 3, reasoning: 5, input_tool: 2, ..Usage::default() };
+        let parts = price.parts(&usage, at(0));
+        assert_eq!(
+            parts.iter().map(|part| part.kind).collect::<Vec<_>>(),
+            ["input", "input_tool", "cache_read", "output", "reasoning"]
+        );
+        assert_eq!(Money::of_parts(&parts), price.cost(&usage, at(0)));
     }
 
     #[test]
     fn an_absurd_usage_saturates() {
         let rates = Rates::complete(Named { input: usd(9e6), output: usd(9e6), ..Named::default() }).unwrap();
-        let price = Price { base: rates, tiers: vec![] };
-        assert_eq!(price.cost(&Usage { input: u64::MAX, ..Usage::default() }).nano_usd, i64::MAX);
+        let price = Price::flat(rates);
+        assert_eq!(price.cost(&Usage { input: u64::MAX, ..Usage::default() }, at(0)).nano_usd, i64::MAX);
+    }
+
+    #[test]
+    fn a_call_costs_what_the_tier_costs_that_served_it() {
+        let (half, double) = (plain(0.5, 1.0), plain(2.0, 4.0));
+        let classes = vec![(ServiceTier::Flex, half), (ServiceTier::Priority, double)];
+        let price = Price { standard: plain(1.0, 2.0), classes, off_peak: None };
+        let cost = |tier| price.cost(&Usage { input: 10, output: 5, tier, ..Usage::default() }, at(0)).nano_usd;
+        assert_eq!(ServiceTier::ALL.map(cost), [20_000, 20_000, 10_000, 40_000], "batch has no price of its own here");
+    }
+
+    #[test]
+    fn a_dearer_tier_that_is_asked_for_is_reserved_and_a_cheaper_one_not_counted_on() {
+        let classes = vec![(ServiceTier::Flex, plain(0.5, 1.0)), (ServiceTier::Priority, plain(2.0, 4.0))];
+        let price = Price { standard: plain(1.0, 2.0), classes, off_peak: None };
+        let ceiling = |tier| price.ceiling(10, 5, tier).nano_usd;
+        assert_eq!(
+            [ServiceTier::Flex, ServiceTier::Standard, ServiceTier::Priority].map(ceiling),
+            [20_000, 20_000, 40_000]
+        );
+    }
+
+    #[test]
+    fn cheaper_hours_begin_and_end_on_the_minute_also_over_midnight() {
+        let off_peak = OffPeak { from: 16 * 60 + 30, until: 30, schedule: plain(0.5, 1.0) };
+        let price = Price { standard: plain(1.0, 2.0), classes: Vec::new(), off_peak: Some(off_peak) };
+        let cost = |minute| price.cost(&Usage { input: 2, ..Usage::default() }, at(minute)).nano_usd;
+        assert_eq!([989, 990, 1439, 0, 29, 30].map(cost), [2_000, 1_000, 1_000, 1_000, 1_000, 2_000]);
     }
 }

@@ -49,7 +49,7 @@ pub use hide::hide;
 pub use judge::judge;
 pub use kind::{Auth, Native, Needs, Operation, Place, ProviderKind, Rewrite, Wants};
 pub use model::issuer;
-pub use request::{Ask, KeptAt, betas, outbound, outbound_kept};
+pub use request::{Ask, KeptAt, betas, outbound, outbound_kept, path};
 pub use settings::{Problem, Provider, Settings, resolve};
 pub use vertex_token::{assertion, read_token};
 

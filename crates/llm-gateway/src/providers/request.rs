@@ -1,7 +1,6 @@
 //! The request for a provider: path, headers and body, from what was made ready once.
 
-use bytes::Bytes;
-use gatehouse_domain::{Code, Fault, Outbound, WriteContext};
+use gatehouse_domain::{Code, Fault, Outbound, Payload, WriteContext};
 use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, uri::PathAndQuery};
 
@@ -12,6 +11,14 @@ use crate::dialects::DialectName;
 
 /// Longest value of a client's header that is passed on.
 const CLIENT_HEADER_BYTES_MAX: usize = 2048;
+
+/// Headers of a client that may mean something to a provider.
+static PASSED: [HeaderName; 4] = [
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("x-client-request-id"),
+    HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("anthropic-version"),
+];
 
 /// What is asked of a provider.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +31,8 @@ pub struct Ask<'a> {
     pub operation: Operation,
     /// The client's headers, of which few are passed on.
     pub client_headers: &'a HeaderMap,
+    /// What [`path`] gives for this, where it was made before.
+    pub path: Option<&'a PathAndQuery>,
 }
 
 /// Writes the request. Of the client's headers only those pass that mean something to the provider and nothing to anyone
@@ -32,12 +41,20 @@ pub struct Ask<'a> {
 /// # Errors
 /// `NotTranslatable` if the provider does not offer this in this dialect, `UpstreamCredentials` if a token is needed and
 /// none was fetched, `InvalidRequest` for a model name that cannot stand in a path.
-pub fn outbound(provider: &Provider, ask: Ask<'_>, body: Bytes, context: &WriteContext<'_>) -> Result<Outbound, Fault> {
+pub fn outbound(
+    provider: &Provider,
+    ask: Ask<'_>,
+    body: impl Into<Payload>,
+    context: &WriteContext<'_>,
+) -> Result<Outbound, Fault> {
     let native = provider.kind.speaks(ask.dialect, ask.model).ok_or_else(|| not_offered(provider))?;
-    let path = path(provider, native, ask)?;
+    let path = match ask.path {
+        Some(path) => path.clone(),
+        None => path(provider, ask.dialect, ask.model, ask.operation)?,
+    };
     let body = match provider.kind.rewrite {
-        Some(rewrite) => rewrite(ask.dialect, ask.operation, body)?,
-        None => body,
+        Some(rewrite) => rewrite(ask.dialect, ask.operation, body.into().into_bytes())?.into(),
+        None => body.into(),
     };
     let mut headers = provider.headers_for(ask.dialect).ok_or_else(|| not_offered(provider))?.clone();
     if ask.operation == (Operation::Chat { stream: true }) {
@@ -57,8 +74,8 @@ pub fn outbound_kept(
     context: &WriteContext<'_>,
 ) -> Result<Outbound, Fault> {
     let native = provider.kind.speaks(ask.dialect, ask.model).ok_or_else(|| not_offered(provider))?;
-    let whole = path(provider, native, ask)?;
-    let (place, own_query) = whole.split_once('?').map_or((&*whole, None), |(place, query)| (place, Some(query)));
+    let whole = path(provider, ask.dialect, ask.model, ask.operation)?;
+    let (place, own_query) = (whole.path(), whole.query());
     let mut path = format!("{place}/{}{}", encode_segment(kept.id)?, kept.below);
     for (at, query) in own_query.into_iter().chain(kept.query).enumerate() {
         path.push(if at == 0 { '?' } else { '&' });
@@ -69,7 +86,7 @@ pub fn outbound_kept(
         provider,
         native,
         ask,
-        Unfinished { method: kept.method.clone(), path, headers, body: Bytes::new() },
+        Unfinished { method: kept.method.clone(), path: writable(path)?, headers, body: Payload::default() },
         context,
     )
 }
@@ -89,13 +106,29 @@ pub struct KeptAt<'a> {
 
 struct Unfinished {
     method: Method,
-    path: String,
+    path: PathAndQuery,
     headers: HeaderMap,
-    body: Bytes,
+    body: Payload,
 }
 
-fn path(provider: &Provider, native: &Native, ask: Ask<'_>) -> Result<String, Fault> {
-    (native.path)(&provider.place, &encode_segment(ask.model)?, ask.operation).ok_or_else(|| not_offered(provider))
+/// Where a provider offers this. The same for every request of a model and operation.
+///
+/// # Errors
+/// As [`outbound`].
+pub fn path(
+    provider: &Provider,
+    dialect: DialectName,
+    model: &str,
+    operation: Operation,
+) -> Result<PathAndQuery, Fault> {
+    let native = provider.kind.speaks(dialect, model).ok_or_else(|| not_offered(provider))?;
+    let path = (native.path)(&provider.place, &encode_segment(model)?, operation);
+    writable(path.ok_or_else(|| not_offered(provider))?)
+}
+
+fn writable(path: String) -> Result<PathAndQuery, Fault> {
+    PathAndQuery::try_from(path)
+        .map_err(|_| Fault::new(Code::Internal, "the provider's path cannot be written; check its base_url"))
 }
 
 /// What every request takes: the client's headers that may pass, trace, credentials.
@@ -115,10 +148,8 @@ fn finish(
         headers.insert(AUTHORIZATION, bearer(context.token)?);
     }
     if let Some(signer) = &provider.signer {
-        signer.sign(&provider.origin, &path, &mut headers, &body, context.now)?;
+        signer.sign(&provider.origin, path.as_str(), &mut headers, &body.clone().into_bytes(), context.now)?;
     }
-    let path = PathAndQuery::try_from(path)
-        .map_err(|_| Fault::new(Code::Internal, "the provider's path cannot be written; check its base_url"))?;
     Ok(Outbound { method, path, headers, body })
 }
 
@@ -147,16 +178,14 @@ pub fn betas(kind: &ProviderKind, value: &str) -> Option<String> {
 fn pass_client_headers(kind: &ProviderKind, ask: Ask<'_>, headers: &mut HeaderMap) {
     let openai = matches!(ask.dialect, DialectName::OpenAiChat | DialectName::OpenAiResponses);
     let anthropic = ask.dialect == DialectName::Anthropic && kind.rewrite.is_none();
-    let passed = [
-        ("idempotency-key", true),
-        ("x-client-request-id", true),
-        ("openai-beta", openai),
-        ("anthropic-version", anthropic),
-    ];
-    for (name, means_something) in passed {
-        let value = ask.client_headers.get(name).filter(|value| value.len() <= CLIENT_HEADER_BYTES_MAX);
-        if let (true, Some(value)) = (means_something, value) {
-            headers.insert(HeaderName::from_static(name), value.clone());
+    let means_something = [true, true, openai, anthropic];
+    // The client's headers are walked once: a look for each name hashes it, and most are not there. The first counts.
+    let mut taken = [false; PASSED.len()];
+    for (name, value) in ask.client_headers {
+        let Some(place) = PASSED.iter().position(|passed| passed == name) else { continue };
+        let is_first = !std::mem::replace(&mut taken[place], true);
+        if is_first && means_something[place] && value.len() <= CLIENT_HEADER_BYTES_MAX {
+            headers.insert(name, value.clone());
         }
     }
     if ask.dialect != DialectName::Anthropic {

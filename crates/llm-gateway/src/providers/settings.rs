@@ -8,7 +8,7 @@ use http::uri::Scheme;
 use http::{Uri, header};
 
 use super::kind::{Auth, Native, Needs, Place, ProviderKind, Wants};
-use super::sigv4::Signer;
+use super::sigv4::{Signer, authority};
 use super::{ALL, kind, vertex_token};
 use crate::dialects::DialectName;
 
@@ -120,9 +120,10 @@ pub fn resolve(name: &str, kind_name: &str, settings: &Settings) -> Result<Provi
     let only = only(kind, settings).map_err(|problem| problems.push(problem)).ok().flatten();
     let grant = grant.map(|(grant, _)| grant);
     check_headers(settings, &mut problems);
-    let headers = kind.native.iter().map(|native| (native.dialect, headers(native, settings))).collect();
     match address {
         Some((origin, base)) if problems.is_empty() => {
+            let headers =
+                kind.native.iter().map(|native| (native.dialect, headers(native, settings, &origin))).collect();
             let root = base.strip_suffix(kind.version_path).unwrap_or(&base).to_owned();
             let (location, api_version) = (settings.location.clone(), settings.api_version.clone());
             let place = Place { base, root, project, location, api_version };
@@ -333,8 +334,11 @@ fn check_headers(settings: &Settings, problems: &mut Vec<Problem>) {
 }
 
 /// What every request of one dialect carries.
-fn headers(native: &Native, settings: &Settings) -> HeaderMap {
+fn headers(native: &Native, settings: &Settings, origin: &Origin) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
+    if let Ok(host) = HeaderValue::try_from(authority(origin)) {
+        headers.insert(header::HOST, host);
+    }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -73,7 +73,7 @@ impl Signer {
 }
 
 /// Host and port as they stand in the host header: without the port of the scheme.
-fn authority(origin: &Origin) -> String {
+pub(super) fn authority(origin: &Origin) -> String {
     let host = if origin.host.contains(':') { format!("[{}]", origin.host) } else { origin.host.to_string() };
     match (origin.tls, origin.port) {
         (true, 443) | (false, 80) => host,

@@ -25,7 +25,7 @@ fn enough(kind: &ProviderKind) -> Settings {
 fn sent(kind: &str, settings: &Settings, dialect: DialectName, operation: Operation, model: &str) -> Outbound {
     let provider = resolve("p", kind, settings).unwrap_or_else(|problems| panic!("{problems:?}"));
     let client_headers = HeaderMap::new();
-    let ask = Ask { model, dialect, operation, client_headers: &client_headers };
+    let ask = Ask { model, dialect, operation, client_headers: &client_headers, path: None };
     outbound(&provider, ask, Bytes::from_static(b"{}"), &context(None)).unwrap()
 }
 
@@ -153,7 +153,7 @@ fn vertex_serves_gemini_and_claude_with_the_token_of_a_service_account() {
     assert_eq!(provider.origin.host.as_ref(), "aiplatform.googleapis.com");
     let client_headers = HeaderMap::new();
     let write = |dialect, model, token| {
-        let ask = Ask { model, dialect, operation: STREAM, client_headers: &client_headers };
+        let ask = Ask { model, dialect, operation: STREAM, client_headers: &client_headers, path: None };
         outbound(&provider, ask, Bytes::from_static(b"{}"), &context(token))
     };
     let gemini = write(DialectName::Gemini, "gemini-3", Some("ya29.t")).unwrap();
@@ -203,7 +203,7 @@ fn only_headers_that_mean_something_to_the_provider_pass() {
     .collect();
     let headers = |kind: &str, dialect| {
         let provider = resolve("p", kind, &key()).map_err(|problems| format!("{problems:?}")).unwrap();
-        let ask = Ask { model: "m", dialect, operation: CHAT, client_headers: &client };
+        let ask = Ask { model: "m", dialect, operation: CHAT, client_headers: &client, path: None };
         outbound(&provider, ask, Bytes::new(), &context(None)).unwrap().headers
     };
     for (kind, dialect) in [("openai", DialectName::OpenAiChat), ("anthropic", DialectName::Anthropic)] {

@@ -31,7 +31,7 @@ const PURGE_EVERY: Duration = Duration::from_secs(3600);
 /// Most that waits for the database before calls are told that there is no room.
 pub const UNWRITTEN_BYTES_MAX: usize = 32 << 20;
 /// Most that is held in memory, written or not.
-const RECENT_BYTES_MAX: usize = 64 << 20;
+const RECENT_BYTES_MAX: usize = 4 << 20;
 /// Changes in one transaction.
 const BATCH: usize = 256;
 /// Most time a call waits for the database.

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use gatehouse_domain::{Call, Code, Fault, Now, Reply, TraceParent, tags};
-use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, HeaderName};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
+use crate::in_time::in_time;
 use crate::journey::Journey;
 use crate::path::without_credentials;
 use crate::snapshot::{Caps, KeyEntry, Snapshot};
@@ -49,13 +50,28 @@ pub(crate) async fn read(journey: &mut Journey, known: Known, now: Now) -> Resul
 /// The longest name of a run, in bytes.
 const RUN_BYTES_MAX: usize = 128;
 
+// Made once: a name that comes as text is checked and hashed for every look.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const RUN: HeaderName = HeaderName::from_static("x-gatehouse-run");
+const TAGS: HeaderName = HeaderName::from_static("x-gatehouse-tags");
+
 /// What the caller says its call belongs to: a trace, a run (the trace if it names none), and tags besides those of its key, which it
 /// cannot change.
 fn attribute(journey: &mut Journey, headers: &HeaderMap) -> Result<(), Fault> {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let (mut trace, mut run, mut said) = (None, None, None);
+    // Walked once: a look for each name hashes it, and mostly none is there. The first of a name counts.
+    for (name, value) in headers {
+        let place = match name {
+            name if *name == TRACEPARENT => &mut trace,
+            name if *name == RUN => &mut run,
+            name if *name == TAGS => &mut said,
+            _ => continue,
+        };
+        place.get_or_insert_with(|| value.to_str().unwrap_or("?"));
+    }
     let outcome = &mut journey.outcome;
-    outcome.traceparent = text("traceparent").map(Arc::from);
-    outcome.run = match text("x-gatehouse-run") {
+    outcome.traceparent = trace.map(Arc::from);
+    outcome.run = match run {
         Some(run) if is_run(run) => Some(run.into()),
         Some(_) => return Err(no_run()),
         None => {
@@ -63,7 +79,7 @@ fn attribute(journey: &mut Journey, headers: &HeaderMap) -> Result<(), Fault> {
             trace.map(|trace| format!("{:032x}", trace.trace_id).into())
         }
     };
-    if let Some(said) = text("x-gatehouse-tags") {
+    if let Some(said) = said {
         let merged = tags([said, outcome.tags.as_deref().unwrap_or_default()]);
         outcome.tags = merged.ok_or_else(no_tags)?;
     }
@@ -97,7 +113,7 @@ async fn whole_body(mut incoming: Incoming, caps: &Caps) -> Result<Bytes, Fault>
     if incoming.size_hint().lower() > limit as u64 {
         return Err(too_large(limit));
     }
-    tokio::time::timeout(caps.body_timeout, async {
+    in_time(caps.body_timeout, async {
         let Some(first) = next_data(&mut incoming).await? else { return Ok(Bytes::new()) };
         let Some(second) = next_data(&mut incoming).await? else { return within(first, limit) };
         let mut whole = BytesMut::with_capacity(

@@ -22,7 +22,7 @@ pub(crate) async fn recall(journey: &mut Journey, mut read: Read, now: Now) -> R
     let key = Arc::clone(&read.caller.principal.key);
     while let Some(id) = read.call.recalls() {
         let began = Instant::now();
-        let kept = keeper.find(&key, &id, now).await?;
+        let kept = Box::pin(keeper.find(&key, &id, now)).await?;
         journey.waited_since(began);
         if let Some(keep) = read.call.recalled(kept)? {
             keeper.take(&key, keep);

@@ -83,8 +83,8 @@ impl Answer {
     fn say_route(&mut self, call: &dyn Call, target: &Target) {
         insert(&mut self.headers, MODEL, &target.model);
         insert(&mut self.headers, PROVIDER, &target.provider);
-        let said = self.headers.get(&DROPPED).and_then(|said| said.to_str().ok()).map(str::to_owned);
         if !call.dropped().is_empty() {
+            let said = self.headers.get(&DROPPED).and_then(|said| said.to_str().ok()).map(str::to_owned);
             let names = call.dropped().iter().map(String::as_str).chain(said.as_deref());
             insert(&mut self.headers, DROPPED, &names.collect::<Vec<_>>().join(","));
         }
@@ -94,7 +94,7 @@ impl Answer {
 /// The answer of a call that got through.
 pub(crate) fn answer(mut journey: Box<Journey>, answer: Answer) -> Response<GateBody> {
     let Answer { status, mut headers, body, fault } = answer;
-    insert(&mut headers, REQUEST_ID, &journey.outcome.id.to_string());
+    insert_made(&mut headers, REQUEST_ID, journey.outcome.id.to_string());
     if let Some(route) = &journey.outcome.route {
         insert(&mut headers, ROUTE, route);
     }
@@ -104,7 +104,7 @@ pub(crate) fn answer(mut journey: Box<Journey>, answer: Answer) -> Response<Gate
     let body = match body {
         AnswerBody::Whole(bytes) => {
             if !journey.outcome.attempts.is_empty() {
-                insert(&mut headers, COST, &journey.cost().to_string());
+                insert_made(&mut headers, COST, journey.cost().to_string());
             }
             journey.outcome.bytes_out = bytes.len() as u64;
             journey.settle_reservation();
@@ -153,6 +153,13 @@ pub(crate) fn refusal(mut journey: Box<Journey>, reply: Reply, fault: &Fault) ->
 /// Names come from configuration and provider, so a value that is no header value is left out, never an error.
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// The same for a text made for this header, which becomes its value without a copy.
+fn insert_made(headers: &mut HeaderMap, name: HeaderName, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(name, value);
     }
 }

@@ -1,7 +1,5 @@
 //! Which targets, in which order.
 
-use std::time::Instant;
-
 use gatehouse_domain::{Availability, Facts, Fault, Now};
 
 use crate::journey::Journey;
@@ -17,7 +15,7 @@ pub(crate) struct Routed {
 pub(crate) fn route(journey: &mut Journey, mut admitted: Admitted, now: Now) -> Result<Routed, Fault> {
     let read = &mut admitted.read;
     let health = &read.snapshot.lanes[read.lane].health;
-    let at = Instant::now();
+    let at = journey.started;
     let availability = |index: usize| health.get(index).map_or(Availability::Ready, |health| health.availability(at));
     let plan = read.call.plan(&Facts { availability: &availability, dice: fastrand::u64(..), now })?;
     journey.outcome.route = read.call.route();

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwapOption;
 use bytes::{Bytes, BytesMut};
 use gatehouse_domain::{
-    AttemptStatus, Blame, Code, End, Fault, Head, Judgement, Metered, Now, Outbound, Relay, Target, WriteContext,
+    AttemptStatus, Blame, Code, End, Fault, Head, Judgement, Metered, Now, Outbound, Payload, Relay, Target,
+    WriteContext,
 };
 use gatehouse_upstream::{Body, Health, SendError, Sent, Verdict};
 use http::header::HOST;
-use http_body_util::Full;
 
+use crate::in_time::in_time;
 use crate::journey::{Hold, Journey};
 use crate::snapshot::Token;
 use crate::stages::respond::{Answer, Streaming};
@@ -90,7 +91,8 @@ async fn attempt(
     let now = Now(SystemTime::now());
     let outbound = write(journey, routed, target, now)?;
     let health = Arc::clone(health_of(routed, index));
-    if !health.begin(Instant::now()) {
+    let at = Instant::now();
+    if !health.begin(at) {
         return Err(missed(
             Blame::Gateway,
             Fault::new(Code::NoTarget, "the target is being probed; try again").retry_after(1),
@@ -98,8 +100,8 @@ async fn attempt(
     }
     let call = &routed.admitted.read.call;
     let hold = Hold { ceiling: call.ceiling(), input_tokens: call.need().input_tokens };
-    journey.open(target, &health, &hold, now).map_err(|fault| missed(Blame::Gateway, fault))?;
-    let sent = match deliver(journey, target, outbound).await {
+    journey.open(target, &health, &hold, (now, at)).map_err(|fault| missed(Blame::Gateway, fault))?;
+    let (sent, at) = match deliver(journey, target, outbound, at).await {
         Ok(sent) => sent,
         Err((status, fault)) => {
             journey.close(status, Verdict::Failed, &Metered::default(), None);
@@ -108,13 +110,14 @@ async fn attempt(
     };
     journey.status_of_attempt(sent.head.status.as_u16());
     if !sent.head.status.is_success() {
-        return Err(judge(journey, routed, target, sent).await);
+        // Boxed, as every call would otherwise carry the room for a refusal.
+        return Err(Box::pin(judge(journey, routed, target, sent)).await);
     }
     let relay = routed.admitted.read.call.relay(target, &sent.head, now);
     if relay.streams() {
-        begin_stream(journey, target, sent, relay).await.map(|streaming| Reached::Stream(Box::new(streaming)))
+        begin_stream(journey, target, (sent, at), relay).await.map(|streaming| Reached::Stream(Box::new(streaming)))
     } else {
-        collect_whole(journey, routed, target, sent, relay).await.map(Reached::Whole)
+        collect_whole(journey, routed, target, (sent, at), relay, now).await.map(Reached::Whole)
     }
 }
 
@@ -143,13 +146,17 @@ fn fresh(cell: &ArcSwapOption<Token>, now: Now) -> Option<Arc<Token>> {
     cell.load_full().filter(|token| token.expires_unix_secs > now.unix_secs())
 }
 
-/// Sends and waits for the head.
-async fn deliver(journey: &mut Journey, target: &Target, outbound: Outbound) -> Result<Sent, (AttemptStatus, Fault)> {
+/// Sends and waits for the head; says when it came.
+async fn deliver(
+    journey: &mut Journey,
+    target: &Target,
+    outbound: Outbound,
+    began: Instant,
+) -> Result<(Sent, Instant), (AttemptStatus, Fault)> {
     let request = request(target, outbound).map_err(|fault| (AttemptStatus::Failed, fault))?;
-    let began = Instant::now();
     let sent = journey.core.pool.send(&target.origin, &target.timeouts, request).await;
-    journey.waited_since(began);
-    sent.map_err(|error| match error {
+    let at = journey.waited_since(began);
+    sent.map(|sent| (sent, at)).map_err(|error| match error {
         SendError::Connect(_) => (
             AttemptStatus::Failed,
             Fault::new(Code::UpstreamUnreachable, format!("the provider `{}` cannot be reached", target.provider)),
@@ -165,8 +172,8 @@ async fn deliver(journey: &mut Journey, target: &Target, outbound: Outbound) -> 
     })
 }
 
-fn request(target: &Target, outbound: Outbound) -> Result<http::Request<Full<Bytes>>, Fault> {
-    let mut request = http::Request::new(Full::new(outbound.body));
+fn request(target: &Target, outbound: Outbound) -> Result<http::Request<Payload>, Fault> {
+    let mut request = http::Request::new(outbound.body);
     *request.method_mut() = outbound.method;
     *request.uri_mut() = http::Uri::from(outbound.path);
     *request.headers_mut() = outbound.headers;
@@ -218,16 +225,15 @@ async fn read_error(journey: &mut Journey, target: &Target, body: &mut Body) -> 
 async fn begin_stream(
     journey: &mut Journey,
     target: &Arc<Target>,
-    sent: Sent,
+    (sent, began): (Sent, Instant),
     relay: Box<dyn Relay>,
 ) -> Result<Streaming, Missed> {
     let Sent { head, mut body } = sent;
-    let began = Instant::now();
-    let first = tokio::time::timeout(target.timeouts.first_byte, body.chunk()).await;
-    journey.waited_since(began);
+    let first = in_time(target.timeouts.first_byte, body.chunk()).await;
+    let at = journey.waited_since(began);
     match first {
         Ok(Some(Ok(first))) => {
-            journey.first_byte_of_attempt();
+            journey.first_byte_of_attempt(at);
             Ok(Streaming { target: Arc::clone(target), head, body, first, relay })
         }
         Ok(None) => Err(fail(journey, AttemptStatus::Truncated, broken(target, "answered with an empty stream"))),
@@ -243,30 +249,30 @@ async fn collect_whole(
     journey: &mut Journey,
     routed: &mut Routed,
     target: &Arc<Target>,
-    sent: Sent,
+    (sent, began): (Sent, Instant),
     mut relay: Box<dyn Relay>,
+    now: Now,
 ) -> Result<Answer, Missed> {
     let Sent { head, mut body } = sent;
-    let began = Instant::now();
     let limit = routed.admitted.read.snapshot.caps.answer_bytes_max;
-    let whole = tokio::time::timeout(target.timeouts.total, whole_answer(&mut body, limit, target)).await;
-    journey.waited_since(began);
+    let whole = in_time(target.timeouts.total, whole_answer(&mut body, limit, target)).await;
+    let at = journey.waited_since(began);
     let whole = match whole {
         Ok(Ok(whole)) => whole,
         Ok(Err(fault)) => return Err(fail(journey, AttemptStatus::Truncated, fault)),
         Err(_) => return Err(fail(journey, AttemptStatus::TimedOut, too_slow(target))),
     };
-    journey.first_byte_of_attempt();
-    finish_whole(journey, routed, target, &head, whole, relay.as_mut())
+    journey.first_byte_of_attempt(at);
+    finish_whole(journey, routed, target, (&head, whole), relay.as_mut(), now)
 }
 
 fn finish_whole(
     journey: &mut Journey,
     routed: &mut Routed,
     target: &Arc<Target>,
-    head: &Head,
-    whole: Bytes,
+    (head, whole): (&Head, Bytes),
     relay: &mut dyn Relay,
+    now: Now,
 ) -> Result<Answer, Missed> {
     let mut out = Vec::with_capacity(1);
     if let Err(fault) = relay.feed(whole, &mut out) {
@@ -279,7 +285,7 @@ fn finish_whole(
     if let Some(keep) = relay.keep() {
         journey.keep(keep);
     }
-    let price = routed.admitted.read.call.price(target, &metered.usage, Now(SystemTime::now()));
+    let price = routed.admitted.read.call.price(target, &metered.usage, now);
     journey.close(AttemptStatus::Ok, Verdict::Alive, &metered, price);
     let headers = relay.headers(&head.headers);
     Ok(Answer::whole(routed, target, head.status, headers, join(out)))

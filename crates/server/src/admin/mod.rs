@@ -11,11 +11,13 @@ mod catalog;
 mod claim;
 mod config;
 mod error;
+mod export;
 mod extract;
 mod health;
 mod keys;
 mod moment;
 mod probes;
+mod reprice;
 mod requests;
 mod rows;
 mod terms;
@@ -139,6 +141,8 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(requests::run))
         .routes(routes!(audit::list))
         .routes(routes!(audit::verify))
+        .routes(routes!(export::export))
+        .routes(routes!(reprice::reprice))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::reset))
         .routes(routes!(catalog::models))

@@ -19,7 +19,7 @@ use crate::control::Control;
 #[into_params(parameter_in = Query)]
 pub(crate) struct UsageQuestion {
     /// Dimensions, separated by commas: key, organisation, team, user, agent, tags, run,
-    /// model, provider, upstream_model, dialect, operation, status, day, hour, attempt.
+    /// model, provider, upstream_model, dialect, operation, status, service_tier, day, hour, attempt.
     by: Option<String>,
     /// Attempts that started at or after this: a time, a day (UTC), or how long ago (`7d`, `24h`, `30m`).
     since: Option<String>,
@@ -60,6 +60,8 @@ pub(crate) struct UsageRowForm {
     dialect: Option<String>,
     operation: Option<String>,
     status: Option<String>,
+    /// standard, batch, flex or priority.
+    service_tier: Option<String>,
     /// UTC.
     day: Option<String>,
     /// UTC.

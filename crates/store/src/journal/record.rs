@@ -4,7 +4,7 @@
 //! part that repeats from call to call, so that a reader can recognise it by its bytes and decode it once. A settle holds
 //! only what became known since, and is never larger than [`SETTLE_MOST`].
 
-use gatehouse_domain::{AttemptId, AttemptOutcome, AttemptStatus, Money, Principal, Usage};
+use gatehouse_domain::{AttemptId, AttemptOutcome, AttemptStatus, Money, Principal, ServiceTier, Usage};
 
 use crate::tables::ledger::Subject;
 
@@ -24,6 +24,8 @@ pub(super) const SETTLE_MOST: usize = footprint(1 + 16 + 1 + 1 + 2 + 15 * 10);
 
 const ESTIMATED: u8 = 1;
 const PRICED: u8 = 2;
+/// The service tier's number stands above the flags.
+const TIER_SHIFT: u8 = 2;
 
 /// What is known when an attempt is about to be sent.
 #[derive(Clone, Copy, Debug)]
@@ -142,7 +144,8 @@ pub(super) fn write_settle(out: &mut Vec<u8>, outcome: &AttemptOutcome) {
     out.push(KIND_SETTLE);
     out.extend_from_slice(outcome.id.0.as_bytes());
     out.push(outcome.status as u8);
-    out.push(if outcome.estimated { ESTIMATED } else { 0 } | if outcome.priced { PRICED } else { 0 });
+    let flags = if outcome.estimated { ESTIMATED } else { 0 } | if outcome.priced { PRICED } else { 0 };
+    out.push(flags | (outcome.usage.tier as u8) << TIER_SHIFT);
     put_number(out, u64::from(outcome.http_status));
     put_signed(out, outcome.cost.nano_usd);
     put_number(out, outcome.duration_us);
@@ -192,7 +195,7 @@ fn read_settle(mut from: &[u8]) -> Option<SettleRecord> {
         cost: Money::from_nano_usd(take_signed(from)?),
         duration_us: take_number(from)?,
         first_byte_us: take_number(from)?,
-        usage: take_usage(from)?,
+        usage: Usage { tier: ServiceTier::of_number(flags >> TIER_SHIFT), ..take_usage(from)? },
     })
 }
 
@@ -254,6 +257,7 @@ fn take_usage(from: &mut &[u8]) -> Option<Usage> {
         reasoning,
         output_audio,
         output_image,
+        tier: ServiceTier::Standard,
     })
 }
 

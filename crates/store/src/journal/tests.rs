@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use gatehouse_domain::{AttemptStatus, Money, Principal, PrincipalKind, Usage};
+use gatehouse_domain::{AttemptStatus, Money, Principal, PrincipalKind, ServiceTier, Usage};
 use proptest::prelude::*;
 
 use super::record::{self, Record, SETTLE_MOST};
@@ -33,6 +33,7 @@ fn the_largest_possible_settle_fits_into_the_room_that_is_set_aside_for_it() {
         reasoning: most,
         output_audio: most,
         output_image: most,
+        tier: ServiceTier::Priority,
     };
     largest.cost = Money::from_nano_usd(i64::MIN);
     (largest.http_status, largest.duration_us, largest.first_byte_us) = (u16::MAX, most, most);

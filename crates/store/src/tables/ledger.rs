@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use gatehouse_domain::{AttemptId, AttemptOutcome, AttemptStatus, Money, Usage};
+use gatehouse_domain::{AttemptId, AttemptOutcome, AttemptStatus, Money, ServiceTier, Usage};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
@@ -19,6 +19,8 @@ const ID_SLACK_MS: u64 = 86_400_000;
 
 const ESTIMATED: i32 = 1;
 const UNPRICED: i32 = 2;
+/// The service tier's number stands above the flags.
+pub(crate) const TIER_SHIFT: i32 = 2;
 
 /// A provider that reports more than this (a trillion tokens of one kind, a million dollars) is wrong, and must not break
 /// the sums of everybody's reports.
@@ -104,7 +106,7 @@ pub struct LedgerEntry {
     pub estimated: bool,
     /// Was there a price?
     pub priced: bool,
-    /// What it cost, in nano-dollars.
+    /// What it cost, in nano-dollars; by the latest correction, if it was priced again.
     pub cost: Money,
     /// Microseconds from sending to the end.
     pub duration_us: u64,
@@ -133,19 +135,47 @@ fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 
+/// Rows with their subjects, as [`read_entry`] takes them.
+const ENTRIES: &str = "SELECT l.id AS attempt, l.started_ms, l.status, l.http_status, l.flags, l.input, l.output,
+    l.cache_read, l.cache_write_5m, l.cache_write_1h, l.reasoning, l.extra, c.cost_nano_usd AS corrected,
+    l.cost_nano_usd, l.duration_us, l.first_byte_us,
+    l.run, s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, s.provider, s.upstream_model, s.dialect,
+    s.operation, s.stream FROM ledger l JOIN ledger_subjects s ON s.id = l.subject
+    LEFT JOIN ledger_corrected c ON c.attempt = l.id";
+
 impl Store {
     /// The latest rows, newest first; at most 1,000.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
     pub async fn recent(&self, limit: u32) -> Result<Vec<LedgerEntry>, StoreError> {
-        let sql =
-            "SELECT l.id AS attempt, l.started_ms, l.status, l.http_status, l.flags, l.input, l.output, l.cache_read,
-                       l.cache_write_5m, l.cache_write_1h, l.reasoning, l.extra, l.cost_nano_usd, l.duration_us,
-                       l.first_byte_us, l.run, s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, s.provider, s.upstream_model, s.dialect, s.operation,
-                       s.stream
-                   FROM ledger l JOIN ledger_subjects s ON s.id = l.subject ORDER BY l.id DESC LIMIT ?";
+        let sql = sqlx::AssertSqlSafe(format!("{ENTRIES} ORDER BY l.id DESC LIMIT ?"));
         sqlx::query(sql).bind(limit.min(1000)).fetch_all(&self.pool).await?.iter().map(read_entry).collect()
+    }
+
+    /// Rows in the order in which their calls began, at most 1,000, of attempts that started at or after `since` and before
+    /// `until` (Unix milliseconds). Give the id of the last row to go on after it.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn ledger_page(
+        &self,
+        since: u64,
+        until: u64,
+        after: Option<AttemptId>,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{ENTRIES} WHERE l.id > ? AND l.id < ? AND l.started_ms >= ? AND l.started_ms < ? ORDER BY l.id LIMIT 1000"
+        ));
+        let after = after.map_or_else(|| before(first_id(since)), |after| *after.0.as_bytes());
+        let rows = sqlx::query(sql)
+            .bind(after.to_vec())
+            .bind(past_id(until).to_vec())
+            .bind(signed(since))
+            .bind(signed(until))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(read_entry).collect()
     }
 
     /// Adds attempts to the ledger without a journal: imports and tests. Returns how many were not there yet.
@@ -190,12 +220,15 @@ impl Store {
         let mut connection = self.ledger.acquire().await?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let mut inserted = 0;
-        let mut rest = rows;
-        for (size, sql) in INSERTS.iter() {
-            while rest.len() >= *size {
-                let (chunk, later) = rest.split_at(*size);
-                inserted += insert_chunk(&mut transaction, sql, chunk).await?;
-                rest = later;
+        for alike in rows.chunk_by(|a, b| a.is_plain() == b.is_plain()) {
+            let plain = alike[0].is_plain();
+            let mut rest = alike;
+            for (size, sql) in INSERTS[usize::from(plain)].iter() {
+                while rest.len() >= *size {
+                    let (chunk, later) = rest.split_at(*size);
+                    inserted += insert_chunk(&mut transaction, sql, chunk, plain).await?;
+                    rest = later;
+                }
             }
         }
         transaction.commit().await?;
@@ -203,16 +236,22 @@ impl Store {
     }
 }
 
-/// A few sizes of insert, largest first: each is prepared once, and any number of rows takes few statements.
-static INSERTS: LazyLock<[(usize, String); 5]> = LazyLock::new(|| {
-    [256, 64, 16, 4, 1].map(|rows| {
-        let tuples = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
-        let sql = format!(
-            "INSERT INTO ledger (id, subject, started_ms, status, http_status, flags, input, output, cache_read,
-                 cache_write_5m, cache_write_1h, reasoning, extra, cost_nano_usd, duration_us, first_byte_us, run)
-             VALUES {tuples} ON CONFLICT DO NOTHING"
-        );
-        (rows, sql)
+/// A few sizes of insert, largest first: each is prepared once, and any number of rows takes few statements. First those
+/// with every value bound, then those of plain rows, whose zeros stand in the statement: a bound value costs as much as
+/// one that is stored.
+static INSERTS: LazyLock<[[(usize, String); 5]; 2]> = LazyLock::new(|| {
+    let any = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let plain = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, NULL, NULL)";
+    [any, plain].map(|tuple| {
+        [256, 64, 16, 4, 1].map(|rows| {
+            let tuples = vec![tuple; rows].join(", ");
+            let sql = format!(
+                "INSERT INTO ledger (id, subject, started_ms, status, http_status, flags, input, output, cost_nano_usd,
+                     duration_us, first_byte_us, cache_read, cache_write_5m, cache_write_1h, reasoning, extra, run)
+                 VALUES {tuples} ON CONFLICT DO NOTHING"
+            );
+            (rows, sql)
+        })
     })
 });
 
@@ -220,11 +259,14 @@ async fn insert_chunk(
     connection: &mut SqliteConnection,
     sql: &'static str,
     rows: &[LedgerRow],
+    plain: bool,
 ) -> Result<u64, StoreError> {
     let mut query = sqlx::query(sql);
     for row in rows {
         let usage = bounded(&row.usage);
-        let flags = if row.estimated { ESTIMATED } else { 0 } | if row.priced { 0 } else { UNPRICED };
+        let flags = if row.estimated { ESTIMATED } else { 0 }
+            | if row.priced { 0 } else { UNPRICED }
+            | i32::from(row.usage.tier as u8) << TIER_SHIFT;
         query = query
             .bind(row.id.to_be_bytes().to_vec())
             .bind(row.subject)
@@ -234,14 +276,18 @@ async fn insert_chunk(
             .bind(flags)
             .bind(signed(usage.input_total()))
             .bind(signed(usage.output_total()))
+            .bind(row.cost.nano_usd.clamp(-DEAREST, DEAREST))
+            .bind(signed(row.duration_us))
+            .bind(signed(row.first_byte_us));
+        if plain {
+            continue;
+        }
+        query = query
             .bind(signed(usage.cache_read))
             .bind(signed(usage.cache_write_5m))
             .bind(signed(usage.cache_write_1h))
             .bind(signed(usage.reasoning))
             .bind(extra(&usage))
-            .bind(row.cost.nano_usd.clamp(-DEAREST, DEAREST))
-            .bind(signed(row.duration_us))
-            .bind(signed(row.first_byte_us))
             .bind(Some(&*row.run).filter(|run| !run.is_empty()).map(str::to_owned));
     }
     Ok(query.execute(connection).await?.rows_affected())
@@ -261,6 +307,7 @@ fn bounded(usage: &Usage) -> Usage {
         reasoning: most(usage.reasoning),
         output_audio: most(usage.output_audio),
         output_image: most(usage.output_image),
+        tier: usage.tier,
     }
 }
 
@@ -295,6 +342,12 @@ impl Subject {
 }
 
 impl LedgerRow {
+    /// Has it nothing but fresh input and visible output, and belongs to no run? Most rows are like this.
+    fn is_plain(&self) -> bool {
+        let Usage { input, output, .. } = self.usage;
+        self.run.is_empty() && self.usage == Usage { input, output, ..Usage::default() }
+    }
+
     fn of(attempt: &AttemptOutcome, subject: i64) -> Self {
         Self {
             id: attempt.id.0.as_u128(),
@@ -321,6 +374,7 @@ fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
         Some(text) => serde_json::from_str(text).map_err(|_| row_error("extra counters are not JSON"))?,
         None => Extra::default(),
     };
+    let flags: i32 = row.try_get("flags")?;
     let mut usage = Usage {
         input: 0,
         cache_read: count("cache_read")?,
@@ -333,6 +387,7 @@ fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
         reasoning: count("reasoning")?,
         output_audio: extra.output_audio,
         output_image: extra.output_image,
+        tier: tier(flags),
     };
     usage.input = count("input")?.saturating_sub(usage.input_total());
     usage.output = count("output")?.saturating_sub(usage.output_total());
@@ -340,7 +395,7 @@ fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
         let text: String = row.try_get(column)?;
         Ok::<_, sqlx::Error>(Some(text).filter(|text| !text.is_empty()))
     };
-    let flags: i32 = row.try_get("flags")?;
+    let corrected: Option<i64> = row.try_get("corrected")?;
     Ok(LedgerEntry {
         id: AttemptId(id),
         started_unix_ms: count("started_ms")?,
@@ -361,11 +416,19 @@ fn read_entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
         http_status: row.try_get("http_status")?,
         usage,
         estimated: flags & ESTIMATED != 0,
-        priced: flags & UNPRICED == 0,
-        cost: Money::from_nano_usd(row.try_get("cost_nano_usd")?),
+        priced: flags & UNPRICED == 0 || corrected.is_some(),
+        cost: Money::from_nano_usd(match corrected {
+            Some(cost) => cost,
+            None => row.try_get("cost_nano_usd")?,
+        }),
         duration_us: count("duration_us")?,
         first_byte_us: count("first_byte_us")?,
     })
+}
+
+/// The tier in stored flags.
+pub(crate) fn tier(flags: i32) -> ServiceTier {
+    ServiceTier::of_number(u8::try_from(flags >> TIER_SHIFT).unwrap_or_default())
 }
 
 /// The word of a stored status; a later version may have written ones this one does not know.
@@ -377,6 +440,11 @@ pub(crate) fn status_word(code: i64) -> &'static str {
 /// The smallest id an attempt that started at this moment can have.
 pub(crate) fn first_id(started_unix_ms: u64) -> [u8; 16] {
     id_floor(started_unix_ms.saturating_sub(ID_SLACK_MS))
+}
+
+/// The id right before this one.
+fn before(id: [u8; 16]) -> [u8; 16] {
+    u128::from_be_bytes(id).saturating_sub(1).to_be_bytes()
 }
 
 /// An id no attempt that started before this moment can reach.

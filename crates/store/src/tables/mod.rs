@@ -1,5 +1,6 @@
 //! One file per table: its questions, as methods of [`crate::Store`].
 
+pub(crate) mod corrections;
 pub(crate) mod keys;
 pub(crate) mod ledger;
 mod meta;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use gatehouse_domain::Money;
+use gatehouse_domain::{Money, ServiceTier};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -48,6 +48,8 @@ pub enum UsageDimension {
     Operation,
     /// How attempts ended.
     Status,
+    /// How urgently the provider served them: standard, batch, flex or priority.
+    ServiceTier,
     /// The day in UTC an attempt started (`2026-11-22`).
     Day,
     /// The hour in UTC (`2026-11-22T16:00Z`).
@@ -94,7 +96,7 @@ pub struct UsageRow {
     pub cache_write_tokens: u64,
     /// Of the output: reasoning.
     pub reasoning_tokens: u64,
-    /// Exact cost.
+    /// Exact cost; where attempts were priced again, by the latest correction.
     pub cost: Money,
     /// Attempts that cost nothing because there was no price.
     pub unpriced_attempts: u64,
@@ -104,7 +106,7 @@ pub struct UsageRow {
 
 impl UsageDimension {
     /// Every dimension.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Key,
         Self::Organisation,
         Self::Team,
@@ -118,6 +120,7 @@ impl UsageDimension {
         Self::Dialect,
         Self::Operation,
         Self::Status,
+        Self::ServiceTier,
         Self::Day,
         Self::Hour,
         Self::Attempt,
@@ -140,6 +143,7 @@ impl UsageDimension {
             Self::Dialect => "dialect",
             Self::Operation => "operation",
             Self::Status => "status",
+            Self::ServiceTier => "service_tier",
             Self::Day => "day",
             Self::Hour => "hour",
             Self::Attempt => "attempt",
@@ -161,6 +165,7 @@ impl UsageDimension {
             Self::Dialect => "s.dialect",
             Self::Operation => "s.operation",
             Self::Status => "l.status",
+            Self::ServiceTier => "l.flags >> 2",
             Self::Day => "l.started_ms / 86400000",
             Self::Hour => "l.started_ms / 3600000",
             Self::Attempt => "lower(hex(l.id))",
@@ -170,6 +175,7 @@ impl UsageDimension {
     fn read(self, row: &SqliteRow, column: usize) -> Result<Option<String>, StoreError> {
         Ok(match self {
             Self::Status => Some(status_word(row.try_get(column)?).to_owned()),
+            Self::ServiceTier => Some(tier_word(row.try_get(column)?).to_owned()),
             Self::Day => Some(moment(row.try_get(column)?, DAY_MS, "%Y-%m-%d")),
             Self::Hour => Some(moment(row.try_get(column)?, HOUR_MS, "%Y-%m-%dT%H:%MZ")),
             _ => Some(row.try_get::<String, _>(column)?).filter(|text| !text.is_empty()),
@@ -192,7 +198,7 @@ impl FromStr for UsageDimension {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is nothing a report can be broken down by; there are key, organisation, team, user, agent, tags, run, model, \
-     provider, upstream_model, dialect, operation, status, day, hour and attempt"
+     provider, upstream_model, dialect, operation, status, service_tier, day, hour and attempt"
 )]
 pub struct UnknownDimension(String);
 
@@ -241,9 +247,10 @@ fn sql(query: &UsageQuery) -> String {
         "count(*) AS attempts, coalesce(sum(l.input), 0) AS input, coalesce(sum(l.output), 0) AS output,
          coalesce(sum(l.cache_read), 0) AS cache_read,
          coalesce(sum(l.cache_write_5m + l.cache_write_1h), 0) AS cache_write,
-         coalesce(sum(l.reasoning), 0) AS reasoning, coalesce(sum(l.cost_nano_usd), 0) AS cost,
-         coalesce(sum((l.flags & 2) != 0), 0) AS unpriced, coalesce(sum(l.flags & 1), 0) AS estimated
-         FROM ledger l JOIN ledger_subjects s ON s.id = l.subject
+         coalesce(sum(l.reasoning), 0) AS reasoning, coalesce(sum(coalesce(c.cost_nano_usd, l.cost_nano_usd)), 0) AS cost,
+         coalesce(sum((l.flags & 2) != 0 AND c.attempt IS NULL), 0) AS unpriced,
+         coalesce(sum(l.flags & 1), 0) AS estimated
+         FROM ledger l JOIN ledger_subjects s ON s.id = l.subject LEFT JOIN ledger_corrected c ON c.attempt = l.id
          WHERE l.id >= ? AND l.id < ? AND l.started_ms >= ? AND l.started_ms < ?",
     );
     for (condition, _) in filters(query) {
@@ -278,6 +285,10 @@ fn read_row(row: &SqliteRow, by: &[UsageDimension]) -> Result<UsageRow, StoreErr
         unpriced_attempts: count("unpriced")?,
         estimated_attempts: count("estimated")?,
     })
+}
+
+fn tier_word(number: i64) -> &'static str {
+    ServiceTier::of_number(u8::try_from(number).unwrap_or_default()).as_str()
 }
 
 fn moment(bucket: i64, length_ms: i64, format: &str) -> String {

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gatehouse_domain::{AttemptStatus, Money, Principal, Usage};
+use gatehouse_domain::{AttemptStatus, Money, Principal, ServiceTier, Usage};
 use serde_json::value::RawValue;
 
 use super::{CALLER, Home, START, outcome};
-use crate::{DataDir, NewKey, Payer, ResponseChange, Store, StoreError, StoredResponse, UsageDimension, UsageQuery};
+use crate::{
+    DataDir, LedgerEntry, NewKey, Payer, Reprice, ResponseChange, Store, StoreError, StoredResponse, UsageDimension,
+    UsageQuery,
+};
 
 /// Runs each function as a test on each backend.
 macro_rules! on_every_backend {
@@ -29,6 +32,8 @@ on_every_backend!(
     an_attempt_inserted_twice_counts_once,
     a_row_comes_back_as_it_was_written,
     absurd_numbers_break_nobodys_report,
+    an_attempt_priced_again_keeps_its_row_and_counts_at_its_new_price,
+    to_look_what_a_new_price_would_change_changes_nothing,
     what_a_payer_spent_is_summed_from_a_moment_on,
     a_key_comes_back_as_it_was_created,
     a_second_key_with_the_same_hash_is_refused,
@@ -73,6 +78,7 @@ async fn a_report_is_broken_down_by_what_is_asked_for(store: &Store) {
         (UsageDimension::Dialect, vec![(Some("openai-chat"), 4)]),
         (UsageDimension::Operation, vec![(Some("chat"), 4)]),
         (UsageDimension::Status, vec![(Some("ok"), 3), (Some("timed_out"), 1)]),
+        (UsageDimension::ServiceTier, vec![(Some("standard"), 4)]),
         (UsageDimension::Day, vec![(Some("2026-11-18"), 4)]),
         (UsageDimension::Hour, vec![(Some("2026-11-18T11:00Z"), 4)]),
     ] {
@@ -134,6 +140,7 @@ async fn a_row_comes_back_as_it_was_written(store: &Store) {
         reasoning: 9,
         output_audio: 10,
         output_image: 11,
+        tier: ServiceTier::Priority,
     };
     store.insert_attempts(&[outcome(0), attempt.clone()]).await.unwrap();
     let recent = store.recent(1).await.unwrap();
@@ -153,6 +160,44 @@ async fn absurd_numbers_break_nobodys_report(store: &Store) {
     store.insert_attempts(&attempts).await.unwrap();
     assert_eq!(store.usage(&UsageQuery::default()).await.unwrap()[0].attempts, 3);
     assert_eq!(store.recent(9).await.unwrap().len(), 3);
+}
+
+fn again(write: bool) -> Reprice {
+    Reprice {
+        since_unix_ms: START + 1,
+        until_unix_ms: u64::MAX,
+        provider: Some("claude".to_owned()),
+        upstream_model: None,
+        write,
+        now_unix_ms: START + 1000,
+    }
+}
+
+async fn an_attempt_priced_again_keeps_its_row_and_counts_at_its_new_price(store: &Store) {
+    let mut attempts: Vec<_> = (0..4).map(outcome).collect();
+    (attempts[1].priced, attempts[1].cost) = (false, Money::ZERO);
+    attempts[2].status = AttemptStatus::Interrupted;
+    store.insert_attempts(&attempts).await.unwrap();
+    for new in [500, 700] {
+        let price = move |_: &LedgerEntry| Some(Money::from_nano_usd(new));
+        let rows = store.reprice(&again(true), &price).await.unwrap();
+        let [row] = &rows[..] else { panic!("{rows:?}") };
+        assert_eq!((row.attempts, row.changed, row.unpriced), (2, 2, 0), "not the one before, not the interrupted one");
+    }
+    let rows = store.usage(&UsageQuery::default()).await.unwrap();
+    assert_eq!((rows[0].cost, rows[0].unpriced_attempts), (Money::from_nano_usd(1200 + 700 + 1200 + 700), 0));
+    let latest = store.recent(1).await.unwrap();
+    assert_eq!((latest[0].cost, latest[0].usage), (Money::from_nano_usd(700), attempts[3].usage));
+}
+
+async fn to_look_what_a_new_price_would_change_changes_nothing(store: &Store) {
+    let attempts: Vec<_> = (0..4).map(outcome).collect();
+    store.insert_attempts(&attempts).await.unwrap();
+    let price = |entry: &LedgerEntry| (entry.started_unix_ms > START + 1).then(|| Money::from_nano_usd(2400));
+    let rows = store.reprice(&again(false), &price).await.unwrap();
+    assert_eq!((rows[0].attempts, rows[0].changed, rows[0].unpriced), (3, 2, 1));
+    assert!((rows[0].new_usd - 6e-6).abs() < 1e-15, "{rows:?}");
+    assert_eq!(store.usage(&UsageQuery::default()).await.unwrap()[0].cost, Money::from_nano_usd(4 * 1200));
 }
 
 async fn what_a_payer_spent_is_summed_from_a_moment_on(store: &Store) {

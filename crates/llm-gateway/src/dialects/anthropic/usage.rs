@@ -1,6 +1,6 @@
 //! Usage and stop reasons: Anthropic's words and the form's.
 
-use gatehouse_domain::Usage;
+use gatehouse_domain::{ServiceTier, Usage};
 use serde::{Deserialize, Serialize};
 
 use crate::dialects::shared::words::sane;
@@ -36,6 +36,9 @@ struct OutputDetails {
 impl UsageIn {
     /// Takes over what this one says into what is known.
     pub(super) fn update(&self, usage: &mut Usage) {
+        if let Some(word) = &self.service_tier {
+            usage.tier = ServiceTier::of_word(word);
+        }
         let set = |slot: &mut u64, value: Option<u64>| *slot = value.map_or(*slot, sane);
         set(&mut usage.input, self.input_tokens);
         set(&mut usage.cache_read, self.cache_read_input_tokens);

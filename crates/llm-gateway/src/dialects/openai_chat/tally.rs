@@ -1,7 +1,8 @@
 //! Counts answers that are forwarded byte for byte.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
-use gatehouse_domain::Usage;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -11,7 +12,6 @@ use super::answer::stop_of;
 use crate::dialects::openai_shared::details::UsageIn;
 use crate::dialects::openai_shared::lines::{DataLines, value_of};
 use crate::dialects::{Counted, Tally};
-use crate::form::Stop;
 
 /// A tally.
 pub(super) fn tally() -> Box<dyn Tally> {
@@ -101,12 +101,46 @@ struct UsageOnly {
     usage: Option<UsageIn>,
 }
 
+static KEYS: LazyLock<[Finder<'static>; 5]> =
+    LazyLock::new(|| ["choices", "usage", "finish_reason", "tool_calls", "refusal"].map(quoted));
+
+fn quoted(key: &str) -> Finder<'static> {
+    Finder::new(&format!("\"{key}\"")).into_owned()
+}
+
+/// Counts a whole answer. Only its usage is parsed: to walk through the rest, let alone to parse it, took three times as
+/// long, and the caller gets its bytes as they are. An answer that is cut off has no brace at its end.
+pub(super) fn count(body: &[u8]) -> Option<Counted> {
+    let [choices, usage, finish, calls, refusal] = &*KEYS;
+    let body = body.trim_ascii();
+    let choices = value_of(choices, body).and_then(|value| value.strip_prefix(b"["))?;
+    if !choices.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    if !(body.starts_with(b"{") && body.ends_with(b"}")) {
+        return None;
+    }
+    let usage = value_of(usage, body).filter(|value| value.starts_with(b"{"));
+    let Some(usage) = usage else { return count_all(body) };
+    let usage = UsageIn::deserialize(&mut serde_json::Deserializer::from_slice(usage)).ok()?;
+    let finish = value_of(finish, choices).and_then(|value| value.strip_prefix(b"\""));
+    let word = finish.and_then(|rest| rest.split(|byte| *byte == b'"').next());
+    let calls = value_of(calls, choices).is_some_and(|value| value.starts_with(b"[{"));
+    let refused = value_of(refusal, choices).is_some_and(|value| value.starts_with(b"\""));
+    Some(Counted {
+        usage: Some(usage.usage()),
+        stop: Some(stop_of(word.and_then(|word| std::str::from_utf8(word).ok()), calls, refused)),
+        complete: true,
+        output_bytes: 0,
+        failed: false,
+    })
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct WholeIn<'a> {
     #[serde(borrow)]
     choices: Option<Vec<ChoiceIn<'a>>>,
-    usage: Option<UsageIn>,
 }
 
 #[derive(Default, Deserialize)]
@@ -127,18 +161,15 @@ struct MessageIn<'a> {
     refusal: Option<IgnoredAny>,
 }
 
-/// Counts a whole answer.
-pub(super) fn count(body: &[u8]) -> Option<Counted> {
-    let whole: WholeIn<'_> = serde_json::from_slice(body).ok()?;
-    let choices = whole.choices?;
+/// The same for an answer without usage, whose length is what can be told of it.
+fn count_all(body: &[u8]) -> Option<Counted> {
+    let choices = serde_json::from_slice::<WholeIn<'_>>(body).ok()?.choices?;
     let length = |raw: Option<&RawValue>| raw.map_or(0, |raw| raw.get().len() as u64);
     let first = choices.first()?;
     let calls = first.message.tool_calls.is_some_and(|raw| raw.get() != "[]");
-    let stop: Stop = stop_of(first.finish_reason.as_deref(), calls, first.message.refusal.is_some());
-    let usage: Option<Usage> = whole.usage.map(|usage| usage.usage());
     Some(Counted {
-        usage,
-        stop: Some(stop),
+        usage: None,
+        stop: Some(stop_of(first.finish_reason.as_deref(), calls, first.message.refusal.is_some())),
         complete: true,
         output_bytes: choices
             .iter()
@@ -146,4 +177,44 @@ pub(super) fn count(body: &[u8]) -> Option<Counted> {
             .sum(),
         failed: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USAGE: &str = r#""usage":{"prompt_tokens":9,"completion_tokens":4}"#;
+
+    fn counted(choices: &str, rest: &str) -> Option<Counted> {
+        count(format!(r#"{{"id":"c","choices":{choices},{rest}}}"#).as_bytes())
+    }
+
+    #[test]
+    fn a_whole_answer_is_counted_whatever_its_text_says() {
+        let text = r#"[ {"message":{"content":"the \"usage\": {\"x\":1}, \"finish_reason\":\"length\""},"finish_reason":"stop"}]"#;
+        for choices in [text, &text.replace("[ {", "[{")] {
+            let counted = counted(choices, USAGE).unwrap();
+            assert_eq!((counted.usage.unwrap().input, counted.usage.unwrap().output), (9, 4));
+            assert_eq!(counted.stop, Some(crate::form::Stop::EndTurn));
+        }
+    }
+
+    #[test]
+    fn an_answer_without_usage_is_told_by_its_length() {
+        let counted = counted(r#"[{"message":{"content":"four"},"finish_reason":"stop"}]"#, "\"usage\":null").unwrap();
+        assert_eq!((counted.usage, counted.output_bytes), (None, 6));
+    }
+
+    #[test]
+    fn what_is_no_answer_or_cut_off_is_not_counted() {
+        let whole = format!(r#"{{"choices":[{{"message":{{"content":"a"}}}}],{USAGE}}}"#);
+        assert!(count(whole.as_bytes()).is_some());
+        for cut in 1..whole.len() - 2 {
+            let half = &whole.as_bytes()[..cut];
+            assert!(half.ends_with(b"}") || count(half).is_none(), "{}", &whole[..cut]);
+        }
+        for other in ["", "<html>", "{}", r#"{"error":{"message":"no"}}"#, r#"{"choices":[]}"#] {
+            assert!(count(other.as_bytes()).is_none(), "{other}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ fn at(day: &str) -> Now {
 }
 
 fn bill(kind: &str, model: &str, usage: Usage) -> Option<Money> {
-    Catalogue::builtin().find("p", kind, model).at(at("2026-11-22")).map(|price| price.cost(&usage))
+    Catalogue::builtin().find("p", kind, model).at(at("2026-11-22")).map(|price| price.cost(&usage, at("2026-11-22")))
 }
 
 /// Nano-dollars from dollars written as an invoice would.
@@ -45,7 +45,7 @@ fn every_kind_of_the_catalogue_is_a_provider_kind() {
 fn nothing_is_free_unless_it_says_so() {
     for row in Catalogue::rows().filter(|row| !row.model.ends_with(":free")) {
         let usage = Usage { input: 1000, output: 1000, cache_write_5m: 1000, ..Usage::default() };
-        assert!(row.price.cost(&usage) > Money::ZERO, "{} {}", row.kind, row.model);
+        assert!(row.price.cost(&usage, at("2026-11-22")) > Money::ZERO, "{} {}", row.kind, row.model);
     }
 }
 
@@ -103,11 +103,11 @@ fn a_vertex_invoice_by_dated_name() {
 
 #[test]
 fn audio_tokens_have_a_rate_of_their_own_where_the_list_names_one() {
-    let row = Catalogue::rows().find(|row| row.price.base.input_audio > row.price.base.input).unwrap();
+    let row = Catalogue::rows().find(|row| row.price.base().input_audio > row.price.base().input).unwrap();
     let usage = Usage { input_audio: 1_000_000, ..Usage::default() };
-    let expected = Money::from_pico_usd(row.price.base.input_audio.times(1_000_000));
-    let price = Price { tiers: vec![], ..row.price };
-    assert_eq!(price.cost(&usage), expected);
+    let expected = Money::from_pico_usd(row.price.base().input_audio.times(1_000_000));
+    let price = Price::flat(*row.price.base());
+    assert_eq!(price.cost(&usage, at("2026-11-22")), expected);
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn a_price_change_holds_from_its_day_on() {
     // o3 was 10 in, 40 out until 2025-06-10, and 2 and 8 since.
     let list = Catalogue::builtin().find("p", "openai", "o3");
     let usage = Usage { input: 1_000, output: 1_000, ..Usage::default() };
-    assert_eq!(list.at(at("2025-06-09")).map(|price| price.cost(&usage)), usd("0.05"));
-    assert_eq!(list.at(at("2025-06-10")).map(|price| price.cost(&usage)), usd("0.01"));
+    assert_eq!(list.at(at("2025-06-09")).map(|price| price.cost(&usage, at("2025-06-09"))), usd("0.05"));
+    assert_eq!(list.at(at("2025-06-10")).map(|price| price.cost(&usage, at("2025-06-10"))), usd("0.01"));
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_configured_price_replaces_the_built_in_one_for_that_provider_alone() {
     catalogue.set("mine/gpt-4o", Override { input: 1.0, output: 1.0, ..Override::default() }).unwrap();
     let usage = Usage { input: 10, output: 10, ..Usage::default() };
     let cost = |provider, kind, model| {
-        catalogue.find(provider, kind, model).at(at("2026-01-01")).map(|price| price.cost(&usage))
+        catalogue.find(provider, kind, model).at(at("2026-01-01")).map(|price| price.cost(&usage, at("2026-01-01")))
     };
     assert_eq!(cost("local", "openai-compatible", "qwen3"), usd("0.000004"));
     assert_eq!(cost("mine", "openai", "gpt-4o"), usd("0.00002"));

@@ -18,6 +18,8 @@ fn routes(key: &str) -> Vec<(Method, String, Option<Value>, u16)> {
         get(&format!("/api/v1/runs/{key}"), 404),
         get("/api/v1/audit", 200),
         get("/api/v1/audit/verify", 200),
+        get("/api/v1/usage/export", 200),
+        post("/api/v1/usage/reprice".into(), json!({"since": "1d"}), 200),
         get("/api/v1/breakers", 200),
         post("/api/v1/breakers/reset".into(), json!({}), 200),
         get("/api/v1/models", 200),

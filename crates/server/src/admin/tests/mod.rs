@@ -15,9 +15,9 @@ use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use gatehouse_domain::Secret;
+use gatehouse_domain::{PicoPerToken, PricedPart, Secret};
 use gatehouse_store::audit::Refusal;
-use gatehouse_store::{DataDir, Pepper, Store};
+use gatehouse_store::{DataDir, LedgerEntry, Pepper, Store};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -116,6 +116,10 @@ impl Operations for Still {
     }
     fn note_refusal(&self, refusal: Refusal) {
         self.refusals.lock().unwrap().push(refusal);
+    }
+    fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>> {
+        let rate = PicoPerToken(attempt.cost.nano_usd.unsigned_abs() * 1000 / attempt.usage.total());
+        Some(vec![PricedPart { kind: "input", tokens: attempt.usage.total(), rate }])
     }
     fn price(&self, provider: &str, model: &str, _at: SystemTime) -> Option<Price> {
         (provider == "openai" && model == "gpt-5-mini").then(|| Price {

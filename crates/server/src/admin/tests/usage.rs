@@ -67,6 +67,39 @@ async fn usage_can_be_asked_of_one_key() {
 }
 
 #[tokio::test]
+async fn an_export_has_a_line_for_each_attempt_of_its_period() {
+    let desk = desk().await;
+    let text = desk.get("/api/v1/usage/export?until=2026-11-23").await.text;
+    assert_eq!(text.lines().count(), 3, "a header and two attempts: {text}");
+    assert!(text.starts_with("id,started,organisation,team,"), "{text}");
+    let lines = desk.get("/api/v1/usage/export?format=json").await.text;
+    let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["cost_usd"], &first["team"]), (&json!("0.001000000"), &json!("support")));
+}
+
+#[tokio::test]
+async fn an_export_for_finance_tools_sums_up_to_the_ledger() {
+    let text = desk().await.get("/api/v1/usage/export?format=focus").await.text;
+    let billed = text.lines().skip(1).map(|line| line.split(',').next().unwrap().parse::<f64>().unwrap());
+    assert!((billed.sum::<f64>() - 0.003).abs() < 1e-12, "{text}");
+}
+
+#[tokio::test]
+async fn the_past_is_priced_again_only_when_told_to_write() {
+    let desk = desk().await;
+    let looked = desk.post("/api/v1/usage/reprice", json!({"since": "2026-11-01"})).await.json();
+    assert_eq!((&looked["rows"][0]["attempts"], &looked["rows"][0]["old_usd"]), (&json!(3), &json!(0.003)));
+    let refused = desk.post("/api/v1/usage/reprice", json!({"since": "yesterday"})).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn what_is_no_format_is_refused_by_name() {
+    let refused = desk().await.get("/api/v1/usage/export?format=xlsx").await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn what_is_no_dimension_or_moment_is_refused_by_name() {
     let desk = desk().await;
     for (query, says) in [("by=colour", "colour"), ("since=then", "since"), ("until=then", "until"), ("bye=key", "bye")]

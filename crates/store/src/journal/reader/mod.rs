@@ -9,9 +9,10 @@
 mod carry;
 mod left;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, OnceLock};
 
+use foldhash::{HashMap, HashMapExt as _};
 use gatehouse_domain::{AttemptStatus, Usage};
 
 use crate::StoreError;
