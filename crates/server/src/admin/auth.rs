@@ -30,12 +30,11 @@ pub(crate) async fn require_admin(
     let configured = control.operations.admin_key().filter(|key| !key.is_empty());
     let configured = configured.map(|key| keys::hash(&control.pepper, key.reveal()));
     let claimed = claim::admin_key(&control.store).await?;
-    let known = [("admin_key", configured), ("claimed_key", claimed)].into_iter();
-    let known =
-        known.filter_map(|(name, hash)| Some(name).filter(|_| hash.is_some_and(|hash| same(&hash, &presented))));
-    if let Some(name) = known.last() {
+    let is = |hash: &Option<[u8; 32]>| hash.is_some_and(|hash| same(&hash, &presented));
+    let known = [("admin_key", configured), ("claimed_key", claimed)];
+    if let Some((name, _)) = known.iter().find(|(_, hash)| is(hash)) {
         let role = Some(Role::Owner.as_str().to_owned());
-        request.extensions_mut().insert(Actor { who: name.to_owned(), role, ..Actor::default() });
+        request.extensions_mut().insert(Actor { who: (*name).to_owned(), role, ..Actor::default() });
         Ok(next.run(request).await)
     } else {
         control.operations.note_refusal(refusal(&request, Code::UnknownKey));
