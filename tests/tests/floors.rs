@@ -29,13 +29,13 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("upstream", &["domain"]),
     ("store", &["domain"]),
     ("pipeline", &["domain", "policy", "upstream", "store"]),
-    ("server", &["domain", "store", "pipeline"]),
+    ("server", &["domain", "catalog", "store", "pipeline"]),
     // The roof.
     ("telemetry", &["domain", "upstream"]),
     ("gatehouse", &["*"]),
     // Outside the house: they talk to it over the wire.
     ("tests", &[]),
-    ("bench", &["tests"]),
+    ("bench", &["domain", "tests"]),
 ];
 
 /// The crates that think: bytes and facts in, values out.

@@ -247,6 +247,12 @@ fn trust() -> Result<TlsConnector, Failure> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
+/// A path with the parameters that were given.
+pub(crate) fn asked(path: &str, parameters: &[(&str, Option<&str>)]) -> String {
+    let given = parameters.iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded((*value)?))));
+    format!("{path}?{}", given.collect::<Vec<_>>().join("&"))
+}
+
 /// A value for a path or a query string.
 pub(crate) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::{connect, keys, objects, policy, prices, serve, up, usage};
+use crate::commands::{audit, connect, keys, objects, policy, prices, requests, secrets, serve, up, usage};
 use crate::output::Format;
 pub(crate) use crate::place::PlaceArguments;
 
@@ -114,6 +114,54 @@ pub(crate) enum Command {
         /// What to do.
         #[command(subcommand)]
         action: policy::Action,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Search the request log.
+    Requests {
+        /// What to do.
+        #[command(subcommand)]
+        action: requests::Action,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show what belongs to one run.
+    Runs {
+        /// What to do.
+        #[command(subcommand)]
+        action: requests::RunAction,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List, verify and export the audit log.
+    Audit {
+        /// What to do.
+        #[command(subcommand)]
+        action: audit::Action,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Store, list, delete and re-wrap secrets.
+    Secrets {
+        /// What to do.
+        #[command(subcommand)]
+        action: secrets::Action,
         /// Where.
         #[command(flatten)]
         place: PlaceArguments,

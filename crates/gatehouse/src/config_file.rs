@@ -6,11 +6,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use gatehouse_catalog::{
-    DEFAULT_NAME, DEFAULT_YAML, Declared, Known, Loaded, PolicyText, Price, Problem, Problems, Provider, Severity,
-    Surroundings,
+    Config, DEFAULT_NAME, DEFAULT_YAML, Declared, Known, Loaded, PolicyText, Price, Problem, Problems, Provider,
+    Severity, Surroundings,
 };
 use gatehouse_llm_gateway::providers::{self, Settings};
 use gatehouse_llm_router::strategies;
+use gatehouse_store::vault::MasterKeys;
 
 use crate::failure::Failure;
 use crate::policies;
@@ -77,6 +78,11 @@ pub(crate) fn read_or_default(file: Option<&Path>) -> Result<(&Path, Vec<u8>), F
         Some(file) => Ok((file, read(file)?)),
         None => Ok((Path::new(DEFAULT_NAME), DEFAULT_YAML.as_bytes().to_vec())),
     }
+}
+
+/// What stored secrets are wrapped by, as the configuration says.
+pub(crate) fn master_keys(config: &Config) -> MasterKeys {
+    MasterKeys { current: config.master_key.clone(), old: config.old_master_keys.clone() }
 }
 
 /// Reads a configuration file.

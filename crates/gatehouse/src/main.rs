@@ -1,5 +1,6 @@
 //! The roof: the command line, and the one place where errors are printed.
 
+mod acts;
 mod admin_client;
 mod cli;
 mod commands;
@@ -51,6 +52,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Export { all, place, output } => wait_for(commands::objects::export(all, &place, output)),
         Command::Usage { action, place, output } => wait_for(commands::usage::run(action, &place, output)),
         Command::Policy { action, place, output } => wait_for(commands::policy::run(action, &place, output)),
+        Command::Requests { action, place, output } => wait_for(commands::requests::run(action, &place, output)),
+        Command::Runs { action, place, output } => wait_for(commands::requests::run_runs(action, &place, output)),
+        Command::Audit { action, place, output } => wait_for(commands::audit::run(action, &place, output)),
+        Command::Secrets { action, place, output } => wait_for(commands::secrets::run(action, &place, output)),
         Command::Prices { action, config, output } => commands::prices::run(&action, config.as_deref(), output),
         Command::Doctor { place, output } => wait_for(commands::doctor::run(&place, output)),
     }

@@ -8,8 +8,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatehouse_domain::{Fault, PricedPart, Principal, Role, Secret};
-use gatehouse_store::{LedgerEntry, Pepper, Store, StoreError};
+use gatehouse_domain::{Fault, PricedPart, Principal, Secret};
+use gatehouse_store::audit::Refusal;
+use gatehouse_store::{LedgerEntry, Pepper, Store};
 use http::HeaderMap;
 use serde::Serialize;
 use serde_json::Value;
@@ -106,8 +107,8 @@ pub trait Operations: Send + Sync {
     fn check_objects(&self, objects: Vec<DeclaredObject>) -> Answer<'_, Result<(), Vec<Wrong>>>;
     /// Objects in the database have changed. When the answer is there, they are in force, or refused as a whole.
     fn objects_changed(&self) -> Answer<'_, Reload>;
-    /// Writes an act into the audit log. The act's own answer waits for it.
-    fn audit(&self, act: AdminAct) -> Answer<'_, Result<(), StoreError>>;
+    /// A request to the admin API was refused: for the audit log, which counts floods instead of listing them.
+    fn note_refusal(&self, refusal: Refusal);
     /// What a provider's model costs at a moment.
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price>;
     /// The lines of an attempt's invoice by the price list in force; `None` if it has no price.
@@ -358,31 +359,6 @@ pub struct Wrong {
     /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-}
-
-/// An administrative act, for the audit log.
-#[derive(Clone, Debug)]
-pub struct AdminAct {
-    /// Unix milliseconds.
-    pub at_unix_ms: u64,
-    /// Whose log it belongs to.
-    pub organisation: String,
-    /// Who: the key's id, `admin_key`, `claimed_key`, or empty for nobody known.
-    pub who: String,
-    /// In which role.
-    pub role: Option<Role>,
-    /// From where.
-    pub address: Option<IpAddr>,
-    /// What: `keys.create`, `providers.put`, … For a refused act the method and the route.
-    pub action: String,
-    /// On what: kind and name.
-    pub object: Option<(String, String)>,
-    /// What was there before, secrets masked.
-    pub before: Option<Value>,
-    /// What is there now.
-    pub after: Option<Value>,
-    /// The code of the refusal; `None` if it was done.
-    pub refused: Option<&'static str>,
 }
 
 /// What a provider's model costs, in USD per million tokens.

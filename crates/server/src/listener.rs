@@ -134,7 +134,14 @@ async fn connection(stream: TcpStream, peer: Peer, front: Arc<Front>, calls: Cal
     }
 }
 
-async fn serve_tls(config: Arc<ServerConfig>, stream: Watched<TcpStream>, peer: Peer, front: Arc<Front>, calls: Calls, caps: Caps) {
+async fn serve_tls(
+    config: Arc<ServerConfig>,
+    stream: Watched<TcpStream>,
+    peer: Peer,
+    front: Arc<Front>,
+    calls: Calls,
+    caps: Caps,
+) {
     let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
     if let Ok(Ok(stream)) = tokio::time::timeout(caps.handshake_timeout, handshake).await {
         calls.nothing_yet();

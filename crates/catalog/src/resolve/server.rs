@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gatehouse_domain::Secret;
+
 use super::address::{endpoint, seconds, socket};
 use super::{identity, ranges};
 use crate::check::Check;
@@ -14,6 +16,9 @@ use crate::written;
 
 /// The shortest key that is worth the name.
 pub(super) const KEY_CHARS_MIN: usize = 16;
+
+/// A hundred years: more is a slip of the finger.
+const DAYS_MAX: u32 = 36_500;
 
 /// The database's file in the data folder.
 const DATABASE: &str = "gatehouse.db";
@@ -102,6 +107,23 @@ pub(super) fn database(storage: &written::Storage, data_dir: &Path, check: &mut 
     None
 }
 
+/// What stored secrets are wrapped by, and were wrapped by before.
+pub(super) fn master_keys(storage: &written::Storage, check: &mut Check) -> (Option<Secret>, Vec<Secret>) {
+    let mut key = |path: &str, written: &Secret| {
+        let text = written.reveal();
+        if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            let hint = "make one: openssl rand -hex 32".to_owned();
+            check.error_at(path, "a master key has 64 hexadecimal digits", Some(hint));
+        }
+        written.clone()
+    };
+    let current = storage.master_key.as_ref().map(|key| &key.0).filter(|text| !text.is_empty());
+    let current = current.map(|secret| key("storage.master_key", secret));
+    let old = storage.old_master_keys.iter().enumerate().filter(|(_, old)| !old.0.is_empty());
+    let old = old.map(|(n, old)| key(&format!("storage.old_master_keys[{n}]"), &old.0)).collect();
+    (current, old)
+}
+
 pub(super) fn auth(auth: written::Auth, around: &Surroundings<'_>, check: &mut Check) -> Auth {
     let word = &auth.environment;
     if !(1..=12).contains(&word.len()) || !word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
@@ -188,5 +210,17 @@ pub(super) fn telemetry(written: written::Telemetry, check: &mut Check) -> Optio
         "" => None,
         url => Some(endpoint("telemetry.otlp", url, check)?),
     };
-    Some(Telemetry { otlp, log: written.log, content: written.content })
+    let keep = |path: &str, days: u32, check: &mut Check| {
+        if days > DAYS_MAX {
+            check.error_at(path, format!("not a number of days from 0 to {DAYS_MAX}"), None);
+        }
+        (days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400))
+    };
+    Some(Telemetry {
+        otlp,
+        log: written.log,
+        content: written.content,
+        keep_requests: keep("telemetry.requests.keep_days", written.requests.keep_days, check),
+        keep_audit: keep("telemetry.audit.keep_days", written.audit.keep_days, check),
+    })
 }

@@ -10,10 +10,10 @@ use gatehouse_catalog::Config;
 use gatehouse_domain::Secret;
 use gatehouse_pipeline::outbox::{Outbox, SWAP_EVERY};
 use gatehouse_pipeline::{Core, CoreParts, Keeper, Shared};
-use gatehouse_server::control::{Control, Operations as _};
+use gatehouse_server::control::{Control, Operations as _, Reload};
 use gatehouse_server::{Caps, ControlPlane, CoreSeed, Cores, Drained, Serves, TlsFiles, TlsReload, admin};
 use gatehouse_store::journal::JournalWriter;
-use gatehouse_store::{Pepper, Shipper, Store};
+use gatehouse_store::{Pepper, Shipper, Store, StoreError};
 use gatehouse_telemetry::Consumer;
 use gatehouse_upstream::{Pool, PoolLimits, Tls, tls_config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,8 +22,10 @@ use tokio::sync::watch as told;
 use super::last_used::LastUsed;
 use super::objects::declared;
 use super::parts::{Parts, log_format};
+use super::records::{Keep, Recorder};
 use super::source::{Overrides, Source, Started};
 use super::{House, jwks, tokens, watch};
+use crate::acts;
 use crate::failure::Failure;
 
 /// How often the database is asked whether another process changed keys.
@@ -90,9 +92,11 @@ where
     // A second subscriber cannot be set in one process; the first one stays then.
     drop(gatehouse_telemetry::init_diagnostics(log_format(config.telemetry.log), "info"));
     let tls = tls_config(None).map_err(|error| failure("TLS cannot be set up", error))?;
-    let Parts { house, mut shipper, writers, outboxes, consumer } = Parts::open(&config, source, &tls).await?;
+    let Parts { house, mut shipper, writers, outboxes, consumer, recorder } =
+        Parts::open(&config, source, &tls).await?;
     recover(&mut shipper).await?;
     let shared = put_in_force(&house, started).await?;
+    house.store.audit()?.append(vec![acts::by_gateway("gateway.start", "gateway", &house.source.name())]).await?;
     let issuers = Pool::new(Arc::clone(&tls), PoolLimits::default());
     jwks::first(&house, &issuers).await;
     let certificates = TlsReload::default();
@@ -102,6 +106,9 @@ where
     let shipping = tokio::spawn(ship(shipper, stopping.clone()));
     let keeping = tokio::spawn(keep(Arc::clone(&house.keeper), stopping.clone()));
     let telemetry = tokio::spawn(consume(Arc::clone(&house), consumer, outboxes, stopping));
+    // Told to stop when the last outcome has been handed over.
+    let (end_records, records_ending) = told::channel(false);
+    let recording = tokio::spawn(record(Arc::clone(&house), recorder, records_ending));
     tokio::spawn(tokens::keep_fresh(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(jwks::keep_fresh(Arc::clone(&house), issuers));
     tokio::spawn(watch_keys(Arc::clone(&house)));
@@ -122,6 +129,9 @@ where
     stop.send_replace(true);
     drop(tokio::time::timeout(FLUSH, keeping).await);
     drop(tokio::time::timeout(FLUSH, telemetry).await);
+    house.note(acts::by_gateway("gateway.stop", "gateway", &house.source.name())).await;
+    end_records.send_replace(true);
+    drop(tokio::time::timeout(FLUSH, recording).await);
     drop(tokio::time::timeout(FLUSH * 2, shipping).await);
     house.store.close().await;
     Ok(())
@@ -302,6 +312,7 @@ async fn consume(
             outbox.swap(&mut batch);
             consumer.take(&batch);
             last_used.take(&batch);
+            house.records.take(&mut batch);
         }
         if last {
             last_used.write().await;
@@ -309,6 +320,16 @@ async fn consume(
         }
         last_used.write_if_due().await;
     }
+}
+
+/// Writes outcomes into the request log and the audit log until told to stop.
+async fn record(house: Arc<House>, recorder: Recorder, stopping: told::Receiver<bool>) {
+    let keep = || {
+        let telemetry = house
+            .config(|config| Keep { requests: config.telemetry.keep_requests, audit: config.telemetry.keep_audit });
+        telemetry.unwrap_or_default()
+    };
+    recorder.run(stopping, keep).await;
 }
 
 /// Another process (`gatehouse keys …`, another replica) may have changed keys or objects.
@@ -329,9 +350,31 @@ async fn watch_keys(house: Arc<House>) {
     }
 }
 
+/// Why a changed file is not in force.
+enum NotReloaded {
+    Refused,
+    Unaudited(StoreError),
+}
+
+impl From<StoreError> for NotReloaded {
+    fn from(error: StoreError) -> Self {
+        Self::Unaudited(error)
+    }
+}
+
 /// Reads the configuration again, and the certificate with it.
 pub(super) async fn reload(house: &House, certificates: &TlsReload) {
-    drop(house.reload().await);
+    let act = acts::by_gateway("config.reload", "config", &house.source.name());
+    let reloaded = acts::audited(&house.store, act, async {
+        match house.reload().await {
+            Reload::Accepted(_) => Ok(()),
+            // The problems are in the log, and in GET /api/v1/config.
+            Reload::Refused(_) => Err(NotReloaded::Refused),
+        }
+    });
+    if let Err(NotReloaded::Unaudited(error)) = reloaded.await {
+        tracing::error!(%error, "the audit log cannot be written, so the changed configuration was not read");
+    }
     let loaded = house.state().loaded.clone();
     if let Some(loaded) = loaded
         && let Err(failure) = load_certificates(certificates, &loaded.config)

@@ -10,6 +10,7 @@ mod operations;
 mod parts;
 mod people;
 pub(crate) mod policies;
+mod records;
 mod seen;
 mod source;
 mod tokens;
@@ -30,6 +31,7 @@ use gatehouse_pipeline::{Keeper, Lane, Shared, Snapshot, Token, TokenCache};
 use gatehouse_policy::permissions::Permissions;
 use gatehouse_policy::{Measure, Meters};
 use gatehouse_server::control::ConfigProblem;
+use gatehouse_store::audit::AuditEvent;
 use gatehouse_store::journal::Journal;
 use gatehouse_store::{Payer, Pepper, ShipperStats, Store, StoreError};
 use gatehouse_telemetry::{Exposition, Vocabulary};
@@ -39,6 +41,7 @@ pub(crate) use lifecycle::{Options, Ready, run};
 
 use demo::Demo;
 use jwks::Issuers;
+use records::Records;
 use source::Source;
 use wiring::KeyRoom;
 
@@ -55,6 +58,7 @@ pub(crate) struct House {
     source: Source,
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
+    records: Arc<Records>,
     tokens: Mutex<HashMap<String, Arc<ArcSwapOption<Token>>>>,
     issuers: Issuers,
     /// Bearer tokens that were presented to the admin API.
@@ -205,6 +209,14 @@ impl House {
         let tokens =
             gateway.grants().iter().map(|grant| Arc::clone(cells.entry(grant.name.clone()).or_default())).collect();
         Lane { gateway, health, tokens }
+    }
+
+    /// Writes an entry of the gateway's own into the audit log.
+    pub(crate) async fn note(&self, event: AuditEvent) {
+        let noted = async { self.store.audit()?.append(vec![event]).await };
+        if let Err(error) = noted.await {
+            tracing::error!(%error, "an entry is missing from the audit log");
+        }
     }
 
     fn shared(&self) -> Option<&Arc<Shared>> {

@@ -6,16 +6,17 @@ use std::time::{Instant, SystemTime};
 
 use gatehouse_catalog::principals;
 use gatehouse_catalog::{BudgetWindow, Config, Key, Limit, LimitWindow};
-use gatehouse_domain::{Availability, Code, Fault, Gauge, Now, PricedPart, Principal, Role, Secret};
+use gatehouse_domain::{Availability, Code, Fault, Gauge, Now, PricedPart, Principal, Secret};
 use gatehouse_llm_gateway::prices;
 use gatehouse_pipeline::identity::{client_address, identify};
 use gatehouse_pipeline::{KeyEntry, Snapshot};
 use gatehouse_server::control::{
-    AdminAct, Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, DeclaredObject, FileKey, FileObject, From,
-    Holder, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Readiness, Reload,
-    ReplayQuestion, ReplayReport, Standing, Whoami, Wrong, WrongHolder,
+    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, DeclaredObject, FileKey, FileObject, From, Holder,
+    NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Readiness, Reload, ReplayQuestion,
+    ReplayReport, Standing, Whoami, Wrong, WrongHolder,
 };
-use gatehouse_store::{LedgerEntry, StoreError};
+use gatehouse_store::LedgerEntry;
+use gatehouse_store::audit::Refusal;
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
 use serde_json::json;
@@ -140,22 +141,6 @@ impl Operations for House {
         self.reload()
     }
 
-    fn audit(&self, act: AdminAct) -> Answer<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            let (role, object) =
-                (act.role.map(Role::as_str), act.object.as_ref().map(|(kind, name)| format!("{kind}/{name}")));
-            tracing::info!(
-                who = act.who,
-                role,
-                action = act.action,
-                object,
-                refused = act.refused,
-                "administrative act"
-            );
-            Ok(())
-        })
-    }
-
     fn explain_policy(&self, question: &PolicyQuestion) -> Result<PolicyAnswer, PolicyRefusal> {
         self.explain(question)
     }
@@ -199,6 +184,10 @@ impl Operations for House {
 
     fn environment(&self) -> String {
         self.config(|config| config.auth.environment.clone()).unwrap_or_default()
+    }
+
+    fn note_refusal(&self, refusal: Refusal) {
+        self.records.refuse(refusal);
     }
 
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price> {
@@ -261,6 +250,8 @@ impl House {
             config_generation: generation,
             reloads_accepted,
             reloads_rejected,
+            requests_dropped: self.records.requests_dropped(),
+            refusals_dropped: self.records.refusals_dropped(),
             outbox_dropped: self.outboxes.iter().map(|outbox| outbox.dropped()).sum(),
             draining: self.shared().is_some_and(|shared| shared.draining.load(Ordering::Relaxed)),
         }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::audit::{Act, Changed};
+use super::acts::{Act, Changed};
 use super::error::{ApiError, ErrorBody};
 use super::extract::Body;
 use super::rows::Rows;

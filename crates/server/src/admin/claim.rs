@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, State};
 use axum::response::{Html, IntoResponse, Response};
-use gatehouse_domain::{Code, Secret};
+use gatehouse_domain::{Code, DEFAULT_ORGANISATION, Secret};
+use gatehouse_store::audit::{Actor, AuditEvent, AuditOutcome};
 use gatehouse_store::{Pepper, Store, StoreError, keys};
 use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use http::request::Parts;
@@ -20,7 +21,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::actor::same;
-use super::audit::{Act, Changed, accounted};
+use super::acts::{Act, Changed, accounted};
+use super::audited;
 use super::auth::{self, slow_down};
 use super::error::{ApiError, ErrorBody};
 use super::extract::{Body, Name};
@@ -170,10 +172,15 @@ impl Claims {
                 "Open it there, start with --claim-remote, or set GATEHOUSE_BOOTSTRAP_TOKEN_FILE.",
             ));
         }
+        let address = Some(from.address.to_string());
+        let actor = Actor { who: "claim_link".to_owned(), address, ..Actor::default() };
+        let act = AuditEvent::new(now_ms(), DEFAULT_ORGANISATION, actor, "admin_key.claim");
+        audited::append(&control.store, act.clone().ended(AuditOutcome::Begun, None)).await?;
         let minted = keys::mint("admin", &keys::new_id()?)?;
         let hash = keys::hash(&control.pepper, minted.secret.reveal());
         // From here on the token is spent: it is only good while there is no admin key.
         put(&control.store, ADMIN_KEY, &AdminKey { hash, shown: minted.shown, created_unix_ms: now_ms() }).await?;
+        audited::append(&control.store, act).await?;
         Ok(minted.secret)
     }
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use gatehouse_domain::Code;
 
-use super::audit::{Act, Changed};
+use super::acts::{Act, Changed};
 use super::error::{ApiError, ErrorBody};
 use crate::control::{ConfigStatus, Control, Reload};
 

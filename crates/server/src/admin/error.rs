@@ -35,8 +35,6 @@ pub(crate) enum AdminCode {
     VersionMismatch,
     /// The configuration would not work with this object.
     InvalidObject,
-    /// There is nothing to keep a secret with.
-    NoVault,
     /// Too many wrong keys.
     TooManyAttempts,
     /// The object's state does not allow it.
@@ -46,13 +44,12 @@ pub(crate) enum AdminCode {
 impl AdminCode {
     /// Every one, in the order of docs/errors.md.
     #[cfg(test)]
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 7] = [
         Self::DeclaredInFile,
         Self::NameTaken,
         Self::StillReferenced,
         Self::VersionMismatch,
         Self::InvalidObject,
-        Self::NoVault,
         Self::TooManyAttempts,
         Self::Conflict,
     ];
@@ -64,7 +61,6 @@ impl AdminCode {
             Self::StillReferenced => "still_referenced",
             Self::VersionMismatch => "version_mismatch",
             Self::InvalidObject => "invalid_object",
-            Self::NoVault => "no_vault",
             Self::TooManyAttempts => "too_many_attempts",
             Self::Conflict => "conflict",
         }
@@ -72,9 +68,7 @@ impl AdminCode {
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::DeclaredInFile | Self::NameTaken | Self::StillReferenced | Self::Conflict | Self::NoVault => {
-                StatusCode::CONFLICT
-            }
+            Self::DeclaredInFile | Self::NameTaken | Self::StillReferenced | Self::Conflict => StatusCode::CONFLICT,
             Self::VersionMismatch => StatusCode::PRECONDITION_FAILED,
             Self::InvalidObject => StatusCode::BAD_REQUEST,
             Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,

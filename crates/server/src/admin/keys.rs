@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::audit::{Act, Changed};
+use super::acts::{Act, Changed};
 use super::auth::{Granted, Whose};
 use super::cursor;
 use super::error::{AdminCode, ApiError, ErrorBody};

@@ -1,12 +1,14 @@
 //! The admin API: `/api/v1/…`, its OpenAPI document, the claim page of the first start, and the probes.
 //!
 //! One file per resource; each handler stands next to its documentation, and [`router`] is the whole API at a glance. Around
-//! the handlers stand the gate (`auth`: who, and by `rights` whether) and the recorder (`audit`: what was done). Everything
+//! the handlers stand the gate (`auth`: who, and by `rights` whether) and the recorder (`audited`: what was done). Everything
 //! under `/api/v1` needs a key with a role, unknown paths included, except the exchange of a claim and the question who one
 //! is, which every good credential may ask.
 
 mod actor;
+mod acts;
 mod audit;
+mod audited;
 mod auth;
 mod breakers;
 mod claim;
@@ -26,6 +28,7 @@ mod policies;
 mod price;
 mod probes;
 mod reprice;
+mod requests;
 mod rights;
 mod rows;
 mod terms;
@@ -107,12 +110,13 @@ pub fn router(control: Control) -> Router {
         )
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn_with_state(control.clone(), audited::audited))
         .layer(from_fn_with_state(admin.clone(), auth::gate));
     let open = Router::from(open).method_not_allowed_fallback(unknown_method);
     let api = Router::new().nest(auth::BASE, open.merge(closed));
     let page = Router::new().route("/claim/{token}", get(claim::page).post(claim::press));
     api.merge(page)
-        .layer(from_fn_with_state(control.clone(), audit::record))
+        .layer(from_fn_with_state(control.clone(), audited::refusals))
         .layer(map_response(never_stored))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(admin)
@@ -132,6 +136,11 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(keys::rotate))
         .routes(routes!(usage::usage))
         .routes(routes!(usage::attempts))
+        .routes(routes!(requests::list))
+        .routes(routes!(requests::one))
+        .routes(routes!(requests::run))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
         .routes(routes!(export::export))
         .routes(routes!(reprice::reprice))
         .routes(routes!(breakers::list))

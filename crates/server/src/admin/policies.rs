@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 
-use super::audit::Changed;
+use super::acts::Changed;
 use super::error::{ApiError, ErrorBody};
 use super::extract::Body;
 use super::moment;

@@ -8,7 +8,7 @@ use gatehouse_store::{LedgerEntry, Reprice, Repriced};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::audit::{Act, Changed};
+use super::acts::{Act, Changed};
 use super::error::{ApiError, ErrorBody};
 use super::extract::Body;
 use super::moment;

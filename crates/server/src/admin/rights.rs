@@ -49,6 +49,12 @@ const ROUTES: &[(&str, &str, Row)] = &[
     ("DELETE", "/keys/{id}", WRITE_OWN),
     ("POST", "/keys/{id}/rotate", WRITE_OWN),
     ("GET", "/usage", READ_OWN),
+    ("GET", "/requests", READ_OWN),
+    ("GET", "/requests/{id}", READ_OWN),
+    ("GET", "/runs/{run}", READ_OWN),
+    ("GET", "/audit", READ),
+    // Every chain, of every organisation.
+    ("GET", "/audit/verify", READ_INSTANCE),
     ("GET", "/attempts", READ_OWN),
     // The ledger as a whole, of every organisation.
     ("GET", "/usage/export", READ_INSTANCE),

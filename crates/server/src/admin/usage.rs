@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use gatehouse_domain::Usage;
-use gatehouse_store::{LatestQuery, LedgerEntry, UsageDimension, UsageQuery, UsageRow};
+use gatehouse_store::{LatestQuery, LedgerEntry, RequestFilter, UsageDimension, UsageQuery, UsageRow};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -226,7 +226,7 @@ pub(crate) async fn attempts(
 }
 
 /// Whose usage somebody sees.
-struct Scope {
+pub(super) struct Scope {
     organisation: Option<String>,
     team: Option<String>,
     user: Option<String>,
@@ -235,7 +235,7 @@ struct Scope {
 
 impl Scope {
     /// `None`: nobody's.
-    fn of(granted: &Granted) -> Option<Self> {
+    pub(super) fn of(granted: &Granted) -> Option<Self> {
         let actor = &granted.actor;
         let organisation = (!actor.operator).then(|| actor.organisation.to_string());
         let everything = Self { organisation, team: None, user: None, key: None };
@@ -250,10 +250,6 @@ impl Scope {
 
     /// A question about no more than this. `None` if it is about something else only.
     fn narrow(self, query: UsageQuery) -> Option<UsageQuery> {
-        let both = |own: Option<String>, asked: Option<String>| match (own, asked) {
-            (Some(own), Some(asked)) if own != asked => None,
-            (own, asked) => Some(own.or(asked)),
-        };
         Some(UsageQuery {
             organisation: self.organisation,
             team: both(self.team, query.team)?,
@@ -261,6 +257,25 @@ impl Scope {
             key: both(self.key, query.key)?,
             ..query
         })
+    }
+
+    /// The same for calls.
+    pub(super) fn calls(self, filter: RequestFilter) -> Option<RequestFilter> {
+        Some(RequestFilter {
+            organisation: both(self.organisation, filter.organisation)?,
+            team: both(self.team, filter.team)?,
+            user: both(self.user, filter.user)?,
+            key: both(self.key, filter.key)?,
+            ..filter
+        })
+    }
+}
+
+/// The narrower of what is one's own and what is asked for. `None` if they exclude each other.
+fn both(own: Option<String>, asked: Option<String>) -> Option<Option<String>> {
+    match (own, asked) {
+        (Some(own), Some(asked)) if own != asked => None,
+        (own, asked) => Some(own.or(asked)),
     }
 }
 

@@ -481,7 +481,7 @@ pub(crate) fn past_id(started_unix_ms: u64) -> [u8; 16] {
 }
 
 /// The smallest UUIDv7 of a millisecond: its first 48 bits are the time.
-fn id_floor(unix_ms: u64) -> [u8; 16] {
+pub(crate) fn id_floor(unix_ms: u64) -> [u8; 16] {
     let unix_ms = unix_ms.min((1 << 48) - 1);
     (u128::from(unix_ms) << 80).to_be_bytes()
 }

@@ -4,6 +4,7 @@
 mod exactly_once;
 mod killed;
 mod objects;
+mod requests;
 mod tables;
 
 use std::sync::{Arc, LazyLock};

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::plan::{Change, Edit, Plan, Step};
 use super::{Object, diff, etag};
 use crate::admin::Admin;
-use crate::admin::audit::Changed;
+use crate::admin::acts::Changed;
 use crate::admin::auth::Granted;
 use crate::admin::error::{ApiError, ErrorBody};
 use crate::admin::extract::{Body, Name, Parameters};

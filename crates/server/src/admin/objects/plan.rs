@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::secret_fields::{self, Taken};
 use super::{Object, diff, etag, names, no_such, of_file};
 use crate::admin::actor::Actor;
-use crate::admin::audit::Act;
+use crate::admin::acts::Act;
 use crate::admin::error::{AdminCode, ApiError};
 use crate::admin::now_ms;
 use crate::control::{Control, DeclaredObject, Reload, Wrong};
@@ -149,6 +149,11 @@ impl<'a> Plan<'a> {
             Ok(false) | Err(StoreError::Exists { .. }) => return Err(somebody_was_faster()),
             Err(error) => return Err(error.into()),
         }
+        for step in &self.steps {
+            if let Some(before) = &step.before {
+                secret_fields::forget(store, before, step.taken.as_ref().map(|taken| &taken.masked)).await?;
+            }
+        }
         match self.control.operations.objects_changed().await {
             Reload::Accepted(_) => Ok(()),
             Reload::Refused(problem) => Err(ApiError::new(
@@ -235,7 +240,6 @@ async fn step(control: &Control, actor: &Actor, all: &[StoredObject], edit: Edit
     if let Some(before) = before {
         taken.forget_what_is_kept(&secrets::open(&control.store, before).await?);
     }
-    secret_fields::refuse_unless_sealable(&control.store, &taken.fresh)?;
     let diff = diff::between(before.map(|before| &before.body), Some(&taken.masked));
     let change = match before {
         None => Change::Created,

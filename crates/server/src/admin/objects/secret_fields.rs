@@ -2,12 +2,16 @@
 
 use gatehouse_catalog::{Kind, mask};
 use gatehouse_domain::Secret;
-use gatehouse_store::Store;
+use gatehouse_store::{Store, StoredObject};
 use serde_json::Value;
 
 use crate::admin::error::{AdminCode, ApiError};
+use crate::admin::now_ms;
 use crate::control::Wrong;
-use crate::secrets::{self, NotSealed, Place};
+use crate::secrets::{self, Place};
+
+/// What the vault takes.
+const SECRET_BYTES_MAX: usize = 64 * 1024;
 
 /// A body taken apart.
 pub(super) struct Taken {
@@ -45,6 +49,9 @@ impl Taken {
 pub(super) fn take(kind: &Kind, body: &Value, before: Option<&Value>) -> Result<Taken, ApiError> {
     let (mut masked, mut fresh, mut wrong) = (body.clone(), Vec::new(), Vec::new());
     kind.secrets(&mut masked, &mut |pointer, value| match value {
+        Value::String(text) if text.is_empty() || text.len() > SECRET_BYTES_MAX => {
+            wrong.push(problem(pointer, "a secret has 1 to 65536 bytes"));
+        }
         Value::String(text) => {
             let shown = mask(text);
             fresh.push((pointer.to_owned(), Secret::new(std::mem::replace(text, String::new()))));
@@ -63,11 +70,6 @@ pub(super) fn take(kind: &Kind, body: &Value, before: Option<&Value>) -> Result<
     Err(ApiError::of(AdminCode::InvalidObject, "A secret field cannot be read.", hint).wrong(wrong))
 }
 
-/// The refusal of secrets where nothing can seal them.
-pub(super) fn refuse_unless_sealable(store: &Store, fresh: &[(String, Secret)]) -> Result<(), ApiError> {
-    if fresh.is_empty() || secrets::available(store) { Ok(()) } else { Err(no_vault(fresh)) }
-}
-
 /// Seals what is new.
 pub(super) async fn seal(
     store: &Store,
@@ -75,20 +77,21 @@ pub(super) async fn seal(
     fresh: &[(String, Secret)],
 ) -> Result<(), ApiError> {
     for (pointer, secret) in fresh {
-        let place = Place { organisation, kind: kind.name, object, pointer };
-        match secrets::seal(store, place, secret).await {
-            Ok(()) => {}
-            Err(NotSealed::NoVault) => return Err(no_vault(fresh)),
-            Err(NotSealed::Store(error)) => return Err(error.into()),
-        }
+        secrets::seal(store, Place { organisation, kind: kind.name, object, pointer }, secret, now_ms()).await?;
     }
     Ok(())
 }
 
-fn no_vault(fresh: &[(String, Secret)]) -> ApiError {
-    let wrong = fresh.iter().map(|(pointer, _)| problem(pointer, "a secret")).collect();
-    let hint = "Declare this object in the configuration file, with a reference such as ${OPENAI_API_KEY}.";
-    ApiError::of(AdminCode::NoVault, "Secrets cannot be kept by the API in this release.", hint).wrong(wrong)
+/// Forgets the secrets of an object that its new body, if it has one, does not hold any more.
+pub(super) async fn forget(store: &Store, before: &StoredObject, after: Option<&Value>) -> Result<(), ApiError> {
+    let kept = after.map(|after| secrets::places(&before.kind, after)).unwrap_or_default();
+    for pointer in secrets::places(&before.kind, &before.body) {
+        if !kept.contains(&pointer) {
+            let (organisation, kind, object) = (&*before.organisation, &*before.kind, &*before.name);
+            secrets::forget(store, Place { organisation, kind, object, pointer: &pointer }).await?;
+        }
+    }
+    Ok(())
 }
 
 fn problem(pointer: &str, message: &str) -> Wrong {

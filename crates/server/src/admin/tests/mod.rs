@@ -1,12 +1,14 @@
 //! The admin API as its clients see it: the whole router, in process, over a real database in a temporary folder.
 
 mod access;
+mod audit;
 mod claim;
 mod document;
 mod keys;
 mod objects;
 mod operations;
 mod policies;
+mod requests;
 mod rights;
 mod usage;
 
@@ -17,7 +19,8 @@ use std::time::SystemTime;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use gatehouse_domain::{Code, Fault, PicoPerToken, PricedPart, Principal, PrincipalKind, Secret};
-use gatehouse_store::{DataDir, LedgerEntry, Pepper, Store, StoreError};
+use gatehouse_store::audit::Refusal;
+use gatehouse_store::{DataDir, LedgerEntry, Pepper, Store};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -26,9 +29,9 @@ use tower::ServiceExt as _;
 
 use super::router;
 use crate::control::{
-    AdminAct, Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, Control, DecidingPolicy, DeclaredObject,
-    FileKey, FileObject, From, Holder, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price,
-    Readiness, Reload, ReplayQuestion, ReplayReport, Whoami, Wrong, WrongHolder,
+    Answer, Breaker, BreakerState, ConfigProblem, ConfigStatus, Control, DecidingPolicy, DeclaredObject, FileKey,
+    FileObject, From, Holder, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Readiness,
+    Reload, ReplayQuestion, ReplayReport, Whoami, Wrong, WrongHolder,
 };
 
 const ADMIN: &str = "the-admin-key-of-the-file";
@@ -38,7 +41,7 @@ struct Still {
     open: Mutex<Vec<&'static str>>,
     keys_changed: AtomicUsize,
     objects_changed: AtomicUsize,
-    acts: Mutex<Vec<AdminAct>>,
+    refusals: Mutex<Vec<Refusal>>,
     broken_file: bool,
     ready: bool,
     claim_remote: bool,
@@ -50,7 +53,7 @@ impl Default for Still {
             open: Mutex::default(),
             keys_changed: AtomicUsize::new(0),
             objects_changed: AtomicUsize::new(0),
-            acts: Mutex::default(),
+            refusals: Mutex::default(),
             broken_file: false,
             ready: true,
             claim_remote: false,
@@ -164,10 +167,6 @@ impl Operations for Still {
         self.objects_changed.fetch_add(1, Ordering::Relaxed);
         self.reload()
     }
-    fn audit(&self, act: AdminAct) -> Answer<'_, Result<(), StoreError>> {
-        self.acts.lock().unwrap().push(act);
-        Box::pin(std::future::ready(Ok(())))
-    }
     fn explain_policy(&self, question: &PolicyQuestion) -> Result<PolicyAnswer, PolicyRefusal> {
         if question.action != "call_model" {
             return Err(PolicyRefusal::new("There is no such action.", "There is call_model."));
@@ -233,6 +232,9 @@ impl Operations for Still {
     }
     fn environment(&self) -> String {
         "test".into()
+    }
+    fn note_refusal(&self, refusal: Refusal) {
+        self.refusals.lock().unwrap().push(refusal);
     }
     fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>> {
         let rate = PicoPerToken(attempt.cost.nano_usd.unsigned_abs() * 1000 / attempt.usage.total());

@@ -100,13 +100,22 @@ async fn what_is_referred_to_is_not_deleted_and_says_by_whom() {
 }
 
 #[tokio::test]
-async fn a_secret_is_refused_where_nothing_can_keep_it() {
+async fn a_secret_goes_in_and_only_its_mask_comes_out() {
+    const SECRET: &str = "sk-0123456789abcdef";
     let desk = Desk::open().await;
-    let body = json!({"kind": "openai", "api_key": "sk-0123456789abcdef"});
-    let refused = desk.put("/api/v1/providers/mine", body).await;
-    assert_eq!((refused.status.as_u16(), &*refused.code()), (409, "no_vault"));
-    assert!(!refused.text.contains("sk-0123456789abcdef"));
-    assert!(desk.store.all_objects().await.unwrap().is_empty());
+    let body = json!({"kind": "openai", "api_key": SECRET});
+    assert_eq!(desk.put("/api/v1/providers/mine", body).await.status, 201);
+    let shown = desk.get("/api/v1/providers/mine").await;
+    assert_eq!(shown.json()["body"]["api_key"], json!({"secret": true, "last4": "cdef"}));
+    let stored = desk.store.all_objects().await.unwrap();
+    assert!(!stored[0].body.to_string().contains(SECRET));
+    assert_eq!(crate::secrets::open(&desk.store, &stored[0]).await.unwrap()["api_key"], SECRET);
+    for masked in [shown.json()["body"].clone(), json!({"kind": "openai", "api_key": SECRET})] {
+        assert_eq!(desk.put("/api/v1/providers/mine", masked).await.json()["change"], "unchanged");
+    }
+    assert_eq!(desk.put("/api/v1/providers/mine", json!({"kind": "openai", "api_key": ""})).await.status, 400);
+    desk.ask(Method::DELETE, "/api/v1/providers/mine", Some(ADMIN), None).await;
+    assert!(desk.store.vault().unwrap().list(None).await.unwrap().is_empty(), "the vault forgets with the object");
 }
 
 #[tokio::test]
@@ -176,15 +185,35 @@ async fn every_change_and_every_refusal_is_in_the_audit_log() {
     desk.as_of("viewer@default", Method::GET, "/api/v1/keys", None).await;
     desk.as_of("wrong", Method::GET, "/api/v1/keys", None).await;
     desk.get("/api/v1/models").await;
-    let acts = desk.still.acts.lock().unwrap();
-    let told: Vec<_> = acts.iter().map(|act| (&*act.who, &*act.action, act.refused)).collect();
+    let log = desk.get("/api/v1/audit").await.json();
+    let entry = |entry: &Value| {
+        [&entry["action"], &entry["outcome"], &entry["code"]].map(|value| value.as_str().unwrap_or("").to_owned())
+    };
+    let mut told: Vec<_> = log["rows"].as_array().unwrap().iter().map(entry).collect();
+    told.reverse();
     let expected = [
-        ("admin_key", "models.put", None),
-        ("admin_key", "PUT /models/{name}", Some("invalid_object")),
-        ("viewer@default", "DELETE /models/{name}", Some("not_allowed")),
-        ("viewer@default", "GET /keys", Some("not_allowed")),
-        ("", "GET /keys", Some("unknown_key")),
+        ["models.put", "begun", ""],
+        ["models.put", "done", ""],
+        ["models.put", "begun", ""],
+        ["models.put", "failed", "invalid_object"],
     ];
     assert_eq!(told, expected);
-    assert_eq!((acts[0].before.is_none(), acts[0].after.clone()), (true, Some(model("openai"))));
+    let refused = desk.still.refusals.lock().unwrap();
+    let refused: Vec<_> = refused.iter().map(|refusal| (&*refusal.actor.who, &*refusal.action, refusal.code)).collect();
+    let expected = [
+        ("viewer@default", "models.delete", "not_allowed"),
+        ("viewer@default", "keys.read", "not_allowed"),
+        ("", "admin.get", "unknown_key"),
+    ];
+    assert_eq!(refused, expected);
+}
+
+#[tokio::test]
+async fn each_object_of_an_apply_has_an_entry_beside_that_of_the_act() {
+    let desk = Desk::open().await;
+    let object = |name: &str| json!({"kind": "models", "name": name, "body": model("openai")});
+    desk.post("/api/v1/apply", json!({"objects": [object("a"), object("b")]})).await;
+    let log = desk.get("/api/v1/audit?outcome=done").await.json();
+    let actions: Vec<_> = log["rows"].as_array().unwrap().iter().map(|row| row["action"].clone()).collect();
+    assert_eq!(actions, ["apply", "models.put", "models.put"]);
 }

@@ -15,6 +15,11 @@ const PROMISED: &[(&str, &str, &str, bool)] = &[
     ("delete", "/keys/{id}", "AANTON", false),
     ("post", "/keys/{id}/rotate", "AANTON", false),
     ("get", "/usage", "AAATON", false),
+    ("get", "/requests", "AAATON", false),
+    ("get", "/requests/{id}", "AAATON", false),
+    ("get", "/runs/{run}", "AAATON", false),
+    ("get", "/audit", "AAANNN", false),
+    ("get", "/audit/verify", "AAANNN", true),
     ("get", "/attempts", "AAATON", false),
     ("get", "/usage/export", "AAANNN", true),
     ("post", "/usage/reprice", "AANNNN", true),
@@ -121,6 +126,8 @@ async fn every_route_does_for_every_role_and_organisation_what_is_promised() {
             let status = own.status.as_u16();
             match reach {
                 'N' => assert_eq!((status, &*own.code()), (403, "not_allowed"), "{asked}"),
+                // There was no call yet: whoever may ask is told so.
+                _ if ["/requests/{id}", "/runs/{run}"].contains(&&*route.path) => assert_eq!(status, 404, "{asked}"),
                 // The key of the test is the team's and not ada's.
                 'O' if route.path.contains("{id}") => assert_eq!(status, 404, "{asked}"),
                 _ => assert!((200..300).contains(&status), "{asked}: {status} {}", own.text),
