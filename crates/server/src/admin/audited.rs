@@ -144,7 +144,7 @@ fn results(act: &AuditEvent, response: &Response) -> Vec<AuditEvent> {
     };
     match response.extensions().get::<Accounted>().map(|accounted| &*accounted.0) {
         Some([done]) if act.action != "apply" => {
-            let action = act.action.clone();
+                let action = act.action.clone();
             vec![AuditEvent { action, ..filled(&act, done) }.ended(outcome, code)]
         }
         // A dry run, or everything is already so.
@@ -183,7 +183,7 @@ fn described(method: &Method, route: &str, path: &str) -> (String, String, Strin
     let literal: Vec<&str> = words.iter().copied().filter(|word| !is_name(word)).collect();
     let kind = literal.first().copied().unwrap_or_default();
     let verb = match *method {
-        _ if literal.len() > 1 => "",
+        _ if literal.len() > 1 || kind == "apply" => "",
         Method::GET | Method::HEAD => ".read",
         Method::POST => ".create",
         Method::PUT => ".put",
