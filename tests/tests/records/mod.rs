@@ -3,6 +3,7 @@
 mod audit;
 mod canaries;
 mod requests;
+mod secrets;
 
 use std::time::Instant;
 

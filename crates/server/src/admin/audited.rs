@@ -144,7 +144,7 @@ fn results(act: &AuditEvent, response: &Response) -> Vec<AuditEvent> {
     };
     match response.extensions().get::<Accounted>().map(|accounted| &*accounted.0) {
         Some([done]) if act.action != "apply" => {
-                let action = act.action.clone();
+            let action = act.action.clone();
             vec![AuditEvent { action, ..filled(&act, done) }.ended(outcome, code)]
         }
         // A dry run, or everything is already so.
