@@ -11,7 +11,9 @@ fn with(file: &str, objects: &[(&str, &str, Value)]) -> Result<Loaded, Problems>
     let folder = std::path::Path::new("/etc/gatehouse");
     let none = |_: &str| None;
     let nothing = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
-    let around = Surroundings { file_name: "gatehouse.yaml", folder, env: &none, read: &nothing, known: KNOWN };
+    let no_names = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
+    let around =
+        Surroundings { file_name: "gatehouse.yaml", folder, env: &none, read: &nothing, list: &no_names, known: KNOWN };
     load_with(file.as_bytes(), &declared, &around)
 }
 
