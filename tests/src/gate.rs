@@ -1,8 +1,8 @@
 //! The gateway under test: the built binary as a child process, with a data folder of its own.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -90,6 +90,42 @@ impl Gate {
     #[must_use]
     pub fn admin(&self) -> Client {
         self.stranger().key(KEY_OF_ADMIN)
+    }
+
+    /// The folder of its configuration and, in `gatehouse-data`, of everything it keeps.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs a command on this gateway's data folder with this on its standard input; gives what it printed.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[must_use]
+    pub fn run(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.try_run(arguments, input);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        said
+    }
+
+    /// The same for a command that may fail.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn try_run(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = Command::new(binary());
+        command.args(arguments).arg("--config").arg(self.config_path()).current_dir(self.folder());
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads its input");
+        child.wait_with_output().expect("the command ends")
     }
 
     /// Everything it has written to its log.

@@ -11,6 +11,7 @@
     reason = "a harness reports a broken expectation by panicking: that is a failed test"
 )]
 
+mod canary;
 mod client;
 pub mod examiner;
 mod gate;
@@ -21,6 +22,7 @@ mod reply;
 mod upstream;
 pub mod wire;
 
+pub use canary::Canaries;
 pub use client::{Carrier, Client, Raw, Response, Stream};
 pub use gate::{Gate, LedgerRow, binary, run_cli};
 pub use house::{House, KEY, KEY_OF_ADMIN};

@@ -45,3 +45,4 @@ macro_rules! each_dialect {
 
 mod harness;
 mod llm;
+mod records;

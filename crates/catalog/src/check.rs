@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::problem::{Position, Problem, Problems, Severity, did_you_mean};
+use crate::kinds::{self, Kind};
+use crate::problem::{Belongs, Position, Problem, Problems, Severity, did_you_mean};
 use crate::yaml::{Node, Value};
 
 /// Where a problem is.
@@ -77,17 +78,51 @@ pub(crate) fn nth(path: &str, n: usize) -> String {
 /// More problems than anybody reads at once. Beyond them nothing is added, so that checking stays linear.
 const PROBLEMS_MAX: usize = 100;
 
+/// The object a path belongs to, and everything below that path.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner {
+    pub(crate) path: String,
+    pub(crate) kind: &'static Kind,
+    pub(crate) name: String,
+    pub(crate) of_file: bool,
+}
+
 /// The problems found so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Check {
     file: Arc<str>,
     pub(crate) positions: Positions,
+    owners: Vec<Owner>,
     problems: Vec<Problem>,
 }
 
 impl Check {
     pub(crate) fn new(file: &str, positions: Positions) -> Self {
-        Self { file: file.into(), positions, problems: Vec::new() }
+        Self { file: file.into(), positions, owners: Vec::new(), problems: Vec::new() }
+    }
+
+    /// The tree has grown: its places, and whose they are.
+    pub(crate) fn merged(&mut self, positions: Positions, owners: Vec<Owner>) {
+        self.positions = positions;
+        self.owners = owners;
+    }
+
+    pub(crate) fn owners(&self) -> &[Owner] {
+        &self.owners
+    }
+
+    /// The object a path belongs to: the one with the longest path that the path begins with.
+    fn belongs(&self, path: &str) -> Option<Belongs> {
+        let below = |owner: &&Owner| {
+            path.strip_prefix(owner.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let owner = self.owners.iter().filter(below).max_by_key(|owner| owner.path.len())?;
+        Some(Belongs {
+            kind: owner.kind.name,
+            name: owner.name.clone(),
+            pointer: kinds::pointer(&path[owner.path.len()..]),
+            of_file: owner.of_file,
+        })
     }
 
     /// A list whose problems nobody will read.
@@ -136,7 +171,8 @@ impl Check {
             Place::Path(path) => (path, self.positions.get(path)),
             Place::At(path, position) => (path, position),
         };
-        Problem { file: Arc::clone(&self.file), position, path: path.to_owned(), message, hint, severity }
+        let belongs = self.belongs(path);
+        Problem { file: Arc::clone(&self.file), position, path: path.to_owned(), belongs, message, hint, severity }
     }
 
     /// The warnings, if there are no errors.
@@ -145,6 +181,9 @@ impl Check {
     /// Everything that was found, when any of it is an error.
     pub(crate) fn finish(&mut self) -> Result<Vec<Problem>, Problems> {
         let mut problems = std::mem::take(&mut self.problems);
+        for problem in problems.iter_mut().filter(|problem| problem.belongs.is_none()) {
+            problem.belongs = self.belongs(&problem.path);
+        }
         problems.sort_by_key(|problem| (problem.position, problem.severity));
         problems.dedup();
         if problems.iter().any(|problem| problem.severity == Severity::Error) {

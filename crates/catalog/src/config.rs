@@ -29,6 +29,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The SQLite file.
     pub database: PathBuf,
+    /// What stored secrets are wrapped by; `None`: a key in the data folder.
+    pub master_key: Option<Secret>,
+    /// Master keys from before.
+    pub old_master_keys: Vec<Secret>,
     /// Who may come in besides holders of keys.
     pub auth: Auth,
     /// Certificate files, for HTTPS.
@@ -340,4 +344,8 @@ pub struct Telemetry {
     pub log: LogFormat,
     /// Do prompts and answers ride in traces?
     pub content: Content,
+    /// How long rows of the request log are kept; `None`: none are written.
+    pub keep_requests: Option<Duration>,
+    /// How long entries of the audit log are kept; `None`: for ever.
+    pub keep_audit: Option<Duration>,
 }

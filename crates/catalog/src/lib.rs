@@ -5,7 +5,9 @@
 mod check;
 mod config;
 mod default;
+mod kinds;
 mod load;
+mod objects;
 pub mod pattern;
 pub mod principals;
 mod problem;
@@ -23,7 +25,9 @@ pub use config::{
     PolicyText, Price, Provider, Rule, Server, Target, Telemetry, Terms, Tls, Webhook, Window,
 };
 pub use default::{DEFAULT_NAME, DEFAULT_YAML};
-pub use load::{Loaded, Surroundings, load, load_prices, policy_texts};
-pub use problem::{Position, Problem, Problems, Severity, did_you_mean};
+pub use kinds::{KINDS, Kind, mask};
+pub use load::{Loaded, Surroundings, load, load_prices, load_with, policy_texts};
+pub use objects::{Declared, Object, Written, read_objects};
+pub use problem::{Belongs, Position, Problem, Problems, Severity, did_you_mean};
 pub use resolve::WrongTerms;
 pub use schema::{Known, published as schema, terms as terms_schema};

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::check::{Check, Place, Positions};
 use crate::config::{Config, PolicyText};
+use crate::objects::{self, Declared, Object};
 use crate::problem::{Problem, Problems, Severity};
 use crate::schema::{self, Known};
 use crate::written::{File, Price, Prices};
@@ -41,6 +42,8 @@ pub struct Loaded {
     pub config: Config,
     /// What is probably not meant so.
     pub warnings: Vec<Problem>,
+    /// Every object of it, secrets masked.
+    pub objects: Vec<Object>,
     check: Check,
 }
 
@@ -58,10 +61,21 @@ impl Loaded {
 /// # Errors
 /// Everything that is wrong with it, in the order of its lines, warnings among it.
 pub fn load(bytes: &[u8], around: &Surroundings<'_>) -> Result<Loaded, Problems> {
+    load_with(bytes, &[], around)
+}
+
+/// The same with what the database declares beside the file.
+///
+/// # Errors
+/// Everything that is wrong with either.
+pub fn load_with(bytes: &[u8], declared: &[Declared<'_>], around: &Surroundings<'_>) -> Result<Loaded, Problems> {
     let mut root = tree(bytes, around.file_name)?;
     let mut check = Check::new(around.file_name, Positions::of(&root));
     references::resolve(&mut root, "", around, &mut check);
+    objects::graft(&mut root, declared, &mut check);
+    check.merged(Positions::of(&root), objects::owners(&root));
     let sound = shape::check(&root, &schema::exact(around.known), &mut check);
+    let objects = objects::in_force(&sound, check.owners());
     // What the shape check lets through, the structs take: it walks a schema made of the same structs. Should they
     // ever disagree, the file is refused rather than half read.
     let config = match File::deserialize(&sound) {
@@ -73,7 +87,7 @@ pub fn load(bytes: &[u8], around: &Surroundings<'_>) -> Result<Loaded, Problems>
     };
     let warnings = check.finish()?;
     match config {
-        Some(config) => Ok(Loaded { config, warnings, check }),
+        Some(config) => Ok(Loaded { config, warnings, objects, check }),
         None => {
             check.error(Place::Path(""), "not readable", None);
             Err(check.finish().err().unwrap_or(Problems(Vec::new())))
@@ -106,7 +120,7 @@ pub fn policy_texts(items: &[String], around: &Surroundings<'_>) -> Result<Vec<P
     Ok(texts)
 }
 
-fn tree(bytes: &[u8], file_name: &str) -> Result<yaml::Node, Problems> {
+pub(crate) fn tree(bytes: &[u8], file_name: &str) -> Result<yaml::Node, Problems> {
     yaml::parse(bytes).map_err(|reason| {
         let mut check = Check::new(file_name, Positions::default());
         check.error(Place::At("", reason.at), reason.message, reason.hint);

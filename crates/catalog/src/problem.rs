@@ -21,6 +21,19 @@ pub struct Position {
     pub column: u32,
 }
 
+/// The object a problem belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Belongs {
+    /// The kind's name: `providers`.
+    pub kind: &'static str,
+    /// The object's name.
+    pub name: String,
+    /// JSON pointer into its body; empty for the object as a whole.
+    pub pointer: String,
+    /// Does the file declare it? If not, the database does.
+    pub of_file: bool,
+}
+
 /// One thing that is wrong. Prints as `gatehouse.yaml:12:7: providers.opnai: …`; never holds a value of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -30,6 +43,8 @@ pub struct Problem {
     pub position: Position,
     /// Which key (`providers.openai.kind`, `keys[0].name`); empty for the file as a whole.
     pub path: String,
+    /// The object it belongs to, if it belongs to one.
+    pub belongs: Option<Belongs>,
     /// What is wrong.
     pub message: String,
     /// What to do next (`did you mean …`).
@@ -40,7 +55,11 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: ", self.file, self.position.line, self.position.column)?;
+        match self.position.line {
+            // Lines count from 1: what no file holds is in the database.
+            0 => f.write_str("database: ")?,
+            line => write!(f, "{}:{line}:{}: ", self.file, self.position.column)?,
+        }
         if self.severity == Severity::Warning {
             f.write_str("warning: ")?;
         }
@@ -109,6 +128,7 @@ mod tests {
             file: "gatehouse.yaml".into(),
             position: Position { line: 12, column: 7 },
             path: "providers.x.kind".to_owned(),
+            belongs: None,
             message: "unknown".to_owned(),
             hint: Some("did you mean `y`?".to_owned()),
             severity: Severity::Warning,

@@ -15,6 +15,29 @@ pub struct Known<'a> {
     pub strategies: &'a [&'a str],
 }
 
+impl Known<'_> {
+    /// For those who ask about shapes only.
+    pub(crate) const NOTHING: Self = Self { provider_kinds: &[], strategies: &[] };
+}
+
+/// The schema a reference leads to, and of `X or null` the X.
+pub(crate) fn follow<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    let mut schema = schema;
+    // The schema is ours; the bound is there so that no mistake in it can hang a start-up.
+    for _ in 0..8 {
+        if let Some(pointer) = schema.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix('#')) {
+            let Some(target) = root.pointer(pointer) else { break };
+            schema = target;
+        } else if let Some(choices) = schema.get("anyOf").and_then(Value::as_array) {
+            let Some(choice) = choices.iter().find(|choice| !allows(choice.get("type"), "null")) else { break };
+            schema = choice;
+        } else {
+            break;
+        }
+    }
+    schema
+}
+
 /// The schema editors use (`gatehouse schema`): every value may also be a `${…}` reference.
 #[must_use]
 pub fn published(known: Known<'_>) -> Value {
@@ -50,6 +73,9 @@ pub(crate) fn exact(known: Known<'_>) -> Value {
 }
 
 fn limit_names(schema: &mut Value, object: &str, property: &str, names: &[&str]) {
+    if names.is_empty() {
+        return;
+    }
     let place = schema.pointer_mut(&format!("/$defs/{object}/properties/{property}")).and_then(Value::as_object_mut);
     if let Some(place) = place {
         place.insert("enum".to_owned(), json!(names));

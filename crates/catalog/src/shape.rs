@@ -223,7 +223,7 @@ fn names_of(schema: &Json) -> Option<Vec<&str>> {
 }
 
 /// A value whose type the schema leaves open.
-fn untyped(value: &Value) -> Json {
+pub(crate) fn untyped(value: &Value) -> Json {
     match value {
         Value::Null | Value::Unresolved => Json::Null,
         Value::Bool(yes) => json!(yes),

@@ -55,6 +55,37 @@ struct ErrorDetail {
     message: String,
     #[serde(default)]
     hint: String,
+    #[serde(default)]
+    wrong: Vec<Wrong>,
+}
+
+/// One of several reasons.
+#[derive(Deserialize)]
+struct Wrong {
+    object: Option<String>,
+    pointer: String,
+    message: String,
+    hint: Option<String>,
+}
+
+impl ErrorDetail {
+    /// What happened, with every reason on a line of its own.
+    fn text(&self) -> String {
+        let mut text = self.message.clone();
+        for Wrong { object, pointer, message, hint } in &self.wrong {
+            text.push_str("\n  ");
+            text.push_str(object.as_deref().unwrap_or_default());
+            text.push_str(pointer);
+            if object.is_some() || !pointer.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(message);
+            if let Some(hint) = hint {
+                text.push_str(&format!(" ({hint})"));
+            }
+        }
+        text
+    }
 }
 
 impl AdminClient {
@@ -83,8 +114,8 @@ impl AdminClient {
             _ => "see the gateway's log",
         };
         match ErrorBody::deserialize(&answer.body) {
-            Ok(ErrorBody { error }) if error.hint.is_empty() => Failure::problem(error.message, next),
-            Ok(ErrorBody { error }) => Failure::problem(error.message, error.hint),
+            Ok(ErrorBody { error }) if error.hint.is_empty() => Failure::problem(error.text(), next),
+            Ok(ErrorBody { error }) => Failure::problem(error.text(), error.hint),
             Err(_) => Failure::problem(format!("{} answered {}", self.url, answer.status), next),
         }
     }
@@ -214,6 +245,12 @@ fn trust() -> Result<TlsConnector, Failure> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// A path with the parameters that were given.
+pub(crate) fn asked(path: &str, parameters: &[(&str, Option<&str>)]) -> String {
+    let given = parameters.iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded((*value)?))));
+    format!("{path}?{}", given.collect::<Vec<_>>().join("&"))
 }
 
 /// A value for a path or a query string.

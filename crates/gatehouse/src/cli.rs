@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::{connect, guardrails, keys, policy, prices, serve, up, usage};
+use crate::commands::{audit, connect, guardrails, keys, objects, policy, prices, requests, secrets, serve, up, usage};
 use crate::output::Format;
 pub(crate) use crate::place::PlaceArguments;
 
@@ -52,6 +52,51 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Show what is declared in a running gateway, by its file or its database.
+    Get {
+        /// What.
+        #[command(flatten)]
+        arguments: objects::GetArguments,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Delete an object of the database of a running gateway.
+    Delete {
+        /// What.
+        #[command(flatten)]
+        arguments: objects::DeleteArguments,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+    },
+    /// Put objects from files into the database of a running gateway, all of them or none.
+    Apply {
+        /// What.
+        #[command(flatten)]
+        arguments: objects::ApplyArguments,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print the objects of the database of a running gateway as a file for `apply`.
+    Export {
+        /// Those of the configuration file, too.
+        #[arg(long)]
+        all: bool,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
     /// Report what was used and what it cost.
     Usage {
         /// What to do.
@@ -69,6 +114,54 @@ pub(crate) enum Command {
         /// What to do.
         #[command(subcommand)]
         action: policy::Action,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Search the request log.
+    Requests {
+        /// What to do.
+        #[command(subcommand)]
+        action: requests::Action,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show what belongs to one run.
+    Runs {
+        /// What to do.
+        #[command(subcommand)]
+        action: requests::RunAction,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List, verify and export the audit log.
+    Audit {
+        /// What to do.
+        #[command(subcommand)]
+        action: audit::Action,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Store, list, delete and re-wrap secrets.
+    Secrets {
+        /// What to do.
+        #[command(subcommand)]
+        action: secrets::Action,
         /// Where.
         #[command(flatten)]
         place: PlaceArguments,

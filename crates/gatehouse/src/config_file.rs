@@ -6,10 +6,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use gatehouse_catalog::{
-    DEFAULT_NAME, DEFAULT_YAML, Known, Loaded, PolicyText, Price, Problem, Problems, Provider, Severity, Surroundings,
+    Config, DEFAULT_NAME, DEFAULT_YAML, Declared, Known, Loaded, PolicyText, Price, Problem, Problems, Provider,
+    Severity, Surroundings,
 };
 use gatehouse_llm_gateway::providers::{self, Settings};
 use gatehouse_llm_router::strategies;
+use gatehouse_store::vault::MasterKeys;
 
 use crate::failure::Failure;
 use crate::policies;
@@ -43,11 +45,13 @@ impl Names {
 
 /// Loads a file, or without one the built-in default.
 pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, Failure> {
-    let (file, bytes) = match file {
-        Some(file) => (file, read(file)?),
-        None => (Path::new(DEFAULT_NAME), DEFAULT_YAML.as_bytes().to_vec()),
-    };
-    let mut loaded = problems_as_failure(check(file, &bytes), file)?;
+    load_with(file, &[])
+}
+
+/// The same with what the database declares beside it.
+pub(crate) fn load_with(file: Option<&Path>, declared: &[Declared<'_>]) -> Result<Loaded, Failure> {
+    let (file, bytes) = read_or_default(file)?;
+    let mut loaded = problems_as_failure(check_with(file, &bytes, declared), file)?;
     let stored = stored_prices(&loaded.config.data_dir)?;
     // What the configuration says comes before what was stored.
     for (name, price) in stored {
@@ -68,6 +72,19 @@ fn stored_prices(data_dir: &Path) -> Result<BTreeMap<String, Price>, Failure> {
     }
 }
 
+/// A file's name and content; the built-in default's without a file.
+pub(crate) fn read_or_default(file: Option<&Path>) -> Result<(&Path, Vec<u8>), Failure> {
+    match file {
+        Some(file) => Ok((file, read(file)?)),
+        None => Ok((Path::new(DEFAULT_NAME), DEFAULT_YAML.as_bytes().to_vec())),
+    }
+}
+
+/// What stored secrets are wrapped by, as the configuration says.
+pub(crate) fn master_keys(config: &Config) -> MasterKeys {
+    MasterKeys { current: config.master_key.clone(), old: config.old_master_keys.clone() }
+}
+
 /// Reads a configuration file.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(file).map_err(|error| {
@@ -77,22 +94,25 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Checks the content of a file against everything on this machine.
 pub(crate) fn check(file: &Path, bytes: &[u8]) -> Result<Loaded, Problems> {
-    check_among(file, bytes, &Kept::new())
+    check_with(file, bytes, &[])
+}
+
+/// The same with what the database declares beside it.
+pub(crate) fn check_with(file: &Path, bytes: &[u8], declared: &[Declared<'_>]) -> Result<Loaded, Problems> {
+    check_among(file, bytes, declared, &Kept::new())
 }
 
 /// Texts of files as they were when they were last good, by path: they come before what the disk holds.
 pub(crate) type Kept = BTreeMap<PathBuf, String>;
 
 /// Checks the content of a file against everything on this machine, but for the files that are kept.
-pub(crate) fn check_among(file: &Path, bytes: &[u8], kept: &Kept) -> Result<Loaded, Problems> {
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let env = |name: &str| std::env::var(name).ok();
-    let name = file.display().to_string();
-    let names = Names::all();
-    let read = |path: &Path| kept.get(path).map_or_else(|| read_text(path), |text| Ok(text.clone()));
-    let list = |folder: &Path| list_among(folder, kept);
-    let around = Surroundings { file_name: &name, folder, env: &env, read: &read, list: &list, known: names.known() };
-    let mut loaded = gatehouse_catalog::load(bytes, &around)?;
+pub(crate) fn check_among(
+    file: &Path,
+    bytes: &[u8],
+    declared: &[Declared<'_>],
+    kept: &Kept,
+) -> Result<Loaded, Problems> {
+    let mut loaded = around_with(file, kept, |around| gatehouse_catalog::load_with(bytes, declared, around))?;
     let mut problems = provider_problems(&loaded);
     problems.extend(policies::problems(&loaded));
     problems.extend(guardrail_problems(&loaded));
@@ -131,6 +151,21 @@ fn list_names(folder: &Path) -> std::io::Result<Vec<String>> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let entries = fs::read_dir(folder)?;
     entries.filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose()).collect()
+}
+
+/// Does something with this machine around a file: its environment, its files.
+pub(crate) fn around<T>(file: &Path, work: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+    around_with(file, &Kept::new(), work)
+}
+
+fn around_with<T>(file: &Path, kept: &Kept, work: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let env = |name: &str| std::env::var(name).ok();
+    let name = file.display().to_string();
+    let names = Names::all();
+    let read = |path: &Path| kept.get(path).map_or_else(|| read_text(path), |text| Ok(text.clone()));
+    let list = |folder: &Path| list_among(folder, kept);
+    work(&Surroundings { file_name: &name, folder, env: &env, read: &read, list: &list, known: names.known() })
 }
 
 /// What each kind of provider says of its settings: which credentials are missing, which address is none.

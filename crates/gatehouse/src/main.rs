@@ -1,5 +1,6 @@
 //! The roof: the command line, and the one place where errors are printed.
 
+mod acts;
 mod admin_client;
 mod allocator;
 mod cli;
@@ -46,8 +47,16 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Completions { shell } => commands::completions::run(shell),
         Command::Connect(arguments) => commands::connect::run(&arguments),
         Command::Keys { action, place, output } => wait_for(commands::keys::run(action, &place, output)),
+        Command::Get { arguments, place, output } => wait_for(commands::objects::get(arguments, &place, output)),
+        Command::Delete { arguments, place } => wait_for(commands::objects::delete(arguments, &place)),
+        Command::Apply { arguments, place, output } => wait_for(commands::objects::apply(arguments, &place, output)),
+        Command::Export { all, place, output } => wait_for(commands::objects::export(all, &place, output)),
         Command::Usage { action, place, output } => wait_for(commands::usage::run(action, &place, output)),
         Command::Policy { action, place, output } => wait_for(commands::policy::run(action, &place, output)),
+        Command::Requests { action, place, output } => wait_for(commands::requests::run(action, &place, output)),
+        Command::Runs { action, place, output } => wait_for(commands::requests::run_runs(action, &place, output)),
+        Command::Audit { action, place, output } => wait_for(commands::audit::run(action, &place, output)),
+        Command::Secrets { action, place, output } => wait_for(commands::secrets::run(action, &place, output)),
         Command::Prices { action, config, output } => commands::prices::run(&action, config.as_deref(), output),
         Command::Guardrails { action, output } => commands::guardrails::run(&action, output),
         Command::Doctor { place, output } => wait_for(commands::doctor::run(&place, output)),

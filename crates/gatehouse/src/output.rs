@@ -72,6 +72,19 @@ impl Listing {
     }
 }
 
+/// Values as rows: those that are objects.
+pub(crate) fn rows<T: Serialize>(values: &[T]) -> Vec<Map<String, Value>> {
+    values.iter().filter_map(|value| fields(serde_json::to_value(value).ok()?)).collect()
+}
+
+/// The fields of an object.
+pub(crate) fn fields(value: Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(fields) => Some(fields),
+        _ => None,
+    }
+}
+
 /// A value for people. Control characters are shown, not sent: names come from callers, and terminals obey escapes.
 fn cell(value: &Value) -> String {
     let text = match value {

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use gatehouse_domain::{Fault, PricedPart, Principal, Secret};
+use gatehouse_store::audit::Refusal;
 use gatehouse_store::{LedgerEntry, Pepper, Store};
 use http::HeaderMap;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -32,6 +34,8 @@ pub struct Control {
     pub pepper: Pepper,
     /// The running gateway.
     pub operations: Arc<dyn Operations>,
+    /// May the claim link be used from another machine?
+    pub claim_remote: bool,
 }
 
 /// What the data plane offers to those who operate it. One implementation, in the binary; object-safe, so that the admin
@@ -60,10 +64,8 @@ pub trait Operations: Send + Sync {
     fn file_keys(&self) -> Vec<FileKey>;
     /// Keys in the database have changed. When the answer is there, the data plane knows.
     fn keys_changed(&self) -> Answer<'_, ()>;
-    /// The models clients can name.
-    fn models(&self) -> Vec<Model>;
-    /// The configured providers.
-    fn providers(&self) -> Vec<Provider>;
+    /// The names of models clients can use; they may end in `*`.
+    fn models(&self) -> Vec<String>;
     /// What the policies in force say to a question.
     ///
     /// # Errors
@@ -82,6 +84,11 @@ pub trait Operations: Send + Sync {
     /// # Errors
     /// Why it is not: unknown, expired, revoked.
     fn caller(&self, presented: &str) -> Result<Arc<Principal>, Fault>;
+    /// The same, if it may be used from there.
+    ///
+    /// # Errors
+    /// Why it is not good, here and now.
+    fn caller_from(&self, presented: &str, from: &From<'_>) -> Result<Arc<Principal>, Fault>;
     /// Who a presented key or token stands for, what it may use and where it stands with its limits.
     ///
     /// # Errors
@@ -92,8 +99,18 @@ pub trait Operations: Send + Sync {
     /// # Errors
     /// Why not, and what to do.
     fn check_holder(&self, holder: &Holder) -> Result<(), WrongHolder>;
+    /// Who a key of this owner stands for, by what is declared now.
+    fn stands_for(&self, holder: &Holder) -> Principal;
     /// The word minted keys carry.
     fn environment(&self) -> String;
+    /// The objects the configuration file declares, secrets masked.
+    fn file_objects(&self) -> Vec<FileObject>;
+    /// Could the gateway run with exactly these objects of the database beside its file? Secrets are in the clear.
+    fn check_objects(&self, objects: Vec<DeclaredObject>) -> Answer<'_, Result<(), Vec<Wrong>>>;
+    /// Objects in the database have changed. When the answer is there, they are in force, or refused as a whole.
+    fn objects_changed(&self) -> Answer<'_, Reload>;
+    /// A request to the admin API was refused: for the audit log, which counts floods instead of listing them.
+    fn note_refusal(&self, refusal: Refusal);
     /// What a provider's model costs at a moment.
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price>;
     /// The lines of an attempt's invoice by the price list in force; `None` if it has no price.
@@ -346,45 +363,41 @@ pub struct FileKey {
     pub expires_unix_ms: Option<u64>,
 }
 
-/// A model as clients name it.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Model {
-    /// The name.
+/// An object of the configuration file.
+#[derive(Clone, Debug)]
+pub struct FileObject {
+    /// Its kind's name: `providers`.
+    pub kind: &'static str,
+    /// Its name.
     pub name: String,
-    /// How a target is chosen.
-    pub strategy: String,
-    /// The targets, in the order written.
-    pub targets: Vec<ModelTarget>,
-    /// Models tried after all targets have failed.
-    pub fallbacks: Vec<String>,
-    /// Where it comes from.
-    pub source: Source,
+    /// Its body, secrets masked.
+    pub body: Value,
 }
 
-/// One target of a model.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ModelTarget {
-    /// The provider's name.
-    pub provider: String,
-    /// The provider's model.
-    pub model: String,
-    /// Share among the targets, where the strategy weighs.
-    pub weight: u32,
-}
-
-/// A provider. Its credentials are never shown.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Provider {
-    /// The name.
-    pub name: String,
-    /// What it is: `openai`, `anthropic`, …
+/// An object as the database would declare it.
+#[derive(Clone, Debug)]
+pub struct DeclaredObject {
+    /// Its kind's name: `providers`.
     pub kind: String,
-    /// Where requests go: scheme, host and port.
-    pub address: String,
-    /// Are credentials configured?
-    pub credentials: bool,
-    /// Where it comes from.
-    pub source: Source,
+    /// Its name.
+    pub name: String,
+    /// Its body, secrets in the clear.
+    pub body: Value,
+}
+
+/// One thing that is wrong with a configuration of file and database.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Wrong {
+    /// The object it is wrong with, as `kind/name`, if it belongs to one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// JSON pointer into the object's body; empty for the object as a whole.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// What a provider's model costs, in USD per million tokens.

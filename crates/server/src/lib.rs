@@ -7,10 +7,11 @@ pub mod demo;
 mod io;
 mod listener;
 mod lookout;
+pub mod secrets;
 mod service;
 mod tls;
 
 pub use cores::{CoreSeed, Cores, Drained};
 pub use listener::{Caps, bind};
-pub use service::{ControlPlane, Serves};
+pub use service::{ControlPlane, Peer, Serves};
 pub use tls::{TlsFiles, TlsReload};

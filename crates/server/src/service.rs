@@ -30,7 +30,7 @@ pub struct ControlPlane {
 
 /// Who is at the other end of the connection. In the extensions of every request that comes to the control plane.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+pub struct Peer(pub IpAddr);
 
 /// Which of the two planes a listener serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -74,6 +74,23 @@ impl DataDir {
     pub(crate) fn pepper(&self) -> PathBuf {
         self.path.join("key-pepper")
     }
+
+    /// The key the audit log is signed with.
+    pub(crate) fn audit_key(&self) -> PathBuf {
+        self.path.join("audit-key")
+    }
+
+    /// The newest signed statement of each audit chain, made if it is not there.
+    pub(crate) fn audit_heads(&self) -> Result<PathBuf, StoreError> {
+        let path = self.path.join("audit-heads");
+        make_private(&path)?;
+        Ok(path)
+    }
+
+    /// The keys that wrap the keys of stored secrets.
+    pub(crate) fn master_keys(&self) -> PathBuf {
+        self.path.join("master-keys")
+    }
 }
 
 fn make_private(path: &Path) -> Result<(), StoreError> {

@@ -9,12 +9,15 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use crate::audit::{AuditLog, InstanceKey};
+use crate::vault::{MasterKeys, Vault, VaultKeys};
 use crate::{DataDir, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -30,8 +33,17 @@ const ACQUIRE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) pool: SqlitePool,
-    /// One connection whose commits survive a power cut. Only the shipper uses it.
+    /// One connection whose commits survive a power cut. Only the shipper and the audit log use it.
     pub(crate) ledger: SqlitePool,
+    /// The data folder, and what is made of the secrets in it when it is first needed.
+    instance: Arc<Instance>,
+}
+
+#[derive(Debug)]
+struct Instance {
+    dir: DataDir,
+    audit_key: OnceLock<Arc<InstanceKey>>,
+    vault: OnceLock<Arc<VaultKeys>>,
 }
 
 impl Store {
@@ -40,14 +52,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened or is of a later version.
     pub async fn open(dir: &DataDir) -> Result<Self, StoreError> {
-        Self::open_file(&dir.database()).await
-    }
-
-    /// The same for a database that lies elsewhere.
-    ///
-    /// # Errors
-    /// When the file cannot be opened or is of a later version.
-    pub async fn open_file(path: &Path) -> Result<Self, StoreError> {
+        let path = &dir.database();
         // SQLite gives the files beside a database the rights of the database.
         OpenOptions::new()
             .write(true)
@@ -70,7 +75,46 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(options.busy_timeout(LEDGER_BUSY).synchronous(SqliteSynchronous::Full));
-        Ok(Self { pool, ledger })
+        let instance = Instance { dir: dir.clone(), audit_key: OnceLock::new(), vault: OnceLock::new() };
+        Ok(Self { pool, ledger, instance: Arc::new(instance) })
+    }
+
+    /// The audit log.
+    ///
+    /// # Errors
+    /// When the key it is signed with cannot be read or made.
+    pub fn audit(&self) -> Result<AuditLog, StoreError> {
+        let Instance { dir, audit_key, .. } = &*self.instance;
+        let key = match audit_key.get() {
+            Some(key) => key,
+            None => {
+                let key = Arc::new(InstanceKey::load(dir)?);
+                audit_key.get_or_init(|| key)
+            }
+        };
+        Ok(AuditLog::new(self.clone(), Arc::clone(key), dir.audit_heads()?))
+    }
+
+    /// The stored secrets.
+    ///
+    /// # Errors
+    /// When the master key cannot be read or made.
+    pub fn vault(&self) -> Result<Vault, StoreError> {
+        match self.instance.vault.get() {
+            Some(keys) => Ok(Vault::new(self.clone(), Arc::clone(keys))),
+            None => self.unlock(MasterKeys::default()),
+        }
+    }
+
+    /// Names the master keys of the configuration, before the vault is first asked for. Later calls change nothing: master
+    /// keys are read at start.
+    ///
+    /// # Errors
+    /// When a key is none, or the data folder's cannot be read or made.
+    pub fn unlock(&self, keys: MasterKeys) -> Result<Vault, StoreError> {
+        let keys = Arc::new(VaultKeys::load(&self.instance.dir, keys)?);
+        let keys = self.instance.vault.get_or_init(|| keys);
+        Ok(Vault::new(self.clone(), Arc::clone(keys)))
     }
 
     /// Can the database be read? For readiness and `doctor`.

@@ -53,6 +53,12 @@ pub enum StoreError {
         /// Which kind of thing.
         what: &'static str,
     },
+    /// A stored secret, or what it is sealed with.
+    #[error("stored secrets: {what}")]
+    Vault {
+        /// What is wrong.
+        what: &'static str,
+    },
     /// The operating system gave no randomness.
     #[error("no randomness from the operating system: {0}")]
     Random(getrandom::Error),

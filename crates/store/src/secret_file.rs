@@ -1,4 +1,5 @@
-//! The pepper: 32 random bytes beside the database. A stolen database alone verifies no guess at a key.
+//! Secrets of the instance: files of 32 random bytes beside the database, made once. The pepper is one of them: a stolen
+//! database alone verifies no guess at a key.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -18,12 +19,8 @@ impl Pepper {
     /// # Errors
     /// When the file cannot be read or written, or is not 32 bytes.
     pub fn load(dir: &DataDir) -> Result<Self, StoreError> {
-        let path = dir.pepper();
-        match File::open(&path) {
-            Ok(file) => read(file, &path),
-            Err(error) if error.kind() == ErrorKind::NotFound => create(&path),
-            Err(error) => Err(StoreError::file("open", &path)(error)),
-        }
+        let lost = "it is not 32 bytes long; restore it from a backup, or delete it and issue every key again";
+        load_or_create(&dir.pepper(), lost).map(Self)
     }
 
     /// A pepper from known bytes.
@@ -43,36 +40,54 @@ impl fmt::Debug for Pepper {
     }
 }
 
-fn read(file: File, path: &Path) -> Result<Pepper, StoreError> {
-    let mut bytes = Vec::with_capacity(33);
-    file.take(33).read_to_end(&mut bytes).map_err(StoreError::file("read", path))?;
-    let bytes = bytes.try_into().map_err(|_| StoreError::Damaged {
-        path: path.to_owned(),
-        what: "it is not 32 bytes long; restore it from a backup, or delete it and issue every key again",
-    })?;
-    Ok(Pepper(bytes))
+/// Reads a secret, or makes it (0600) the first time. `lost` says what a damaged one means and what to do.
+pub(crate) fn load_or_create(path: &Path, lost: &'static str) -> Result<[u8; 32], StoreError> {
+    match File::open(path) {
+        Ok(file) => read(file, path, lost),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            create(path, &random()?)?;
+            read(File::open(path).map_err(StoreError::file("open", path))?, path, lost)
+        }
+        Err(error) => Err(StoreError::file("open", path)(error)),
+    }
 }
 
-/// Written beside and linked into place, so that a crash leaves the whole file or none, and of two processes starting at
-/// once one wins and both use its bytes.
-fn create(path: &Path) -> Result<Pepper, StoreError> {
+/// 32 bytes of the operating system's randomness.
+pub(crate) fn random() -> Result<[u8; 32], StoreError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(StoreError::Random)?;
+    Ok(bytes)
+}
+
+fn read(file: File, path: &Path, lost: &'static str) -> Result<[u8; 32], StoreError> {
+    let mut bytes = Vec::with_capacity(33);
+    file.take(33).read_to_end(&mut bytes).map_err(StoreError::file("read", path))?;
+    bytes.try_into().map_err(|_| StoreError::Damaged { path: path.to_owned(), what: lost })
+}
+
+/// Makes a private file, unless there is one already. Written beside and linked into place, so that a crash leaves the
+/// whole file or none, and of two processes starting at once one wins and both use its bytes.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let draft = path.with_extension(format!("new-{}", std::process::id()));
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::hard_link(&draft, path)
-    })();
+    let written = write_private(&draft, bytes).and_then(|()| fs::hard_link(&draft, path));
     let cleaned = fs::remove_file(&draft);
     match written {
-        Ok(()) => cleaned.map_err(StoreError::file("remove", &draft)).map(|()| Pepper(bytes)),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            read(File::open(path).map_err(StoreError::file("open", path))?, path)
-        }
+        Ok(()) => cleaned.map_err(StoreError::file("remove", &draft)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(StoreError::file("write", path)(error)),
     }
+}
+
+/// Replaces a file whole: a crash leaves the old one or the new one.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let draft = path.with_extension(format!("new-{}", std::process::id()));
+    write_private(&draft, bytes).and_then(|()| fs::rename(&draft, path)).map_err(StoreError::file("write", path))
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     // Its components without the `.` ones, because people read this path.
     let data_dir: PathBuf = around.folder.join(&file.data_dir).components().collect();
     let database = server::database(&file.storage, &data_dir, check);
+    let (master_key, old_master_keys) = server::master_keys(&file.storage, check);
     let listeners = server::listeners(
         &server::Listen {
             listen: &file.listen,
@@ -62,6 +63,8 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         public_url: listeners.public_url,
         data_dir,
         database: database?,
+        master_key,
+        old_master_keys,
         auth,
         tls,
         server: caps?,

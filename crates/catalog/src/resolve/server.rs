@@ -1,8 +1,11 @@
 //! Listeners, storage, admission, TLS, caps and telemetry.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use gatehouse_domain::Secret;
 
 use super::address::{endpoint, seconds, socket};
 use super::{identity, ranges};
@@ -13,6 +16,9 @@ use crate::written;
 
 /// The shortest key that is worth the name.
 pub(super) const KEY_CHARS_MIN: usize = 16;
+
+/// A hundred years: more is a slip of the finger.
+const DAYS_MAX: u32 = 36_500;
 
 /// The database's file in the data folder.
 const DATABASE: &str = "gatehouse.db";
@@ -101,6 +107,23 @@ pub(super) fn database(storage: &written::Storage, data_dir: &Path, check: &mut 
     None
 }
 
+/// What stored secrets are wrapped by, and were wrapped by before.
+pub(super) fn master_keys(storage: &written::Storage, check: &mut Check) -> (Option<Secret>, Vec<Secret>) {
+    let mut key = |path: &str, written: &Secret| {
+        let text = written.reveal();
+        if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            let hint = "make one: openssl rand -hex 32".to_owned();
+            check.error_at(path, "a master key has 64 hexadecimal digits", Some(hint));
+        }
+        written.clone()
+    };
+    let current = storage.master_key.as_ref().map(|key| &key.0).filter(|text| !text.is_empty());
+    let current = current.map(|secret| key("storage.master_key", secret));
+    let old = storage.old_master_keys.iter().enumerate().filter(|(_, old)| !old.0.is_empty());
+    let old = old.map(|(n, old)| key(&format!("storage.old_master_keys[{n}]"), &old.0)).collect();
+    (current, old)
+}
+
 pub(super) fn auth(auth: written::Auth, around: &Surroundings<'_>, check: &mut Check) -> Auth {
     let word = &auth.environment;
     if !(1..=12).contains(&word.len()) || !word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
@@ -111,9 +134,22 @@ pub(super) fn auth(auth: written::Auth, around: &Surroundings<'_>, check: &mut C
     if admin_key.as_ref().is_some_and(|key| key.reveal().chars().count() < KEY_CHARS_MIN) {
         let hint = "make one: openssl rand -hex 32".to_owned();
         check.error_at("auth.admin_key", format!("shorter than {KEY_CHARS_MIN} characters"), Some(hint));
+    } else if admin_key.as_ref().is_some_and(|key| easily_guessed(key.reveal())) {
+        let hint = "make one: openssl rand -hex 32".to_owned();
+        check.error_at("auth.admin_key", "easily guessed", Some(hint));
     }
     let jwt = identity::issuers(auth.jwt, around, check);
     Auth { admin_key, anonymous: auth.anonymous, jwt, environment: auth.environment }
+}
+
+/// Is it what everybody tries first: a well-known word padded out, or few characters again and again?
+fn easily_guessed(key: &str) -> bool {
+    const WORDS: [&str; 8] =
+        ["password", "changeme", "change-me", "letmein", "qwerty", "adminadmin", "12345678", "01234567"];
+    const DIFFERENT_MIN: usize = 8;
+    let key = key.to_lowercase();
+    let different: BTreeSet<char> = key.chars().collect();
+    different.len() < DIFFERENT_MIN || WORDS.iter().any(|word| key.starts_with(word))
 }
 
 pub(super) fn tls(tls: Option<written::Tls>, around: &Surroundings<'_>, check: &mut Check) -> Option<Tls> {
@@ -174,5 +210,17 @@ pub(super) fn telemetry(written: written::Telemetry, check: &mut Check) -> Optio
         "" => None,
         url => Some(endpoint("telemetry.otlp", url, check)?),
     };
-    Some(Telemetry { otlp, log: written.log, content: written.content })
+    let keep = |path: &str, days: u32, check: &mut Check| {
+        if days > DAYS_MAX {
+            check.error_at(path, format!("not a number of days from 0 to {DAYS_MAX}"), None);
+        }
+        (days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400))
+    };
+    Some(Telemetry {
+        otlp,
+        log: written.log,
+        content: written.content,
+        keep_requests: keep("telemetry.requests.keep_days", written.requests.keep_days, check),
+        keep_audit: keep("telemetry.audit.keep_days", written.audit.keep_days, check),
+    })
 }

@@ -3,6 +3,7 @@
 mod hostile;
 mod limits;
 mod meaning;
+mod objects;
 mod places;
 mod principals;
 mod references;

@@ -26,7 +26,7 @@ pub use limits::{Budget, Downgrade, Limit, LimitsOn, Nameless, OnExhaust, OnName
 pub use models::{Model, Target};
 pub use principals::{Agent, Organisation, Role, ServiceAccount, Team, User};
 pub use providers::{Provider, Timeouts};
-pub use server::{Auth, Content, LogFormat, Server, Storage, Telemetry, Tls};
+pub use server::{Audit, Auth, Content, LogFormat, Requests, Server, Storage, Telemetry, Tls};
 
 /// The whole file. Unknown keys are errors; `${NAME}`, `${NAME:-default}` and `${file:/path}` may stand in any value.
 #[derive(Debug, Deserialize, JsonSchema)]

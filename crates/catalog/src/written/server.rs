@@ -13,11 +13,20 @@ pub struct Storage {
     pub database: String,
     /// Counters of limits and budgets: `memory`.
     pub shared: String,
+    /// What stored secrets are wrapped by: 64 hexadecimal digits. Empty: a key made in `data_dir`.
+    pub master_key: Option<SecretText>,
+    /// Master keys from before, until `gatehouse secrets rotate` has wrapped everything anew.
+    pub old_master_keys: Vec<SecretText>,
 }
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { database: "sqlite:gatehouse.db".to_owned(), shared: "memory".to_owned() }
+        Self {
+            database: "sqlite:gatehouse.db".to_owned(),
+            shared: "memory".to_owned(),
+            master_key: None,
+            old_master_keys: Vec::new(),
+        }
     }
 }
 
@@ -106,6 +115,32 @@ pub struct Telemetry {
     pub log: LogFormat,
     /// Whether prompts and answers ride in traces.
     pub content: Content,
+    /// The request log in the database.
+    pub requests: Requests,
+    /// The audit log.
+    pub audit: Audit,
+}
+
+/// The request log in the database: one row per call, to search in.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Requests {
+    /// Days a row is kept; 0: no rows are written.
+    pub keep_days: u32,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self { keep_days: 30 }
+    }
+}
+
+/// The audit log.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// Days an entry is kept; 0: for ever.
+    pub keep_days: u32,
 }
 
 /// The form of log lines.

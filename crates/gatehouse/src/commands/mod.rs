@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod audit;
 pub(crate) mod budgets;
 pub(crate) mod check;
 pub(crate) mod completions;
@@ -7,9 +8,12 @@ pub(crate) mod connect;
 pub(crate) mod doctor;
 pub(crate) mod guardrails;
 pub(crate) mod keys;
+pub(crate) mod objects;
 pub(crate) mod policy;
 pub(crate) mod prices;
+pub(crate) mod requests;
 pub(crate) mod schema;
+pub(crate) mod secrets;
 pub(crate) mod serve;
 pub(crate) mod up;
 pub(crate) mod up_text;

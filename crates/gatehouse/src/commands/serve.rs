@@ -21,5 +21,5 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run_command(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { config, listen, data_dir } = arguments;
-    run(Options { file: Some(config), listen, data_dir }, async |_| Ok(()))
+    run(Options { file: Some(config), listen, data_dir, claim_remote: false }, async |_| Ok(()))
 }

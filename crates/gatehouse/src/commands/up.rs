@@ -29,12 +29,15 @@ pub(crate) struct Arguments {
     /// Keep data here instead of in the configuration's `data_dir`.
     #[arg(long)]
     data_dir: Option<PathBuf>,
+    /// Let the claim link be used from other machines.
+    #[arg(long)]
+    claim_remote: bool,
 }
 
 pub(crate) fn run_command(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { config, listen, data_dir } = arguments;
+    let Arguments { config, listen, data_dir, claim_remote } = arguments;
     let usual = || Some(PathBuf::from(USUAL_FILE)).filter(|file| file.exists());
-    run(Options { file: config.or_else(usual), listen, data_dir }, greet)
+    run(Options { file: config.or_else(usual), listen, data_dir, claim_remote }, greet)
 }
 
 async fn greet(ready: Ready<'_>) -> Result<(), Failure> {

@@ -18,7 +18,7 @@ use crate::cli::{Output, PlaceArguments};
 use crate::failure::Failure;
 use crate::house::wiring;
 use crate::moment;
-use crate::output::Listing;
+use crate::output::{Listing, fields, rows};
 use crate::place::{Folder, Place};
 
 /// The counters a table shows behind the dimensions.
@@ -204,14 +204,15 @@ async fn local(
         by: report.by.clone(),
         since_unix_ms,
         until_unix_ms,
+        organisation: None,
         key: report.key_id.clone(),
         team: report.team.clone(),
         user: report.user.clone(),
         run: report.run.clone(),
         limit: report.limit.unwrap_or_default(),
     };
-    let rows = folder.store.usage(&query).await?;
-    Ok(rows.iter().filter_map(|row| serde_json::to_value(row).ok()).filter_map(fields).collect())
+    let found = folder.store.usage(&query).await?;
+    Ok(rows(&found))
 }
 
 async fn remote(report: &Report, by: &[&str], client: &AdminClient) -> Result<Vec<Map<String, Value>>, Failure> {
@@ -232,11 +233,4 @@ async fn remote(report: &Report, by: &[&str], client: &AdminClient) -> Result<Ve
     .collect();
     let answer = client.ask(Method::GET, &format!("/api/v1/usage?{}", question.join("&")), None).await?;
     Ok(answer["rows"].as_array().into_iter().flatten().cloned().filter_map(fields).collect())
-}
-
-fn fields(row: Value) -> Option<Map<String, Value>> {
-    match row {
-        Value::Object(fields) => Some(fields),
-        _ => None,
-    }
 }

@@ -10,19 +10,22 @@ use gatehouse_catalog::Config;
 use gatehouse_domain::Secret;
 use gatehouse_pipeline::outbox::{Outbox, SWAP_EVERY};
 use gatehouse_pipeline::{Core, CoreParts, Keeper, Shared};
-use gatehouse_server::control::{Control, Operations as _};
+use gatehouse_server::control::{Control, Operations as _, Reload};
 use gatehouse_server::{Caps, ControlPlane, CoreSeed, Cores, Drained, Serves, TlsFiles, TlsReload, admin};
 use gatehouse_store::journal::JournalWriter;
-use gatehouse_store::{Pepper, Shipper, Store};
+use gatehouse_store::{Pepper, Shipper, Store, StoreError};
 use gatehouse_telemetry::Consumer;
 use gatehouse_upstream::{Pool, PoolLimits, Tls, tls_config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch as told;
 
 use super::last_used::LastUsed;
+use super::objects::declared;
 use super::parts::{Parts, log_format};
+use super::records::{Keep, Recorder};
 use super::source::{Overrides, Source, Started};
 use super::{House, jwks, tokens, watch};
+use crate::acts;
 use crate::failure::Failure;
 
 /// How often the database is asked whether another process changed keys.
@@ -39,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) listen: Option<std::net::SocketAddr>,
     /// `--data-dir`.
     pub(crate) data_dir: Option<PathBuf>,
+    /// `--claim-remote`.
+    pub(crate) claim_remote: bool,
 }
 
 /// What a caller of [`run`] is told once the gateway serves.
@@ -65,7 +70,8 @@ where
     F: AsyncFnOnce(Ready<'_>) -> Result<(), Failure>,
 {
     let source = Source { file: options.file, over: Overrides { listen: options.listen, data_dir: options.data_dir } };
-    let started = source.load_at_start()?;
+    let started = source.load_at_start(&[])?;
+    let claim = ClaimTerms { bootstrap: bootstrap_token()?, remote: options.claim_remote };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .max_blocking_threads(8)
@@ -73,12 +79,12 @@ where
         .enable_all()
         .build()
         .map_err(|error| failure("the runtime cannot be started", error))?;
-    let served = runtime.block_on(serve(source, started, ready));
+    let served = runtime.block_on(serve(source, started, claim, ready));
     runtime.shutdown_timeout(Duration::from_secs(1));
     served
 }
 
-async fn serve<F>(source: Source, started: Started, ready: F) -> Result<(), Failure>
+async fn serve<F>(source: Source, started: Started, terms: ClaimTerms, ready: F) -> Result<(), Failure>
 where
     F: AsyncFnOnce(Ready<'_>) -> Result<(), Failure>,
 {
@@ -86,25 +92,30 @@ where
     // A second subscriber cannot be set in one process; the first one stays then.
     drop(gatehouse_telemetry::init_diagnostics(log_format(config.telemetry.log), "info"));
     let tls = tls_config(None).map_err(|error| failure("TLS cannot be set up", error))?;
-    let Parts { house, mut shipper, writers, outboxes, consumer } = Parts::open(&config, source, &tls).await?;
+    let Parts { house, mut shipper, writers, outboxes, consumer, recorder } =
+        Parts::open(&config, source, &tls).await?;
     recover(&mut shipper).await?;
     let shared = put_in_force(&house, started).await?;
+    house.store.audit()?.append(vec![acts::by_gateway("gateway.start", "gateway", &house.source.name())]).await?;
     let issuers = Pool::new(Arc::clone(&tls), PoolLimits::default());
     jwks::first(&house, &issuers).await;
     let certificates = TlsReload::default();
     load_certificates(&certificates, &config)?;
-    let cores = start_cores(&house, &config, &shared, &certificates, cores(&house, &shared, &tls, writers, &outboxes))?;
+    let cores = start_cores(&house, &config, &terms, &certificates, cores(&house, &shared, &tls, writers, &outboxes))?;
     let (stop, stopping) = told::channel(false);
     let shipping = tokio::spawn(ship(shipper, stopping.clone()));
     let keeping = tokio::spawn(keep(Arc::clone(&house.keeper), stopping.clone()));
     let telemetry = tokio::spawn(consume(Arc::clone(&house), consumer, outboxes, stopping));
+    // Told to stop when the last outcome has been handed over.
+    let (end_records, records_ending) = told::channel(false);
+    let recording = tokio::spawn(record(Arc::clone(&house), recorder, records_ending));
     tokio::spawn(tokens::keep_fresh(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(jwks::keep_fresh(Arc::clone(&house), issuers));
     tokio::spawn(watch_keys(Arc::clone(&house)));
     watch::start(&house, &certificates)?;
     // Before anybody is told that the gateway serves: whoever knows may also want it to stop.
     let mut signals = Signals::listen()?;
-    let claim = admin::issue_claim(&house.store, &house.pepper)
+    let claim = admin::issue_claim(&house.store, &house.pepper, terms.bootstrap.as_ref())
         .await
         .map_err(|error| failure("the claim link cannot be made", error))?;
     let address = cores[0].address();
@@ -118,6 +129,9 @@ where
     stop.send_replace(true);
     drop(tokio::time::timeout(FLUSH, keeping).await);
     drop(tokio::time::timeout(FLUSH, telemetry).await);
+    house.note(acts::by_gateway("gateway.stop", "gateway", &house.source.name())).await;
+    end_records.send_replace(true);
+    drop(tokio::time::timeout(FLUSH, recording).await);
     drop(tokio::time::timeout(FLUSH * 2, shipping).await);
     house.store.close().await;
     Ok(())
@@ -136,6 +150,9 @@ async fn recover(shipper: &mut Shipper) -> Result<(), Failure> {
 }
 
 async fn put_in_force(house: &Arc<House>, started: Started) -> Result<Arc<Shared>, Failure> {
+    let objects = house.declared_objects().await.map_err(|error| failure("the database cannot be read", error))?;
+    // The file was read without its objects, to learn where the database is.
+    let started = if objects.is_empty() { started } else { house.source.load_at_start(&declared(&objects))? };
     let Started { loaded, from, refused } = started;
     let loaded = Arc::new(loaded);
     house.apply(Arc::clone(&loaded), &from).await.map_err(|error| {
@@ -149,10 +166,35 @@ async fn put_in_force(house: &Arc<House>, started: Started) -> Result<Arc<Shared
             drop(house.refused(&text));
         }
     }
-    house
-        .shared()
-        .map(Arc::clone)
-        .ok_or_else(|| Failure::problem("no configuration is in force", "this is a defect; please report it"))
+    house.shared().map(Arc::clone).ok_or_else(nothing_in_force)
+}
+
+fn nothing_in_force() -> Failure {
+    Failure::problem("no configuration is in force", "this is a defect; please report it")
+}
+
+/// How an unclaimed gateway may be claimed.
+struct ClaimTerms {
+    /// The operator's own token, in place of a printed link.
+    bootstrap: Option<Secret>,
+    /// From other machines, too?
+    remote: bool,
+}
+
+/// The token in the file that `GATEHOUSE_BOOTSTRAP_TOKEN_FILE` names.
+fn bootstrap_token() -> Result<Option<Secret>, Failure> {
+    const VARIABLE: &str = "GATEHOUSE_BOOTSTRAP_TOKEN_FILE";
+    const CHARS_MIN: usize = 32;
+    let Some(file) = std::env::var_os(VARIABLE).filter(|file| !file.is_empty()) else { return Ok(None) };
+    let text = std::fs::read_to_string(&file).map_err(|error| {
+        Failure::problem(format!("cannot read {}: {error}", file.display()), format!("check {VARIABLE}"))
+    })?;
+    let token = text.trim();
+    if token.chars().count() < CHARS_MIN {
+        let message = format!("the token in {} is shorter than {CHARS_MIN} characters", file.display());
+        return Err(Failure::problem(message, "make one: openssl rand -hex 32"));
+    }
+    Ok(Some(Secret::new(token)))
 }
 
 fn load_certificates(certificates: &TlsReload, config: &Config) -> Result<(), Failure> {
@@ -180,12 +222,14 @@ fn cores(
 fn start_cores(
     house: &Arc<House>,
     config: &Config,
-    shared: &Arc<Shared>,
+    terms: &ClaimTerms,
     certificates: &TlsReload,
     cores: Vec<Arc<Core>>,
 ) -> Result<Vec<Cores>, Failure> {
     let operations: Arc<House> = Arc::clone(house);
-    let control = Control { store: house.store.clone(), pepper: house.pepper.clone(), operations };
+    let control =
+        Control { store: house.store.clone(), pepper: house.pepper.clone(), operations, claim_remote: terms.remote };
+    let Some(shared) = house.shared() else { return Err(nothing_in_force()) };
     let caps = Caps {
         connections_max: (config.server.connections_max as usize).div_ceil(cores.len()),
         header_timeout: config.server.header_timeout,
@@ -268,6 +312,7 @@ async fn consume(
             outbox.swap(&mut batch);
             consumer.take(&batch);
             last_used.take(&batch);
+            house.records.take(&mut batch);
         }
         house.say_alerts();
         if last {
@@ -278,7 +323,17 @@ async fn consume(
     }
 }
 
-/// Another process (`gatehouse keys …`) may have changed keys.
+/// Writes outcomes into the request log and the audit log until told to stop.
+async fn record(house: Arc<House>, recorder: Recorder, stopping: told::Receiver<bool>) {
+    let keep = || {
+        let telemetry = house
+            .config(|config| Keep { requests: config.telemetry.keep_requests, audit: config.telemetry.keep_audit });
+        telemetry.unwrap_or_default()
+    };
+    recorder.run(stopping, keep).await;
+}
+
+/// Another process (`gatehouse keys …`, another replica) may have changed keys or objects.
 async fn watch_keys(house: Arc<House>) {
     let mut ticks = tokio::time::interval(KEYS_EVERY);
     let mut known = None;
@@ -289,12 +344,38 @@ async fn watch_keys(house: Arc<House>) {
         if known.replace(generation).is_some_and(|known| known != generation) {
             house.keys_changed().await;
         }
+        let objects = house.store.objects_generation().await;
+        if objects.is_ok_and(|generation| generation != house.state().objects_generation) {
+            drop(house.reload().await);
+        }
+    }
+}
+
+/// Why a changed file is not in force.
+enum NotReloaded {
+    Refused,
+    Unaudited(StoreError),
+}
+
+impl From<StoreError> for NotReloaded {
+    fn from(error: StoreError) -> Self {
+        Self::Unaudited(error)
     }
 }
 
 /// Reads the configuration again, and the certificate with it.
 pub(super) async fn reload(house: &House, certificates: &TlsReload) {
-    drop(house.reload().await);
+    let act = acts::by_gateway("config.reload", "config", &house.source.name());
+    let reloaded = acts::audited(&house.store, act, async {
+        match house.reload().await {
+            Reload::Accepted(_) => Ok(()),
+            // The problems are in the log, and in GET /api/v1/config.
+            Reload::Refused(_) => Err(NotReloaded::Refused),
+        }
+    });
+    if let Err(NotReloaded::Unaudited(error)) = reloaded.await {
+        tracing::error!(%error, "the audit log cannot be written, so the changed configuration was not read");
+    }
     let loaded = house.state().loaded.clone();
     if let Some(loaded) = loaded
         && let Err(failure) = load_certificates(certificates, &loaded.config)

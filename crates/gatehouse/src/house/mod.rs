@@ -6,10 +6,12 @@ mod jwks;
 mod last_used;
 mod lifecycle;
 mod limits;
+mod objects;
 mod operations;
 mod parts;
 mod people;
 pub(crate) mod policies;
+mod records;
 mod seen;
 mod source;
 mod tokens;
@@ -30,6 +32,7 @@ use gatehouse_pipeline::{Keeper, Lane, Shared, Snapshot, Token, TokenCache};
 use gatehouse_policy::permissions::Permissions;
 use gatehouse_policy::{Meters, Tree};
 use gatehouse_server::control::ConfigProblem;
+use gatehouse_store::audit::AuditEvent;
 use gatehouse_store::journal::Journal;
 use gatehouse_store::{Pepper, ShipperStats, Store, StoreError};
 use gatehouse_telemetry::{Exposition, Vocabulary};
@@ -39,6 +42,7 @@ pub(crate) use lifecycle::{Options, Ready, run};
 
 use demo::Demo;
 use jwks::Issuers;
+use records::Records;
 use source::Source;
 use wiring::KeyRoom;
 
@@ -55,6 +59,7 @@ pub(crate) struct House {
     source: Source,
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
+    records: Arc<Records>,
     tokens: Mutex<HashMap<String, Arc<ArcSwapOption<Token>>>>,
     issuers: Issuers,
     /// Bearer tokens that were presented to the admin API.
@@ -64,6 +69,8 @@ pub(crate) struct House {
     state: Mutex<State>,
     /// One change at a time.
     changing: tokio::sync::Mutex<()>,
+    /// From reading what shall be in force to having it in force: what was read first is not put in force last.
+    reading: tokio::sync::Mutex<()>,
 }
 
 /// What is in force, and what was refused last.
@@ -77,6 +84,8 @@ struct State {
     from: String,
     since_unix_ms: u64,
     problem: Option<ConfigProblem>,
+    /// How far the objects of the database have been read.
+    objects_generation: u64,
     accepted: u64,
     rejected: u64,
 }
@@ -178,6 +187,7 @@ impl House {
 
     /// Reads the keys of the database again: one was made, rotated or revoked.
     pub(crate) async fn refresh_keys(&self) -> Result<(), ApplyError> {
+        let _one_at_a_time = self.reading.lock().await;
         let (loaded, from) = {
             let state = self.state();
             (state.loaded.clone(), state.from.clone())
@@ -192,6 +202,14 @@ impl House {
         let tokens =
             gateway.grants().iter().map(|grant| Arc::clone(cells.entry(grant.name.clone()).or_default())).collect();
         Lane { gateway, health, tokens }
+    }
+
+    /// Writes an entry of the gateway's own into the audit log.
+    pub(crate) async fn note(&self, event: AuditEvent) {
+        let noted = async { self.store.audit()?.append(vec![event]).await };
+        if let Err(error) = noted.await {
+            tracing::error!(%error, "an entry is missing from the audit log");
+        }
     }
 
     fn shared(&self) -> Option<&Arc<Shared>> {

@@ -11,15 +11,17 @@ use gatehouse_llm_gateway::prices;
 use gatehouse_pipeline::identity::{client_address, identify};
 use gatehouse_pipeline::{KeyEntry, Snapshot};
 use gatehouse_server::control::{
-    Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, FileKey, From, Holder, Model,
-    ModelTarget, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider, Readiness, Reload,
-    ReplayQuestion, ReplayReport, Source, Standing, Whoami, WrongHolder,
+    Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, DeclaredObject, FileKey, FileObject,
+    From, Holder, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Readiness, Reload,
+    ReplayQuestion, ReplayReport, Standing, Whoami, Wrong, WrongHolder,
 };
 use gatehouse_store::LedgerEntry;
+use gatehouse_store::audit::Refusal;
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
 use serde_json::value::RawValue;
 
+use super::objects::declared;
 use super::{House, wiring};
 
 impl Operations for House {
@@ -87,12 +89,9 @@ impl Operations for House {
 
     fn reload(&self) -> Answer<'_, Reload> {
         Box::pin(async {
+            let _one_at_a_time = self.reading.lock().await;
             let name = self.source.name();
-            let applied = match self.source.load() {
-                Ok(loaded) => self.apply(Arc::new(loaded), &name).await.map_err(|error| error.to_string()),
-                Err(failure) => Err(failure.to_string()),
-            };
-            match applied {
+            match self.read_and_apply(&name).await {
                 Ok(generation) => {
                     tracing::info!(generation, source = name, "configuration in force");
                     self.config(|config| self.source.keep(config));
@@ -122,12 +121,27 @@ impl Operations for House {
         })
     }
 
-    fn models(&self) -> Vec<Model> {
-        self.config(models).unwrap_or_default()
+    fn models(&self) -> Vec<String> {
+        self.config(|config| config.models.keys().map(ToString::to_string).collect()).unwrap_or_default()
     }
 
-    fn providers(&self) -> Vec<Provider> {
-        self.config(providers).unwrap_or_default()
+    fn file_objects(&self) -> Vec<FileObject> {
+        let Some(loaded) = self.state().loaded.clone() else { return Vec::new() };
+        let of_file = loaded.objects.iter().filter(|object| object.of_file);
+        of_file
+            .map(|object| FileObject { kind: object.kind.name, name: object.name.clone(), body: object.body.clone() })
+            .collect()
+    }
+
+    fn check_objects(&self, objects: Vec<DeclaredObject>) -> Answer<'_, Result<(), Vec<Wrong>>> {
+        Box::pin(async move {
+            let wrong = self.wrong_with(&objects);
+            if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+        })
+    }
+
+    fn objects_changed(&self) -> Answer<'_, Reload> {
+        self.reload()
     }
 
     fn explain_policy(&self, question: &PolicyQuestion) -> Result<PolicyAnswer, PolicyRefusal> {
@@ -142,8 +156,15 @@ impl Operations for House {
     ) -> Answer<'_, Result<ReplayReport, PolicyRefusal>> {
         Box::pin(self.replay(question, since_unix_ms, until_unix_ms))
     }
+
     fn caller(&self, presented: &str) -> Result<Arc<Principal>, Fault> {
         let entry = self.entry(presented)?.1;
+        Ok(Arc::clone(&entry.principal))
+    }
+
+    fn caller_from(&self, presented: &str, from: &From<'_>) -> Result<Arc<Principal>, Fault> {
+        let (snapshot, entry) = self.entry(presented)?;
+        entry.permit.address(client_address(&snapshot.trusted_proxies, from.peer, from.headers))?;
         Ok(Arc::clone(&entry.principal))
     }
 
@@ -154,20 +175,22 @@ impl Operations for House {
     }
 
     fn check_holder(&self, holder: &Holder) -> Result<(), WrongHolder> {
-        let name = |name: &Option<String>| name.as_deref().map(Arc::from);
-        let holder = principals::Holder {
-            organisation: name(&holder.organisation),
-            team: name(&holder.team),
-            user: name(&holder.user),
-            service_account: name(&holder.service_account),
-            agent: name(&holder.agent),
-        };
-        let checked = self.config(|config| config.principals.check(&holder)).unwrap_or(Ok(()));
+        let checked = self.config(|config| config.principals.check(&declared_holder(holder))).unwrap_or(Ok(()));
         checked.map_err(|problem| WrongHolder { message: problem.message, hint: problem.hint.unwrap_or_default() })
+    }
+
+    fn stands_for(&self, holder: &Holder) -> Principal {
+        let holder = declared_holder(holder);
+        let who = self.config(|config| config.principals.principal(&holder, "", ""));
+        who.unwrap_or_else(|| principals::Principals::default().principal(&holder, "", ""))
     }
 
     fn environment(&self) -> String {
         self.config(|config| config.auth.environment.clone()).unwrap_or_default()
+    }
+
+    fn note_refusal(&self, refusal: Refusal) {
+        self.records.refuse(refusal);
     }
 
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price> {
@@ -180,6 +203,13 @@ impl Operations for House {
 }
 
 impl House {
+    /// Reads file and database, and puts them in force.
+    async fn read_and_apply(&self, name: &str) -> Result<u64, String> {
+        let objects = self.declared_objects().await.map_err(|error| error.to_string())?;
+        let loaded = self.source.load(&declared(&objects)).map_err(|failure| failure.to_string())?;
+        self.apply(Arc::new(loaded), name).await.map_err(|error| error.to_string())
+    }
+
     /// Whom a presented key or token stands for under the snapshot in force, if it still counts.
     fn entry(&self, presented: &str) -> Result<(Arc<Snapshot>, Arc<KeyEntry>), Fault> {
         let starting = || Fault::new(Code::Draining, "the gateway is starting; try again").retry_after(1);
@@ -223,6 +253,8 @@ impl House {
             config_generation: generation,
             reloads_accepted,
             reloads_rejected,
+            requests_dropped: self.records.requests_dropped(),
+            refusals_dropped: self.records.refusals_dropped(),
             outbox_dropped: self.outboxes.iter().map(|outbox| outbox.dropped()).sum(),
             draining: self.shared().is_some_and(|shared| shared.draining.load(Ordering::Relaxed)),
         }
@@ -274,38 +306,6 @@ const fn metric_state(state: Upstream) -> gatehouse_telemetry::BreakerState {
     }
 }
 
-fn models(config: &Config) -> Vec<Model> {
-    let shown = config.models.iter().map(|(name, model)| Model {
-        name: name.to_string(),
-        strategy: model.strategy.clone(),
-        targets: model
-            .targets
-            .iter()
-            .map(|target| ModelTarget {
-                provider: target.provider.to_string(),
-                model: target.model.clone(),
-                weight: target.weight,
-            })
-            .collect(),
-        fallbacks: model.fallbacks.iter().map(ToString::to_string).collect(),
-        source: Source::File,
-    });
-    shown.collect()
-}
-
-fn providers(config: &Config) -> Vec<Provider> {
-    let shown = config.providers.iter().map(|(name, provider)| Provider {
-        name: name.to_string(),
-        kind: provider.kind.clone(),
-        address: provider.base_url.as_ref().map_or_else(|| "the kind's own".to_owned(), |url| url.text.clone()),
-        credentials: provider.api_key.is_some()
-            || provider.secret_access_key.is_some()
-            || provider.credentials.is_some(),
-        source: Source::File,
-    });
-    shown.collect()
-}
-
 fn price(config: &Config, provider: &str, model: &str, now: Now) -> Option<Price> {
     let kind = &config.providers.get(provider)?.kind;
     let list = wiring::catalogue(config).find(provider, kind, model);
@@ -345,6 +345,17 @@ fn file_key(key: &Key) -> FileKey {
         limits: raw(&key.terms.limits),
         budgets: raw(&key.terms.budgets),
         expires_unix_ms: key.expires.and_then(|moment| u64::try_from(moment.as_millisecond()).ok()),
+    }
+}
+
+fn declared_holder(holder: &Holder) -> principals::Holder {
+    let name = |name: &Option<String>| name.as_deref().map(Arc::from);
+    principals::Holder {
+        organisation: name(&holder.organisation),
+        team: name(&holder.team),
+        user: name(&holder.user),
+        service_account: name(&holder.service_account),
+        agent: name(&holder.agent),
     }
 }
 

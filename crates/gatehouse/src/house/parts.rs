@@ -15,8 +15,10 @@ use gatehouse_upstream::{HealthTable, Pool, PoolLimits, Tls};
 
 use super::demo::Demo;
 use super::jwks::Issuers;
+use super::records::{Recorder, Records};
 use super::source::Source;
 use super::{House, State};
+use crate::config_file;
 use crate::failure::Failure;
 
 /// Everything opened, before anything is in force.
@@ -27,6 +29,7 @@ pub(super) struct Parts {
     pub(super) writers: Vec<JournalWriter>,
     pub(super) outboxes: Vec<Arc<Outbox>>,
     pub(super) consumer: Consumer,
+    pub(super) recorder: Recorder,
 }
 
 impl Parts {
@@ -34,26 +37,36 @@ impl Parts {
         let data_dir = DataDir::create(&config.data_dir).map_err(unusable)?;
         let store = Store::open(&data_dir).await.map_err(unusable)?;
         let pepper = Pepper::load(&data_dir).map_err(unusable)?;
+        store.unlock(config_file::master_keys(config)).map_err(unusable)?;
+        let (records, recorder) = Records::open(&store).map_err(unusable)?;
         let (journal, reader) = Journal::open(&data_dir, JournalConfig::default()).map_err(unusable)?;
         let count = workers(config);
         let writers = (0..count).map(|_| journal.writer()).collect::<Result<Vec<_>, _>>().map_err(unusable)?;
         let outboxes: Vec<_> = (0..count).map(|_| Arc::new(Outbox::default())).collect();
         let (consumer, exposition) = telemetry(config, tls)?;
         let shipper = Shipper::new(store.clone(), reader, ShipperConfig::default());
-        let house = house(store, pepper, journal, &shipper, source, exposition, outboxes.clone());
-        Ok(Self { house, shipper, writers, outboxes, consumer })
+        let kept = Kept { store, pepper, journal, records };
+        let house = house(kept, &shipper, source, exposition, outboxes.clone());
+        Ok(Self { house, shipper, writers, outboxes, consumer, recorder })
     }
 }
 
-fn house(
+/// What lies in the data folder, opened.
+struct Kept {
     store: Store,
     pepper: Pepper,
     journal: Journal,
+    records: Arc<Records>,
+}
+
+fn house(
+    kept: Kept,
     shipper: &Shipper,
     source: Source,
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
 ) -> Arc<House> {
+    let Kept { store, pepper, journal, records } = kept;
     Arc::new(House {
         keeper: Arc::new(Keeper::new(store.clone(), tokio::runtime::Handle::current())),
         store,
@@ -66,12 +79,14 @@ fn house(
         source,
         exposition,
         outboxes,
+        records,
         tokens: Mutex::new(HashMap::new()),
         issuers: Issuers::default(),
         presented: TokenCache::default(),
         shared: OnceLock::new(),
         state: Mutex::new(State::default()),
         changing: tokio::sync::Mutex::new(()),
+        reading: tokio::sync::Mutex::new(()),
     })
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use gatehouse_catalog::{Config, Loaded, Problems};
+use gatehouse_catalog::{Config, Declared, Loaded, Problems};
 
 use crate::config_file::{self, Kept};
 use crate::failure::Failure;
@@ -49,14 +49,19 @@ impl Source {
         self.file.as_ref().map_or_else(|| "defaults".to_owned(), |file| file.display().to_string())
     }
 
-    /// Reads and checks it.
-    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
-        config_file::load(self.file.as_deref()).map(|loaded| self.with_overrides(loaded))
+    /// Reads and checks it with what the database declares beside it. It has to stand alone, too: the next start reads it
+    /// before there is a database.
+    pub(crate) fn load(&self, declared: &[Declared<'_>]) -> Result<Loaded, Failure> {
+        let mut loaded = config_file::load(self.file.as_deref())?;
+        if !declared.is_empty() {
+            loaded = config_file::load_with(self.file.as_deref(), declared)?;
+        }
+        Ok(self.with_overrides(loaded))
     }
 
     /// Reads it at start: a broken file gives way to the last good one, loudly.
-    pub(crate) fn load_at_start(&self) -> Result<Started, Failure> {
-        let failure = match self.load() {
+    pub(crate) fn load_at_start(&self, declared: &[Declared<'_>]) -> Result<Started, Failure> {
+        let failure = match self.load(declared) {
             Ok(loaded) => return Ok(Started { loaded, from: self.name(), refused: None }),
             Err(failure) => failure,
         };
@@ -64,19 +69,12 @@ impl Source {
         else {
             return Err(failure);
         };
-        let Ok(loaded) = self.load_last_good(file, &last_good) else { return Err(failure) };
+        let Ok(loaded) = load_last_good(file, &last_good, declared) else { return Err(failure) };
         Ok(Started {
             loaded: self.with_overrides(loaded),
             from: "last_good".to_owned(),
             refused: Some(failure.to_string()),
         })
-    }
-
-    fn load_last_good(&self, file: &Path, last_good: &Path) -> Result<Loaded, Problems> {
-        let policies = fs::read(last_good.with_file_name(LAST_GOOD_POLICIES)).unwrap_or_default();
-        let kept: Kept = serde_json::from_slice(&policies).unwrap_or_default();
-        // Relative paths in it start where they did in the file.
-        config_file::check_among(file, &fs::read(last_good).unwrap_or_default(), &kept)
     }
 
     /// Keeps the file that was just put in force, and its policies. References in it stay references: no secret is
@@ -118,6 +116,13 @@ impl Source {
         }
         loaded
     }
+}
+
+fn load_last_good(file: &Path, last_good: &Path, declared: &[Declared<'_>]) -> Result<Loaded, Problems> {
+    let policies = fs::read(last_good.with_file_name(LAST_GOOD_POLICIES)).unwrap_or_default();
+    let kept: Kept = serde_json::from_slice(&policies).unwrap_or_default();
+    // Relative paths in it start where they did in the file.
+    config_file::check_among(file, &fs::read(last_good).unwrap_or_default(), declared, &kept)
 }
 
 /// Writes a file of a folder whole or not at all.

@@ -69,6 +69,7 @@ fn placed(loaded: &Loaded, problem: &PolicyProblem, severity: Severity) -> Probl
         return Problem { severity, ..loaded.problem_at(&text.path, message, problem.hint.clone()) };
     }
     Problem {
+        belongs: None,
         file: Arc::clone(&problem.file),
         position: Position { line: problem.line, column: problem.column },
         path: String::new(),

@@ -24,6 +24,9 @@ fn every_yaml_block_of_the_configuration_page_passes_check() {
     fs::write(folder.path().join("secret.txt"), "0123456789abcdef-from-a-file").expect("written");
     fs::write(folder.path().join("cert.pem"), "-----BEGIN CERTIFICATE-----").expect("written");
     fs::write(folder.path().join("key.pem"), "-----BEGIN PRIVATE KEY-----").expect("written");
+    fs::create_dir(folder.path().join("policies")).expect("made");
+    let policy = "permit (principal, action == Action::\"call_model\", resource);";
+    fs::write(folder.path().join("policies/all.cedar"), policy).expect("written");
     let page = page("configuration.md");
     let blocks = blocks(&page, "yaml");
     assert!(blocks.len() >= 10, "only {} blocks", blocks.len());

@@ -1,5 +1,6 @@
 //! One LLM call: what it needs, where it may go, how it is written for a target and how the answer comes back.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -400,6 +401,8 @@ impl Call for ChatCall {
     }
 
     fn judge(&self, target: &Target, head: &Head, body: &[u8]) -> Judgement {
+        let facts = self.current.as_ref().filter(|facts| facts.target.index == target.index);
+        let body = &*facts.map_or(Cow::Borrowed(body), |facts| providers::hide(&facts.provider, body));
         let said = (dialects::of(self.spoken).read_error)(head.status.as_u16(), body);
         let (fault, blame) = providers::judge(&target.origin, head, body, &said, self.request.now);
         // A call in the background has nobody to pass it on to.

@@ -1,5 +1,6 @@
 //! A call for embeddings: forwarded where the provider speaks the caller's dialect, translated where it does not.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -198,6 +199,8 @@ impl Call for EmbedCall {
     }
 
     fn judge(&self, target: &Target, head: &Head, body: &[u8]) -> Judgement {
+        let facts = self.current.as_ref().filter(|facts| facts.target.index == target.index);
+        let body = &*facts.map_or(Cow::Borrowed(body), |facts| providers::hide(&facts.provider, body));
         let said = (dialects::of(self.spoken).read_error)(head.status.as_u16(), body);
         let (fault, blame) = providers::judge(&target.origin, head, body, &said, self.request.now);
         let same = self.spoken == self.own && blame == Blame::Caller;

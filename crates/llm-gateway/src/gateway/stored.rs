@@ -188,6 +188,10 @@ impl Call for StoredCall {
     }
 
     fn judge(&self, target: &Target, head: &Head, body: &[u8]) -> Judgement {
+        let body = match &self.found {
+            Found::At(facts) => &*providers::hide(&facts.provider, body),
+            Found::Unknown | Found::Here(_) => body,
+        };
         let said = (dialects::of(OWN).read_error)(head.status.as_u16(), body);
         let (fault, blame) = providers::judge(&target.origin, head, body, &said, self.request.now);
         let verbatim = (blame == Blame::Caller && body.first() == Some(&b'{')).then(|| Bytes::copy_from_slice(body));

@@ -16,6 +16,7 @@ mod fireworks;
 mod gemini;
 mod github_models;
 mod groq;
+mod hide;
 mod huggingface;
 mod judge;
 mod kind;
@@ -44,6 +45,7 @@ mod zai;
 
 pub use crate::dialects::DialectName;
 pub use endpoint::encode_segment;
+pub use hide::hide;
 pub use judge::judge;
 pub use kind::{Auth, Native, Needs, Operation, Place, ProviderKind, Rewrite, Wants};
 pub use model::issuer;

@@ -80,6 +80,12 @@ impl Provider {
         self.only.or_else(|| self.kind.dialect_for(caller, model, wants))
     }
 
+    /// The values of all headers that carry credentials.
+    pub(super) fn sensitive_headers(&self) -> impl Iterator<Item = &[u8]> {
+        let values = self.headers.iter().flat_map(|(_, headers)| headers.values());
+        values.filter(|value| value.is_sensitive()).map(HeaderValue::as_bytes)
+    }
+
     /// The headers every request of a dialect begins with.
     pub(super) fn headers_for(&self, dialect: DialectName) -> Option<&HeaderMap> {
         self.headers.iter().find(|(own, _)| *own == dialect).map(|(_, headers)| headers)

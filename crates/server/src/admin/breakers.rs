@@ -5,6 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::acts::{Act, Changed};
 use super::error::{ApiError, ErrorBody};
 use super::extract::Body;
 use super::rows::Rows;
@@ -38,11 +39,15 @@ pub(crate) struct BreakersReset {
 pub(crate) async fn reset(
     State(control): State<Control>,
     Body(wanted): Body<ResetBreakers>,
-) -> Result<Json<BreakersReset>, ApiError> {
+) -> Result<Changed<BreakersReset>, ApiError> {
+    let act = match &wanted.target {
+        None => Act::of("breakers.reset"),
+        Some(target) => Act::on("breakers.reset", "breakers", target),
+    };
     let reset = match wanted.target {
         None => control.operations.reset_breakers(),
         Some(target) if control.operations.reset_breaker(&target) => 1,
         Some(_) => return Err(ApiError::not_found("target", "GET /api/v1/breakers lists them as provider/model.")),
     };
-    Ok(Json(BreakersReset { reset }))
+    Ok(Changed::by(act, BreakersReset { reset }))
 }

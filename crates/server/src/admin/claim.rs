@@ -1,34 +1,36 @@
 //! The first start: `gatehouse up` prints a one-time link, and whoever opens it gets an admin key, once. There are no
-//! default credentials before that.
+//! default credentials before that. Where nobody sees what is printed, an operator puts a token of their own into a file
+//! (`GATEHOUSE_BOOTSTRAP_TOKEN_FILE`) and exchanges that one.
 //!
 //! The link leads to a page with one button, because mail scanners and chat previews follow links: only the button's POST
 //! claims.
 
-use std::sync::{Mutex, PoisonError};
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::response::{Html, IntoResponse, Response};
-use gatehouse_domain::{Code, Secret};
+use gatehouse_domain::{Code, DEFAULT_ORGANISATION, Secret};
+use gatehouse_store::audit::{Actor, AuditEvent, AuditOutcome};
 use gatehouse_store::{Pepper, Store, StoreError, keys};
 use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
+use http::request::Parts;
 use http::{HeaderValue, StatusCode};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Admin;
-use super::auth::same;
+use super::actor::same;
+use super::acts::{Act, Changed, accounted};
+use super::audited;
+use super::auth::{self, slow_down};
 use super::error::{ApiError, ErrorBody};
 use super::extract::{Body, Name};
+use super::{Admin, now_ms};
 use crate::control::Control;
 
 /// How long a link is good.
-const LIFETIME: Duration = Duration::from_secs(24 * 3600);
-/// Claims that may fail in a minute, from all callers together. The right token always passes, so that nobody can lock the
-/// owner out; with 238 bits it is not guessed either way.
-const FAILURES_PER_MINUTE: usize = 5;
+const LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 const CLAIM: &str = "claim";
 const ADMIN_KEY: &str = "admin_key";
@@ -38,6 +40,9 @@ const ADMIN_KEY: &str = "admin_key";
 struct OpenClaim {
     hash: [u8; 32],
     expires_unix_ms: u64,
+    /// From other machines, too: the token came from an operator and was printed nowhere.
+    #[serde(default)]
+    anywhere: bool,
 }
 
 /// What `meta` holds of the claimed key.
@@ -48,17 +53,24 @@ struct AdminKey {
     created_unix_ms: u64,
 }
 
-/// Makes a claim token, or `None` if the gateway has been claimed. One from an earlier start is no longer good.
+/// Opens a claim, unless the gateway has been claimed: with the operator's own token if there is one, else with a fresh one,
+/// which is given back. A token from an earlier start is no longer good.
 ///
 /// # Errors
 /// When the database fails or the operating system gives no randomness.
-pub async fn issue(store: &Store, pepper: &Pepper) -> Result<Option<Secret>, StoreError> {
+pub async fn issue(store: &Store, pepper: &Pepper, bootstrap: Option<&Secret>) -> Result<Option<Secret>, StoreError> {
     if admin_key(store).await?.is_some() {
+        return Ok(None);
+    }
+    if let Some(token) = bootstrap {
+        let hash = keys::hash(pepper, token.reveal());
+        put(store, CLAIM, &OpenClaim { hash, expires_unix_ms: u64::MAX, anywhere: true }).await?;
         return Ok(None);
     }
     let token = keys::mint("claim", &keys::new_id()?)?.secret;
     let expires_unix_ms = now_ms() + u64::try_from(LIFETIME.as_millis()).unwrap_or(u64::MAX);
-    put(store, CLAIM, &OpenClaim { hash: keys::hash(pepper, token.reveal()), expires_unix_ms }).await?;
+    let hash = keys::hash(pepper, token.reveal());
+    put(store, CLAIM, &OpenClaim { hash, expires_unix_ms, anywhere: false }).await?;
     Ok(Some(token))
 }
 
@@ -71,7 +83,14 @@ pub(crate) async fn admin_key(store: &Store) -> Result<Option<[u8; 32]>, StoreEr
 #[derive(Default)]
 pub(crate) struct Claims {
     turn: tokio::sync::Mutex<()>,
-    failures: Mutex<Vec<Instant>>,
+}
+
+/// From where a claim comes.
+#[derive(Clone, Copy)]
+pub(crate) struct From {
+    address: IpAddr,
+    /// Something in front passed it on, so the address says nothing of the caller.
+    forwarded: bool,
 }
 
 /// A claim.
@@ -94,10 +113,12 @@ pub(crate) struct Claimed {
     responses((status = 201, body = Claimed), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody)))]
 pub(crate) async fn exchange(
     State(admin): State<Admin>,
+    from: From,
     Body(claim): Body<ClaimRequest>,
-) -> Result<(StatusCode, Json<Claimed>), ApiError> {
-    let key = admin.claims.redeem(&admin.control, &claim.token).await?;
-    Ok((StatusCode::CREATED, Json(Claimed { admin_key: key.reveal().to_owned() })))
+) -> Result<Changed<Claimed>, ApiError> {
+    let key = redeem(&admin, from, &claim.token).await?;
+    let claimed = Claimed { admin_key: key.reveal().to_owned() };
+    Ok(Changed::by(Act::of("claim"), claimed).status(StatusCode::CREATED))
 }
 
 /// The page behind the link.
@@ -107,47 +128,84 @@ pub(crate) async fn page() -> Response {
 }
 
 /// The page's button.
-pub(crate) async fn press(State(admin): State<Admin>, Name(token): Name) -> Response {
-    match admin.claims.redeem(&admin.control, &token).await {
+pub(crate) async fn press(State(admin): State<Admin>, from: From, Name(token): Name) -> Response {
+    match redeem(&admin, from, &token).await {
         // A minted key has only letters, digits and an underscore.
-        Ok(key) => html(
-            StatusCode::CREATED,
-            "This gateway is yours",
-            &format!("<p>Your admin key, shown this once:</p><pre>{}</pre>", key.reveal()),
-        ),
-        Err(error) => html(error.status(), "Not claimed", &format!("<p>{}</p>", error.sentence())),
+        Ok(key) => {
+            let shown = format!("<p>Your admin key, shown this once:</p><pre>{}</pre>", key.reveal());
+            accounted(html(StatusCode::CREATED, "This gateway is yours", &shown), vec![Act::of("claim")])
+        }
+        Err(error) => {
+            let mut page = html(error.status(), "Not claimed", &format!("<p>{}</p>", error.sentence()));
+            page.extensions_mut().insert(error.refused());
+            page
+        }
     }
 }
 
+/// Turns a token into a key. Wrong ones count as wrong keys do.
+async fn redeem(admin: &Admin, from: From, token: &str) -> Result<Secret, ApiError> {
+    let now = Instant::now();
+    if let Some(wait) = admin.guesses.wait(from.address, now) {
+        return Err(slow_down(wait.as_secs() + 1));
+    }
+    let redeemed = admin.claims.redeem(&admin.control, from, token).await;
+    match &redeemed {
+        Ok(_) => admin.guesses.right(from.address, now),
+        Err(error) if error.status() == StatusCode::UNAUTHORIZED => admin.guesses.wrong(from.address, now),
+        Err(_) => {}
+    }
+    redeemed
+}
+
 impl Claims {
-    async fn redeem(&self, control: &Control, token: &str) -> Result<Secret, ApiError> {
+    async fn redeem(&self, control: &Control, from: From, token: &str) -> Result<Secret, ApiError> {
         let _turn = self.turn.lock().await;
         let claimed = admin_key(&control.store).await?.is_some();
         let open = get::<OpenClaim>(&control.store, CLAIM).await?.filter(|claim| now_ms() < claim.expires_unix_ms);
         let presented = keys::hash(&control.pepper, token);
-        if claimed || !open.is_some_and(|claim| same(&claim.hash, &presented)) {
-            return Err(self.refuse());
+        let Some(open) = open.filter(|claim| !claimed && same(&claim.hash, &presented)) else { return Err(refuse()) };
+        if !(open.anywhere || control.claim_remote || from.is_this_machine()) {
+            return Err(ApiError::new(
+                Code::NotAllowed,
+                "The claim link works on the machine of the gateway only.",
+                "Open it there, start with --claim-remote, or set GATEHOUSE_BOOTSTRAP_TOKEN_FILE.",
+            ));
         }
+        let address = Some(from.address.to_string());
+        let actor = Actor { who: "claim_link".to_owned(), address, ..Actor::default() };
+        let act = AuditEvent::new(now_ms(), DEFAULT_ORGANISATION, actor, "admin_key.claim");
+        audited::append(&control.store, act.clone().ended(AuditOutcome::Begun, None)).await?;
         let minted = keys::mint("admin", &keys::new_id()?)?;
         let hash = keys::hash(&control.pepper, minted.secret.reveal());
         // From here on the token is spent: it is only good while there is no admin key.
         put(&control.store, ADMIN_KEY, &AdminKey { hash, shown: minted.shown, created_unix_ms: now_ms() }).await?;
+        audited::append(&control.store, act).await?;
         Ok(minted.secret)
     }
+}
 
-    fn refuse(&self) -> ApiError {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.retain(|moment| moment.elapsed() < Duration::from_secs(60));
-        if failures.len() >= FAILURES_PER_MINUTE {
-            return ApiError::new(Code::RateLimited, "Too many claims have failed.", "Wait a minute.").retry_after(60);
-        }
-        failures.push(Instant::now());
-        ApiError::new(
-            Code::UnknownKey,
-            "This claim link is not good: it was used, has expired, or a later start made another one.",
-            "Use the link that the gateway printed last, or set auth.admin_key in the configuration.",
-        )
+impl From {
+    fn is_this_machine(self) -> bool {
+        self.address.to_canonical().is_loopback() && !self.forwarded
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for From {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let forwarded =
+            ["forwarded", "x-forwarded-for", "x-real-ip"].iter().any(|name| parts.headers.contains_key(*name));
+        Ok(Self { address: auth::address(&parts.extensions), forwarded })
+    }
+}
+
+fn refuse() -> ApiError {
+    ApiError::new(
+        Code::UnknownKey,
+        "This claim link is not good: it was used, has expired, or a later start made another one.",
+        "Use the link that the gateway printed last, or set auth.admin_key in the configuration.",
+    )
 }
 
 async fn get<T: for<'de> Deserialize<'de>>(store: &Store, name: &'static str) -> Result<Option<T>, StoreError> {
@@ -160,10 +218,6 @@ async fn put<T: Serialize>(store: &Store, name: &'static str, value: &T) -> Resu
     let unwritable = |_| StoreError::Row { table: "meta", what: "the admin key or claim cannot be written" };
     let bytes = serde_json::to_vec(value).map_err(unwritable)?;
     store.set_meta(name, &bytes, now_ms()).await
-}
-
-fn now_ms() -> u64 {
-    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
 }
 
 /// `body` is ours, never a caller's text. The address holds the token, so it is told to no other site.

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use gatehouse_domain::Code;
 
+use super::acts::{Act, Changed};
 use super::error::{ApiError, ErrorBody};
 use crate::control::{ConfigStatus, Control, Reload};
 
@@ -18,9 +19,9 @@ pub(crate) async fn status(State(control): State<Control>) -> Json<ConfigStatus>
 /// last good one stays.
 #[utoipa::path(post, path = "/config/reload", tag = "config", operation_id = "reload_config",
     responses((status = 200, body = ConfigStatus), (status = 401, body = ErrorBody), (status = 400, body = ErrorBody)))]
-pub(crate) async fn reload(State(control): State<Control>) -> Result<Json<ConfigStatus>, ApiError> {
+pub(crate) async fn reload(State(control): State<Control>) -> Result<Changed<ConfigStatus>, ApiError> {
     match control.operations.reload().await {
-        Reload::Accepted(status) => Ok(Json(status)),
+        Reload::Accepted(status) => Ok(Changed::by(Act::of("config.reload"), status)),
         Reload::Refused(refused) => Err(ApiError::new(
             Code::InvalidRequest,
             format!("The configuration was refused: {}", refused.problems.join("; ")),

@@ -9,15 +9,76 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::control::Wrong;
+
 /// What the admin API answers when it does not do what was asked.
 #[derive(Debug)]
 pub(crate) struct ApiError {
-    code: Code,
+    code: &'static str,
     status: StatusCode,
     message: String,
     hint: String,
+    wrong: Vec<Wrong>,
     retry_after_secs: Option<u64>,
 }
+
+/// Codes that no caller of the data plane ever sees.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum AdminCode {
+    /// The object is declared in the configuration file, where it is changed.
+    DeclaredInFile,
+    /// Something else has the name.
+    NameTaken,
+    /// Something refers to what is to be deleted.
+    StillReferenced,
+    /// The object is not in the version the caller knows.
+    VersionMismatch,
+    /// The configuration would not work with this object.
+    InvalidObject,
+    /// Too many wrong keys.
+    TooManyAttempts,
+    /// The object's state does not allow it.
+    Conflict,
+}
+
+impl AdminCode {
+    /// Every one, in the order of docs/errors.md.
+    #[cfg(test)]
+    const ALL: [Self; 7] = [
+        Self::DeclaredInFile,
+        Self::NameTaken,
+        Self::StillReferenced,
+        Self::VersionMismatch,
+        Self::InvalidObject,
+        Self::TooManyAttempts,
+        Self::Conflict,
+    ];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::DeclaredInFile => "declared_in_file",
+            Self::NameTaken => "name_taken",
+            Self::StillReferenced => "still_referenced",
+            Self::VersionMismatch => "version_mismatch",
+            Self::InvalidObject => "invalid_object",
+            Self::TooManyAttempts => "too_many_attempts",
+            Self::Conflict => "conflict",
+        }
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::DeclaredInFile | Self::NameTaken | Self::StillReferenced | Self::Conflict => StatusCode::CONFLICT,
+            Self::VersionMismatch => StatusCode::PRECONDITION_FAILED,
+            Self::InvalidObject => StatusCode::BAD_REQUEST,
+            Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+}
+
+/// The code of a refusal, in the extensions of its answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused(pub(crate) &'static str);
 
 /// The body of an error.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,12 +96,23 @@ pub(crate) struct ErrorDetail {
     pub(crate) message: String,
     /// What to do next.
     pub(crate) hint: String,
+    /// Each thing that is wrong, where there may be several, or each that stands in the way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) wrong: Vec<Wrong>,
 }
 
 impl ApiError {
     pub(crate) fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { code, status, message: message.into(), hint: hint.into(), retry_after_secs: None }
+        Self::made(code.as_str(), status, message.into(), hint.into())
+    }
+
+    pub(crate) fn of(code: AdminCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::made(code.as_str(), code.status(), message.into(), hint.into())
+    }
+
+    fn made(code: &'static str, status: StatusCode, message: String, hint: String) -> Self {
+        Self { code, status, message, hint, wrong: Vec::new(), retry_after_secs: None }
     }
 
     pub(crate) fn invalid(message: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -53,15 +125,23 @@ impl ApiError {
 
     /// The object is in a state that does not allow it.
     pub(crate) fn conflict(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { status: StatusCode::CONFLICT, ..Self::invalid(message, hint) }
+        Self::of(AdminCode::Conflict, message, hint)
     }
 
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
+    pub(crate) fn refused(&self) -> Refused {
+        Refused(self.code)
+    }
+
     pub(crate) fn sentence(&self) -> String {
         format!("{} {}", self.message, self.hint)
+    }
+
+    pub(crate) fn wrong(self, wrong: Vec<Wrong>) -> Self {
+        Self { wrong, ..self }
     }
 
     pub(crate) fn retry_after(self, seconds: u64) -> Self {
@@ -71,8 +151,9 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let error = ErrorDetail { code: self.code.as_str(), message: self.message, hint: self.hint };
+        let error = ErrorDetail { code: self.code, message: self.message, hint: self.hint, wrong: self.wrong };
         let mut response = (self.status, Json(ErrorBody { error })).into_response();
+        response.extensions_mut().insert(Refused(self.code));
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(http::header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
         }
@@ -125,6 +206,17 @@ impl From<PathRejection> for ApiError {
 #[cfg(test)]
 mod tests {
     use gatehouse_domain::Code;
+
+    use super::AdminCode;
+
+    #[test]
+    fn every_code_of_this_api_is_on_the_errors_page_with_its_status() {
+        let page = include_str!("../../../../docs/errors.md");
+        for code in AdminCode::ALL {
+            let start = format!("| `{}` | {} | ", code.as_str(), code.status().as_u16());
+            assert!(page.lines().any(|line| line.starts_with(&start)), "docs/errors.md lacks a row {start}");
+        }
+    }
 
     #[test]
     fn every_code_is_on_the_errors_page_with_its_status() {

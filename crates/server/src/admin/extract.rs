@@ -4,10 +4,13 @@ use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::error::ApiError;
 
-/// A JSON body.
+const HINT: &str = "Send the JSON object that /api/v1/openapi.json describes for this path.";
+
+/// A JSON body: an object.
 pub(crate) struct Body<T>(pub(crate) T);
 
 /// The query string.
@@ -19,8 +22,14 @@ pub(crate) struct Name(pub(crate) String);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let Json(body) = Json::from_request(request, state).await?;
-        Ok(Self(body))
+        let Json(text) = Json::<Box<RawValue>>::from_request(request, state).await?;
+        // Serde also takes a list for the fields of a struct, in an order nobody wrote down.
+        if !text.get().trim_start().starts_with('{') {
+            return Err(ApiError::invalid("The body is not a JSON object.", HINT));
+        }
+        let read = serde_json::from_str(text.get());
+        read.map(Self)
+            .map_err(|error| ApiError::invalid(format!("The body is not what this path takes: {error}."), HINT))
     }
 }
 

@@ -2,19 +2,23 @@
 
 use axum::Json;
 use axum::extract::State;
+use gatehouse_domain::{Code, Role};
 use gatehouse_store::{KeyRecord, keys};
 use http::StatusCode;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::error::{ApiError, ErrorBody};
+use super::acts::{Act, Changed};
+use super::auth::{Granted, Whose};
+use super::cursor;
+use super::error::{AdminCode, ApiError, ErrorBody};
 use super::extract::{Body, Name, Parameters};
 use super::new_key::CreateKey;
 use super::rows::{Page, Rows};
 use super::terms::{BudgetWords, LimitWords};
-use crate::control::{Control, FileKey, Source};
+use super::{now_ms, rights};
+use crate::control::{Control, FileKey, Holder, Source};
 
 /// How long the old secret of a rotated key stays good if nobody says: one deployment.
 const OVERLAP_SECS: u64 = 3_600;
@@ -127,9 +131,11 @@ pub(crate) struct RotateKey {
     responses((status = 200, body = Rows<Key>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(crate) async fn list(
     State(control): State<Control>,
+    granted: Granted,
     Parameters(page): Parameters<Page>,
 ) -> Result<Json<Rows<Key>>, ApiError> {
     let limit = page.limit()?;
+    let after = page.cursor.as_deref().map(cursor::row).transpose()?;
     let now = now_ms();
     let file = control.operations.file_keys();
     let stored = control.store.list_keys().await?;
@@ -137,43 +143,51 @@ pub(crate) async fn list(
         .into_iter()
         .map(|key| Key::of_file(key, now))
         .chain(stored.into_iter().map(|key| Key::of(key, now)))
+        .filter(|key| key.is_seen(&control, &granted))
         .collect();
-    if let Some(cursor) = page.cursor {
-        let Some(place) = rows.iter().position(|key| key.id == cursor) else {
-            return Err(ApiError::invalid("The cursor is not one of this listing.", "Start again without a cursor."));
-        };
+    if let Some(after) = after {
+        let place = rows.iter().position(|key| key.id == after).ok_or_else(cursor::foreign)?;
         rows.drain(..=place);
     }
-    Ok(Json(Rows::page(rows, limit, |key| key.id.clone())))
+    Ok(Json(Rows::page(rows, limit, |key| cursor::after(&key.id))))
 }
 
 /// Makes a key. The answer holds its secret, which is shown this once.
 #[utoipa::path(post, path = "/keys", tag = "keys", operation_id = "create_key", request_body = CreateKey,
-    responses((status = 201, body = IssuedKey), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
+    responses((status = 201, body = IssuedKey), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody)))]
 pub(crate) async fn create(
     State(control): State<Control>,
+    granted: Granted,
     Body(wanted): Body<CreateKey>,
-) -> Result<(StatusCode, Json<IssuedKey>), ApiError> {
+) -> Result<Changed<IssuedKey>, ApiError> {
     let now = now_ms();
-    let checked = wanted.check(&control, now)?;
+    let checked = wanted.by(&control, &granted)?.check(&control, now)?;
     let id = keys::new_id()?;
     let minted = keys::mint(&control.operations.environment(), &id)?;
     let key = checked.key(id, &minted, keys::hash(&control.pepper, minted.secret.reveal()), now)?;
     control.store.create_key(&key).await?;
     control.operations.keys_changed().await;
     let key = Key::of(KeyRecord { key, old_hash: None, revoked_unix_ms: None, last_used_unix_ms: None }, now);
-    Ok((StatusCode::CREATED, Json(IssuedKey { secret: minted.secret.reveal().to_owned(), key })))
+    let act = Act { after: key.seen(), ..Act::on("keys.create", "keys", &key.id) };
+    let issued = IssuedKey { secret: minted.secret.reveal().to_owned(), key };
+    Ok(Changed::by(act, issued).status(StatusCode::CREATED))
 }
 
 /// One key.
 #[utoipa::path(get, path = "/keys/{id}", tag = "keys", operation_id = "get_key",
     params(("id" = String, Path, description = "The key's public id")),
     responses((status = 200, body = Key), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
-pub(crate) async fn one(State(control): State<Control>, Name(id): Name) -> Result<Json<Key>, ApiError> {
-    if let Some(key) = control.operations.file_keys().into_iter().find(|key| key.id == id) {
-        return Ok(Json(Key::of_file(key, now_ms())));
+pub(crate) async fn one(
+    State(control): State<Control>,
+    granted: Granted,
+    Name(id): Name,
+) -> Result<Json<Key>, ApiError> {
+    let of_file = control.operations.file_keys().into_iter().find(|key| key.id == id);
+    match of_file.map(|key| Key::of_file(key, now_ms())).filter(|key| key.is_seen(&control, &granted)) {
+        Some(key) => Ok(Json(key)),
+        None => stored(&control, &granted, &id).await.map(Json),
     }
-    stored(&control, &id).await.map(Json)
 }
 
 /// Takes a key back, at once and for good.
@@ -181,13 +195,18 @@ pub(crate) async fn one(State(control): State<Control>, Name(id): Name) -> Resul
     params(("id" = String, Path, description = "The key's public id")),
     responses((status = 200, body = Key), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
         (status = 409, body = ErrorBody)))]
-pub(crate) async fn revoke(State(control): State<Control>, Name(id): Name) -> Result<Json<Key>, ApiError> {
-    not_of_file(&control, &id)?;
-    if !control.store.revoke_key(&id, now_ms()).await? {
-        return Err(no_such_key());
-    }
+pub(crate) async fn revoke(
+    State(control): State<Control>,
+    granted: Granted,
+    Name(id): Name,
+) -> Result<Changed<Key>, ApiError> {
+    not_of_file(&control, &granted, &id)?;
+    let before = stored(&control, &granted, &id).await?.seen();
+    control.store.revoke_key(&id, now_ms()).await?;
     control.operations.keys_changed().await;
-    stored(&control, &id).await.map(Json)
+    let key = stored(&control, &granted, &id).await?;
+    let act = Act { before, after: key.seen(), ..Act::on("keys.revoke", "keys", &id) };
+    Ok(Changed::by(act, key))
 }
 
 /// Gives a key a new secret under the same id: team, limits, budgets and history stay.
@@ -197,26 +216,58 @@ pub(crate) async fn revoke(State(control): State<Control>, Name(id): Name) -> Re
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
 pub(crate) async fn rotate(
     State(control): State<Control>,
+    granted: Granted,
     Name(id): Name,
     Body(how): Body<RotateKey>,
-) -> Result<Json<IssuedKey>, ApiError> {
+) -> Result<Changed<IssuedKey>, ApiError> {
     let overlap = how.overlap_secs.unwrap_or(OVERLAP_SECS);
     if overlap > OVERLAP_SECS_MAX {
         return Err(ApiError::invalid("overlap_secs is out of range.", "0 to 2592000 (30 days)."));
     }
-    not_of_file(&control, &id)?;
+    not_of_file(&control, &granted, &id)?;
     // From here on there is such a key: it can only be revoked, never deleted.
-    stored(&control, &id).await?;
+    let key = stored(&control, &granted, &id).await?;
+    key.may_be_held_by(&granted)?;
+    let before = key.seen();
     let minted = keys::mint(&control.operations.environment(), &id)?;
     let hash = keys::hash(&control.pepper, minted.secret.reveal());
     if !control.store.rotate_key(&id, &hash, &minted.shown, now_ms() + overlap * 1_000).await? {
         return Err(ApiError::conflict("The key is revoked.", "Make a new one: POST /api/v1/keys."));
     }
     control.operations.keys_changed().await;
-    Ok(Json(IssuedKey { secret: minted.secret.reveal().to_owned(), key: stored(&control, &id).await? }))
+    let key = stored(&control, &granted, &id).await?;
+    let act = Act { before, after: key.seen(), ..Act::on("keys.rotate", "keys", &id) };
+    Ok(Changed::by(act, IssuedKey { secret: minted.secret.reveal().to_owned(), key }))
 }
 
 impl Key {
+    /// Does it exist for whoever is asking?
+    fn is_seen(&self, control: &Control, granted: &Granted) -> bool {
+        let who = control.operations.stands_for(&Holder {
+            organisation: self.organisation.clone(),
+            team: self.team.clone(),
+            user: self.user.clone(),
+            service_account: self.service_account.clone(),
+            agent: self.agent.clone(),
+        });
+        granted.sees(Whose { key: &self.id, ..Whose::of(&who) })
+    }
+
+    /// Whoever gets its secret gets its role: nobody gets more than the own one so, but the key itself.
+    fn may_be_held_by(&self, granted: &Granted) -> Result<(), ApiError> {
+        let role = self.role.as_deref().and_then(|role| role.parse::<Role>().ok());
+        if *granted.actor.name == *self.id || role.is_none_or(|role| rights::gives(granted.actor.role, role)) {
+            return Ok(());
+        }
+        let hint = "Ask somebody with this role; only owners have keys of owners.";
+        Err(ApiError::new(Code::NotAllowed, "The role of this key is not yours to give.", hint))
+    }
+
+    /// As the audit log sees it: there is no secret in it.
+    fn seen(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(self).ok()
+    }
+
     fn of(record: KeyRecord, now: u64) -> Self {
         let key = record.key;
         let overlap = record.old_hash.map(|(_, until)| until).filter(|until| *until > now);
@@ -286,14 +337,16 @@ fn state(expires: Option<u64>, revoked: Option<u64>, now: u64) -> KeyState {
     }
 }
 
-async fn stored(control: &Control, id: &str) -> Result<Key, ApiError> {
+async fn stored(control: &Control, granted: &Granted, id: &str) -> Result<Key, ApiError> {
     let record = control.store.key(id).await?.ok_or_else(no_such_key)?;
-    Ok(Key::of(record, now_ms()))
+    Some(Key::of(record, now_ms())).filter(|key| key.is_seen(control, granted)).ok_or_else(no_such_key)
 }
 
-fn not_of_file(control: &Control, id: &str) -> Result<(), ApiError> {
-    if control.operations.file_keys().iter().any(|key| key.id == id) {
-        return Err(ApiError::conflict(
+fn not_of_file(control: &Control, granted: &Granted, id: &str) -> Result<(), ApiError> {
+    let of_file = control.operations.file_keys().into_iter().find(|key| key.id == id);
+    if of_file.is_some_and(|key| Key::of_file(key, now_ms()).is_seen(control, granted)) {
+        return Err(ApiError::of(
+            AdminCode::DeclaredInFile,
             "This key is declared in the configuration file.",
             "Change it there: a good change is in force within a second.",
         ));
@@ -303,8 +356,4 @@ fn not_of_file(control: &Control, id: &str) -> Result<(), ApiError> {
 
 fn no_such_key() -> ApiError {
     ApiError::not_found("key", "GET /api/v1/keys lists them.")
-}
-
-fn now_ms() -> u64 {
-    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
 }

@@ -1,24 +1,36 @@
 //! The admin API: `/api/v1/…`, its OpenAPI document, the claim page of the first start, and the probes.
 //!
-//! One file per resource; each handler stands next to its documentation, and [`router`] is the whole API at a glance.
-//! Everything under `/api/v1` needs an admin key, unknown paths included, except the exchange of a claim and the question who one is.
+//! One file per resource; each handler stands next to its documentation, and [`router`] is the whole API at a glance. Around
+//! the handlers stand the gate (`auth`: who, and by `rights` whether) and the recorder (`audited`: what was done). Everything
+//! under `/api/v1` needs a key with a role, unknown paths included, except the exchange of a claim and the question who one
+//! is, which every good credential may ask.
 
+mod actor;
+mod acts;
+mod audit;
+mod audited;
 mod auth;
 mod breakers;
 mod budgets;
-mod catalog;
 mod claim;
 mod config;
+mod cursor;
+mod document;
 mod error;
 mod export;
 mod extract;
+mod guesses;
 mod health;
 mod keys;
 mod moment;
 mod new_key;
+mod objects;
 mod policies;
+mod price;
 mod probes;
 mod reprice;
+mod requests;
+mod rights;
 mod rows;
 mod terms;
 mod usage;
@@ -28,7 +40,7 @@ use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderValue, Uri};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::get;
@@ -36,7 +48,6 @@ use axum::{Router, http::Method};
 use gatehouse_domain::Code;
 use utoipa::Modify;
 use utoipa::OpenApi;
-use utoipa::openapi::RefOr;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -54,6 +65,9 @@ const BODY_BYTES_MAX: usize = 256 * 1024;
 pub(crate) struct Admin {
     control: Control,
     claims: Arc<claim::Claims>,
+    guesses: Arc<guesses::Guesses>,
+    /// One change of objects at a time: each is checked against all others.
+    changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl FromRef<Admin> for Control {
@@ -83,44 +97,31 @@ impl Modify for AdminKeyScheme {
 
 /// The admin API, the claim page and the probes, ready to be served.
 pub fn router(control: Control) -> Router {
-    let admin = Admin { control: control.clone(), claims: Arc::default() };
+    let admin =
+        Admin { control: control.clone(), claims: Arc::default(), guesses: Arc::default(), changing: Arc::default() };
     let (open, closed) = (open_routes(), closed_routes());
-    let mut document = open.clone().merge(closed.clone()).into_openapi();
-    describe_answers(&mut document);
-    // Serialising our own document cannot fail; an empty one would fail the golden test.
-    let document: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
+    let document = document::finish(&open.clone().merge(closed.clone()).into_openapi());
+    let document: Arc<str> = format!("{document:#}").into();
     let closed: Router<Admin> = closed.into();
     let closed = closed
+        .merge(objects::routes())
         .route(
             "/openapi.json",
             get(move || async move { ([(CONTENT_TYPE, "application/json")], document.to_string()) }),
         )
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
-        .layer(from_fn_with_state(control.clone(), auth::require_admin));
+        .layer(from_fn_with_state(control.clone(), audited::audited))
+        .layer(from_fn_with_state(admin.clone(), auth::gate));
     let open = Router::from(open).method_not_allowed_fallback(unknown_method);
-    let api = Router::new().nest("/api/v1", open.merge(closed));
+    let api = Router::new().nest(auth::BASE, open.merge(closed));
     let page = Router::new().route("/claim/{token}", get(claim::page).post(claim::press));
     api.merge(page)
+        .layer(from_fn_with_state(control.clone(), audited::refusals))
         .layer(map_response(never_stored))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(admin)
         .merge(probes(control))
-}
-
-/// OpenAPI wants a description for every answer; what there is to say is mostly its status.
-fn describe_answers(document: &mut utoipa::openapi::OpenApi) {
-    for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete, &mut item.patch];
-        for (status, answer) in
-            operations.into_iter().flatten().flat_map(|operation| &mut operation.responses.responses)
-        {
-            if let RefOr::T(answer) = answer {
-                let reason = status.parse().ok().and_then(|status: StatusCode| status.canonical_reason());
-                answer.description = reason.unwrap_or("Done").to_owned();
-            }
-        }
-    }
 }
 
 /// `/healthz`, `/readyz` and `/metrics`.
@@ -128,7 +129,7 @@ pub fn probes(control: Control) -> Router {
     probes::router().with_state(control)
 }
 
-/// What needs an admin key: everything but the claim.
+/// What needs a key with a role: everything but the claim, and the question who one is.
 fn closed_routes() -> OpenApiRouter<Admin> {
     OpenApiRouter::with_openapi(Frame::openapi())
         .routes(routes!(keys::list, keys::create))
@@ -137,15 +138,17 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(usage::usage))
         .routes(routes!(usage::attempts))
         .routes(routes!(budgets::list))
+        .routes(routes!(requests::list))
+        .routes(routes!(requests::one))
+        .routes(routes!(requests::run))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
         .routes(routes!(export::export))
         .routes(routes!(reprice::reprice))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::reset))
-        .routes(routes!(catalog::models))
-        .routes(routes!(catalog::model))
-        .routes(routes!(catalog::providers))
-        .routes(routes!(catalog::provider))
-        .routes(routes!(catalog::price))
+        .routes(routes!(objects::change::apply))
+        .routes(routes!(price::price))
         .routes(routes!(config::status))
         .routes(routes!(config::reload))
         .routes(routes!(policies::explain))
@@ -161,6 +164,11 @@ fn open_routes() -> OpenApiRouter<Admin> {
 async fn never_stored(mut response: Response) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// Unix milliseconds.
+fn now_ms() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default()
 }
 
 async fn unknown_path(uri: Uri) -> ApiError {

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::auth::{Granted, Whose};
 use super::error::ApiError;
 use super::moment;
+use super::rights::{self, Reach};
 use super::terms::{self, BudgetWords, LimitWords};
 use crate::control::{Control, Holder};
 
@@ -74,6 +76,33 @@ pub(crate) struct CreateKey {
 }
 
 impl CreateKey {
+    /// As asked for by somebody: who names no owner means what is within the own reach, and nobody gives away what is
+    /// another's.
+    pub(crate) fn by(mut self, control: &Control, granted: &Granted) -> Result<Self, ApiError> {
+        let actor = &granted.actor;
+        let Holder { organisation, team, user, service_account, agent } = self.holder();
+        let unnamed = organisation.or(user).or(service_account).or(agent).is_none();
+        match granted.reach {
+            Reach::Own if unnamed => self.user = actor.user.as_deref().map(str::to_owned),
+            Reach::Team if unnamed && team.is_none() => self.team = actor.team.as_deref().map(str::to_owned),
+            Reach::All if unnamed && team.is_none() && !actor.runs_the_instance() => {
+                self.organisation = Some(actor.organisation.to_string());
+            }
+            _ => {}
+        }
+        if !granted.sees(Whose::of(&control.operations.stands_for(&self.holder()))) {
+            let hint = "Leave the owner out, or name yourself or your own team.";
+            return Err(ApiError::new(Code::NotAllowed, "This key would belong to somebody else.", hint));
+        }
+        match self.role.as_deref().map(str::parse::<Role>) {
+            Some(Ok(role)) if !rights::gives(actor.role, role) => {
+                let message = format!("The role {} may not make keys with the role {role}.", actor.role);
+                Err(ApiError::new(Code::NotAllowed, message, "Leave `role` out, or ask somebody who has it."))
+            }
+            _ => Ok(self),
+        }
+    }
+
     /// Refuses what has no meaning.
     pub(crate) fn check(self, control: &Control, now: u64) -> Result<Checked, ApiError> {
         let texts = [
@@ -109,7 +138,7 @@ impl CreateKey {
         }
         let terms = terms::check(&self.limits, &self.budgets)?;
         let known = control.operations.models();
-        let unknown = |name: &&str| !known.iter().any(|model| meet(&model.name, name));
+        let unknown = |name: &&str| !known.iter().any(|model| meet(model, name));
         let unknown = self.models.iter().map(String::as_str).chain(terms.downgrades()).find(unknown);
         if let Some(name) = unknown {
             return Err(ApiError::new(

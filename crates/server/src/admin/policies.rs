@@ -1,8 +1,8 @@
 //! Asking the policies: one question with its reasons, and the recorded calls held against a new set.
 
-use axum::Json;
 use axum::extract::State;
 
+use super::acts::Changed;
 use super::error::{ApiError, ErrorBody};
 use super::extract::Body;
 use super::moment;
@@ -15,8 +15,8 @@ use crate::control::{Control, PolicyAnswer, PolicyQuestion, PolicyRefusal, Repla
 pub(crate) async fn explain(
     State(control): State<Control>,
     Body(question): Body<PolicyQuestion>,
-) -> Result<Json<PolicyAnswer>, ApiError> {
-    Ok(Json(control.operations.explain_policy(&question)?))
+) -> Result<Changed<PolicyAnswer>, ApiError> {
+    Ok(Changed::nothing(control.operations.explain_policy(&question)?))
 }
 
 /// What a new set of policies would have decided otherwise over the recorded calls of a period. The set in force stays.
@@ -26,11 +26,11 @@ pub(crate) async fn explain(
 pub(crate) async fn replay(
     State(control): State<Control>,
     Body(question): Body<ReplayQuestion>,
-) -> Result<Json<ReplayReport>, ApiError> {
+) -> Result<Changed<ReplayReport>, ApiError> {
     let now = jiff::Timestamp::now();
     let moment = |name, text: &Option<String>| text.as_deref().map(|text| moment::unix_ms(name, text, now)).transpose();
     let (since, until) = (moment("since", &question.since)?, moment("until", &question.until)?);
-    Ok(Json(control.operations.replay_policies(question, since, until).await?))
+    Ok(Changed::nothing(control.operations.replay_policies(question, since, until).await?))
 }
 
 impl From<PolicyRefusal> for ApiError {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use gatehouse_domain::{Money, Now};
 use gatehouse_store::{LedgerEntry, Reprice, Repriced};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::acts::{Act, Changed};
 use super::error::{ApiError, ErrorBody};
 use super::extract::Body;
 use super::moment;
@@ -58,7 +58,7 @@ pub(crate) struct RepricedRow {
 pub(crate) async fn reprice(
     State(control): State<Control>,
     Body(question): Body<RepriceQuestion>,
-) -> Result<Json<Rows<RepricedRow>>, ApiError> {
+) -> Result<Changed<Rows<RepricedRow>>, ApiError> {
     let now = jiff::Timestamp::now();
     let until = question.until.map(|text| moment::unix_ms("until", &text, now)).transpose()?;
     let reprice = Reprice {
@@ -72,7 +72,8 @@ pub(crate) async fn reprice(
     let operations = Arc::clone(&control.operations);
     let price = move |entry: &LedgerEntry| operations.priced_parts(entry).map(|parts| Money::of_parts(&parts));
     let rows = control.store.reprice(&reprice, &price).await?;
-    Ok(Json(Rows::all(rows.into_iter().map(RepricedRow::from).collect())))
+    let rows = Rows::all(rows.into_iter().map(RepricedRow::from).collect());
+    Ok(if reprice.write { Changed::by(Act::of("usage.reprice"), rows) } else { Changed::nothing(rows) })
 }
 
 impl From<Repriced> for RepricedRow {

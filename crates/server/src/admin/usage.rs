@@ -3,15 +3,20 @@
 use axum::Json;
 use axum::extract::State;
 use gatehouse_domain::Usage;
-use gatehouse_store::{LedgerEntry, UsageDimension, UsageQuery, UsageRow};
+use gatehouse_store::{LatestQuery, LedgerEntry, RequestFilter, UsageDimension, UsageQuery, UsageRow};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::auth::Granted;
 use super::error::{ApiError, ErrorBody};
 use super::extract::Parameters;
 use super::moment;
+use super::rights::Reach;
 use super::rows::Rows;
 use crate::control::Control;
+
+/// Rows of a report.
+const ROWS_MAX: u32 = 10_000;
 
 /// What to sum up.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -34,6 +39,7 @@ pub(crate) struct UsageQuestion {
     /// Only this run.
     run: Option<String>,
     /// Rows at most: 10,000 if not given, and at most.
+    #[param(maximum = 10000)]
     limit: Option<u32>,
 }
 
@@ -90,20 +96,27 @@ pub(crate) struct UsageRowForm {
     responses((status = 200, body = Rows<UsageRowForm>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(crate) async fn usage(
     State(control): State<Control>,
+    granted: Granted,
     Parameters(question): Parameters<UsageQuestion>,
 ) -> Result<Json<Rows<UsageRow>>, ApiError> {
+    if question.limit.is_some_and(|limit| limit > ROWS_MAX) {
+        return Err(ApiError::invalid("limit is out of range.", format!("At most {ROWS_MAX} rows.")));
+    }
     let now = jiff::Timestamp::now();
     let moment = |name, text: Option<String>| text.map(|text| moment::unix_ms(name, &text, now)).transpose();
     let query = UsageQuery {
         by: dimensions(question.by.as_deref().unwrap_or_default())?,
         since_unix_ms: moment("since", question.since)?,
         until_unix_ms: moment("until", question.until)?,
+        organisation: None,
         key: question.key,
         team: question.team,
         user: question.user,
         run: question.run,
         limit: question.limit.unwrap_or_default(),
     };
+    let Some(scope) = Scope::of(&granted) else { return Ok(Json(Rows::all(Vec::new()))) };
+    let Some(query) = scope.narrow(query) else { return Ok(Json(Rows::all(Vec::new()))) };
     Ok(Json(Rows::all(control.store.usage(&query).await?)))
 }
 
@@ -197,14 +210,73 @@ pub(crate) struct Attempt {
     responses((status = 200, body = Rows<Attempt>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(crate) async fn attempts(
     State(control): State<Control>,
+    granted: Granted,
     Parameters(latest): Parameters<Latest>,
 ) -> Result<Json<Rows<Attempt>>, ApiError> {
     let limit = latest.limit.unwrap_or(100);
     if !(1..=1_000).contains(&limit) {
         return Err(ApiError::invalid("limit is out of range.", "Ask for 1 to 1000 rows."));
     }
-    let entries = control.store.recent(limit).await?;
+    let Some(Scope { organisation, team, user, key }) = Scope::of(&granted) else {
+        return Ok(Json(Rows::all(Vec::new())));
+    };
+    let query = LatestQuery { organisation, team, user, key, limit };
+    let entries = control.store.latest(&query).await?;
     Ok(Json(Rows::all(entries.into_iter().map(Attempt::of).collect())))
+}
+
+/// Whose usage somebody sees.
+pub(super) struct Scope {
+    organisation: Option<String>,
+    team: Option<String>,
+    user: Option<String>,
+    key: Option<String>,
+}
+
+impl Scope {
+    /// `None`: nobody's.
+    pub(super) fn of(granted: &Granted) -> Option<Self> {
+        let actor = &granted.actor;
+        let organisation = (!actor.operator).then(|| actor.organisation.to_string());
+        let everything = Self { organisation, team: None, user: None, key: None };
+        match (granted.reach, actor.team.as_deref(), actor.user.as_deref()) {
+            (Reach::Nothing, ..) | (Reach::Team, None, _) => None,
+            (Reach::All, ..) => Some(everything),
+            (Reach::Team, Some(team), _) => Some(Self { team: Some(team.to_owned()), ..everything }),
+            (Reach::Own, _, Some(user)) => Some(Self { user: Some(user.to_owned()), ..everything }),
+            (Reach::Own, _, None) => Some(Self { key: Some(actor.name.to_string()), ..everything }),
+        }
+    }
+
+    /// A question about no more than this. `None` if it is about something else only.
+    fn narrow(self, query: UsageQuery) -> Option<UsageQuery> {
+        Some(UsageQuery {
+            organisation: self.organisation,
+            team: both(self.team, query.team)?,
+            user: both(self.user, query.user)?,
+            key: both(self.key, query.key)?,
+            ..query
+        })
+    }
+
+    /// The same for calls.
+    pub(super) fn calls(self, filter: RequestFilter) -> Option<RequestFilter> {
+        Some(RequestFilter {
+            organisation: both(self.organisation, filter.organisation)?,
+            team: both(self.team, filter.team)?,
+            user: both(self.user, filter.user)?,
+            key: both(self.key, filter.key)?,
+            ..filter
+        })
+    }
+}
+
+/// The narrower of what is one's own and what is asked for. `None` if they exclude each other.
+fn both(own: Option<String>, asked: Option<String>) -> Option<Option<String>> {
+    match (own, asked) {
+        (Some(own), Some(asked)) if own != asked => None,
+        (own, asked) => Some(own.or(asked)),
+    }
 }
 
 impl Attempt {

@@ -63,6 +63,21 @@ pub(crate) struct LedgerRow {
     pub(crate) first_byte_us: u64,
 }
 
+/// Which of the latest rows.
+#[derive(Clone, Debug, Default)]
+pub struct LatestQuery {
+    /// Only this organisation.
+    pub organisation: Option<String>,
+    /// Only this team.
+    pub team: Option<String>,
+    /// Only this person.
+    pub user: Option<String>,
+    /// Only this key (its id).
+    pub key: Option<String>,
+    /// So many at most, up to 1000.
+    pub limit: u32,
+}
+
 /// A ledger row as people see it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LedgerEntry {
@@ -149,8 +164,21 @@ impl Store {
     /// # Errors
     /// When the database fails or a row is damaged.
     pub async fn recent(&self, limit: u32) -> Result<Vec<LedgerEntry>, StoreError> {
-        let sql = sqlx::AssertSqlSafe(format!("{ENTRIES} ORDER BY l.id DESC LIMIT ?"));
-        sqlx::query(sql).bind(limit.min(1000)).fetch_all(&self.pool).await?.iter().map(read_entry).collect()
+        self.latest(&LatestQuery { limit, ..LatestQuery::default() }).await
+    }
+
+    /// The same of some callers only.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn latest(&self, query: &LatestQuery) -> Result<Vec<LedgerEntry>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{ENTRIES} WHERE s.organisation = coalesce(?, s.organisation) AND s.team = coalesce(?, s.team)
+                 AND s.user = coalesce(?, s.user) AND s.key = coalesce(?, s.key)
+             ORDER BY l.id DESC LIMIT ?"
+        ));
+        let asked = sqlx::query(sql).bind(&query.organisation).bind(&query.team).bind(&query.user).bind(&query.key);
+        asked.bind(query.limit.min(1000)).fetch_all(&self.pool).await?.iter().map(read_entry).collect()
     }
 
     /// Rows in the order in which their calls began, at most 1,000, of attempts that started at or after `since` and before
@@ -453,7 +481,7 @@ pub(crate) fn past_id(started_unix_ms: u64) -> [u8; 16] {
 }
 
 /// The smallest UUIDv7 of a millisecond: its first 48 bits are the time.
-fn id_floor(unix_ms: u64) -> [u8; 16] {
+pub(crate) fn id_floor(unix_ms: u64) -> [u8; 16] {
     let unix_ms = unix_ms.min((1 << 48) - 1);
     (u128::from(unix_ms) << 80).to_be_bytes()
 }

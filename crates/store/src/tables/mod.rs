@@ -4,6 +4,8 @@ pub(crate) mod corrections;
 pub(crate) mod keys;
 pub(crate) mod ledger;
 mod meta;
+pub(crate) mod objects;
+pub(crate) mod requests;
 pub(crate) mod responses;
 pub(crate) mod spending;
 pub(crate) mod usage;

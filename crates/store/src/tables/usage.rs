@@ -67,6 +67,8 @@ pub struct UsageQuery {
     pub since_unix_ms: Option<u64>,
     /// Only attempts that started before this (Unix milliseconds).
     pub until_unix_ms: Option<u64>,
+    /// Only this organisation.
+    pub organisation: Option<String>,
     /// Only this key (its id).
     pub key: Option<String>,
     /// Only this team.
@@ -227,6 +229,7 @@ impl Store {
 /// The conditions asked for, with what is bound to each.
 fn filters(query: &UsageQuery) -> impl Iterator<Item = (&'static str, &String)> {
     [
+        (" AND s.organisation = ?", &query.organisation),
         (" AND s.key = ?", &query.key),
         (" AND s.team = ?", &query.team),
         (" AND s.user = ?", &query.user),

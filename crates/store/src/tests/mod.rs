@@ -3,6 +3,8 @@
 
 mod exactly_once;
 mod killed;
+mod objects;
+mod requests;
 mod tables;
 
 use std::sync::{Arc, LazyLock};

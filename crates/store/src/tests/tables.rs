@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 
 use super::{CALLER, Home, START, outcome};
 use crate::{
-    LedgerEntry, NewKey, Reprice, ResponseChange, Span, Store, StoreError, StoredResponse, UsageDimension, UsageQuery,
+    DataDir, LedgerEntry, NewKey, Reprice, ResponseChange, Span, Store, StoreError, StoredResponse, UsageDimension,
+    UsageQuery,
 };
 
 /// Runs each function as a test on each backend.
@@ -369,11 +370,11 @@ async fn the_database_is_readable_by_its_owner_only_and_survives_reopening() {
 #[tokio::test]
 async fn processes_that_start_at_once_all_find_the_tables_made() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("gatehouse.db");
+    let dir = DataDir::create(folder.path().join("data")).unwrap();
     let starts: Vec<_> = (0..8)
         .map(|_| {
-            let path = path.clone();
-            tokio::spawn(async move { Store::open_file(&path).await.unwrap().ping().await.unwrap() })
+            let dir = dir.clone();
+            tokio::spawn(async move { Store::open(&dir).await.unwrap().ping().await.unwrap() })
         })
         .collect();
     for start in starts {

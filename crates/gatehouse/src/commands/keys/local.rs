@@ -11,6 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use super::{Action, Create, issued, listed, object};
+use crate::acts::{audited, by_command};
 use crate::failure::Failure;
 use crate::moment;
 use crate::output::Listing;
@@ -32,7 +33,8 @@ pub(super) async fn run(action: Action, folder: &Folder) -> Result<Listing, Fail
             Ok(listed(rows))
         }
         Action::Revoke { id } => {
-            if !folder.store.revoke_key(&id, now).await? {
+            let act = by_command("keys.delete", "keys", &id);
+            if !audited(&folder.store, act, folder.store.revoke_key(&id, now)).await? {
                 return Err(no_such_key(&id));
             }
             Ok(listed(vec![one(&id, folder, now).await?]))
@@ -106,7 +108,8 @@ async fn create(wanted: Create, folder: &Folder, now: u64) -> Result<Listing, Fa
         created_unix_ms: now,
         expires_unix_ms,
     };
-    folder.store.create_key(&key).await?;
+    let act = by_command("keys.create", "keys", &key.id);
+    audited(&folder.store, act, folder.store.create_key(&key)).await?;
     let record = KeyRecord { key, old_hash: None, revoked_unix_ms: None, last_used_unix_ms: None };
     Ok(issued(row(record, now), json!(minted.secret.reveal())))
 }
@@ -130,7 +133,9 @@ async fn rotate(id: &str, overlap_secs: u64, folder: &Folder, now: u64) -> Resul
     one(id, folder, now).await?;
     let minted = keys::mint(&folder.config.auth.environment, id)?;
     let hash = keys::hash(&folder.pepper, minted.secret.reveal());
-    if !folder.store.rotate_key(id, &hash, &minted.shown, now + overlap_secs * 1_000).await? {
+    let act = by_command("keys.rotate", "keys", id);
+    let until = now + overlap_secs * 1_000;
+    if !audited(&folder.store, act, folder.store.rotate_key(id, &hash, &minted.shown, until)).await? {
         return Err(Failure::problem(format!("key {id} is revoked"), "make a new one: gatehouse keys create NAME"));
     }
     Ok(issued(one(id, folder, now).await?, json!(minted.secret.reveal())))

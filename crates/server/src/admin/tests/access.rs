@@ -1,72 +1,56 @@
 use super::*;
 
-/// Every route with a request it takes, and what it answers to the right key.
-fn routes(key: &str) -> Vec<(Method, String, Option<Value>, u16)> {
-    let get = |path: &str, status| (Method::GET, path.to_owned(), None, status);
-    let post = |path: String, body, status| (Method::POST, path, Some(body), status);
-    vec![
-        get("/api/v1/openapi.json", 200),
-        get("/api/v1/whoami", 200),
-        get("/api/v1/keys", 200),
-        post("/api/v1/keys".into(), json!({"name": "another"}), 201),
-        get(&format!("/api/v1/keys/{key}"), 200),
-        post(format!("/api/v1/keys/{key}/rotate"), json!({}), 200),
-        (Method::DELETE, format!("/api/v1/keys/{key}"), None, 200),
-        get("/api/v1/usage", 200),
-        get("/api/v1/attempts", 200),
-        get("/api/v1/budgets", 200),
-        get("/api/v1/usage/export", 200),
-        post("/api/v1/usage/reprice".into(), json!({"since": "1d"}), 200),
-        get("/api/v1/breakers", 200),
-        post("/api/v1/breakers/reset".into(), json!({}), 200),
-        get("/api/v1/models", 200),
-        get("/api/v1/models/fast", 200),
-        get("/api/v1/providers", 200),
-        get("/api/v1/providers/openai", 200),
-        get("/api/v1/prices?provider=openai&model=gpt-5-mini", 200),
-        get("/api/v1/config", 200),
-        post("/api/v1/config/reload".into(), json!({}), 200),
-        post("/api/v1/policy/explain".into(), json!({"action": "call_model", "resource": "fast"}), 200),
-        post("/api/v1/policy/replay".into(), json!({"policies": []}), 200),
-        get("/api/v1/health", 200),
-        get("/api/v1/nothing-here", 404),
-        (Method::PUT, "/api/v1/keys".into(), None, 405),
-    ]
-}
-
 #[tokio::test]
-async fn every_route_wants_the_right_key() {
+async fn answers_are_never_stored() {
     let desk = Desk::open().await;
-    let (key, secret) = desk.key("app").await;
-    for (method, path, body, expected) in routes(&key) {
-        let none = desk.ask(method.clone(), &path, None, body.clone()).await;
-        assert_eq!((none.status.as_u16(), &*none.code()), (401, "missing_key"), "{method} {path} without a key");
-        for wrong in ["wrong", &secret] {
-            let answer = desk.ask(method.clone(), &path, Some(wrong), body.clone()).await;
-            assert_eq!((answer.status.as_u16(), &*answer.code()), (401, "unknown_key"), "{method} {path} with {wrong}");
-        }
-        let right = desk.ask(method.clone(), &path, Some(ADMIN), body).await;
-        assert_eq!(right.status.as_u16(), expected, "{method} {path}: {}", right.text);
-        assert_eq!(right.headers["cache-control"], "no-store", "{method} {path}");
+    for (path, key) in [("/api/v1/keys", Some(ADMIN)), ("/api/v1/keys", None), ("/api/v1/nothing-here", Some(ADMIN))] {
+        assert_eq!(desk.ask(Method::GET, path, key, None).await.headers["cache-control"], "no-store", "{path}");
     }
 }
 
 #[tokio::test]
-async fn every_documented_route_is_in_the_table_above() {
+async fn paths_that_do_not_exist_need_a_key_too() {
     let desk = Desk::open().await;
-    let document = desk.get("/api/v1/openapi.json").await.json();
-    let table = routes("KEY");
-    for (path, methods) in document["paths"].as_object().unwrap() {
-        for method in methods.as_object().unwrap().keys().filter(|_| path != "/claim") {
-            let pattern = format!("/api/v1{path}").replace("{id}", "KEY");
-            let covered = table.iter().any(|(m, p, ..)| {
-                let p = p.split('?').next().unwrap();
-                m.as_str().eq_ignore_ascii_case(method)
-                    && (p == pattern || pattern.strip_suffix("{name}").is_some_and(|head| p.starts_with(head)))
-            });
-            assert!(covered, "{method} {path} is not tested for access");
-        }
+    assert_eq!(desk.ask(Method::GET, "/api/v1/nothing-here", None, None).await.status, 401);
+    assert_eq!(desk.as_of("viewer@default", Method::GET, "/api/v1/nothing-here", None).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_path_that_only_looks_like_another_has_its_own_rights() {
+    let desk = Desk::open().await;
+    let viewer = "viewer@default";
+    for path in
+        ["/api/v1/models/../keys", "/api/v1/models%2F..%2Fkeys", "/api/v1//keys", "/api/v1/keys/", "/api/v1/KEYS"]
+    {
+        let status = desk.as_of(viewer, Method::GET, path, None).await.status;
+        assert!(status == 404 || status == 403, "{path}: {status}");
     }
+    let head = desk.as_of(viewer, Method::HEAD, "/api/v1/keys", None).await;
+    assert_eq!(head.status, 403, "HEAD is GET without a body");
+}
+
+#[tokio::test]
+async fn who_keeps_guessing_waits_even_with_the_right_key() {
+    let desk = Desk::open().await;
+    for _ in 0..6 {
+        assert_eq!(desk.as_of("wrong", Method::GET, "/api/v1/config", None).await.status, 401);
+    }
+    let waits = desk.get("/api/v1/config").await;
+    assert_eq!((waits.status.as_u16(), &*waits.code()), (429, "too_many_attempts"));
+    let seconds: u64 = waits.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=2).contains(&seconds));
+    assert_eq!(desk.ask(Method::GET, "/api/v1/config", None, None).await.status, 401, "no key is no guess");
+}
+
+#[tokio::test]
+async fn whoami_says_for_whom_a_key_stands() {
+    let desk = Desk::open().await;
+    let ada = desk.as_of("developer@acme/support/ada", Method::GET, "/api/v1/whoami", None).await.json();
+    assert_eq!(
+        (&ada["role"], &ada["organisation"], &ada["user"]),
+        (&json!("developer"), &json!("acme"), &json!("ada"))
+    );
+    assert_eq!(desk.get("/api/v1/whoami").await.json()["role"], "owner");
 }
 
 #[tokio::test]

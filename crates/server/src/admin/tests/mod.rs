@@ -1,12 +1,16 @@
 //! The admin API as its clients see it: the whole router, in process, over a real database in a temporary folder.
 
 mod access;
+mod audit;
 mod budgets;
 mod claim;
 mod document;
 mod keys;
+mod objects;
 mod operations;
 mod policies;
+mod requests;
+mod rights;
 mod usage;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +19,8 @@ use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use gatehouse_domain::{Code, Fault, PicoPerToken, PricedPart, Principal, Secret};
+use gatehouse_domain::{Code, Fault, PicoPerToken, PricedPart, Principal, PrincipalKind, Secret};
+use gatehouse_store::audit::Refusal;
 use gatehouse_store::{DataDir, LedgerEntry, Pepper, Store};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::value::RawValue;
@@ -25,9 +30,9 @@ use tower::ServiceExt as _;
 
 use super::router;
 use crate::control::{
-    Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, Control, DecidingPolicy, FileKey, From,
-    Holder, Model, ModelTarget, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Provider,
-    Readiness, Reload, ReplayQuestion, ReplayReport, Source, Whoami, WrongHolder,
+    Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, Control, DecidingPolicy,
+    DeclaredObject, FileKey, FileObject, From, Holder, NotReady, Operations, PolicyAnswer, PolicyQuestion,
+    PolicyRefusal, Price, Readiness, Reload, ReplayQuestion, ReplayReport, Whoami, Wrong, WrongHolder,
 };
 
 const ADMIN: &str = "the-admin-key-of-the-file";
@@ -36,8 +41,25 @@ const ADMIN: &str = "the-admin-key-of-the-file";
 struct Still {
     open: Mutex<Vec<&'static str>>,
     keys_changed: AtomicUsize,
+    objects_changed: AtomicUsize,
+    refusals: Mutex<Vec<Refusal>>,
     broken_file: bool,
     ready: bool,
+    claim_remote: bool,
+}
+
+impl Default for Still {
+    fn default() -> Self {
+        Self {
+            open: Mutex::default(),
+            keys_changed: AtomicUsize::new(0),
+            objects_changed: AtomicUsize::new(0),
+            refusals: Mutex::default(),
+            broken_file: false,
+            ready: true,
+            claim_remote: false,
+        }
+    }
 }
 
 const TARGETS: [&str; 2] = ["openai/gpt-5-mini", "claude/claude-haiku-4-5"];
@@ -122,25 +144,52 @@ impl Operations for Still {
         self.keys_changed.fetch_add(1, Ordering::Relaxed);
         Box::pin(std::future::ready(()))
     }
-    fn models(&self) -> Vec<Model> {
-        let target = ModelTarget { provider: "openai".into(), model: "gpt-5-mini".into(), weight: 1 };
-        let model = |name: &str| Model {
-            name: name.into(),
-            strategy: "weighted".into(),
-            targets: vec![target.clone()],
-            fallbacks: vec![],
-            source: Source::File,
-        };
-        vec![model("fast"), model("open/*")]
+    fn models(&self) -> Vec<String> {
+        vec!["fast".into(), "open/*".into()]
     }
-    fn providers(&self) -> Vec<Provider> {
-        vec![Provider {
-            name: "openai".into(),
-            kind: "openai".into(),
-            address: "https://api.openai.com".into(),
-            credentials: true,
-            source: Source::File,
-        }]
+    /// Keys of this gateway are called by what they are: `admin@acme/support/ada` is ada of the team support.
+    fn caller(&self, presented: &str) -> Result<Arc<Principal>, Fault> {
+        if presented == "roleless" {
+            return Ok(Arc::new(Principal::bare(PrincipalKind::Service, "roleless", "roleless")));
+        }
+        let unknown = || Fault::new(Code::UnknownKey, "unknown");
+        let (role, rest) = presented.split_once('@').ok_or_else(unknown)?;
+        let mut parts = rest.split('/');
+        Ok(Arc::new(Principal {
+            role: Some(role.parse().map_err(|_| unknown())?),
+            organisation: parts.next().unwrap_or_default().into(),
+            team: parts.next().map(Arc::from),
+            user: parts.next().map(Arc::from),
+            ..Principal::bare(PrincipalKind::User, presented, presented)
+        }))
+    }
+    fn file_objects(&self) -> Vec<FileObject> {
+        let object = |kind, name: &str, body| FileObject { kind, name: name.into(), body };
+        let key = json!({"secret": true, "last4": "cdef"});
+        vec![
+            object("providers", "openai", json!({"kind": "openai", "api_key": key})),
+            object("models", "fast", json!({"targets": [{"provider": "openai", "model": "gpt-5-mini"}]})),
+            object("models", "open/*", json!({"targets": [{"provider": "openai", "model": "*"}]})),
+        ]
+    }
+    /// Checks what the real one does first: that a provider is there for each target.
+    fn check_objects(&self, objects: Vec<DeclaredObject>) -> Answer<'_, Result<(), Vec<Wrong>>> {
+        let is_there = |name: &Value| {
+            name == "openai" || objects.iter().any(|object| object.kind == "providers" && *name == *object.name)
+        };
+        let of_models = objects.iter().filter(|object| object.kind == "models");
+        let wrong = of_models.filter(|model| !is_there(&model.body["targets"][0]["provider"])).map(|model| Wrong {
+            object: Some(format!("models/{}", model.name)),
+            pointer: "/targets/0/provider".into(),
+            message: "there is no such provider".into(),
+            hint: None,
+        });
+        let wrong: Vec<Wrong> = wrong.collect();
+        Box::pin(std::future::ready(if wrong.is_empty() { Ok(()) } else { Err(wrong) }))
+    }
+    fn objects_changed(&self) -> Answer<'_, Reload> {
+        self.objects_changed.fetch_add(1, Ordering::Relaxed);
+        self.reload()
     }
     fn explain_policy(&self, question: &PolicyQuestion) -> Result<PolicyAnswer, PolicyRefusal> {
         if question.action != "call_model" {
@@ -167,21 +216,49 @@ impl Operations for Still {
         let calls = since.map_or(0, |_| question.policies.len() as u64);
         Box::pin(std::future::ready(Ok(ReplayReport { calls, ..ReplayReport::default() })))
     }
-    fn caller(&self, _presented: &str) -> Result<Arc<Principal>, Fault> {
-        Err(Fault::new(Code::UnknownKey, "nobody"))
+    fn caller_from(&self, presented: &str, _from: &From<'_>) -> Result<Arc<Principal>, Fault> {
+        self.caller(presented)
     }
-    fn whoami(&self, presented: &str, _from: &From<'_>) -> Result<Whoami, Fault> {
-        let unknown = || Fault::new(Code::UnknownKey, "nobody");
-        let away = || Fault::new(Code::IdentityUnavailable, "the issuer is away").retry_after(5);
-        Err(if presented.starts_with("ey") { away() } else { unknown() })
+    fn whoami(&self, presented: &str, from: &From<'_>) -> Result<Whoami, Fault> {
+        if presented.starts_with("ey") {
+            return Err(Fault::new(Code::IdentityUnavailable, "the issuer is away").retry_after(5));
+        }
+        let who = self.caller_from(presented, from)?;
+        Ok(Whoami {
+            kind: who.kind.as_str(),
+            key: who.key.to_string(),
+            name: who.name.to_string(),
+            organisation: who.organisation.to_string(),
+            team: who.team.as_deref().map(str::to_owned),
+            user: who.user.as_deref().map(str::to_owned),
+            service_account: None,
+            agent: None,
+            act: vec![],
+            tags: None,
+            role: who.role.map(gatehouse_domain::Role::as_str),
+            models: self.models(),
+            requests: None,
+            tokens: None,
+        })
     }
     fn check_holder(&self, holder: &Holder) -> Result<(), WrongHolder> {
-        let known = holder.user.as_deref().is_none_or(|user| user == "ann");
+        let known = holder.user.as_deref().is_none_or(|user| ["ann", "ada"].contains(&user));
         let wrong = || WrongHolder { message: "there is no user `anna`".into(), hint: "did you mean `ann`?".into() };
         if known { Ok(()) } else { Err(wrong()) }
     }
+    fn stands_for(&self, holder: &Holder) -> Principal {
+        Principal {
+            organisation: holder.organisation.as_deref().unwrap_or("default").into(),
+            team: holder.team.as_deref().map(Arc::from),
+            user: holder.user.as_deref().map(Arc::from),
+            ..Principal::bare(PrincipalKind::Service, "", "")
+        }
+    }
     fn environment(&self) -> String {
         "test".into()
+    }
+    fn note_refusal(&self, refusal: Refusal) {
+        self.refusals.lock().unwrap().push(refusal);
     }
     fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>> {
         let rate = PicoPerToken(attempt.cost.nano_usd.unsigned_abs() * 1000 / attempt.usage.total());
@@ -226,13 +303,7 @@ impl Answered {
 
 impl Desk {
     async fn open() -> Self {
-        Self::with(Still {
-            open: Mutex::new(vec![]),
-            keys_changed: AtomicUsize::new(0),
-            broken_file: false,
-            ready: true,
-        })
-        .await
+        Self::with(Still::default()).await
     }
 
     async fn with(still: Still) -> Self {
@@ -242,7 +313,12 @@ impl Desk {
         let pepper = Pepper::load(&dir).unwrap();
         let still = Arc::new(still);
         let operations = Arc::clone(&still) as Arc<dyn Operations>;
-        let router = router(Control { store: store.clone(), pepper: pepper.clone(), operations });
+        let router = router(Control {
+            store: store.clone(),
+            pepper: pepper.clone(),
+            operations,
+            claim_remote: still.claim_remote,
+        });
         Self { router, store, pepper, still, _folder: folder }
     }
 
@@ -266,6 +342,15 @@ impl Desk {
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
         Answered { status: parts.status, headers: parts.headers, text }
+    }
+
+    /// Asks with a key of a role, or any other one.
+    async fn as_of(&self, key: &str, method: Method, path: &str, body: Option<Value>) -> Answered {
+        self.ask(method, path, Some(key), body).await
+    }
+
+    async fn put(&self, path: &str, body: Value) -> Answered {
+        self.ask(Method::PUT, path, Some(ADMIN), Some(body)).await
     }
 
     async fn get(&self, path: &str) -> Answered {

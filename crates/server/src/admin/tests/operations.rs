@@ -1,7 +1,7 @@
 use super::*;
 
 fn still(open: &[&'static str]) -> Still {
-    Still { open: Mutex::new(open.to_vec()), keys_changed: AtomicUsize::new(0), broken_file: false, ready: true }
+    Still { open: Mutex::new(open.to_vec()), ..Still::default() }
 }
 
 #[tokio::test]
@@ -18,25 +18,15 @@ async fn breakers_are_listed_and_closed_by_hand() {
 }
 
 #[tokio::test]
-async fn models_and_providers_say_where_they_come_from() {
-    let desk = Desk::open().await;
-    assert_eq!(desk.get("/api/v1/models").await.json()["rows"][0]["source"], "file");
-    assert_eq!(desk.get("/api/v1/providers/openai").await.json()["source"], "file");
-    assert_eq!(desk.get("/api/v1/models/open%2F*").await.json()["name"], "open/*");
-    assert_eq!(desk.get("/api/v1/models/slow").await.code(), "not_found");
-    assert_eq!(desk.get("/api/v1/providers/nobody").await.code(), "not_found");
-}
-
-#[tokio::test]
 async fn a_price_is_looked_up_for_a_moment() {
     let desk = Desk::open().await;
-    let price = desk.get("/api/v1/prices?provider=openai&model=gpt-5-mini&at=2026-11-01").await.json();
+    let price = desk.get("/api/v1/price?provider=openai&model=gpt-5-mini&at=2026-11-01").await.json();
     assert_eq!((&price["input"], &price["output"]), (&json!(0.25), &json!(2.0)));
-    let unpriced = desk.get("/api/v1/prices?provider=openai&model=other").await;
+    let unpriced = desk.get("/api/v1/price?provider=openai&model=other").await;
     assert_eq!(unpriced.status, 404);
     assert!(unpriced.json()["error"]["hint"].as_str().unwrap().contains("prices.overrides"));
-    assert_eq!(desk.get("/api/v1/prices?provider=openai").await.status, 400);
-    assert_eq!(desk.get("/api/v1/prices?provider=openai&model=m&at=then").await.status, 400);
+    assert_eq!(desk.get("/api/v1/price?provider=openai").await.status, 400);
+    assert_eq!(desk.get("/api/v1/price?provider=openai&model=m&at=then").await.status, 400);
 }
 
 #[tokio::test]
