@@ -114,7 +114,6 @@ impl<'b> JsonLine<'b> {
 }
 
 /// A number with at least so many digits.
-#[expect(clippy::cast_possible_truncation, reason = "a digit")]
 fn push_number(out: &mut Vec<u8>, mut number: u64, digits_min: usize) {
     let mut digits = [b'0'; 20];
     let mut at = digits.len();

@@ -1,5 +1,6 @@
 //! The tree of limits and budgets through the whole gateway: every payer a call touches must allow it, nothing is
 //! overspent by any number of calls at once, and nothing is forgotten across a restart.
+#![expect(clippy::print_stdout, reason = "a race prints what came of it")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -261,7 +261,7 @@ fn a_guardrail_that_cannot_mean_anything_is_refused_where_it_stands() {
 #[test]
 fn an_admin_key_everybody_would_try_is_refused() {
     for key in ["aaaaaaaaaaaaaaaaaaaaaaaa", "abababababababababab", "Password-2026-production", "changeme-changeme"] {
-        assert!(bad(&format!("auth: {{admin_key: {key}}}")).contains("easily guessed"), "{key}");
+        assert!(bad(format!("auth: {{admin_key: {key}}}")).contains("easily guessed"), "{key}");
     }
     good("auth: {admin_key: gk_admin_5b0c7e1d9a2f4c86}");
 }

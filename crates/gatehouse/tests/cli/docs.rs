@@ -21,7 +21,7 @@ fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
 #[test]
 fn every_yaml_block_of_the_configuration_page_passes_check() {
     let folder = folder();
-    fs::write(folder.path().join("secret.txt"), "0123456789abcdef-from-a-file").expect("written");
+    fs::write(folder.path().join("secret.txt"), "k7Qz-from-a-file-2mW9xT4b").expect("written");
     fs::write(folder.path().join("cert.pem"), "-----BEGIN CERTIFICATE-----").expect("written");
     fs::write(folder.path().join("key.pem"), "-----BEGIN PRIVATE KEY-----").expect("written");
     fs::create_dir(folder.path().join("policies")).expect("made");

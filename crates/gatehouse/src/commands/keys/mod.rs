@@ -20,6 +20,7 @@ const COLUMNS: &[&str] = &["id", "name", "state", "shown", "team", "models", "so
 
 /// What to do with keys.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "read once from the command line")]
 pub(crate) enum Action {
     /// Make a key. Its secret is shown once.
     Create(Create),

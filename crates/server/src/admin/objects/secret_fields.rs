@@ -54,7 +54,7 @@ pub(super) fn take(kind: &Kind, body: &Value, before: Option<&Value>) -> Result<
         }
         Value::String(text) => {
             let shown = mask(text);
-            fresh.push((pointer.to_owned(), Secret::new(std::mem::replace(text, String::new()))));
+            fresh.push((pointer.to_owned(), Secret::new(std::mem::take(text))));
             *value = shown;
         }
         _ if is_mask(value) => match before.and_then(|before| before.pointer(pointer)).filter(|kept| is_mask(kept)) {
