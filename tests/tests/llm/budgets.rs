@@ -139,6 +139,26 @@ each_dialect!(a_downgraded_call_is_answered_in_the_callers_dialect, |dialect: Di
 });
 
 #[test]
+fn a_guardrail_of_the_model_a_call_is_downgraded_to_looks_as_well() {
+    let upstream = Upstream::start();
+    let budget = json!([{"usd": 0.1, "per": "month", "on_exhaust": {"downgrade": "cheap"}}]);
+    let guardrail = |model: &str| {
+        json!({"name": model, "on": ["request"], "detect": "size", "max_chars": 1, "models": [model],
+            "action": if model == "cheap" { "block" } else { "observe" }})
+    };
+    let gate = priced(&upstream)
+        .set("/keys/0/budgets", budget)
+        .set("/guardrails", json!([guardrail("fast"), guardrail("cheap")]))
+        .start();
+    assert_eq!(gate.client().post("/v1/chat/completions", &seven_cents()).status, 200);
+    let refused = gate.client().post("/v1/chat/completions", &seven_cents());
+    assert!(refused.refused(CHAT, 400).contains("cheap"));
+    assert_eq!(upstream.served(), 1);
+    let listed = gate.admin().get("/api/v1/budgets?kind=key").json();
+    assert_eq!(listed["rows"][0]["reserved"], json!(0.0), "what was reserved is given back: {listed}");
+}
+
+#[test]
 fn a_caller_is_not_downgraded_to_what_it_may_not_use() {
     let upstream = Upstream::start();
     let budget = json!([{"usd": 0.01, "per": "month", "on_exhaust": {"downgrade": "cheap"}}]);

@@ -69,14 +69,17 @@ impl Guard {
         guardrails: &Guardrails,
         who: &Arc<Principal>,
         model: &Arc<str>,
+        asked_for: Option<&str>,
         id: RequestId,
     ) -> Option<Arc<Self>> {
-        let subject = Subject { team: who.team.as_deref(), key: Some(&who.name), model: Some(model), tool: None };
+        let subject =
+            |model| Subject { team: who.team.as_deref(), key: Some(&who.name), model: Some(model), tool: None };
+        let models = || [Some(&**model), asked_for].into_iter().flatten();
         let mut proof = Proof::default();
         let detectors: Vec<Post> = guardrails
             .detectors
             .iter()
-            .filter(|guardrail| guardrail.scope.covers_caller(subject))
+            .filter(|guardrail| models().any(|model| guardrail.scope.covers_caller(subject(model))))
             .map(|guardrail| Post {
                 first: proof.add(&guardrail.name, &guardrail.on, guardrail.action),
                 guardrail: Arc::clone(guardrail),
@@ -85,7 +88,7 @@ impl Guard {
         let webhooks: Vec<HookPost> = guardrails
             .webhooks
             .iter()
-            .filter(|webhook| webhook.scope.covers_caller(subject))
+            .filter(|webhook| models().any(|model| webhook.scope.covers_caller(subject(model))))
             .map(|webhook| HookPost {
                 first: proof.add(&webhook.name, &webhook.on, webhook.action),
                 webhook: Arc::clone(webhook),
@@ -93,6 +96,11 @@ impl Guard {
             .collect();
         let any = !detectors.is_empty() || !webhooks.is_empty();
         any.then(|| Arc::new(Self { detectors, webhooks, proof, who: Arc::clone(who), model: Arc::clone(model), id }))
+    }
+
+    /// How many guardrails look.
+    pub(crate) fn count(&self) -> usize {
+        self.detectors.len() + self.webhooks.len()
     }
 
     /// Lets detectors, then webhooks, look at the request.

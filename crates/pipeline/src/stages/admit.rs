@@ -27,7 +27,8 @@ pub(crate) async fn admit(journey: &mut Journey, recalled: Recalled, now: Now) -
     guard::guard(journey, &mut read).await?;
     reserve::reserve(journey, &mut read, allowed)?;
     if journey.downgraded_from.is_some() {
-        // Guardrails may be for one model only: those of the one it is sent to look as well.
+        // Guardrails may be for one model only: those of the one it is sent to look as well. What a refusal here had
+        // reserved is given back.
         guard::guard(journey, &mut read).await?;
     }
     Ok(Admitted { read, _proof: () })

@@ -11,9 +11,15 @@ use crate::stages::read::Read;
 pub(super) async fn guard(journey: &mut Journey, read: &mut Read) -> Result<(), Fault> {
     let Some(guardrails) = &read.snapshot.guardrails else { return Ok(()) };
     let need = read.call.need();
-    let Some(guard) = Guard::of(guardrails, &read.caller.principal, &need.resource, journey.outcome.id) else {
+    let asked_for = journey.downgraded_from.as_deref();
+    let who = &read.caller.principal;
+    let Some(guard) = Guard::of(guardrails, who, &need.resource, asked_for, journey.outcome.id) else {
         return Ok(());
     };
+    // After a downgrade: those of the first model stay, and where the second has no others, what they noted stays too.
+    if journey.guard.as_ref().is_some_and(|before| before.count() == guard.count()) {
+        return Ok(());
+    }
     journey.guard = Some(Arc::clone(&guard));
     let core = Arc::clone(&journey.core);
     guard.request(read.call.as_mut(), &core.pool).await
