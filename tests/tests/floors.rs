@@ -25,11 +25,14 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("policy", &["domain"]),
     ("llm-router", &["domain"]),
     ("llm-gateway", &["domain", "llm-router"]),
+    ("mcp-gateway", &["domain"]),
+    ("oauth", &["domain"]),
     // The moving wing.
     ("upstream", &["domain"]),
     ("store", &["domain"]),
     ("pipeline", &["domain", "policy", "upstream", "store"]),
-    ("server", &["domain", "catalog", "store", "pipeline"]),
+    ("server", &["domain", "catalog", "oauth", "store", "pipeline"]),
+    ("mcp-proxy", &["domain", "policy", "mcp-gateway", "oauth", "upstream", "store", "pipeline"]),
     // The roof.
     ("telemetry", &["domain", "upstream"]),
     ("gatehouse", &["*"]),
@@ -39,7 +42,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that think: bytes and facts in, values out.
-const THINKING: &[&str] = &["domain", "catalog", "policy", "llm-gateway", "llm-router"];
+const THINKING: &[&str] = &["domain", "catalog", "policy", "llm-gateway", "llm-router", "mcp-gateway", "oauth"];
 
 /// What a thinking crate may not touch: sockets, tasks, tables, and the diagnostics of those who have them.
 const MOVES: &[&str] =

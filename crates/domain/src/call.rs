@@ -16,6 +16,14 @@ pub enum Action {
     ListModels,
     /// Read or delete something the gateway keeps for the caller (a stored response).
     ReadStored,
+    /// Have an MCP server run a tool.
+    CallTool,
+    /// See which tools there are.
+    ListTools,
+    /// Read a resource of an MCP server, or be told of its changes.
+    ReadResource,
+    /// Get a prompt of an MCP server.
+    GetPrompt,
 }
 
 impl Action {
@@ -26,6 +34,10 @@ impl Action {
             Self::CallModel => "call_model",
             Self::ListModels => "list_models",
             Self::ReadStored => "read_stored",
+            Self::CallTool => "call_tool",
+            Self::ListTools => "list_tools",
+            Self::ReadResource => "read_resource",
+            Self::GetPrompt => "get_prompt",
         }
     }
 }

@@ -1,0 +1,173 @@
+//! What a configuration says of MCP servers and toolsets, as plain values: whoever reads a file makes these, and everything else of
+//! MCP is built from them. A test can do without a file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatehouse_domain::{Money, Secret};
+
+/// All of it.
+#[derive(Clone, Debug, Default)]
+pub struct Blueprint {
+    /// The servers, in the order of their names.
+    pub servers: Vec<Arc<Server>>,
+    /// The toolsets, in the order of their names.
+    pub toolsets: Vec<Arc<Toolset>>,
+    /// Where clients find this gateway, without a slash at the end.
+    pub public_url: Arc<str>,
+    /// Hosts that may stand in `Host` besides loopback names and that of `public_url`; Origins likewise.
+    pub allowed_hosts: Vec<Arc<str>>,
+}
+
+/// One MCP server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Its name in the configuration: what policies, paths and records call it.
+    pub name: Arc<str>,
+    /// How it is reached.
+    pub transport: Transport,
+    /// What it is shown of who calls.
+    pub auth: Auth,
+    /// Are its annotations believed (policies, safe repetition)?
+    pub trusted: bool,
+    /// What becomes of tools that are new or have changed.
+    pub pins: PinPolicy,
+    /// May a modern client be asked by a legacy server in the middle of a call (the parked call of the bridge)?
+    pub park: bool,
+    /// May its requests for sampling be answered by a model of this gateway, and by which?
+    pub sampling_model: Option<Arc<str>>,
+    /// May all principals share one session or process? Never where credentials or state are a principal's own.
+    pub shared: bool,
+    /// Timers and sizes.
+    pub caps: Caps,
+    /// What one call of a tool costs, by pattern of tool names; the first that matches counts.
+    pub prices: Vec<(Arc<str>, Money)>,
+}
+
+/// How a server is reached.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// Streamable HTTP of any revision, or HTTP with SSE of 2024-11-05: which one is found out.
+    Http {
+        /// The endpoint.
+        url: Arc<str>,
+        /// Headers of every request, besides those of the protocol.
+        headers: Vec<(Arc<str>, Secret)>,
+    },
+    /// A child process that reads and writes lines. Only a file may declare one.
+    Stdio {
+        /// Program and arguments; no shell.
+        command: Vec<Arc<str>>,
+        /// The whole environment of the child besides `PATH`, `HOME`, `LANG`, `TMPDIR`.
+        env: BTreeMap<Arc<str>, Secret>,
+        /// Where it starts.
+        cwd: Option<Arc<str>>,
+    },
+    /// An HTTP API whose OpenAPI 3 document becomes tools.
+    OpenApi {
+        /// The document, read.
+        document: Arc<serde_json::Value>,
+        /// Where the API is.
+        base_url: Arc<str>,
+        /// Headers of every request.
+        headers: Vec<(Arc<str>, Secret)>,
+    },
+    /// A server that is part of the gateway itself (`gatehouse`, `demo`).
+    Builtin,
+}
+
+/// What an MCP server is shown of who calls.
+#[derive(Clone, Debug, Default)]
+pub enum Auth {
+    /// Nothing.
+    #[default]
+    None,
+    /// One bearer token for everybody.
+    Bearer(Secret),
+    /// Tokens of the gateway itself (client credentials).
+    ClientCredentials(OAuthClient),
+    /// Tokens of each user, who agreed.
+    PerUser(OAuthClient),
+    /// The caller's own token exchanged for one of the server (RFC 8693), or for an assertion first (ID-JAG).
+    Exchange(OAuthClient),
+}
+
+/// What the gateway is to an authorization server, as far as the configuration says.
+#[derive(Clone, Debug, Default)]
+pub struct OAuthClient {
+    /// The client id, where it is registered beforehand.
+    pub client_id: Option<Arc<str>>,
+    /// The client secret.
+    pub client_secret: Option<Secret>,
+    /// The authorization server, where the MCP server does not name it.
+    pub issuer: Option<Arc<str>>,
+    /// Scopes to ask for besides those that are challenged.
+    pub scopes: Vec<Arc<str>>,
+}
+
+/// What becomes of tools, prompts, templates and instructions that are new or have changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PinPolicy {
+    /// New and changed ones are offered at once; changes are recorded.
+    AllowNew,
+    /// New ones are offered, changed ones wait for approval.
+    #[default]
+    HoldChanged,
+    /// Both wait for approval.
+    HoldNew,
+}
+
+/// Timers and sizes of one server.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps {
+    /// To connect, or for a child to answer its first message.
+    pub connect: Duration,
+    /// Between two messages of a call; progress starts it anew.
+    pub idle: Duration,
+    /// One call, whatever happens.
+    pub total: Duration,
+    /// The longest message.
+    pub message_bytes: usize,
+    /// The longest result that goes to a client whole; what is longer is kept and linked to.
+    pub result_bytes: usize,
+    /// Calls under way at once.
+    pub concurrent: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            idle: Duration::from_secs(120),
+            total: Duration::from_secs(900),
+            message_bytes: 16 << 20,
+            result_bytes: 1 << 20,
+            concurrent: 256,
+        }
+    }
+}
+
+/// A choice of tools under one path.
+#[derive(Clone, Debug)]
+pub struct Toolset {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Patterns of `server.tool`.
+    pub tools: Vec<Arc<str>>,
+    /// Exposed name and description by `server.tool`, where they are not the server's own.
+    pub overrides: BTreeMap<Arc<str>, Override>,
+    /// Offer `find_tools` and `call_tool` in place of the list?
+    pub search: bool,
+    /// Are prompts and resources of the servers that have a tool in here offered, too?
+    pub resources: bool,
+}
+
+/// How a toolset shows one tool.
+#[derive(Clone, Debug, Default)]
+pub struct Override {
+    /// Its name there.
+    pub name: Option<Arc<str>>,
+    /// Its description there.
+    pub description: Option<Arc<str>>,
+}

@@ -1,0 +1,1 @@
+//! The side of a server: of our own authorization server, and of our resources.
