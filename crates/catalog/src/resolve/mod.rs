@@ -5,6 +5,7 @@ mod guardrails;
 mod identity;
 mod keys;
 mod limits;
+mod mcp;
 mod models;
 mod policies;
 mod principals;
@@ -19,6 +20,7 @@ use gatehouse_domain::{IpRange, NoIpRange};
 use crate::check::{Check, nth};
 use crate::config::{Config, Price};
 use crate::load::Surroundings;
+use crate::mcp::Mcp;
 use crate::pattern::Names;
 use crate::written::{File, Prices, Provider};
 
@@ -50,11 +52,17 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         check,
     );
     prices(&file.prices, &file.providers, check);
+    let (names, servers) = (Names::of(&file.models), mcp::Servers::of(&file));
     let models = models::all(&file.models, &file.providers, check);
     let providers = providers::all(file.providers, check);
-    let keys = keys::all(file.keys, &file.models, &principals, check);
+    let keys = keys::all(file.keys, &names, &servers, &principals, check);
     let policies = policies::all(&file.policies, around, check);
-    let limits = limits::all(file.limits, &Names::of(&file.models), check);
+    let limits = limits::all(file.limits, &names, &servers, check);
+    let mcp = Mcp {
+        allowed_hosts: mcp::hosts(&file.mcp.allowed_hosts, check),
+        servers: mcp::servers(file.mcp_servers, &file.mcp, &names, around, check),
+        toolsets: mcp::toolsets(file.toolsets, &servers, check),
+    };
     let guardrails = guardrails::all(file.guardrails, check);
     let listeners = listeners?;
     Some(Config {
@@ -70,6 +78,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         server: caps?,
         providers,
         models,
+        mcp,
         principals,
         keys,
         policies,
