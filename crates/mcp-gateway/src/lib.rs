@@ -2,6 +2,11 @@
 //! ([`wire`]).
 
 pub mod blueprint;
+pub mod catalogue;
+pub mod pins;
+pub mod poison;
+pub mod search;
+pub mod weight;
 pub mod wire;
 
 pub use blueprint::Blueprint;
