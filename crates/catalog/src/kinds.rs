@@ -35,12 +35,7 @@ pub const KINDS: &[Kind] = &[
 ];
 
 impl Kind {
-    const fn mapping(
-        name: &'static str,
-        one: &'static str,
-        section: &'static str,
-        definition: &'static str,
-    ) -> Self {
+    const fn mapping(name: &'static str, one: &'static str, section: &'static str, definition: &'static str) -> Self {
         Self { name, one, section, list: false, definition, only_in_file: &[] }
     }
 

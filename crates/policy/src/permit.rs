@@ -186,7 +186,8 @@ impl Permit {
         if self.tools.permit_toolset(toolset) {
             return Ok(());
         }
-        let message = "This key may not use this toolset. Ask whoever runs the gateway to add it to the key's `toolsets`.";
+        let message =
+            "This key may not use this toolset. Ask whoever runs the gateway to add it to the key's `toolsets`.";
         Err(Fault::new(Code::NotAllowed, message))
     }
 }
@@ -250,7 +251,8 @@ mod tests {
 
     #[test]
     fn a_tool_must_be_permitted_by_everybody_the_key_belongs_to() {
-        let tools = ToolLists::default().narrowed(["time", "github"], Vec::<&str>::new()).narrowed(["time"], ["support"]);
+        let tools =
+            ToolLists::default().narrowed(["time", "github"], Vec::<&str>::new()).narrowed(["time"], ["support"]);
         assert!(tools.permit("time", [].into_iter()));
         assert!(tools.permit("github", ["support"].into_iter()) && !tools.permit("slack", ["support"].into_iter()));
     }

@@ -207,7 +207,8 @@ fn document(path: &str, written: Value, around: &Surroundings<'_>, check: &mut C
                 check.error_at(&path, "a URL is not read here", Some(hint.to_owned()));
                 return None;
             }
-            let file = around.folder.join(file);
+            // Without its `.` components, because people read this path.
+            let file: PathBuf = around.folder.join(file).components().collect();
             let text = match (around.read)(&file) {
                 Ok(text) => text,
                 Err(error) => {
@@ -279,7 +280,11 @@ fn auth(path: &str, written: Option<written::McpAuth>, check: &mut Check) -> Mcp
         McpAuth::Exchange(client("exchange", written))
     } else {
         // A token that resolves to nothing was not given: the server is then shown nothing, and says what it wants.
-        written.bearer.map(|SecretText(token)| token).filter(|token| !token.is_empty()).map_or(McpAuth::None, McpAuth::Bearer)
+        written
+            .bearer
+            .map(|SecretText(token)| token)
+            .filter(|token| !token.is_empty())
+            .map_or(McpAuth::None, McpAuth::Bearer)
     }
 }
 
@@ -312,9 +317,8 @@ impl Defaults {
 
 /// Connect, idle and total. Those that are not written shrink to fit into the total.
 fn timers(path: &str, written: &written::McpTimeouts, outer: &[Duration; 3], check: &mut Check) -> [Duration; 3] {
-    let mut read = |name: &str, secs: Option<f64>| {
-        secs.and_then(|secs| seconds(&format!("{path}.timeouts.{name}"), secs, check))
-    };
+    let mut read =
+        |name: &str, secs: Option<f64>| secs.and_then(|secs| seconds(&format!("{path}.timeouts.{name}"), secs, check));
     let (connect, idle, total) =
         (read("connect", written.connect), read("idle", written.idle), read("total", written.total));
     let longest = [connect, idle].into_iter().flatten().max().unwrap_or_default();
@@ -356,7 +360,7 @@ fn sizes(
 
 /// Prices by pattern, the most exact first.
 fn prices(path: &str, written: &BTreeMap<String, f64>, check: &mut Check) -> Vec<(Arc<str>, Money)> {
-    let mut prices = Vec::with_capacity(written.len());
+    let mut prices: Vec<(Arc<str>, Money)> = Vec::with_capacity(written.len());
     for (pattern, usd) in written {
         let at = format!("{path}.prices.{pattern}");
         if !(0.0..=USD_PER_CALL_MAX).contains(usd) {
@@ -390,10 +394,8 @@ pub(super) fn toolsets(
         }
         let overrides = overrides(&path, written.overrides, &written.tools, servers, check);
         let tools = written.tools.into_iter().map(Arc::from).collect();
-        toolsets.insert(
-            name.into(),
-            Toolset { tools, overrides, search: written.search, resources: written.resources },
-        );
+        toolsets
+            .insert(name.into(), Toolset { tools, overrides, search: written.search, resources: written.resources });
     }
     toolsets
 }

@@ -32,6 +32,7 @@ const USD_PER_MILLION_MAX: f64 = 10_000.0;
 
 /// The resolved form. `None` only after an error was reported.
 pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Check) -> Option<Config> {
+    let servers = mcp::Servers::of(&file);
     let principals = principals::all(&mut file, check);
     let telemetry = server::telemetry(file.telemetry, check);
     let caps = server::caps(&file.server, check);
@@ -52,7 +53,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         check,
     );
     prices(&file.prices, &file.providers, check);
-    let (names, servers) = (Names::of(&file.models), mcp::Servers::of(&file));
+    let names = Names::of(&file.models);
     let models = models::all(&file.models, &file.providers, check);
     let providers = providers::all(file.providers, check);
     let keys = keys::all(file.keys, &names, &servers, &principals, check);

@@ -23,8 +23,12 @@ fn the_example_of_the_contract_is_understood() {
          {name: ci, secret: 0123456789abcdef, mcp_servers: [time], toolsets: [support]}\n",
     )
     .mcp;
-    assert!(matches!(&mcp.servers["time"].transport, McpTransport::Stdio { command, .. } if command[1] == "mcp-server-time"));
-    assert!(matches!(&mcp.servers["github"].auth, McpAuth::Bearer(token) if token.reveal() == "sk-from-the-environment"));
+    assert!(
+        matches!(&mcp.servers["time"].transport, McpTransport::Stdio { command, .. } if command[1] == "mcp-server-time")
+    );
+    assert!(
+        matches!(&mcp.servers["github"].auth, McpAuth::Bearer(token) if token.reveal() == "sk-from-the-environment")
+    );
     let McpTransport::OpenApi { document, base_url, .. } = &mcp.servers["petstore"].transport else { panic!("no API") };
     assert_eq!((document["openapi"].as_str(), base_url.origin.port), (Some("3.1.0"), 9000));
     assert_eq!(mcp.toolsets["support"].tools.len(), 2);
@@ -32,7 +36,9 @@ fn the_example_of_the_contract_is_understood() {
 
 #[test]
 fn a_server_that_says_no_more_than_its_url_has_the_defaults_of_the_section() {
-    let mcp = good("mcp: {pins: hold_new, timeouts: {total: 30}}\nmcp_servers: {x: {url: \"https://example.com/mcp\"}}\n").mcp;
+    let mcp =
+        good("mcp: {pins: hold_new, timeouts: {total: 30}}\nmcp_servers: {x: {url: \"https://example.com/mcp\"}}\n")
+            .mcp;
     let x = &mcp.servers["x"];
     assert_eq!((x.pins, x.total, x.idle), (Pins::HoldNew, Duration::from_secs(30), Duration::from_secs(30)));
     assert_eq!((x.connect, x.message_bytes, x.concurrent), (Duration::from_secs(10), 16 << 20, 256));
@@ -54,7 +60,9 @@ fn settings_of_another_transport_are_refused_where_they_stand() {
     );
     let headers = bad(server("command: [a], headers: {a: b}"));
     assert!(headers.contains("mcp_servers.x.headers: belongs to `url` and `openapi`"), "{headers}");
-    assert!(bad(server("url: \"https://example.com\", base_url: \"https://example.com\"")).contains("belongs to `openapi`"));
+    assert!(
+        bad(server("url: \"https://example.com\", base_url: \"https://example.com\"")).contains("belongs to `openapi`")
+    );
 }
 
 #[test]
@@ -87,7 +95,10 @@ fn a_server_is_shown_one_kind_of_credentials() {
 #[test]
 fn callers_with_tokens_of_their_own_never_share_a_session() {
     let both = bad(server("url: \"https://example.com/mcp\", shared: true, auth: {per_user: {}}"));
-    assert!(both.contains("mcp_servers.x.shared: callers with credentials of their own cannot share a session"), "{both}");
+    assert!(
+        both.contains("mcp_servers.x.shared: callers with credentials of their own cannot share a session"),
+        "{both}"
+    );
 }
 
 #[test]
@@ -108,7 +119,9 @@ fn an_api_is_described_by_openapi_3() {
 
 #[test]
 fn the_most_exact_price_comes_first() {
-    let prices = &good(&server("builtin: demo, prices: {\"*\": 0, search_*: 0.001, search_code: 0.002}")).mcp.servers["x"].prices;
+    let prices =
+        &good(&server("builtin: demo, prices: {\"*\": 0, search_*: 0.001, search_code: 0.002}")).mcp.servers["x"]
+            .prices;
     let shown: Vec<_> = prices.iter().map(|(name, price)| (&**name, price.nano_usd)).collect();
     let usd = |usd| Money::from_usd(usd).nano_usd;
     assert_eq!(shown, [("search_code", usd(0.002)), ("search_*", usd(0.001)), ("*", 0)]);
@@ -131,7 +144,9 @@ fn a_toolset_names_tools_of_servers_there_are() {
 #[test]
 fn two_tools_of_a_toolset_cannot_have_one_name() {
     let overrides = "overrides: {demo.add: {name: sum}, demo.echo: {name: sum}}";
-    let twice = bad(format!("mcp_servers: {{demo: {{builtin: demo}}}}\ntoolsets: {{t: {{tools: [\"demo.*\"], {overrides}}}}}\n"));
+    let twice = bad(format!(
+        "mcp_servers: {{demo: {{builtin: demo}}}}\ntoolsets: {{t: {{tools: [\"demo.*\"], {overrides}}}}}\n"
+    ));
     assert!(twice.contains("toolsets.t.overrides.demo.echo.name: `demo.add` has this name already"), "{twice}");
 }
 
@@ -140,7 +155,10 @@ fn whoever_may_use_servers_names_some_that_are_there() {
     let file = "mcp_servers: {demo: {builtin: demo}}\nteams: {a: {mcp_servers: [dem]}}\nkeys:\n- {name: k, secret: \
                 0123456789abcdef, toolsets: [none]}\n";
     let problems = bad(file);
-    assert!(problems.contains("teams.a.mcp_servers[0]: there is no MCP server `dem` (did you mean `demo`?)"), "{problems}");
+    assert!(
+        problems.contains("teams.a.mcp_servers[0]: there is no MCP server `dem` (did you mean `demo`?)"),
+        "{problems}"
+    );
     assert!(problems.contains("keys[0].toolsets[0]: there is no toolset `none`"), "{problems}");
 }
 
@@ -172,7 +190,8 @@ fn what_starts_programs_or_reads_files_comes_from_the_file_alone() {
 
 #[test]
 fn a_server_of_the_database_shows_no_secret() {
-    let body = json!({"url": "https://example.com/mcp", "auth": {"bearer": "0123456789abcdef"}, "headers": {"x-key": "a"}});
+    let body =
+        json!({"url": "https://example.com/mcp", "auth": {"bearer": "0123456789abcdef"}, "headers": {"x-key": "a"}});
     let loaded = with("", &[("mcp_servers", "x", body)]).unwrap();
     assert_eq!(loaded.objects[0].body["auth"]["bearer"], json!({"secret": true, "last4": "cdef"}));
     assert_eq!(loaded.objects[0].body["headers"]["x-key"], json!({"secret": true, "last4": ""}));

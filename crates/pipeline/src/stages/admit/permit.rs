@@ -1,6 +1,7 @@
 //! What the key itself permits, and whether there is such a model.
 
 use gatehouse_domain::{Action, Asked, Fault, Now};
+use gatehouse_policy::permissions::{kind_of_action, server_of};
 use gatehouse_policy::{suggestion, unknown_model};
 
 use super::policy::Asker;
@@ -9,12 +10,15 @@ use crate::stages::read::Read;
 
 pub(super) fn permit<A: Asked + ?Sized>(journey: &Journey, read: &Read<A>, now: Now) -> Result<(), Fault> {
     let need = read.call.need();
-    // What is kept for a caller is its own; it was found under its key or not at all. What a conversation is about was
-    // found among what the caller's key may see, or not at all.
-    if need.action == Action::CallModel
-        && let Err(refused) = read.caller.permit.model(&need.resource)
-    {
-        return Err(with_near_names(refused, journey, read, now));
+    match need.action {
+        Action::CallModel => {
+            if let Err(refused) = read.caller.permit.model(&need.resource) {
+                return Err(with_near_names(refused, journey, read, now));
+            }
+        }
+        Action::CallTool | Action::GetPrompt | Action::ReadResource => of_server(read)?,
+        // What is kept for a caller is its own; it was found under its key or not at all. Lists leave out what is not.
+        Action::ReadStored | Action::ListModels | Action::ListTools => {}
     }
     if !need.known {
         return Err(unknown_model(
@@ -23,6 +27,14 @@ pub(super) fn permit<A: Asked + ?Sized>(journey: &Journey, read: &Read<A>, now: 
         ));
     }
     Ok(())
+}
+
+/// Is it of a server, or in a toolset, that the key may use?
+fn of_server<A: Asked + ?Sized>(read: &Read<A>) -> Result<(), Fault> {
+    let need = read.call.need();
+    let Some(kind) = kind_of_action(need.action.as_str()) else { return Ok(()) };
+    let toolsets = read.snapshot.permissions.directory.toolsets_of(kind, &need.resource);
+    read.caller.permit.of_server(server_of(&need.resource), toolsets)
 }
 
 /// A model that is not this key's, whether there is one of that name or not: which models others have is nobody's

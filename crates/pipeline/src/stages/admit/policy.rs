@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use gatehouse_domain::{Action, Asked, Fault, Now, Principal};
+use gatehouse_policy::Permit;
 use gatehouse_policy::permissions::{
-    Basis, Caller, Circumstances, Decision, Kind, Permissions, Question, kind_of_action,
+    Basis, Caller, Circumstances, Decision, Kind, Permissions, Question, kind_of_action, server_of,
 };
 
 use crate::core::Core;
@@ -17,9 +18,10 @@ pub(super) fn policy<A: Asked + ?Sized>(journey: &mut Journey, read: &Read<A>, n
     let need = read.call.need();
     // What is kept for a caller is its own: nobody else can be let in, and it never was kept without permission.
     let Some(kind) = kind_of_action(need.action.as_str()) else { return Ok(()) };
-    // Made only where a policy may look at them.
-    let governed = read.snapshot.permissions.governs(kind);
-    let arguments = if governed { read.call.arguments() } else { None };
+    // Made only where a policy looks at them.
+    let permissions = &read.snapshot.permissions;
+    let looked_at = permissions.governs(kind) && permissions.policies.reads_arguments();
+    let arguments = if looked_at { read.call.arguments() } else { None };
     let asker = Asker::of(journey, &read.snapshot, &read.caller, now);
     let mut question = asker.question(need.action, kind, &need.resource);
     question.circumstances.arguments = arguments.as_ref();
@@ -47,6 +49,7 @@ pub(crate) struct Asker<'a> {
     core: &'a Core,
     permissions: &'a Arc<Permissions>,
     principal: &'a Principal,
+    permit: &'a Permit,
     tags: Option<&'a str>,
     address: Option<IpAddr>,
     now: Now,
@@ -58,6 +61,7 @@ impl<'a> Asker<'a> {
             core: &journey.core,
             permissions: &snapshot.permissions,
             principal: &caller.principal,
+            permit: &caller.permit,
             tags: journey.outcome.tags.as_deref(),
             address: journey.address,
             now,
@@ -76,9 +80,13 @@ impl<'a> Asker<'a> {
         self.core.decide(self.permissions, question)
     }
 
-    /// May the caller see this in a listing? `action` is what it is listed for.
+    /// May the caller see this tool, prompt or resource in a listing? `action` is what it is listed for.
     pub(crate) fn may_list(&self, action: Action, resource: &str) -> bool {
         let Some(kind) = kind_of_action(action.as_str()) else { return false };
+        let toolsets = self.permissions.directory.toolsets_of(kind, resource);
+        if !self.permit.tools.permit(server_of(resource), toolsets) {
+            return false;
+        }
         // Prompts and resources have no action of being listed: whoever may use one sees it.
         let list = if action == Action::CallTool { Action::ListTools } else { action };
         let list = self.question(list, kind, resource);

@@ -65,7 +65,7 @@ pub(crate) fn take_for(
     now: Now,
 ) -> Result<Option<Reservation>, Box<Refusal>> {
     let (tags, run) = (journey.outcome.tags.as_deref(), journey.outcome.run.as_deref());
-    let of_call = snapshot.tree.of_call(&need.resource, tags, run, now);
+    let of_call = snapshot.tree.of_call((need.action, &need.resource), tags, run, now);
     if caller.meters.is_empty() && of_call.is_empty() {
         return Ok(None);
     }
