@@ -21,6 +21,8 @@ pub struct Asking {
     pub session: Option<Session>,
     /// What it is.
     pub what: What,
+    /// Does the client take a stream for an answer?
+    pub streams: bool,
 }
 
 /// The kinds of thing a client sends.
@@ -86,12 +88,12 @@ fn post(map: &HeaderMap, body: &Bytes, open: &OpenSession<'_>) -> Result<Asking,
         Arrival::Opening => (Speaker::of_initialize(message.params()).map_err(at(Era::Legacy))?, None),
         Arrival::Session(token) => {
             let session = open(&token).ok_or_else(|| Unasked { id: id.clone(), refusal: no_such_session() })?;
-            (session.speaker.clone(), Some(session))
+            (session.speaker(), Some(session))
         }
         Arrival::Sessionless(revision) => (silent(revision), None),
     };
     let what = legacy(map, speaker.revision, message).map_err(at(Era::Legacy))?;
-    Ok(Asking { speaker, session, what })
+    Ok(Asking { speaker, session, what, streams: streams(map) })
 }
 
 fn modern(map: &HeaderMap, message: Message) -> Result<Asking, crate::era::Refusal> {
@@ -104,7 +106,7 @@ fn modern(map: &HeaderMap, message: Message) -> Result<Asking, crate::era::Refus
         Message::Notification(notification) => (silent(Revision::LATEST), What::Notification(notification)),
         Message::Response(response) => (silent(Revision::LATEST), What::Answer(response)),
     };
-    Ok(Asking { speaker, session: None, what })
+    Ok(Asking { speaker, session: None, what, streams: streams(map) })
 }
 
 fn legacy(map: &HeaderMap, revision: Revision, message: Message) -> Result<What, crate::era::Refusal> {
@@ -119,14 +121,14 @@ fn legacy(map: &HeaderMap, revision: Revision, message: Message) -> Result<What,
 
 /// Only a session of the one revision that has them may send several messages at once.
 fn batch(map: &HeaderMap, body: &Bytes, open: &OpenSession<'_>) -> Result<Asking, Unasked> {
-    let session = session_id(map).and_then(open).filter(|session| session.speaker.revision.has_batches());
+    let session = session_id(map).and_then(open).filter(|session| session.revision.has_batches());
     let refused = |unread: wire::Unread| Unasked { refusal: Refusal::rpc(400, unread.rpc()), id: None };
     let Some(session) = session else { return Err(refused(Malformed::Batch.into())) };
     let (messages, _) = wire::read_batch(body.clone()).map_err(refused)?;
     let mut all = Vec::with_capacity(messages.len());
     for message in messages {
         let id = message.id().cloned();
-        let what = legacy(map, session.speaker.revision, message);
+        let what = legacy(map, session.revision, message);
         let what = what.map_err(|refusal| Unasked { id, refusal: Refusal::of_era(&refusal, Era::Legacy) })?;
         if matches!(what, What::Request(Method::Initialize, _)) {
             // 2025-03-26, lifecycle: the initialize request is never part of a batch.
@@ -134,7 +136,7 @@ fn batch(map: &HeaderMap, body: &Bytes, open: &OpenSession<'_>) -> Result<Asking
         }
         all.push(what);
     }
-    Ok(Asking { speaker: session.speaker.clone(), session: Some(session), what: What::Batch(all) })
+    Ok(Asking { speaker: session.speaker(), session: Some(session), what: What::Batch(all), streams: streams(map) })
 }
 
 fn listening(map: &HeaderMap, open: &OpenSession<'_>) -> Result<Asking, Refusal> {
@@ -143,12 +145,12 @@ fn listening(map: &HeaderMap, open: &OpenSession<'_>) -> Result<Asking, Refusal>
         return Err(Fault::new(Code::InvalidRequest, "Send `Accept: text/event-stream`.").with_status(406).into());
     }
     let after = map.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-    Ok(Asking { speaker: session.speaker.clone(), session: Some(session), what: What::Listening { after } })
+    Ok(Asking { speaker: session.speaker(), session: Some(session), what: What::Listening { after }, streams: true })
 }
 
 fn ending(map: &HeaderMap, open: &OpenSession<'_>) -> Result<Asking, Refusal> {
     let session = session_of(map, open)?;
-    Ok(Asking { speaker: session.speaker.clone(), session: Some(session), what: What::Ending })
+    Ok(Asking { speaker: session.speaker(), session: Some(session), what: What::Ending, streams: false })
 }
 
 /// The session of a request without a body. Sessions are of the older era; to the newer one such a request says nothing.
@@ -181,6 +183,10 @@ fn content(map: &HeaderMap) -> Result<(), Refusal> {
         return Err(Fault::new(Code::InvalidRequest, message).with_status(406).into());
     }
     Ok(())
+}
+
+fn streams(map: &HeaderMap) -> bool {
+    accepts(map, &["text/event-stream"])
 }
 
 /// Does the client take any of these? One that says nothing takes everything.
