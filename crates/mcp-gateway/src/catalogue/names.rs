@@ -53,7 +53,10 @@ impl NameBook {
             owners.entry((*kind, Arc::clone(real))).or_default().insert(Arc::clone(server));
         }
         let mut new = Vec::new();
-        for named in wanted.iter().filter(|named| !self.0.contains_key(*named)) {
+        for named in wanted {
+            if self.0.contains_key(named) {
+                continue;
+            }
             let (kind, server, real) = named;
             let unique = owners.get(&(*kind, Arc::clone(real))).is_none_or(|owners| owners.len() == 1);
             let bare = (!several || unique).then(|| fitting(real, named));
