@@ -76,7 +76,7 @@ fn every_repeated_key_is_reported() {
 
 #[test]
 fn sections_of_later_releases_are_named_as_such() {
-    refused("toolsets: []\n", &["gatehouse.yaml:1:1: toolsets: this section comes with a later release (remove it)"]);
+    refused("registry: {}\n", &["gatehouse.yaml:1:1: registry: this section comes with a later release (remove it)"]);
 }
 
 #[test]

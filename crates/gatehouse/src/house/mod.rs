@@ -151,6 +151,7 @@ impl House {
         let snapshot = Snapshot {
             generation,
             lanes: vec![lane],
+            talks: Vec::new(),
             keys,
             tree,
             permissions,
