@@ -28,16 +28,19 @@ impl Catalogue {
         let Some(offer) = self.offer(route) else { return Raw::trusted(Bytes::from_static(b"{}")) };
         let views: Vec<&ServerView> = self.views_of(offer, allowed).collect();
         let has = |name: &str| views.iter().any(|view| view.declares(&[name]));
+        // Of a server that has not answered yet nobody knows; its lists may come, and a client that was told there are none
+        // would never ask.
+        let lists = |name: &str| has(name) || views.iter().any(|view| view.fetched.is_none());
         let mut members: Vec<(&str, String)> = Vec::new();
         let searches = offer.search().is_some();
-        if searches || has("tools") {
+        if searches || lists("tools") {
             members.push(("tools", r#"{"listChanged":true}"#.to_owned()));
         }
         if offer.resources_offered {
-            if has("prompts") {
+            if lists("prompts") {
                 members.push(("prompts", r#"{"listChanged":true}"#.to_owned()));
             }
-            if has("resources") {
+            if lists("resources") {
                 let subscribe = views.iter().any(|view| view.subscribes());
                 members.push(("resources", format!(r#"{{"subscribe":{subscribe},"listChanged":true}}"#)));
             }

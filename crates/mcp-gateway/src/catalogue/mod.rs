@@ -23,6 +23,9 @@ mod toolset;
 mod uris;
 
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 

@@ -53,8 +53,10 @@ impl NameBook {
             owners.entry((*kind, Arc::clone(real))).or_default().insert(Arc::clone(server));
         }
         let mut new = Vec::new();
-        let nameless: Vec<&Named> = wanted.iter().filter(|named| !self.0.contains_key(*named)).collect();
-        for named in nameless {
+        for named in wanted {
+            if self.0.contains_key(named) {
+                continue;
+            }
             let (kind, server, real) = named;
             let unique = owners.get(&(*kind, Arc::clone(real))).is_none_or(|owners| owners.len() == 1);
             let bare = (!several || unique).then(|| fitting(real, named));

@@ -10,7 +10,7 @@ use super::entry::Entry;
 use super::finding::Kind;
 use super::listing::{Listing, Page};
 use super::uris::Uris;
-use crate::search::Index;
+use crate::search::{Index, definitions};
 
 /// Where a call came in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,11 +77,14 @@ impl Offer {
         index_of(kind).and_then(|index| self.entries.get(index)).map_or(&[], Vec::as_slice)
     }
 
-    /// One page of a list, of what the caller may use.
+    /// One page of a list, of what the caller may use. Where the endpoint searches, its tools are the two of [`crate::search`].
     ///
     /// # Errors
     /// `InvalidRequest` when the page asked for starts behind an item that is no longer there.
     pub fn list(&self, kind: Kind, allowed: &dyn Fn(&Entry) -> bool, page: &Page<'_>) -> Result<Listing, Fault> {
+        if kind == Kind::Tool && self.search.is_some() {
+            return Ok(definitions());
+        }
         let entries = self.entries(kind);
         let start = match page.after {
             None => 0,

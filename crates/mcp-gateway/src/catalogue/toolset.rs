@@ -34,7 +34,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
 
 /// Can a pattern match a tool of this server?
 #[must_use]
-pub fn reaches(pattern: &str, server: &str) -> bool {
+pub(super) fn reaches(pattern: &str, server: &str) -> bool {
     let literal = pattern.split('*').next().unwrap_or_default();
     let prefix = format!("{server}.");
     if literal.len() < pattern.len() && literal.len() <= prefix.len() {
@@ -45,7 +45,7 @@ pub fn reaches(pattern: &str, server: &str) -> bool {
 }
 
 /// The tools of a toolset under the names they have there.
-pub(crate) fn choose<'a>(
+pub(super) fn choose<'a>(
     toolset: &Toolset,
     tools: impl Iterator<Item = &'a Arc<Entry>>,
     findings: &mut Vec<Finding>,

@@ -62,10 +62,10 @@ pub fn diff(kind: Kind, before: &str, after: &str) -> Diff {
 enum Place {
     /// The item itself, or a member that is only text.
     Outside,
-    /// A schema of what callers send: narrower is breaking.
-    Input,
-    /// A schema of what callers get: wider is breaking.
-    Output,
+    /// A schema; of what callers send (`true`: narrower is breaking) or of what they get (wider is).
+    Schema(bool),
+    /// A keyword of a schema.
+    Keyword(bool),
     /// The members of `properties`.
     Properties(bool),
     /// The hints of a tool.
@@ -124,15 +124,15 @@ impl Walk {
 
 fn inner(place: Place, name: &str, depth: usize) -> Place {
     match (place, name) {
-        (Place::Outside, "inputSchema") if depth == 1 => Place::Input,
-        (Place::Outside, "outputSchema") if depth == 1 => Place::Output,
+        (Place::Outside, "inputSchema") if depth == 1 => Place::Schema(true),
+        (Place::Outside, "outputSchema") if depth == 1 => Place::Schema(false),
         (Place::Outside, "annotations") if depth == 1 => Place::Hints,
         (Place::Outside, "arguments") if depth == 1 => Place::Arguments,
-        (Place::Input | Place::Output, "properties" | "$defs" | "definitions" | "patternProperties") => {
-            Place::Properties(place == Place::Input)
+        (Place::Schema(input) | Place::Keyword(input), "properties" | "$defs" | "definitions" | "patternProperties") => {
+            Place::Properties(input)
         }
-        (Place::Properties(true), _) => Place::Input,
-        (Place::Properties(false), _) => Place::Output,
+        (Place::Schema(input) | Place::Keyword(input), _) => Place::Keyword(input),
+        (Place::Properties(input), _) => Place::Schema(input),
         (other, _) => other,
     }
 }
@@ -142,13 +142,11 @@ fn classify(place: Place, name: &str, before: Option<&Value>, after: Option<&Val
         Place::Outside => Class::Text,
         Place::Hints => hint(name, after),
         Place::Arguments => argument(name, before, after),
-        Place::Properties(input) => match (before, after, input) {
-            // Whether it must be there is said by `required`, which is a change of its own.
-            (None, Some(_), _) => Class::Widened,
-            _ => Class::Breaking,
-        },
-        Place::Input => schema(name, before, after),
-        Place::Output => match schema(name, before, after) {
+        // A new one: whether it must be there is said by `required`, which is a change of its own.
+        Place::Schema(_) | Place::Properties(_) if before.is_none() => Class::Widened,
+        Place::Schema(_) | Place::Properties(_) => Class::Breaking,
+        Place::Keyword(true) => keyword(name, before, after),
+        Place::Keyword(false) => match keyword(name, before, after) {
             Class::Breaking => Class::Widened,
             Class::Widened => Class::Breaking,
             Class::Text => Class::Text,
@@ -167,22 +165,18 @@ fn hint(name: &str, after: Option<&Value>) -> Class {
 }
 
 fn argument(name: &str, before: Option<&Value>, after: Option<&Value>) -> Class {
-    let required = |value: Option<&Value>| value.and_then(|value| value.get("required")).and_then(Value::as_bool) == Some(true);
-    match (before, after) {
-        (None, Some(_)) if required(after) => Class::Breaking,
-        (None, Some(_)) => if name == "required" { bool_class(after) } else { Class::Widened },
-        (Some(_), None) => if name == "required" { Class::Widened } else if matches!(name, "description" | "title") { Class::Text } else { Class::Breaking },
-        _ if name == "required" => bool_class(after),
-        _ => Class::Text,
+    let required = |value: &Value| value.get("required").and_then(Value::as_bool) == Some(true);
+    match (name, before, after) {
+        ("required", _, after) if after.and_then(Value::as_bool) == Some(true) => Class::Breaking,
+        ("required", ..) => Class::Widened,
+        ("title" | "description" | "_meta", ..) => Class::Text,
+        (_, None, Some(new)) if !required(new) => Class::Widened,
+        _ => Class::Breaking,
     }
 }
 
-fn bool_class(after: Option<&Value>) -> Class {
-    if after.and_then(Value::as_bool) == Some(true) { Class::Breaking } else { Class::Widened }
-}
-
 /// A keyword of a schema of what is sent.
-fn schema(name: &str, before: Option<&Value>, after: Option<&Value>) -> Class {
+fn keyword(name: &str, before: Option<&Value>, after: Option<&Value>) -> Class {
     match name {
         "title" | "description" | "default" | "examples" | "$comment" | "$schema" | "$id" | "deprecated" | "readOnly" | "writeOnly"
         | "format" | "x-mcp-header" => Class::Text,

@@ -9,3 +9,5 @@ mod words;
 pub use index::{Hit, Index};
 pub use tools::{CALL, FIND, call_arguments, definitions, find_arguments, find_result};
 
+#[cfg(test)]
+mod evaluation;

@@ -12,10 +12,11 @@ const STOP: &[&str] = &[
 /// Words that people and tools use for the same thing. The first of each stands for all.
 const SAME: &[&[&str]] = &[
     &["delete", "remove", "erase", "drop", "unlink", "trash"],
-    &["create", "add", "new", "make", "insert", "open"],
+    &["create", "add", "new", "make", "insert", "open", "schedule"],
     &["list", "show", "enumerate", "all", "display"],
     &["search", "find", "lookup", "query", "locate"],
-    &["update", "edit", "modify", "change", "set", "patch", "rename"],
+    &["update", "edit", "modify", "change", "set", "patch"],
+    &["move", "rename"],
     &["read", "fetch", "retrieve", "view", "load", "download"],
     &["send", "post", "publish", "deliver"],
     &["file", "document"],
@@ -32,13 +33,28 @@ const SAME: &[&[&str]] = &[
     &["cancel", "stop", "abort", "revoke"],
 ];
 
+/// What people write short.
+const SHORT: &[(&str, &[&str])] = &[
+    ("pr", &["pull", "request"]),
+    ("mr", &["merge", "request"]),
+    ("db", &["database"]),
+    ("dir", &["directory"]),
+    ("url", &["web", "page"]),
+    ("k8s", &["kubernetes"]),
+    ("config", &["configuration"]),
+    ("docs", &["document"]),
+    ("doc", &["document"]),
+];
+
 /// The words of a text, in order.
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     for piece in text.split(|each: char| !each.is_alphanumeric()) {
         for word in split_case(piece) {
             let word = stem(&word.to_lowercase());
-            if !word.is_empty() && !STOP.contains(&&*word) {
+            if let Some((_, long)) = SHORT.iter().find(|(short, _)| *short == word) {
+                words.extend(long.iter().map(|word| same(stem(word))));
+            } else if !word.is_empty() && !STOP.contains(&&*word) {
                 words.push(same(word));
             }
         }
