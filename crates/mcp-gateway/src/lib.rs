@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod era;
 pub mod seal;
 pub mod sse;
+pub mod texts;
 pub mod wire;
 
 pub use blueprint::Blueprint;
