@@ -12,6 +12,7 @@ pub use error::{Malformed, Unread, code};
 pub use id::Id;
 pub use message::{Message, Notification, Request, Response, RpcError};
 pub use raw::{Kind, Raw};
+pub(crate) use read::lookalike;
 pub use read::{BATCH_MAX, read, read_batch};
 pub use strict::DEPTH_MAX;
 

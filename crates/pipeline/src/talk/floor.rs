@@ -12,16 +12,19 @@ use gatehouse_upstream::{Health, Pool, Verdict};
 use http::HeaderMap;
 
 use super::mouth::Mouth;
+use super::{Refused, Talk};
 use crate::core::{Detached, Shared};
 use crate::guard::Shown;
 use crate::journey::{Hold, Journey};
 use crate::snapshot::{KeyEntry, Snapshot};
-use crate::stages::admit::{Asker, take_for};
+use crate::stages::admit::{Asker, admit_talk, take_for};
+use crate::stages::read::Read;
 
 /// The floor of one conversation.
 pub struct Floor {
     pub(super) journey: Box<Journey>,
     snapshot: Arc<Snapshot>,
+    lane: usize,
     caller: Arc<KeyEntry>,
     mouth: Arc<Mouth>,
     now: Now,
@@ -64,12 +67,12 @@ pub struct Text {
 impl Floor {
     pub(super) fn new(
         journey: Box<Journey>,
-        snapshot: Arc<Snapshot>,
+        (snapshot, lane): (Arc<Snapshot>, usize),
         caller: Arc<KeyEntry>,
         mouth: Arc<Mouth>,
         now: Now,
     ) -> Self {
-        Self { journey, snapshot, caller, mouth, now, detached: None }
+        Self { journey, snapshot, lane, caller, mouth, now, detached: None }
     }
 
     /// The gateway's id of the call.
@@ -169,6 +172,36 @@ impl Floor {
     #[must_use]
     pub fn looks_at_results(&self) -> bool {
         self.journey.guard.is_some()
+    }
+
+    /// Admits a part of the conversation that could not be told at its beginning, as if it had come alone: one message of
+    /// several. What the parts so far have used is settled.
+    ///
+    /// # Errors
+    /// When that part may not pass.
+    pub async fn admit(&mut self, part: Box<dyn Talk>) -> Result<Box<dyn Talk>, Box<Refused>> {
+        self.journey.settle_reservation();
+        let (snapshot, caller) = (Arc::clone(&self.snapshot), Arc::clone(&self.caller));
+        let read = Read { snapshot, lane: self.lane, caller, call: part };
+        let now = Now(SystemTime::now());
+        admit_talk(&mut self.journey, read, now).await.map(|admitted| admitted.read.call)
+    }
+
+    /// Looks at the world as it is now, for a conversation that goes on for long. `false` when its caller is nobody any more.
+    pub fn renew(&mut self) -> bool {
+        let snapshot = self.shared().snapshot.load_full();
+        if snapshot.generation != self.snapshot.generation {
+            let key = &self.caller.principal.key;
+            let stored = snapshot.keys.entries().chain(snapshot.keys.anonymous());
+            if let Some(entry) = stored.into_iter().find(|entry| entry.principal.key == *key) {
+                self.caller = Arc::clone(entry);
+            } else if self.snapshot.keys.entries().any(|entry| entry.principal.key == *key) {
+                return false;
+            }
+            self.snapshot = snapshot;
+        }
+        self.now = Now(SystemTime::now());
+        self.caller.permit.standing(self.now).is_ok()
     }
 
     /// Shows the texts of a result to the guardrails and puts in their place what those give back. True if any has changed.

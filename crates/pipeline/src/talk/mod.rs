@@ -17,7 +17,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use gatehouse_domain::{Asked, Door, Fault, Reply, Request};
-use http::{HeaderMap, Method};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
 
 pub use floor::{Closing, Floor, Opening, Text};
 pub(crate) use mouth::TalkBody;
@@ -34,7 +35,9 @@ pub trait Talks: Send + Sync {
     ///
     /// # Errors
     /// When the request may not come any nearer.
-    fn greet(&self, door: &Door, method: &Method, headers: &HeaderMap) -> Result<Option<Reply>, Fault>;
+    fn greet(&self, door: &Door, head: &Parts) -> Result<Option<Reply>, Fault>;
+    /// What goes into the head of every answer to a web page whose request was let in.
+    fn dress(&self, origin: &HeaderValue, headers: &mut HeaderMap);
     /// Whom a bearer token must have been issued for to be taken at this door (RFC 8707), besides what the configuration
     /// says of its issuer.
     fn audience(&self, door: &Door) -> Option<Arc<str>>;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use gatehouse_domain::{Fault, Now, Reply};
+use http::header::ORIGIN;
 use http::{HeaderMap, Response, StatusCode};
 
 use super::mouth::{Begun, Mouth, Running, TalkBody};
-use super::{Conducted, Floor, Refused, Talk};
+use super::{Conducted, Floor, Refused, Talk, Talks};
 use crate::body::GateBody;
 use crate::core::Core;
 use crate::ids::request_id;
@@ -21,46 +22,51 @@ use crate::stages::{authenticate, respond};
 pub async fn converse(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
     let now = Now(SystemTime::now());
     let mut journey = Journey::begin(core, request_id(now), &arrived.door, now);
-    match walk(&mut journey, arrived, now).await {
-        Ok(Walked::Answered(reply)) => respond::answer(journey, respond::Answer::local(reply)),
-        Ok(Walked::On(admitted)) => conduct(journey, *admitted, now).await,
-        Err(refused) => respond::refusal(journey, refused.reply, &refused.fault),
-    }
-}
-
-/// How far a conversation comes before it is conducted.
-enum Walked {
-    /// Its head was enough.
-    Answered(Reply),
-    /// To where it is carried out.
-    On(Box<Admitted<dyn Talk>>),
-}
-
-async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Walked, Box<Refused>> {
     let talks = Arc::clone(&arrived.snapshot.talks[arrived.lane]);
+    let (head, body) = arrived.request.into_parts();
+    let greeted = match talks.greet(&arrived.door, &head) {
+        Ok(greeted) => greeted,
+        Err(fault) => return respond::refusal(journey, talks.refuse(&arrived.door, &fault), &fault),
+    };
+    let origin = head.headers.get(ORIGIN).cloned();
+    let arrived = Arrived { request: http::Request::from_parts(head, body), ..arrived };
+    let mut response = match greeted {
+        Some(reply) => respond::answer(journey, respond::Answer::local(reply)),
+        None => match walk(&mut journey, &*talks, arrived, now).await {
+            Ok(admitted) => conduct(journey, admitted, now).await,
+            Err(refused) => respond::refusal(journey, refused.reply, &refused.fault),
+        },
+    };
+    if let Some(origin) = origin {
+        talks.dress(&origin, response.headers_mut());
+    }
+    response
+}
+
+async fn walk(
+    journey: &mut Journey,
+    talks: &dyn Talks,
+    arrived: Arrived,
+    now: Now,
+) -> Result<Admitted<dyn Talk>, Box<Refused>> {
     let door = arrived.door.clone();
     let refused = |fault: Fault| Box::new(Refused { reply: talks.refuse(&door, &fault), fault });
     refuse_when_overloaded(journey, &arrived).map_err(refused)?;
-    let (method, headers) = (arrived.request.method(), arrived.request.headers());
-    if let Some(reply) = talks.greet(&door, method, headers).map_err(refused)? {
-        return Ok(Walked::Answered(reply));
-    }
     let known = authenticate::authenticate(journey, arrived, now).map_err(refused)?;
     let (arrived, caller) = (known.arrived, known.caller);
     let Arrived { snapshot, lane, request, .. } = arrived;
     let request = request_of(journey, &snapshot, door.clone(), request, now).await.map_err(refused)?;
     let talk = talks.read(request, &caller)?;
     note(journey, &*talk);
-    let read = Read { snapshot, lane, caller, call: talk };
-    Ok(Walked::On(Box::new(admit_talk(journey, read, now).await?)))
+    admit_talk(journey, Read { snapshot, lane, caller, call: talk }, now).await
 }
 
 async fn conduct(journey: Box<Journey>, admitted: Admitted<dyn Talk>, now: Now) -> Response<GateBody> {
-    let Read { snapshot, caller, call, .. } = admitted.read;
+    let Read { snapshot, lane, caller, call } = admitted.read;
     let mouth = Arc::new(Mouth::default());
     let id = journey.outcome.id;
     let guard = journey.guard.clone();
-    let floor = Floor::new(journey, snapshot, caller, Arc::clone(&mouth), now);
+    let floor = Floor::new(journey, (snapshot, lane), caller, Arc::clone(&mouth), now);
     let mut running = Running::new(call.conduct(floor), mouth);
     let mut response = match running.begin().await {
         Begun::Whole(Conducted { floor, reply }) => {
