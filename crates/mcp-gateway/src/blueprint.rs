@@ -21,7 +21,7 @@ pub struct Blueprint {
 }
 
 /// One MCP server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Server {
     /// Its name in the configuration: what policies, paths and records call it.
     pub name: Arc<str>,
@@ -46,7 +46,7 @@ pub struct Server {
 }
 
 /// How a server is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Transport {
     /// Streamable HTTP of any revision, or HTTP with SSE of 2024-11-05: which one is found out.
     Http {
@@ -78,7 +78,7 @@ pub enum Transport {
 }
 
 /// What an MCP server is shown of who calls.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Auth {
     /// Nothing.
     #[default]
@@ -94,7 +94,7 @@ pub enum Auth {
 }
 
 /// What the gateway is to an authorization server, as far as the configuration says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct OAuthClient {
     /// The client id, where it is registered beforehand.
     pub client_id: Option<Arc<str>>,
@@ -119,7 +119,7 @@ pub enum PinPolicy {
 }
 
 /// Timers and sizes of one server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
     /// To connect, or for a child to answer its first message.
     pub connect: Duration,
