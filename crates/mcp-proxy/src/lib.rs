@@ -3,3 +3,6 @@
 //! their clients, and a story of that kind is told best by code that can wait.
 
 pub mod link;
+pub mod links;
+
+pub use links::Links;
