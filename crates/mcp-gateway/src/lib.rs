@@ -2,6 +2,7 @@
 //! ([`wire`]).
 
 pub mod blueprint;
+pub mod openapi;
 pub mod wire;
 
 pub use blueprint::Blueprint;

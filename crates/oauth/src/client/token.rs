@@ -273,10 +273,10 @@ mod tests {
         assert!(post.ends_with("&client_id=gate%20way&client_secret=s%26x"));
         let basic = client(ClientAuth::Basic(Secret::new("s:x")));
         let now = Now(SystemTime::UNIX_EPOCH);
-        let request = token_request(&Grant::ClientCredentials, &basic, "r", None, "n", now).unwrap();
+        let request = token_request(&Grant::Refresh(&Secret::new("r")), &basic, "r", None, "n", now).unwrap();
         let header = request.authorization.unwrap();
         assert_eq!(header, format!("Basic {}", STANDARD.encode("gate%20way:s%3Ax")));
-        assert!(header.is_sensitive() && !request.body.reveal().contains("client"));
+        assert!(header.is_sensitive() && !request.body.reveal().contains("client_"));
     }
 
     #[test]
