@@ -104,6 +104,40 @@ pub struct OAuthClient {
     pub issuer: Option<Arc<str>>,
     /// Scopes to ask for besides those that are challenged.
     pub scopes: Vec<Arc<str>>,
+    /// The key the gateway authenticates with in place of a secret (`private_key_jwt`): PEM, PKCS #8.
+    pub private_key: Option<Secret>,
+    /// The `kid` of that key.
+    pub private_key_id: Option<Arc<str>>,
+    /// May the server's documents lead to private addresses? Without it, only to public ones and to the hosts that the
+    /// configuration names.
+    pub allow_private: bool,
+    /// [`Auth::Exchange`]: what the caller's token becomes.
+    pub exchange: Exchange,
+    /// [`Auth::Exchange`]: the gateway's own identity, which is exchanged in place of the caller's (workload identity).
+    pub subject_token: Option<Secret>,
+}
+
+/// How a token becomes one of an MCP server.
+#[derive(Clone, Debug, Default)]
+pub enum Exchange {
+    /// The server's authorization server exchanges it (RFC 8693).
+    #[default]
+    Token,
+    /// It is itself an assertion that the server's authorization server takes (RFC 7523).
+    Assertion,
+    /// An identity provider turns it into an assertion first (Identity Assertion Authorization Grant).
+    Identity(IdentityProvider),
+}
+
+/// An identity provider that makes assertions, and what the gateway is to it.
+#[derive(Clone, Debug)]
+pub struct IdentityProvider {
+    /// Its token endpoint.
+    pub token_url: Arc<str>,
+    /// The client id there.
+    pub client_id: Arc<str>,
+    /// The client secret there.
+    pub client_secret: Option<Secret>,
 }
 
 /// What becomes of tools, prompts, templates and instructions that are new or have changed.

@@ -5,6 +5,7 @@
 pub mod blueprint;
 pub mod bridge;
 pub mod era;
+pub mod openapi;
 pub mod seal;
 pub mod sse;
 pub mod wire;

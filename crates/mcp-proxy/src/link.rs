@@ -114,6 +114,8 @@ pub struct Challenge {
     pub status: u16,
     /// The `WWW-Authenticate` header as it came, lines joined by commas; empty if there was none.
     pub www_authenticate: Arc<str>,
+    /// What the server was shown.
+    pub shown: Option<Secret>,
 }
 
 impl Failure {

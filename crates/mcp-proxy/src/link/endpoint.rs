@@ -114,7 +114,7 @@ impl Endpoint {
                 }
                 status if status.is_redirection() => return Err(self.elsewhere()),
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if self.has_source() => {
-                    let challenge = challenge(&sent);
+                    let challenge = challenge(&sent, token.clone());
                     let better = if challenged { None } else { self.token(Some(&challenge)).await? };
                     challenged = true;
                     match better {
@@ -273,10 +273,10 @@ fn unsent(server: &str, error: &SendError) -> Failure {
     }
 }
 
-fn challenge(sent: &Sent) -> Challenge {
+fn challenge(sent: &Sent, shown: Option<Secret>) -> Challenge {
     let lines: Vec<_> =
         sent.head.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|line| line.to_str().ok()).collect();
-    Challenge { status: sent.head.status.as_u16(), www_authenticate: lines.join(", ").into() }
+    Challenge { status: sent.head.status.as_u16(), www_authenticate: lines.join(", ").into(), shown }
 }
 
 fn secret_value(before: &str, secret: &Secret) -> Option<HeaderValue> {
