@@ -85,7 +85,7 @@ impl Inner {
 
     fn session(&self, token: &str, caller: &KeyEntry, route: &Route, now: u64) -> Option<Session> {
         let session: Session = self.desk.sealer.open(token, now).ok()?;
-        let good = session.is_for(&caller.principal.key, &doors::path(route), self.policy_epoch);
+        let good = session.is_good(&caller.principal.key, &doors::path(route), self.policy_epoch);
         (good && !self.desk.sessions.of(&session.id).has_ended()).then_some(session)
     }
 }
@@ -116,9 +116,8 @@ impl Talks for Gate {
 
     fn read(&self, request: Request, caller: &Arc<KeyEntry>) -> Result<Box<dyn Talk>, Box<Refused>> {
         let route = doors::route(&request.door);
-        let refused = |id: Option<&_>, refusal: Refusal| {
-            Box::new(Refused { reply: refusal.reply(id), fault: refusal.fault })
-        };
+        let refused =
+            |id: Option<&_>, refusal: Refusal| Box::new(Refused { reply: refusal.reply(id), fault: refusal.fault });
         self.0.enter(&route, caller).map_err(|fault| refused(None, fault.into()))?;
         let now = request.now.unix_secs();
         let open = |token: &str| self.0.session(token, caller, &route, now);

@@ -21,8 +21,7 @@ mod question;
 mod result;
 mod spill;
 mod talk;
-mod tasks;
 mod voice;
 
-pub use desk::{Desk, DeskParts, Reach};
+pub use desk::{Desk, DeskParts};
 pub use gate::Gate;

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_mcp_gateway::era::{Era, Revision};
+use bytes::Bytes;
+use gatehouse_mcp_gateway::era::Revision;
 use gatehouse_mcp_gateway::gateway::{Refusal, refuse};
 use gatehouse_mcp_gateway::{Id, Message, Raw, Response, sse};
 use gatehouse_pipeline::{Conducted, Floor};
@@ -50,6 +51,11 @@ impl Voice {
             self.left -= 1;
             self.utter(&message.write()).await;
         }
+    }
+
+    /// Says an event again that was said on another stream.
+    pub(super) async fn again(&mut self, event: Bytes) {
+        self.floor.say(event, stream_headers).await;
     }
 
     /// Says that the stream is still there.
@@ -106,11 +112,6 @@ impl Voice {
     pub(super) fn end(self) -> Conducted {
         let reply = (!self.floor.has_spoken()).then(refuse::accepted);
         Conducted { floor: self.floor, reply }
-    }
-
-    /// Does the client speak the newer era?
-    pub(super) fn is_modern(&self) -> bool {
-        self.revision.era() == Era::Modern
     }
 }
 
