@@ -118,7 +118,7 @@ pub struct OAuthClient {
 }
 
 /// How a token becomes one of an MCP server.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Exchange {
     /// The server's authorization server exchanges it (RFC 8693).
     #[default]
@@ -130,7 +130,7 @@ pub enum Exchange {
 }
 
 /// An identity provider that makes assertions, and what the gateway is to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct IdentityProvider {
     /// Its token endpoint.
     pub token_url: Arc<str>,
