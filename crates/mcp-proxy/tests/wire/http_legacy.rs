@@ -10,7 +10,9 @@ use gatehouse_mcp_proxy::link::Remedy;
 use serde_json::{Value, json};
 
 use crate::people::{House, client, house, next, outgoing, over_http};
-use crate::script::{Asked, Script, Step, answer, chunk, error, event, json, result, serve, stream, stream_end, stream_head};
+use crate::script::{
+    Asked, Script, Step, answer, chunk, error, event, json, result, serve, stream, stream_end, stream_head,
+};
 
 /// A server that opens sessions `s1`, `s2`, … of a revision and answers everything else with `steps`, if the session is the last one.
 async fn legacy(revision: &'static str, steps: impl Fn(&Asked) -> Vec<Step> + Send + Sync + 'static) -> Script {
@@ -88,7 +90,11 @@ async fn initialize_may_be_answered_by_a_stream_that_begins_with_something_else(
     })
     .await;
     of(&script).call("tools/call", json!({"name": "t"})).await.unwrap();
-    assert_eq!(script.asked().last().unwrap().header("mcp-session-id"), None, "a server without state gives no session");
+    assert_eq!(
+        script.asked().last().unwrap().header("mcp-session-id"),
+        None,
+        "a server without state gives no session"
+    );
 }
 
 /// Forgets its first session after the first call, with this refusal.
@@ -139,7 +145,13 @@ async fn unless_somebody_trusted_says_that_it_may_be_repeated() {
 
 #[tokio::test]
 async fn servers_that_say_a_lost_session_in_words_are_understood() {
-    let lost = || answer(400, &[], "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32000,\"message\":\"Session not found\"}}");
+    let lost = || {
+        answer(
+            400,
+            &[],
+            "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32000,\"message\":\"Session not found\"}}",
+        )
+    };
     let script = forgetful(lost).await;
     let house = of(&script);
     house.call("tools/list", Value::Null).await.unwrap();

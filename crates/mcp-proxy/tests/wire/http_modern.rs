@@ -93,7 +93,10 @@ async fn the_connection_of_an_answered_stream_is_used_again() {
     let script = modern(|asked| vec![Step::Send(stream(&[response(asked)]))]).await;
     let house = of(&script);
     for _ in 0..5 {
-        house.call("tools/call", json!({"name": "t"})).await.unwrap();
+        let mut exchange = house.ask("tools/call", json!({"name": "t"})).await.unwrap();
+        next(&mut exchange).await;
+        // As if the answer were passed on.
+        tokio::task::yield_now().await;
     }
     assert_eq!(script.connections.load(Ordering::SeqCst), 1);
 }
@@ -144,7 +147,13 @@ async fn a_status_without_a_message_is_a_failure_with_the_right_code() {
 
 #[tokio::test]
 async fn what_is_no_answer_is_a_failure_and_not_a_hang() {
-    let bodies = ["", "{", "[]", "{\"jsonrpc\":\"2.0\",\"id\":99,\"result\":{}}", "{\"jsonrpc\":\"2.0\",\"id\":1,\"id\":1,\"result\":{}}"];
+    let bodies = [
+        "",
+        "{",
+        "[]",
+        "{\"jsonrpc\":\"2.0\",\"id\":99,\"result\":{}}",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"id\":1,\"result\":{}}",
+    ];
     for body in bodies {
         let script = modern(move |_| answer(200, &[("content-type", "application/json")], body)).await;
         let failure = of(&script).call("tools/call", json!({"name": "t"})).await.unwrap_err();
@@ -209,7 +218,10 @@ async fn a_server_that_became_older_is_found_out_again_and_the_call_goes_through
     let script = serve(move |asked| match asked.method() {
         "server/discover" if !downgraded.load(Ordering::SeqCst) => discovered(asked),
         "tools/list" => result(asked, &json!({"tools": []})),
-        "initialize" => result(asked, &json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "s", "version": "8"}})),
+        "initialize" => result(
+            asked,
+            &json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "s", "version": "8"}}),
+        ),
         "notifications/initialized" => answer(202, &[], ""),
         "tools/call" if asked.header("mcp-method").is_some() => {
             downgraded.store(true, Ordering::SeqCst);
@@ -221,7 +233,8 @@ async fn a_server_that_became_older_is_found_out_again_and_the_call_goes_through
     .await;
     let house = of(&script);
     assert!(house.call("tools/call", json!({"name": "t"})).await.unwrap()["result"].is_object());
-    let order = ["server/discover", "tools/call", "server/discover", "initialize", "notifications/initialized", "tools/call"];
+    let order =
+        ["server/discover", "tools/call", "server/discover", "initialize", "notifications/initialized", "tools/call"];
     assert_eq!(script.methods(), order);
 }
 
@@ -280,7 +293,8 @@ async fn a_refused_token_is_asked_for_once_more_with_the_challenge() {
 async fn a_second_refusal_is_final_and_says_what_consent_is_wanted() {
     let script = serve(wants("good")).await;
     let tokens = Tokens { first: Some("stale"), better: Some("as bad"), ..Tokens::default() };
-    let failure = house_with(vec![per_user(&script)], tokens).call("tools/call", json!({"name": "t"})).await.unwrap_err();
+    let failure =
+        house_with(vec![per_user(&script)], tokens).call("tools/call", json!({"name": "t"})).await.unwrap_err();
     let Remedy::Consent(consent) = failure.remedy else { panic!("{:?}", failure.fault) };
     assert!(&*consent.server == "it" && consent.challenge.unwrap().www_authenticate.contains("resource_metadata"));
     assert_eq!(script.asked().len(), 2);
@@ -289,7 +303,8 @@ async fn a_second_refusal_is_final_and_says_what_consent_is_wanted() {
 #[tokio::test]
 async fn a_listen_stream_outlives_every_timer() {
     let script = modern(|asked| {
-        let acknowledged = json!({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": {}});
+        let acknowledged =
+            json!({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": {}});
         let mut bytes = stream_head();
         bytes.extend(event(&acknowledged));
         assert_eq!(asked.header("mcp-method"), Some("subscriptions/listen"));
@@ -297,7 +312,8 @@ async fn a_listen_stream_outlives_every_timer() {
     })
     .await;
     let house = house(vec![quick(&script)]);
-    let mut listen = house.ask("subscriptions/listen", json!({"notifications": {"toolsListChanged": true}})).await.unwrap();
+    let mut listen =
+        house.ask("subscriptions/listen", json!({"notifications": {"toolsListChanged": true}})).await.unwrap();
     assert_eq!(next(&mut listen).await["method"], "notifications/subscriptions/acknowledged");
     let silent = tokio::time::timeout(Duration::from_millis(700), listen.next()).await;
     assert!(silent.is_err(), "the stream must stay open");
@@ -339,8 +355,11 @@ async fn a_server_that_is_not_there_opens_the_breaker() {
 #[tokio::test]
 async fn a_server_of_newer_revisions_only_is_named_as_such() {
     let script = serve(|asked| {
-        json(400, &json!({"jsonrpc": "2.0", "id": asked.id(), "error": {
-            "code": -32022, "message": "no", "data": {"supported": ["2099-01-01"], "requested": "2026-07-28"}}}))
+        json(
+            400,
+            &json!({"jsonrpc": "2.0", "id": asked.id(), "error": {
+            "code": -32022, "message": "no", "data": {"supported": ["2099-01-01"], "requested": "2026-07-28"}}}),
+        )
     })
     .await;
     let failure = of(&script).call("tools/call", json!({"name": "t"})).await.unwrap_err();

@@ -91,7 +91,12 @@ pub(crate) fn somebody(name: &str) -> Arc<Principal> {
 }
 
 pub(crate) fn client() -> Client {
-    Client { capabilities: raw(r#"{"elicitation":{}}"#), info: Some(raw(r#"{"name":"c","version":"1"}"#)), log_level: None, traceparent: None }
+    Client {
+        capabilities: raw(r#"{"elicitation":{}}"#),
+        info: Some(raw(r#"{"name":"c","version":"1"}"#)),
+        log_level: None,
+        traceparent: None,
+    }
 }
 
 pub(crate) fn raw(text: &'static str) -> Raw {

@@ -37,7 +37,8 @@ async fn old(endpoint: &'static str, answer: fn(&Value) -> Vec<Value>) -> Old {
                         *stream.lock().await = Some(connection);
                         return;
                     }
-                    let status = if first.starts_with("POST /old/messages?session=1 ") { "202 Accepted" } else { "405 No" };
+                    let status =
+                        if first.starts_with("POST /old/messages?session=1 ") { "202 Accepted" } else { "405 No" };
                     let reply = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
                     connection.get_mut().write_all(reply.as_bytes()).await.unwrap();
                     if status.starts_with("202") {
@@ -115,7 +116,11 @@ async fn an_endpoint_of_another_origin_is_refused_and_hears_nothing() {
 
 #[tokio::test]
 async fn the_end_of_the_stream_is_told_to_whoever_waits_and_the_next_call_opens_another() {
-    let old = old("/old/messages?session=1", |body| if body["params"]["name"] == "slow" { Vec::new() } else { at_once(body) }).await;
+    let old = old(
+        "/old/messages?session=1",
+        |body| if body["params"]["name"] == "slow" { Vec::new() } else { at_once(body) },
+    )
+    .await;
     let house = of(&old);
     let mut waiting = house.ask("tools/call", json!({"name": "slow"})).await.unwrap();
     drop(old.stream.lock().await.take());

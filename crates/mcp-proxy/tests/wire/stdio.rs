@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use gatehouse_domain::Code;
-use gatehouse_mcp_gateway::{Id, Raw, Response};
 use gatehouse_mcp_gateway::blueprint::Server;
+use gatehouse_mcp_gateway::{Id, Raw, Response};
 use serde_json::{Value, json};
 
 use crate::people::{House, child, client, house, next, outgoing};
@@ -72,7 +72,8 @@ async fn answers_find_their_calls_in_any_order() {
 
 #[tokio::test]
 async fn garbage_is_counted_and_passed_over_and_standard_error_is_kept() {
-    let prelude = "print('Starting up...'); print('{\"half\":'); print('[]', flush=True); print('oh dear', file=sys.stderr)";
+    let prelude =
+        "print('Starting up...'); print('{\"half\":'); print('[]', flush=True); print('oh dear', file=sys.stderr)";
     let house = house(vec![script("legacy", prelude, ECHO)]);
     house.call("tools/call", json!({"name": "t"})).await.unwrap();
     let state = house.link("ann").state();
@@ -93,7 +94,11 @@ async fn a_line_longer_than_a_message_may_be_fails_the_call_it_was_for_and_no_ot
 
 #[tokio::test]
 async fn a_child_that_ends_in_the_middle_fails_the_call_and_is_started_again_by_the_next() {
-    let house = house(vec![script("legacy", "", "if m['params']['name'] == 'crash': os._exit(9)\nresult(m, {'pid': os.getpid()})")]);
+    let house = house(vec![script(
+        "legacy",
+        "",
+        "if m['params']['name'] == 'crash': os._exit(9)\nresult(m, {'pid': os.getpid()})",
+    )]);
     let first = house.call("tools/call", json!({"name": "t"})).await.unwrap();
     let failure = house.call("tools/call", json!({"name": "crash"})).await.unwrap_err();
     assert_eq!(failure.fault.code, Code::UpstreamBroken);
@@ -152,12 +157,14 @@ async fn questions_go_to_the_call_under_way_and_their_answers_back_to_the_child(
 }
 
 #[tokio::test]
-async fn a_child_inherits_nothing_but_what_it_is_given() {
+async fn a_child_is_given_its_environment_and_inherits_none() {
     let house = house(vec![script("legacy", "", "result(m, dict(os.environ))")]);
     let seen = house.call("tools/call", json!({"name": "t"})).await.unwrap();
-    let mut names: Vec<_> = seen["result"].as_object().unwrap().keys().map(String::as_str).collect();
-    names.retain(|name| !["PATH", "HOME", "LANG", "TMPDIR", "LC_CTYPE"].contains(name));
-    assert_eq!(names, ["GIVEN"]);
+    let seen = seen["result"].as_object().unwrap();
+    assert_eq!(seen["GIVEN"], "given");
+    // The tests themselves run with plenty of these.
+    assert!(std::env::vars().any(|(name, _)| name.starts_with("CARGO")));
+    assert!(!seen.keys().any(|name| name.starts_with("CARGO")), "{seen:?}");
 }
 
 #[tokio::test]
