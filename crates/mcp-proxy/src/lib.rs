@@ -2,5 +2,9 @@
 //! wing and the one crate there that knows its product: a conversation is sessions, subscriptions and questions that servers ask
 //! their clients, and a story of that kind is told best by code that can wait.
 
+pub mod auth;
 pub mod builtin;
 pub mod link;
+pub mod links;
+
+pub use links::Links;
