@@ -6,13 +6,10 @@ pub mod blueprint;
 pub mod bridge;
 pub mod catalogue;
 pub mod era;
-<<<<<<< HEAD
 pub mod gateway;
+pub mod openapi;
 pub mod pins;
 pub mod poison;
-=======
-pub mod openapi;
->>>>>>> links
 pub mod seal;
 pub mod search;
 pub mod sse;
