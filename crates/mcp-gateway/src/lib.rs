@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod catalogue;
 pub mod era;
 pub mod gateway;
+pub mod openapi;
 pub mod pins;
 pub mod poison;
 pub mod seal;

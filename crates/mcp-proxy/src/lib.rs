@@ -2,4 +2,8 @@
 //! wing and the one crate there that knows its product: a conversation is sessions, subscriptions and questions that servers ask
 //! their clients, and a story of that kind is told best by code that can wait.
 
+pub mod auth;
 pub mod link;
+pub mod links;
+
+pub use links::Links;

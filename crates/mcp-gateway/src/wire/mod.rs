@@ -7,6 +7,8 @@ mod message;
 mod raw;
 mod read;
 mod strict;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Malformed, Unread, code};
 pub use id::Id;

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::{Id, Kind, Malformed, Message, Notification, Raw, Request, Response, RpcError, Unread, strict};
+use super::{Id, Kind, Malformed, Message, Notification, Raw, Request, Response, RpcError, Unread};
 
 /// The most messages in one batch.
 pub const BATCH_MAX: usize = 64;
