@@ -45,6 +45,18 @@ pub struct Server {
     pub prices: Vec<(Arc<str>, Money)>,
 }
 
+impl Server {
+    /// What one call of a tool costs. A tool without a price costs nothing.
+    #[must_use]
+    pub fn price(&self, tool: &str) -> Money {
+        let matches = |pattern: &str| match pattern.strip_suffix('*') {
+            Some(start) => tool.starts_with(start),
+            None => pattern == tool,
+        };
+        self.prices.iter().find(|(pattern, _)| matches(pattern)).map_or(Money::ZERO, |(_, price)| *price)
+    }
+}
+
 /// How a server is reached.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Transport {

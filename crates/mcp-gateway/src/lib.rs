@@ -13,6 +13,7 @@ pub mod poison;
 pub mod seal;
 pub mod search;
 pub mod sse;
+pub mod texts;
 pub mod weight;
 pub mod wire;
 

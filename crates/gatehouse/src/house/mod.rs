@@ -6,6 +6,7 @@ mod jwks;
 mod last_used;
 mod lifecycle;
 mod limits;
+pub(crate) mod mcp;
 mod objects;
 mod operations;
 mod parts;
