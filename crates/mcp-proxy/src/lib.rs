@@ -7,5 +7,7 @@ pub mod builtin;
 pub mod conduct;
 pub mod link;
 pub mod links;
+pub mod refresh;
 
 pub use links::Links;
+pub use refresh::Refresher;
