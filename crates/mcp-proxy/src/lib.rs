@@ -6,5 +6,7 @@ pub mod auth;
 pub mod builtin;
 pub mod link;
 pub mod links;
+pub mod refresh;
 
 pub use links::Links;
+pub use refresh::Refresher;
