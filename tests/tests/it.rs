@@ -46,3 +46,4 @@ macro_rules! each_dialect {
 mod harness;
 mod llm;
 mod records;
+mod tools;
