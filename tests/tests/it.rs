@@ -45,4 +45,5 @@ macro_rules! each_dialect {
 
 mod harness;
 mod llm;
+mod mcp;
 mod records;
