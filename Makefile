@@ -16,6 +16,7 @@ bench: ## Figures against the floor, into bench/results.json and bench/RESULTS.m
 	cargo build --profile dist --package gatehouse
 	cargo build --release --package gatehouse-bench
 	target/release/bench-run --gateway target/dist/gatehouse --out bench $(BENCH_FLAGS)
+	target/release/bench-mcp --gateway target/dist/gatehouse --out bench $(BENCH_FLAGS)
 
 conformance-sdk: ## Official Python and Node SDKs against all pairs of dialects
 	conformance/run-sdk.sh
