@@ -6,5 +6,6 @@ pub mod auth;
 pub mod builtin;
 pub mod link;
 pub mod links;
+pub mod relay;
 
 pub use links::Links;
