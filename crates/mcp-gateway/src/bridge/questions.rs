@@ -8,6 +8,7 @@ use crate::era::{Method, Revision};
 use crate::wire::{Id, Raw, Request, Response, RpcError, code};
 
 use super::answers::{ResultType, result_type};
+use super::forms;
 
 /// The most questions of one result, and answers of one call.
 pub const QUESTIONS_MAX: usize = 64;
@@ -173,7 +174,7 @@ impl Question {
             (Some(params), Ask::Elicitation) if self.is_by_url() => {
                 Some(params.with(&["elicitationId"], &Raw::text(elicitation_id)))
             }
-            (Some(params), Ask::Elicitation) if !revision.has_url_elicitation() => Some(params.without(&["mode"])),
+            (Some(params), Ask::Elicitation) if !revision.has_url_elicitation() => Some(forms::of_2025_06_18(params)),
             (params, _) => params.clone(),
         };
         Request::new(id, self.ask.method(), params)
