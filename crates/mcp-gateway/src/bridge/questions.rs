@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::era::meta::key;
 use crate::era::{Method, Revision};
-use crate::wire::{Id, Raw, Request, Response, RpcError, code};
+use crate::wire::{Id, Raw, Request, Response, RpcError, code, shown};
 
 use super::answers::{ResultType, result_type};
 use super::forms;
@@ -149,7 +149,7 @@ impl Question {
     }
 
     fn new(key: Arc<str>, method: &str, params: Option<Raw>) -> Result<Self, BadQuestion> {
-        let ask = Ask::of(method).ok_or_else(|| BadQuestion::Unknown(method.into()))?;
+        let ask = Ask::of(method).ok_or_else(|| BadQuestion::Unknown(shown(method).into()))?;
         if params.as_ref().is_some_and(|params| !params.is_object()) {
             return Err(BadQuestion::Shape("the `params` of an input request are no object"));
         }
