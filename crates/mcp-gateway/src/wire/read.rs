@@ -133,9 +133,7 @@ fn call(method: &Raw, has_id: bool, id: Option<Id>, params: Option<Raw>) -> Resu
         if !params.is_object() {
             return Err(Malformed::Envelope("`params` must be an object"));
         }
-        for (name, _) in params.members() {
-            no_lookalike(&name, DECISIVE)?;
-        }
+        params.names().try_for_each(|name| no_lookalike(&name, DECISIVE))?;
     }
     match id {
         Some(id) => Ok(Request::new(id, &*method, params).into()),
