@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// The stable codes. They are part of the contract: clients match on them, docs/errors.md lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +32,8 @@ pub enum Code {
     NotAllowed,
     /// A policy forbids it, or none permits it.
     PolicyDenied,
+    /// A person must first agree that a server is used in their name; [`Fault::visit`] says where.
+    ConsentNeeded,
     /// Nothing of that name that this caller may use.
     UnknownModel,
     /// No such path or object.
@@ -98,6 +101,7 @@ impl Code {
         Self::WrongAudience,
         Self::NotAllowed,
         Self::PolicyDenied,
+        Self::ConsentNeeded,
         Self::UnknownModel,
         Self::NotFound,
         Self::PreviousNotFound,
@@ -141,6 +145,7 @@ impl Code {
             Self::WrongAudience => "wrong_audience",
             Self::NotAllowed => "not_allowed",
             Self::PolicyDenied => "policy_denied",
+            Self::ConsentNeeded => "consent_needed",
             Self::UnknownModel => "unknown_model",
             Self::NotFound => "not_found",
             Self::PreviousNotFound => "previous_response_not_found",
@@ -181,7 +186,7 @@ impl Code {
             Self::MissingKey | Self::UnknownKey | Self::ExpiredKey | Self::RevokedKey => 401,
             Self::InvalidToken | Self::ExpiredToken | Self::WrongAudience => 401,
             Self::BudgetExceeded => 402,
-            Self::NotAllowed | Self::PolicyDenied => 403,
+            Self::NotAllowed | Self::PolicyDenied | Self::ConsentNeeded => 403,
             Self::UnknownModel | Self::NotFound | Self::PreviousNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -225,6 +230,9 @@ pub struct Fault {
     pub retry_after_secs: Option<u64>,
     /// The upstream's own error in full, where the caller speaks the same dialect and may see it byte for byte.
     pub upstream_type: Option<String>,
+    /// A page of this gateway where the caller's person can do what is missing. It does nothing by itself: who opens it must
+    /// prove who they are.
+    pub visit: Option<Arc<str>>,
 }
 
 impl Fault {
@@ -238,6 +246,7 @@ impl Fault {
             param: None,
             retry_after_secs: None,
             upstream_type: None,
+            visit: None,
         }
     }
 
@@ -252,6 +261,13 @@ impl Fault {
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_secs = Some(seconds);
+        self
+    }
+
+    /// Names the page where the caller's person can do what is missing.
+    #[must_use]
+    pub fn visit(mut self, url: impl Into<Arc<str>>) -> Self {
+        self.visit = Some(url.into());
         self
     }
 
