@@ -7,6 +7,8 @@ pub mod builtin;
 pub mod conduct;
 pub mod link;
 pub mod links;
+pub mod refresh;
 pub mod relay;
 
 pub use links::Links;
+pub use refresh::Refresher;
