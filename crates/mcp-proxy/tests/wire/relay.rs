@@ -4,7 +4,9 @@ use gatehouse_domain::{Origin, Secret};
 use gatehouse_mcp_proxy::relay::{Door, relay};
 use gatehouse_upstream::{Pool, PoolLimits, tls_config};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, ReadHalf, WriteHalf, duplex, split};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, ReadHalf, WriteHalf, duplex, split,
+};
 use tokio::task::JoinHandle;
 
 use crate::script::{Script, Step, answer, event, json as as_json, result, serve, stream, stream_head};
@@ -93,7 +95,8 @@ async fn a_session_of_the_older_era_is_named_listened_to_and_ended() {
 async fn headers_of_the_newer_era_repeat_the_body_and_the_arguments_a_list_has_named() {
     let script = serve(|asked| match asked.method() {
         "tools/list" => {
-            let schema = json!({"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}});
+            let schema =
+                json!({"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}});
             result(asked, &json!({"tools": [{"name": "t", "inputSchema": schema}]}))
         }
         _ => result(asked, &json!({"content": []})),
@@ -120,7 +123,10 @@ async fn streams_become_lines_and_a_cancellation_closes_the_stream() {
     })
     .await;
     let mut parent = parent(&script);
-    assert_eq!(parent.ask(&request(1, "tools/call", modern(json!({"name": "t"})))).await["method"], "notifications/message");
+    assert_eq!(
+        parent.ask(&request(1, "tools/call", modern(json!({"name": "t"})))).await["method"],
+        "notifications/message"
+    );
     assert_eq!(parent.read().await["id"], 1);
     parent.write(&request(2, "tools/call", modern(json!({"name": "slow"})))).await;
     script.until(|asked| asked.body["params"]["name"] == "slow").await;
@@ -134,7 +140,9 @@ async fn every_request_gets_an_answer_whatever_the_endpoint_does() {
     let script = serve(|asked| match asked.body["params"]["name"].as_str() {
         Some("cut") => vec![Step::Send(stream_head()), Step::Close],
         Some("html") => answer(502, &[("content-type", "text/html")], "<html>"),
-        Some("error") => as_json(404, &json!({"jsonrpc": "2.0", "id": asked.id(), "error": {"code": -32601, "message": "no"}})),
+        Some("error") => {
+            as_json(404, &json!({"jsonrpc": "2.0", "id": asked.id(), "error": {"code": -32601, "message": "no"}}))
+        }
         _ => vec![Step::Close],
     })
     .await;
@@ -151,7 +159,8 @@ async fn every_request_gets_an_answer_whatever_the_endpoint_does() {
 
 #[tokio::test]
 async fn what_was_asked_before_the_client_closed_its_side_is_still_answered() {
-    let script = serve(|asked| vec![Step::Drip(stream(&[json!({"jsonrpc": "2.0", "id": asked.id(), "result": {}})]))]).await;
+    let script =
+        serve(|asked| vec![Step::Drip(stream(&[json!({"jsonrpc": "2.0", "id": asked.id(), "result": {}})]))]).await;
     let mut parent = parent(&script);
     parent.write(&request(1, "tools/call", modern(json!({"name": "t"})))).await;
     parent.input.shutdown().await.unwrap();
