@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::principals::{Holder, JwtIssuer, Principals};
-use crate::written::{Action, Point};
+use crate::written::{Action, AlertOn, Point};
 
 pub use crate::written::{Budget, Content, Limit, LogFormat, Period, Price};
 
@@ -53,6 +53,8 @@ pub struct Config {
     pub limits: Vec<(On, Terms)>,
     /// Guardrails, in the order written.
     pub guardrails: Vec<Guardrail>,
+    /// Who is told of events, in the order written.
+    pub alerts: Vec<Alert>,
     /// Price overrides in USD per million tokens, by `provider/model`.
     pub prices: BTreeMap<String, Price>,
     /// Logs and traces.
@@ -331,6 +333,21 @@ pub struct Webhook {
     pub token: Option<Secret>,
     /// From the question to the whole of the answer.
     pub timeout: Duration,
+    /// May its address be private?
+    pub allow_private: bool,
+}
+
+/// An address that events are posted to.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// Unique name.
+    pub name: Arc<str>,
+    /// Where.
+    pub url: Endpoint,
+    /// What events are signed with; never empty.
+    pub secret: Option<Secret>,
+    /// Which events; never empty.
+    pub on: Vec<AlertOn>,
     /// May its address be private?
     pub allow_private: bool,
 }

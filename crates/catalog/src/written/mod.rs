@@ -4,6 +4,7 @@
 //! docs/configuration.md are all derived from or tested against them, and a doc comment here is the description an
 //! editor shows. `resolve` turns them into a `Config`.
 
+mod alerts;
 mod guardrails;
 mod identity;
 mod keys;
@@ -19,6 +20,7 @@ use gatehouse_domain::Secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+pub use alerts::{Alert, AlertOn};
 pub use guardrails::{Action, Detect, Fail, Guardrail, Pattern, Point};
 pub use identity::{Algorithm, Claims, Expected, Jwt, OneOrMore};
 pub use keys::Key;
@@ -72,6 +74,8 @@ pub struct File {
     pub limits: Vec<LimitsOn>,
     /// What may not stand in the texts of calls, and what follows where it does.
     pub guardrails: Vec<Guardrail>,
+    /// Who is told when something needs a person.
+    pub alerts: Vec<Alert>,
     /// Prices where the built-in catalogue has none or another one.
     pub prices: Prices,
     /// Logs and traces.
@@ -100,6 +104,7 @@ impl Default for File {
             policies: Vec::new(),
             limits: Vec::new(),
             guardrails: Vec::new(),
+            alerts: Vec::new(),
             prices: Prices::default(),
             telemetry: Telemetry::default(),
         }
