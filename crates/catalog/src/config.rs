@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::principals::{Holder, JwtIssuer, Principals};
-use crate::written::{Action, AlertOn, Point};
+use crate::written::{Action, AlertOn, Point, Unpriced};
 
 pub use crate::written::{Budget, Content, Limit, LogFormat, Period, Price};
 
@@ -57,6 +57,8 @@ pub struct Config {
     pub alerts: Vec<Alert>,
     /// Price overrides in USD per million tokens, by `provider/model`.
     pub prices: BTreeMap<String, Price>,
+    /// What becomes of calls to models without a price.
+    pub unpriced: Unpriced,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }

@@ -51,6 +51,8 @@ pub enum Code {
     RateLimited,
     /// The caller's budget is spent.
     BudgetExceeded,
+    /// No target of the model has a price, and the configuration refuses what it cannot count.
+    UnpricedModel,
     /// A guardrail does not let the request, or its answer, pass.
     GuardrailBlocked,
     /// A guardrail that must run could not.
@@ -108,6 +110,7 @@ impl Code {
         Self::UnsupportedMedia,
         Self::RateLimited,
         Self::BudgetExceeded,
+        Self::UnpricedModel,
         Self::GuardrailBlocked,
         Self::GuardrailUnavailable,
         Self::UpstreamRejected,
@@ -151,6 +154,7 @@ impl Code {
             Self::UnsupportedMedia => "unsupported_media",
             Self::RateLimited => "rate_limited",
             Self::BudgetExceeded => "budget_exceeded",
+            Self::UnpricedModel => "unpriced_model",
             Self::GuardrailBlocked => "guardrail_blocked",
             Self::GuardrailUnavailable => "guardrail_unavailable",
             Self::UpstreamRejected => "upstream_rejected",
@@ -180,7 +184,7 @@ impl Code {
             | Self::UpstreamRejected => 400,
             Self::MissingKey | Self::UnknownKey | Self::ExpiredKey | Self::RevokedKey => 401,
             Self::InvalidToken | Self::ExpiredToken | Self::WrongAudience => 401,
-            Self::BudgetExceeded => 402,
+            Self::BudgetExceeded | Self::UnpricedModel => 402,
             Self::NotAllowed | Self::PolicyDenied => 403,
             Self::UnknownModel | Self::NotFound | Self::PreviousNotFound => 404,
             Self::MethodNotAllowed => 405,

@@ -78,6 +78,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         limits,
         guardrails,
         alerts,
+        unpriced: file.prices.unpriced,
         prices: file.prices.overrides,
         telemetry: telemetry?,
     })

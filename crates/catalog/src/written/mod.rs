@@ -117,6 +117,19 @@ impl Default for File {
 pub struct Prices {
     /// By `provider/model`, as the ledger names a target.
     pub overrides: BTreeMap<String, Price>,
+    /// Models without a price: `allow` lets calls to them run, uncounted and marked as such; `refuse` does not.
+    pub unpriced: Unpriced,
+}
+
+/// What becomes of calls to models without a price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Unpriced {
+    /// They run, and the ledger says that their cost is not known.
+    #[default]
+    Allow,
+    /// They are refused; a target without a price is left out of every plan.
+    Refuse,
 }
 
 /// What one model costs, in USD per million tokens. A kind of token without a price costs what the plain kind costs.
