@@ -36,7 +36,8 @@ pub const fn exception_name(fault: &Fault) -> &'static str {
         | Code::ExpiredKey
         | Code::RevokedKey
         | Code::NotAllowed
-        | Code::PolicyDenied | Code::ConsentNeeded => "AccessDeniedException",
+        | Code::PolicyDenied
+        | Code::ConsentNeeded => "AccessDeniedException",
         Code::UnknownModel | Code::NotFound | Code::PreviousNotFound | Code::NotYetServed => {
             "ResourceNotFoundException"
         }
