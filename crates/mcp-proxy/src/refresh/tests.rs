@@ -235,22 +235,23 @@ async fn a_changed_tool_is_held_over_restarts_until_somebody_approves() {
 
 #[tokio::test]
 async fn endless_pages_come_to_an_end() {
-    let house = House::new(vec![server("endless"), server("git")], &[
-        ("endless", Vec::new()),
-        ("git", vec![tool("log", "x")]),
-    ])
-    .await;
+    let house =
+        House::new(vec![server("endless"), server("git")], &[("endless", Vec::new()), ("git", vec![tool("log", "x")])])
+            .await;
     let catalogue = house.until(|now| state(now, "endless") == State::Up && state(now, "git") == State::Up).await;
     assert_eq!(catalogue.server("endless").unwrap().count(Kind::Tool), 200);
 }
 
 #[tokio::test]
 async fn a_users_own_list_is_shown_to_no_other() {
-    let house = House::new(vec![personal("mail"), server("git")], &[
-        ("git", vec![tool("log", "x")]),
-        ("mail ada", vec![tool("adas", "x")]),
-        ("mail bob", vec![tool("bobs", "x")]),
-    ])
+    let house = House::new(
+        vec![personal("mail"), server("git")],
+        &[
+            ("git", vec![tool("log", "x")]),
+            ("mail ada", vec![tool("adas", "x")]),
+            ("mail bob", vec![tool("bobs", "x")]),
+        ],
+    )
     .await;
     house.offers(&["log"]).await;
     let of = async |name| tools(&*house.refresher.catalogue_of(&principal(name)).await);
