@@ -4,6 +4,7 @@
 
 pub mod auth;
 pub mod builtin;
+pub mod conduct;
 pub mod link;
 pub mod links;
 pub mod refresh;

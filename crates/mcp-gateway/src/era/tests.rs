@@ -164,6 +164,27 @@ fn proposals_are_answered_from_our_own_list() {
     }
 }
 
+#[test]
+fn what_a_session_keeps_of_its_client_fits_a_header() {
+    let opened = |capabilities: Value, info: Value| {
+        let params = json!({ "protocolVersion": "2025-06-18", "capabilities": capabilities, "clientInfo": info });
+        Speaker::of_initialize(Some(&Raw::of(&params)))
+    };
+    let plain = json!({ "name": "n", "version": "1", "icons": [] });
+    assert_eq!(opened(json!({ "roots": {} }), plain.clone()).unwrap().info.unwrap().value(), plain);
+    let long = "x".repeat(9000);
+    let kept = opened(json!({ "roots": {}, "experimental": { "x": long } }), json!({ "name": long, "icons": [long] }))
+        .unwrap();
+    assert_eq!(kept.capabilities.value(), json!({ "roots": {} }));
+    assert!(kept.info.unwrap().bytes().len() < 300);
+    assert_eq!(opened(json!({ "roots": { "x": long } }), plain).unwrap_err().code(), code::INVALID_PARAMS);
+    for bad in
+        [json!({}), json!({ "protocolVersion": 1, "capabilities": {} }), json!({ "protocolVersion": "2025-06-18" })]
+    {
+        assert!(Speaker::of_initialize(Some(&Raw::of(&bad))).is_err(), "{bad}");
+    }
+}
+
 fn annotated(property: Value) -> Raw {
     Raw::of(&json!({ "type": "object", "properties": { "a": property } }))
 }

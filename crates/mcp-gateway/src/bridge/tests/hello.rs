@@ -27,7 +27,7 @@ fn capabilities_are_told_in_the_words_of_each_revision() {
 fn a_client_is_never_said_to_do_more_than_it_declared() {
     let told = |client: Value, from, to| of_client(&raw(&client), from, to).value();
     assert_eq!(told(json!({}), MODERN, LEGACY), json!({}));
-    let all = json!({ "roots": { "listChanged": true }, "sampling": { "tools": {} }, "elicitation": { "form": {}, "url": {} }, "tasks": {} });
+    let all = json!({ "roots": { "listChanged": true }, "sampling": { "tools": {} }, "elicitation": { "form": {}, "url": {} } });
     assert_eq!(told(all.clone(), LEGACY, LEGACY), all);
     assert_eq!(
         told(all.clone(), LEGACY, MODERN),
@@ -38,6 +38,10 @@ fn a_client_is_never_said_to_do_more_than_it_declared() {
         json!({ "roots": { "listChanged": true }, "sampling": {}, "elicitation": {} })
     );
     assert_eq!(told(all, LEGACY, OLD), json!({ "roots": { "listChanged": true }, "sampling": {} }));
+    assert_eq!(
+        told(json!({ "tasks": {}, "experimental": { "x": {} } }), LEGACY, LEGACY),
+        json!({ "experimental": { "x": {} } })
+    );
     let url_only = json!({ "elicitation": { "url": {} } });
     assert_eq!(told(url_only, MODERN, Revision::V2025_06_18), json!({}), "the empty object would say forms");
 }
