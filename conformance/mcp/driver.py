@@ -94,7 +94,7 @@ def until_agreed(client, person, method, params):
 @contextlib.contextmanager
 def authorization_house(port):
     """A gateway as authorization server, and a client that registered itself with it."""
-    with house.gateway({"mcp": {}}) as gate:
+    with house.gateway({}) as gate:
         document = json.load(urllib.request.urlopen(f"{gate.url}/.well-known/oauth-authorization-server", timeout=10))
         wanted = {
             "client_name": "conformance", "redirect_uris": [f"http://127.0.0.1:{port}/callback"],
