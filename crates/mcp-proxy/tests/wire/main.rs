@@ -4,6 +4,7 @@ mod http_legacy;
 mod http_modern;
 mod links;
 mod people;
+mod relay;
 mod script;
 mod sse;
 mod stdio;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use gatehouse_catalog::Loaded;
 use gatehouse_domain::{Principal, Secret};
+use gatehouse_mcp_gateway::Raw;
 use gatehouse_mcp_gateway::blueprint::{Blueprint, Server, Transport};
 use gatehouse_mcp_gateway::catalogue::{Catalogue, Kind as Listed, Route, State};
 use gatehouse_mcp_gateway::seal::Sealer;
-use gatehouse_mcp_gateway::Raw;
 use gatehouse_mcp_proxy::builtin::Builtin;
 use gatehouse_mcp_proxy::conduct::{Desk, DeskParts, Gate};
 use gatehouse_mcp_proxy::link::{Challenge, Doing, Failure, Link, TokenSource};
@@ -71,7 +71,7 @@ impl Room {
         let desk = Desk::new(DeskParts {
             sealer,
             links: Arc::clone(&links),
-            catalogue: refresher.catalogue(),
+            refresher: Arc::clone(&refresher),
             control: Handle::current(),
             pool: pool.clone(),
             server_info: info,
