@@ -54,7 +54,7 @@ impl Room {
         let links = Links::new(links::Means {
             control: Handle::current(),
             pool: pool.clone(),
-            supervisor: Supervisor::this_binary(["supervise-child".into(), "--".into()]).ok(),
+            supervisor: Supervisor::this_binary(["supervise-child".into()]).ok(),
             tokens: Arc::new(OfTheConfiguration),
             instance,
             elsewhere: Arc::new(of_the_gateway),
