@@ -161,6 +161,21 @@ pub trait TokenSource: Send + Sync {
     ) -> Doing<'a, Result<Option<Secret>, Failure>>;
 }
 
+/// Where there are no tokens but those of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct NoTokens;
+
+impl TokenSource for NoTokens {
+    fn token<'a>(
+        &'a self,
+        _: &'a Arc<Server>,
+        _: &'a Principal,
+        _: Option<&'a Challenge>,
+    ) -> Doing<'a, Result<Option<Secret>, Failure>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+}
+
 /// A request under way: everything the server says because of it, at last its response. Dropping it before that cancels the
 /// request in the way the server's era has for it.
 pub trait Exchange: Send {

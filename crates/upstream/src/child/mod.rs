@@ -90,7 +90,7 @@ pub fn start(program: &Program, supervisor: Option<&Supervisor>) -> io::Result<(
     let mut command = match supervisor {
         Some(supervisor) => {
             let mut command = Command::new(&supervisor.program);
-            command.args(&supervisor.arguments).arg("--").arg(&**name);
+            command.args(&supervisor.arguments).arg(&**name);
             command
         }
         None => Command::new(&**name),
