@@ -37,6 +37,7 @@ pub use shipper::{Drained, Recovery, Shipper, ShipperConfig, ShipperStats};
 pub use tables::corrections::{Reprice, Repriced};
 pub use tables::keys::{KeyRecord, NewKey};
 pub use tables::ledger::{LatestQuery, LedgerEntry};
+pub use tables::mcp_connections::{McpConnection, McpConnectionKey, McpConnectionState, McpTokens};
 pub use tables::objects::{ObjectEdit, StoredObject};
 pub use tables::requests::{RequestFilter, RequestRow, RunSums};
 pub use tables::responses::{ResponseChange, StoredResponse};

@@ -3,6 +3,7 @@
 pub(crate) mod corrections;
 pub(crate) mod keys;
 pub(crate) mod ledger;
+pub(crate) mod mcp_connections;
 mod meta;
 pub(crate) mod objects;
 pub(crate) mod requests;
