@@ -32,12 +32,32 @@ pub(super) struct Found {
 /// Finds out, and remembers.
 pub(super) struct Finder {
     fetcher: Fetcher,
-    remembered: Mutex<HashMap<String, (Instant, Arc<Found>)>>,
+    servers: Memory<Found>,
+    issuers: Memory<IssuerMetadata>,
+}
+
+/// What was found a while ago.
+struct Memory<T>(Mutex<HashMap<String, (Instant, Arc<T>)>>);
+
+impl<T> Memory<T> {
+    fn recall(&self, key: &str) -> Option<Arc<T>> {
+        let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, found) = remembered.get(key)?;
+        (since.elapsed() < REMEMBERED).then(|| Arc::clone(found))
+    }
+
+    fn keep(&self, key: String, found: &Arc<T>) {
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
+        if remembered.len() < REMEMBERED_MAX {
+            remembered.insert(key, (Instant::now(), Arc::clone(found)));
+        }
+    }
 }
 
 impl Finder {
     pub(super) fn new(fetcher: Fetcher) -> Self {
-        Self { fetcher, remembered: Mutex::default() }
+        Self { fetcher, servers: Memory(Mutex::default()), issuers: Memory(Mutex::default()) }
     }
 
     /// Who issues tokens for `server`. With a challenge it is asked where that leads; `fresh` asks again whatever is remembered.
@@ -51,22 +71,29 @@ impl Finder {
         let url = address(server).unwrap_or_default();
         let led = challenge.and_then(|challenge| challenge.resource_metadata.as_deref()).unwrap_or_default();
         let key = format!("{url}\n{led}\n{}", client.issuer.as_deref().unwrap_or_default());
-        if !fresh && let Some(found) = self.recall(&key) {
+        if !fresh && let Some(found) = self.servers.recall(&key) {
             return Ok(found);
         }
         let found = Arc::new(self.ask(server, client, challenge, url).await?);
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
-        if remembered.len() < REMEMBERED_MAX {
-            remembered.insert(key, (Instant::now(), Arc::clone(&found)));
-        }
+        self.servers.keep(key, &found);
         Ok(found)
     }
 
-    fn recall(&self, key: &str) -> Option<Arc<Found>> {
-        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, found) = remembered.get(key)?;
-        (since.elapsed() < REMEMBERED).then(|| Arc::clone(found))
+    /// What an issuer that tokens came from says of itself now.
+    pub(super) async fn issuer(
+        &self,
+        server: &Server,
+        client: &OAuthClient,
+        name: &str,
+    ) -> Result<Arc<IssuerMetadata>, Failure> {
+        if let Some(found) = self.issuers.recall(name) {
+            return Ok(found);
+        }
+        let place =
+            Place::read(name).map_err(|why| disbelief(server, &Disbelief::Address { member: "issuer", why }))?;
+        let found = Arc::new(self.ask_issuer(server, client, &place).await?);
+        self.issuers.keep(name.to_owned(), &found);
+        Ok(found)
     }
 
     async fn ask(
@@ -93,7 +120,7 @@ impl Finder {
                 (url.trim_end_matches('/').into(), None, issuer)
             }
         };
-        let issuer = self.issuer(server, client, &issuer).await?;
+        let issuer = self.ask_issuer(server, client, &issuer).await?;
         Ok(Found { resource, listed, issuer })
     }
 
@@ -119,7 +146,7 @@ impl Finder {
         Ok(None)
     }
 
-    async fn issuer(&self, server: &Server, client: &OAuthClient, issuer: &Place) -> Result<IssuerMetadata, Failure> {
+    async fn ask_issuer(&self, server: &Server, client: &OAuthClient, issuer: &Place) -> Result<IssuerMetadata, Failure> {
         let places = issuer_documents(issuer)
             .map_err(|why| disbelief(server, &Disbelief::Address { member: "issuer", why }))?;
         let mut disbelieved = None;

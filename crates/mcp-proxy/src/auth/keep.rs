@@ -40,8 +40,24 @@ pub(super) struct About<'a> {
 }
 
 impl Keeper {
+    /// A connection and its pair, as they stand now.
+    pub(super) async fn current(
+        &self,
+        key: McpConnectionKey<'_>,
+    ) -> Result<Option<(McpConnection, Option<Pair>)>, StoreError> {
+        for _ in 0..4 {
+            let Some(row) = self.store.mcp_connection(key).await? else { return Ok(None) };
+            let pair = self.pair(&row).await?;
+            // A pair that is gone was replaced in between: the row says by which one.
+            if pair.is_some() || row.tokens.is_empty() {
+                return Ok(Some((row, pair)));
+            }
+        }
+        Ok(self.store.mcp_connection(key).await?.map(|row| (row, None)))
+    }
+
     /// The pair a row points to.
-    pub(super) async fn pair(&self, row: &McpConnection) -> Result<Option<Pair>, StoreError> {
+    async fn pair(&self, row: &McpConnection) -> Result<Option<Pair>, StoreError> {
         let text = self.vault.get(&row.organisation, KIND, &row.tokens).await?;
         let written = text.and_then(|text| serde_json::from_str::<Written>(text.reveal()).ok());
         Ok(written.map(|pair| Pair { access: Secret::new(pair.access), refresh: pair.refresh.map(Secret::new) }))
@@ -64,7 +80,7 @@ impl Keeper {
             refresh: pair.refresh.as_ref().map(|refresh| refresh.reveal().to_owned()),
         };
         let text = Secret::new(serde_json::to_string(&written).unwrap_or_default());
-        let name = format!("{}/{}", row.id, random_text());
+        let name = format!("{}/{}", row.id, random_text()?);
         self.vault.put(&row.organisation, KIND, &name, &text, now).await?;
         // What was asked for counts as well as what was granted: it is asked for again at a step up, and not asked twice.
         let scopes = about.asked.clone().union(issued.scopes.as_ref().unwrap_or(&Scopes::default())).to_string();
