@@ -21,7 +21,7 @@ pub struct Blueprint {
 }
 
 /// One MCP server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Server {
     /// Its name in the configuration: what policies, paths and records call it.
     pub name: Arc<str>,
@@ -45,8 +45,20 @@ pub struct Server {
     pub prices: Vec<(Arc<str>, Money)>,
 }
 
+impl Server {
+    /// What one call of a tool costs. A tool without a price costs nothing.
+    #[must_use]
+    pub fn price(&self, tool: &str) -> Money {
+        let matches = |pattern: &str| match pattern.strip_suffix('*') {
+            Some(start) => tool.starts_with(start),
+            None => pattern == tool,
+        };
+        self.prices.iter().find(|(pattern, _)| matches(pattern)).map_or(Money::ZERO, |(_, price)| *price)
+    }
+}
+
 /// How a server is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Transport {
     /// Streamable HTTP of any revision, or HTTP with SSE of 2024-11-05: which one is found out.
     Http {
@@ -78,7 +90,7 @@ pub enum Transport {
 }
 
 /// What an MCP server is shown of who calls.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Auth {
     /// Nothing.
     #[default]
@@ -94,7 +106,7 @@ pub enum Auth {
 }
 
 /// What the gateway is to an authorization server, as far as the configuration says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct OAuthClient {
     /// The client id, where it is registered beforehand.
     pub client_id: Option<Arc<str>>,
@@ -118,7 +130,7 @@ pub struct OAuthClient {
 }
 
 /// How a token becomes one of an MCP server.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Exchange {
     /// The server's authorization server exchanges it (RFC 8693).
     #[default]
@@ -130,7 +142,7 @@ pub enum Exchange {
 }
 
 /// An identity provider that makes assertions, and what the gateway is to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct IdentityProvider {
     /// Its token endpoint.
     pub token_url: Arc<str>,
@@ -153,7 +165,7 @@ pub enum PinPolicy {
 }
 
 /// Timers and sizes of one server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
     /// To connect, or for a child to answer its first message.
     pub connect: Duration,

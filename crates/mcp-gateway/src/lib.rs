@@ -4,10 +4,17 @@
 
 pub mod blueprint;
 pub mod bridge;
+pub mod catalogue;
 pub mod era;
+pub mod gateway;
 pub mod openapi;
+pub mod pins;
+pub mod poison;
 pub mod seal;
+pub mod search;
 pub mod sse;
+pub mod texts;
+pub mod weight;
 pub mod wire;
 
 pub use blueprint::Blueprint;

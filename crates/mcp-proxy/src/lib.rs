@@ -3,4 +3,8 @@
 //! their clients, and a story of that kind is told best by code that can wait.
 
 pub mod auth;
+pub mod builtin;
 pub mod link;
+pub mod links;
+
+pub use links::Links;

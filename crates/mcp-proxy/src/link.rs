@@ -3,6 +3,18 @@
 //! version); it does not translate: results and messages come as the server wrote them. What a link does by itself is what
 //! belongs to the connection: it answers the server's `ping`, resumes a broken stream, and makes a lost session anew.
 
+mod answer;
+pub(crate) mod endpoint;
+mod handshake;
+pub(crate) mod http;
+mod http_legacy;
+mod http_modern;
+pub(crate) mod process;
+mod resume;
+mod sse;
+pub(crate) mod stdio;
+mod switchboard;
+
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +24,8 @@ use gatehouse_domain::{Code, Fault, Principal, Secret};
 use gatehouse_mcp_gateway::blueprint::Server;
 use gatehouse_mcp_gateway::{Message, Notification, Raw, Request, Response};
 use gatehouse_upstream::Pool;
+
+pub use endpoint::HOP_HEADER;
 
 /// A future of a link.
 pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -149,7 +163,8 @@ pub trait TokenSource: Send + Sync {
 /// A request under way: everything the server says because of it, at last its response. Dropping it before that cancels the
 /// request in the way the server's era has for it.
 pub trait Exchange: Send {
-    /// The next message; after the response, or a failure, there is none.
+    /// The next message; after the response, or a failure, there is none. A future that is dropped has lost nothing: the next one
+    /// goes on where it was.
     fn next(&mut self) -> Doing<'_, Option<Result<Message, Failure>>>;
 }
 

@@ -32,7 +32,7 @@ mod tests;
 pub use data_dir::{DataDir, DataDirLock};
 pub use database::Store;
 pub use error::StoreError;
-pub use secret_file::Pepper;
+pub use secret_file::{Pepper, TokenKey};
 pub use shipper::{Drained, Recovery, Shipper, ShipperConfig, ShipperStats};
 pub use tables::corrections::{Reprice, Repriced};
 pub use tables::keys::{KeyRecord, NewKey};

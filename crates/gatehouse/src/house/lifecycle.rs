@@ -428,7 +428,7 @@ impl Signals {
 
 /// Lets running calls finish; a second signal, or the deadline, cuts them.
 async fn drain(cores: Vec<Cores>, shared: &Arc<Shared>, limit: Duration) {
-    shared.draining.store(true, Ordering::Relaxed);
+    shared.drain();
     tracing::info!(calls = shared.in_flight(), limit_secs = limit.as_secs(), "draining");
     let waiting = Arc::clone(shared);
     let drained = tokio::task::spawn_blocking(move || {

@@ -6,6 +6,7 @@ mod jwks;
 mod last_used;
 mod lifecycle;
 mod limits;
+pub(crate) mod mcp;
 mod objects;
 mod operations;
 mod parts;
@@ -151,6 +152,7 @@ impl House {
         let snapshot = Snapshot {
             generation,
             lanes: vec![lane],
+            talks: Vec::new(),
             keys,
             tree,
             permissions,

@@ -33,7 +33,7 @@ impl Operations for House {
         let mut reasons = Vec::new();
         match self.shared() {
             None => reasons.push(NotReady::NoConfig),
-            Some(shared) if shared.draining.load(Ordering::Relaxed) => reasons.push(NotReady::Draining),
+            Some(shared) if shared.is_draining() => reasons.push(NotReady::Draining),
             Some(_) => {}
         }
         let journal = self.journal.health();
@@ -256,7 +256,7 @@ impl House {
             requests_dropped: self.records.requests_dropped(),
             refusals_dropped: self.records.refusals_dropped(),
             outbox_dropped: self.outboxes.iter().map(|outbox| outbox.dropped()).sum(),
-            draining: self.shared().is_some_and(|shared| shared.draining.load(Ordering::Relaxed)),
+            draining: self.shared().is_some_and(|shared| shared.is_draining()),
         }
     }
 }

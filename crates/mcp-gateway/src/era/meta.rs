@@ -1,11 +1,13 @@
 //! What a request says in `_meta`.
 
+use std::borrow::Cow;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use crate::wire::{Id, Raw};
+use gatehouse_domain::TraceParent;
 
-use super::{Refusal, Revision};
+use crate::wire::{self, Id, Raw};
+
+use super::{Era, Refusal, Revision};
 
 /// Names of members of `_meta` (2026-07-28, basic, `_meta`).
 pub mod key {
@@ -31,6 +33,10 @@ pub mod key {
     pub const TRACESTATE: &str = "tracestate";
     /// W3C baggage.
     pub const BAGGAGE: &str = "baggage";
+
+    /// Those that decide how a request is treated.
+    pub(super) const DECISIVE: &[&str] =
+        &[PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES, LOG_LEVEL, PROGRESS_TOKEN];
 }
 
 /// How loud a log message is (RFC 5424), quietest first.
@@ -72,35 +78,105 @@ impl Speaker {
     ///
     /// # Errors
     /// `Meta` for a missing or wrong member, `Version` for a revision that is not spoken.
-    pub fn of_params(_params: Option<&Raw>) -> Result<Self, Refusal> {
-        todo!()
+    pub fn of_params(params: Option<&Raw>) -> Result<Self, Refusal> {
+        let meta = params.and_then(|params| params.get(&["_meta"])).filter(Raw::is_object);
+        let meta =
+            meta.ok_or_else(|| Refusal::Meta("`params._meta` must be an object; each request has one".into()))?;
+        let said = Said::read(&meta)?;
+        let version = said.version.ok_or_else(|| missing(key::PROTOCOL_VERSION))?;
+        let capabilities = said.capabilities.ok_or_else(|| missing(key::CLIENT_CAPABILITIES))?;
+        let revision = Revision::of(&version).filter(|revision| revision.era() == Era::Modern);
+        Ok(Self {
+            revision: revision.ok_or(Refusal::Version { requested: version })?,
+            capabilities,
+            info: said.info,
+            log_level: said.log_level,
+        })
     }
 
     /// Reads it from the `params` of `initialize`; the revision is the one to be answered.
     ///
     /// # Errors
     /// `Params` for a missing or wrong member.
-    pub fn of_initialize(_params: Option<&Raw>) -> Result<Self, Refusal> {
-        todo!()
+    pub fn of_initialize(params: Option<&Raw>) -> Result<Self, Refusal> {
+        let member = |name: &str| params.and_then(|params| params.get(&[name]));
+        let wrong = |what: &str| Refusal::Params(format!("`{what}` of initialize is missing or of the wrong type"));
+        let proposed = member("protocolVersion").and_then(|version| version.as_text().map(Cow::into_owned));
+        let capabilities = member("capabilities").filter(Raw::is_object);
+        Ok(Self {
+            revision: Revision::negotiate(&proposed.ok_or_else(|| wrong("protocolVersion"))?),
+            capabilities: capabilities.ok_or_else(|| wrong("capabilities"))?,
+            info: member("clientInfo").filter(Raw::is_object),
+            log_level: None,
+        })
     }
+}
+
+/// The members of a `_meta` that this gateway goes by, each in its right type.
+#[derive(Default)]
+struct Said {
+    version: Option<String>,
+    capabilities: Option<Raw>,
+    info: Option<Raw>,
+    log_level: Option<LogLevel>,
+}
+
+impl Said {
+    fn read(meta: &Raw) -> Result<Self, Refusal> {
+        let mut said = Self::default();
+        for (name, value) in meta.members() {
+            let wrong = |kind: &str| Refusal::Meta(format!("`{name}` in `_meta` must be {kind}"));
+            match &*name {
+                key::PROTOCOL_VERSION => {
+                    said.version = Some(value.as_text().ok_or_else(|| wrong("a string"))?.into_owned());
+                }
+                key::CLIENT_CAPABILITIES if value.is_object() => said.capabilities = Some(value),
+                key::CLIENT_INFO if value.is_object() => said.info = Some(value),
+                key::CLIENT_CAPABILITIES | key::CLIENT_INFO => return Err(wrong("an object")),
+                key::LOG_LEVEL => {
+                    let level = value.as_text().ok_or_else(|| wrong("a log level"))?;
+                    said.log_level =
+                        Some(level.parse().map_err(|error: UnknownLevel| Refusal::Meta(error.to_string()))?);
+                }
+                key::PROGRESS_TOKEN if Id::read(&value).is_none() => return Err(wrong("a string or a whole number")),
+                _ => {
+                    if let Some(meant) = wire::lookalike(&name, key::DECISIVE) {
+                        return Err(Refusal::Meta(format!(
+                            "`{name}` in `_meta` is not `{meant}`; names are case-sensitive"
+                        )));
+                    }
+                }
+            }
+        }
+        Ok(said)
+    }
+}
+
+fn missing(name: &str) -> Refusal {
+    Refusal::Meta(format!("`{name}` is missing in `_meta`; each request of a stateless revision says it"))
 }
 
 /// What `_meta` of some `params` says of the trace; `None` where it is not said or not well-formed.
 #[must_use]
-pub fn traceparent(_params: Option<&Raw>) -> Option<Arc<str>> {
-    todo!()
+pub fn traceparent(params: Option<&Raw>) -> Option<TraceParent> {
+    TraceParent::parse(&params?.text_at(&["_meta", key::TRACEPARENT])?)
 }
 
 /// The token that progress of a request is to be reported under.
 #[must_use]
-pub fn progress_token(_params: Option<&Raw>) -> Option<Id> {
-    todo!()
+pub fn progress_token(params: Option<&Raw>) -> Option<Id> {
+    Id::read(&params?.get(&["_meta", key::PROGRESS_TOKEN])?)
 }
 
 /// The same `params` with another progress token, or none.
 #[must_use]
-pub fn with_progress_token(_params: Option<&Raw>, _token: Option<&Id>) -> Option<Raw> {
-    todo!()
+pub fn with_progress_token(params: Option<&Raw>, token: Option<&Id>) -> Option<Raw> {
+    let path = ["_meta", key::PROGRESS_TOKEN];
+    match (params, token) {
+        (None, None) => None,
+        (Some(params), None) => Some(params.without(&path)),
+        (params, Some(token)) => Some(params.cloned().unwrap_or_else(Raw::empty).with(&path, &token.raw())),
+    }
 }
 
 impl LogLevel {

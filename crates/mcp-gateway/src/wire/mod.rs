@@ -7,11 +7,14 @@ mod message;
 mod raw;
 mod read;
 mod strict;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Malformed, Unread, code};
 pub use id::Id;
 pub use message::{Message, Notification, Request, Response, RpcError};
 pub use raw::{Kind, Raw};
+pub(crate) use read::lookalike;
 pub use read::{BATCH_MAX, read, read_batch};
 pub use strict::DEPTH_MAX;
 

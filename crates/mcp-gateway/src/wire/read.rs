@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::{Id, Kind, Malformed, Message, Notification, Raw, Request, Response, RpcError, Unread, strict};
+use super::{Id, Kind, Malformed, Message, Notification, Raw, Request, Response, RpcError, Unread};
 
 /// The most messages in one batch.
 pub const BATCH_MAX: usize = 64;
@@ -155,13 +155,18 @@ fn rpc_error(error: &Raw) -> Result<RpcError, Malformed> {
 
 /// Refuses a name that a reader who does not mind case would take for one of these.
 fn no_lookalike(name: &str, known: &'static [&'static str]) -> Result<(), Malformed> {
-    if known.contains(&name) {
-        return Ok(());
-    }
-    match known.iter().find(|known| folded_equal(name, known)) {
+    match lookalike(name, known) {
         Some(meant) => Err(Malformed::Lookalike { name: name.to_owned(), meant }),
         None => Ok(()),
     }
+}
+
+/// Which of these names a reader who does not mind case would take this one for, though it is none of them.
+pub(crate) fn lookalike(name: &str, known: &'static [&'static str]) -> Option<&'static str> {
+    if known.contains(&name) {
+        return None;
+    }
+    known.iter().copied().find(|known| folded_equal(name, known))
 }
 
 /// Equal under simple case folding, which besides case knows two letters that fold into ASCII: long s and the Kelvin sign.

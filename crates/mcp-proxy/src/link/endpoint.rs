@@ -37,7 +37,7 @@ pub(crate) struct Caller {
 }
 
 /// One server over HTTP, as one principal reaches it.
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     caller: Caller,
     origin: Origin,
     /// Path and query: those of the configuration, or where the same origin has said to go instead.
@@ -52,7 +52,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// When the configuration says something that cannot go on the wire.
-    pub(super) fn new(caller: Caller, url: &str, headers: &[(Arc<str>, Secret)]) -> Result<Self, Failure> {
+    pub(crate) fn new(caller: Caller, url: &str, headers: &[(Arc<str>, Secret)]) -> Result<Self, Failure> {
         let (origin, path) = parse(url).ok_or_else(|| bad(&caller.server, "its `url` is no http or https address"))?;
         let mut fixed = HeaderMap::with_capacity(headers.len() + 3);
         fixed.insert(HOST, host(&origin).ok_or_else(|| bad(&caller.server, "its `url` has no usable host"))?);
@@ -65,15 +65,12 @@ impl Endpoint {
         }
         if let Auth::Bearer(token) = &caller.server.auth {
             let value = secret_value("Bearer ", token);
-            fixed.insert(AUTHORIZATION, value.ok_or_else(|| bad(&caller.server, "its bearer token is no HTTP header"))?);
+            fixed
+                .insert(AUTHORIZATION, value.ok_or_else(|| bad(&caller.server, "its bearer token is no HTTP header"))?);
         }
         let caps = &caller.server.caps;
-        let timeouts = Timeouts {
-            connect: caps.connect,
-            first_byte: caps.total,
-            between_chunks: caps.total,
-            total: caps.total,
-        };
+        let timeouts =
+            Timeouts { connect: caps.connect, first_byte: caps.total, between_chunks: caps.total, total: caps.total };
         Ok(Self { caller, origin, path: Mutex::new(path), fixed, timeouts })
     }
 
@@ -178,22 +175,27 @@ impl Endpoint {
 
     /// The path of an address, absolute or not, if it is of this origin.
     fn same_origin(&self, location: &str) -> Option<PathAndQuery> {
-        if location.starts_with('/') && !location.starts_with("//") {
+        if location.starts_with("//") || location.contains("://") {
+            let (origin, path) = parse(location)?;
+            return (origin == self.origin).then_some(path);
+        }
+        if location.starts_with('/') {
             return location.parse().ok();
         }
-        if location.starts_with('?') {
-            let base = self.path.lock().unwrap_or_else(PoisonError::into_inner).path().to_owned();
-            return format!("{base}{location}").parse().ok();
-        }
-        let (origin, path) = parse(location)?;
-        (origin == self.origin).then_some(path)
+        let here = self.path.lock().unwrap_or_else(PoisonError::into_inner).path().to_owned();
+        let base =
+            if location.starts_with('?') { &*here } else { here.rsplit_once('/').map_or("", |(folder, _)| folder) };
+        let between = if location.starts_with('?') { "" } else { "/" };
+        format!("{base}{between}{location}").parse().ok()
     }
 
     fn elsewhere(&self) -> Failure {
         let name = &self.caller.server.name;
         Failure::new(
             Code::UpstreamBroken,
-            format!("the MCP server `{name}` redirects to another address, which is not followed; configure that address"),
+            format!(
+                "the MCP server `{name}` redirects to another address, which is not followed; configure that address"
+            ),
         )
     }
 

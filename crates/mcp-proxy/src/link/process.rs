@@ -47,17 +47,17 @@ pub(super) struct Murmur {
 
 /// What it takes to run a child of a server.
 #[derive(Clone)]
-pub(super) struct Recipe {
+pub(crate) struct Recipe {
     /// The server's name.
-    pub(super) server: Arc<str>,
+    pub(crate) server: Arc<str>,
     /// What to run.
-    pub(super) program: Program,
+    pub(crate) program: Program,
     /// Who sees to its end.
-    pub(super) supervisor: Option<Supervisor>,
+    pub(crate) supervisor: Option<Supervisor>,
     /// The longest message.
-    pub(super) message_bytes: usize,
+    pub(crate) message_bytes: usize,
     /// Do principals share it?
-    pub(super) shared: bool,
+    pub(crate) shared: bool,
 }
 
 impl Process {
@@ -151,8 +151,10 @@ impl Pump {
             _ => String::new(),
         };
         let why = if wanted { "was ended" } else { "ended by itself" };
-        let message =
-            format!("the process of the MCP server `{}` {why}{status}; the next call starts it again", self.recipe.server);
+        let message = format!(
+            "the process of the MCP server `{}` {why}{status}; the next call starts it again",
+            self.recipe.server
+        );
         if let Some(process) = self.process.upgrade() {
             process.board.end(&Failure::new(Code::UpstreamBroken, message));
         }

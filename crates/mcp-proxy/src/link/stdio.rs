@@ -154,7 +154,8 @@ impl Inner {
         });
         let outcome = greeted.await.unwrap_or_else(|_| {
             let name = &self.recipe.server;
-            let message = format!("the MCP server `{name}` was started and did not answer in time; see its standard error");
+            let message =
+                format!("the MCP server `{name}` was started and did not answer in time; see its standard error");
             Err(Failure::new(Code::UpstreamTimeout, message).into())
         });
         match outcome {
@@ -217,9 +218,7 @@ impl Greeting<'_> {
             (Found::Modern(revision), Err(_)) => {
                 let again = self.send(handshake::discover(revision, self.client)).await?.response().await;
                 match again.map(|response| response.map(|response| response.outcome)) {
-                    Some(Ok(Ok(result))) => {
-                        Ok((revision, handshake::of_discover(revision, &result, self.incarnation)))
-                    }
+                    Some(Ok(Ok(result))) => Ok((revision, handshake::of_discover(revision, &result, self.incarnation))),
                     Some(Err(failure)) => Err(failure.into()),
                     _ => Err(handshake::stranger(name).into()),
                 }
@@ -285,12 +284,7 @@ impl Link for Stdio {
         })
     }
 
-    fn notify<'a>(
-        &'a self,
-        _: &'a Pool,
-        _: &'a Client,
-        notification: Notification,
-    ) -> Doing<'a, Result<(), Failure>> {
+    fn notify<'a>(&'a self, _: &'a Pool, _: &'a Client, notification: Notification) -> Doing<'a, Result<(), Failure>> {
         Box::pin(async move {
             match self.0.alive() {
                 Some(child) => child.process.send(&notification.into()).await,

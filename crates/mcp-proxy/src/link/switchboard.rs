@@ -294,7 +294,9 @@ mod tests {
     }
 
     fn log(board: &Switchboard, text: &str) {
-        let text = format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"info","data":"{text}"}}}}"#);
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"info","data":"{text}"}}}}"#
+        );
         assert_eq!(board.deliver(message(&text)), None);
     }
 
@@ -306,7 +308,8 @@ mod tests {
     async fn progress_and_responses_find_their_request_in_any_order() {
         let board = Switchboard::new(false);
         let (mut first, mut second) = (call(&board, 1), call(&board, 2));
-        let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"p1","progress":1}}"#;
+        let progress =
+            r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"p1","progress":1}}"#;
         board.deliver(message(progress));
         board.deliver(message(r#"{"jsonrpc":"2.0","id":2,"result":{"b":2}}"#));
         board.deliver(message(r#"{"jsonrpc":"2.0","id":1,"result":{"a":1}}"#));

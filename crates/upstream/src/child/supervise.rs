@@ -9,7 +9,8 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use rustix::process::{
-    Resource, Rlimit, Signal, WaitOptions, getpgrp, getpid, getrlimit, kill_current_process_group, setpgid, setrlimit, wait,
+    Resource, Rlimit, Signal, WaitOptions, getpgrp, getpid, getrlimit, kill_current_process_group, setpgid, setrlimit,
+    wait,
 };
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
