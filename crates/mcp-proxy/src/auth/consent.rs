@@ -98,9 +98,9 @@ impl Shared {
 
     /// What a link says, if it is one of ours and not too old.
     pub(super) fn open_link(&self, link: &str) -> Result<ConnectLink, Fault> {
-        self.sealer.open(link, unix_ms() / 1000).map_err(|_| {
-            Fault::new(Code::NotFound, "This link is no longer good. Call the tool again for a new one.")
-        })
+        self.sealer
+            .open(link, unix_ms() / 1000)
+            .map_err(|_| Fault::new(Code::NotFound, "This link is no longer good. Call the tool again for a new one."))
     }
 
     /// Sends somebody who has shown who they are to the authorization server.
@@ -230,7 +230,10 @@ impl Shared {
         let found = world.servers.iter().find(|server| *server.name == *name);
         match found.map(|server| (server, &server.auth)) {
             Some((server, Auth::PerUser(config))) => Ok((Arc::clone(server), config.clone())),
-            _ => Err(Fault::new(Code::NotFound, format!("There is no MCP server `{name}` any more that asks for consent."))),
+            _ => Err(Fault::new(
+                Code::NotFound,
+                format!("There is no MCP server `{name}` any more that asks for consent."),
+            )),
         }
     }
 }

@@ -56,7 +56,11 @@ impl Tokens {
             None => key_of(form).and_then(|key| doorkeeper(&key)),
         };
         let Some(who) = who else {
-            let body = format!("{}{}", "<p class=bad>This key is not good here.</p>", question(&said.server, &said.owner, true));
+            let body = format!(
+                "{}{}",
+                "<p class=bad>This key is not good here.</p>",
+                question(&said.server, &said.owner, true)
+            );
             return page(StatusCode::UNAUTHORIZED, &body);
         };
         match self.0.begin(&said, &who).await {
@@ -152,11 +156,8 @@ fn question(server: &str, owner: &str, asks_key: bool) -> String {
 
 fn told(fault: &Fault) -> Reply {
     let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = format!(
-        "<h1>Not connected</h1><p>{}</p><p class=small>{}</p>",
-        escaped(&fault.message),
-        fault.code.as_str()
-    );
+    let body =
+        format!("<h1>Not connected</h1><p>{}</p><p class=small>{}</p>", escaped(&fault.message), fault.code.as_str());
     page(status, &body)
 }
 
@@ -189,7 +190,10 @@ fn page(status: StatusCode, body: &str) -> Reply {
     for (name, value) in [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CACHE_CONTROL, "no-store"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+        ),
         (X_FRAME_OPTIONS, "DENY"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),

@@ -146,9 +146,14 @@ impl Finder {
         Ok(None)
     }
 
-    async fn ask_issuer(&self, server: &Server, client: &OAuthClient, issuer: &Place) -> Result<IssuerMetadata, Failure> {
-        let places = issuer_documents(issuer)
-            .map_err(|why| disbelief(server, &Disbelief::Address { member: "issuer", why }))?;
+    async fn ask_issuer(
+        &self,
+        server: &Server,
+        client: &OAuthClient,
+        issuer: &Place,
+    ) -> Result<IssuerMetadata, Failure> {
+        let places =
+            issuer_documents(issuer).map_err(|why| disbelief(server, &Disbelief::Address { member: "issuer", why }))?;
         let mut disbelieved = None;
         for document in places {
             match self.fetcher.get(egress(server, client, &document), &document).await {
@@ -171,7 +176,11 @@ pub(super) fn trouble(server: &Server, code: Code, what: &str) -> Failure {
 }
 
 pub(super) fn disbelief(server: &Server, why: &Disbelief) -> Failure {
-    trouble(server, Code::UpstreamCredentials, &format!("what it says of its authorization server is not believed: {why}"))
+    trouble(
+        server,
+        Code::UpstreamCredentials,
+        &format!("what it says of its authorization server is not believed: {why}"),
+    )
 }
 
 pub(super) fn unfetched(server: &Server, place: &Place, why: FetchFault) -> Failure {

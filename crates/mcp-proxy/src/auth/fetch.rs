@@ -110,14 +110,8 @@ impl Fetcher {
         tokio::time::timeout(WITHIN, self.exchange(egress, place, request)).await.unwrap_or(Err(FetchFault::TimedOut))
     }
 
-    async fn exchange(
-        &self,
-        egress: Egress,
-        place: &Place,
-        request: Request<Payload>,
-    ) -> Result<Answer, FetchFault> {
-        let timeouts =
-            Timeouts { connect: WITHIN, first_byte: WITHIN, between_chunks: WITHIN, total: WITHIN };
+    async fn exchange(&self, egress: Egress, place: &Place, request: Request<Payload>) -> Result<Answer, FetchFault> {
+        let timeouts = Timeouts { connect: WITHIN, first_byte: WITHIN, between_chunks: WITHIN, total: WITHIN };
         let sent = self.0.send_through(egress, place.origin(), &timeouts, request).await;
         let mut sent = sent.map_err(|error| match error {
             SendError::Connect(error) if error.kind() == std::io::ErrorKind::PermissionDenied => FetchFault::Private,

@@ -73,8 +73,7 @@ impl Keeper {
         about: &About<'_>,
     ) -> Result<Option<Pair>, StoreError> {
         let now = unix_ms();
-        let pair =
-            Pair { access: issued.token.clone(), refresh: issued.refresh.clone().or_else(|| before.cloned()) };
+        let pair = Pair { access: issued.token.clone(), refresh: issued.refresh.clone().or_else(|| before.cloned()) };
         let written = Written {
             access: pair.access.reveal().to_owned(),
             refresh: pair.refresh.as_ref().map(|refresh| refresh.reveal().to_owned()),

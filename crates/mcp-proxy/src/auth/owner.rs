@@ -5,7 +5,8 @@ use gatehouse_domain::{Principal, PrincipalKind};
 /// The person a caller is or acts for; else the agent or service account; else the key alone. People keep their connections
 /// whichever of their keys they come with.
 pub(super) fn owner(principal: &Principal) -> String {
-    let named = [("user", &principal.user), ("agent", &principal.agent), ("service_account", &principal.service_account)];
+    let named =
+        [("user", &principal.user), ("agent", &principal.agent), ("service_account", &principal.service_account)];
     for (kind, name) in named {
         if let Some(name) = name {
             return format!("{kind}/{name}");

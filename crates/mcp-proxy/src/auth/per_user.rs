@@ -46,12 +46,7 @@ impl Use<'_> {
 }
 
 impl Shared {
-    pub(super) fn usage<'a>(
-        &self,
-        server: &'a Arc<Server>,
-        config: &'a OAuthClient,
-        principal: &Principal,
-    ) -> Use<'a> {
+    pub(super) fn usage<'a>(&self, server: &'a Arc<Server>, config: &'a OAuthClient, principal: &Principal) -> Use<'a> {
         let key = SlotKey {
             server: Arc::clone(&server.name),
             organisation: Arc::clone(&principal.organisation),

@@ -56,7 +56,11 @@ impl Shared {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LOOK_LAST);
         }
-        Err(trouble(used.server, Code::UpstreamTimeout, "another replica refreshes its token and does not come to an end"))
+        Err(trouble(
+            used.server,
+            Code::UpstreamTimeout,
+            "another replica refreshes its token and does not come to an end",
+        ))
     }
 
     async fn refresh_claimed(
@@ -93,7 +97,11 @@ impl Shared {
                 let released = self.keeper.store.release_mcp_refresh(&row.id, who).await;
                 released.map_err(|error| unstored(used.server, &error))?;
                 // What is still good is good enough.
-                match used.slot.held().filter(|held| !after_refusal && held.until_unix_ms.is_none_or(|end| end > unix_ms())) {
+                match used
+                    .slot
+                    .held()
+                    .filter(|held| !after_refusal && held.until_unix_ms.is_none_or(|end| end > unix_ms()))
+                {
                     Some(held) => Ok(Some(held.token)),
                     None => Err(failure),
                 }

@@ -81,7 +81,12 @@ impl Held {
     pub(super) fn due(&self, now: u64) -> bool {
         self.until_unix_ms.is_some_and(|until| {
             let life = until.saturating_sub(self.since_unix_ms);
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a share")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "a share"
+            )]
             let early = (life as f64 * (0.1 + 0.1 * self.dice)) as u64;
             self.refreshable && now.saturating_add(early) >= until
         })
