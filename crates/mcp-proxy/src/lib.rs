@@ -4,7 +4,10 @@
 
 pub mod auth;
 pub mod builtin;
+pub mod conduct;
 pub mod link;
 pub mod links;
+pub mod refresh;
 
 pub use links::Links;
+pub use refresh::Refresher;

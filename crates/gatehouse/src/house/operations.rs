@@ -1,7 +1,6 @@
 //! What the admin API may ask of the running gateway.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use gatehouse_catalog::principals;

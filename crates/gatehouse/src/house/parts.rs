@@ -15,6 +15,7 @@ use gatehouse_upstream::{HealthTable, Pool, PoolLimits, Tls};
 
 use super::demo::Demo;
 use super::jwks::Issuers;
+use super::mcp::Room;
 use super::records::{Recorder, Records};
 use super::source::Source;
 use super::{House, State};
@@ -45,7 +46,8 @@ impl Parts {
         let outboxes: Vec<_> = (0..count).map(|_| Arc::new(Outbox::default())).collect();
         let (consumer, exposition) = telemetry(config, tls)?;
         let shipper = Shipper::new(store.clone(), reader, ShipperConfig::default());
-        let kept = Kept { store, pepper, journal, records };
+        let mcp = Room::open(&data_dir, &store, &Pool::new(Arc::clone(tls), PoolLimits::default())).await?;
+        let kept = Kept { store, pepper, journal, records, mcp };
         let house = house(kept, &shipper, source, exposition, outboxes.clone());
         Ok(Self { house, shipper, writers, outboxes, consumer, recorder })
     }
@@ -57,6 +59,7 @@ struct Kept {
     pepper: Pepper,
     journal: Journal,
     records: Arc<Records>,
+    mcp: Room,
 }
 
 fn house(
@@ -66,7 +69,7 @@ fn house(
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
 ) -> Arc<House> {
-    let Kept { store, pepper, journal, records } = kept;
+    let Kept { store, pepper, journal, records, mcp } = kept;
     Arc::new(House {
         keeper: Arc::new(Keeper::new(store.clone(), tokio::runtime::Handle::current())),
         store,
@@ -76,6 +79,7 @@ fn house(
         health: HealthTable::default(),
         meters: Meters::default(),
         demo: Demo::default(),
+        mcp,
         source,
         exposition,
         outboxes,

@@ -54,23 +54,20 @@ pub fn outcome(
 /// A result of our own making (lists from the catalogue, …) as a client of this revision gets it.
 #[must_use]
 pub fn dressed(to: Revision, method: Method, result: &Raw, dress: &Dress) -> Raw {
-    let meta = ["_meta", key::SERVER_INFO];
     if to.era() == Era::Legacy {
         return fitting(&undressed(method, result), method, to);
     }
-    let result = match &dress.server_info {
-        Some(info) => result.with(&meta, info),
-        None => result.without(&meta),
-    };
-    let kind = result_type(&result);
-    let result =
-        if result.has(&["resultType"]) { result } else { result.with(&["resultType"], &Raw::text("complete")) };
-    if !method.is_cacheable() || kind != ResultType::Complete {
-        return result;
+    let meta = result.get(&["_meta"]).filter(Raw::is_object).unwrap_or_else(Raw::empty);
+    let meta = meta.edited([(key::SERVER_INFO, dress.server_info.clone())]);
+    let mut edits = vec![("_meta", Some(meta).filter(|meta| !is_bare(meta)))];
+    if !result.has(&["resultType"]) {
+        edits.push(("resultType", Some(Raw::text("complete"))));
     }
-    let scope = if dress.public { "public" } else { "private" };
-    let ttl = Raw::trusted(dress.ttl_ms.to_string().into());
-    result.with(&["ttlMs"], &ttl).with(&["cacheScope"], &Raw::text(scope))
+    if method.is_cacheable() && result_type(result) == ResultType::Complete {
+        edits.push(("ttlMs", Some(Raw::trusted(dress.ttl_ms.to_string().into()))));
+        edits.push(("cacheScope", Some(Raw::text(if dress.public { "public" } else { "private" }))));
+    }
+    result.edited(edits)
 }
 
 /// A server's hint how long a result may be kept: milliseconds and whether it is public. 0 and private where it says
@@ -171,12 +168,18 @@ fn links(to: Revision, method: Method, error: RpcError, dress: &Dress) -> Result
 
 /// Takes off what only modern clients know.
 fn undressed(method: Method, result: &Raw) -> Raw {
-    let result = result.without(&["resultType"]).without(&["_meta", key::SERVER_INFO]);
-    let result = if method.is_cacheable() { result.without_each(&["ttlMs", "cacheScope"]) } else { result };
-    match result.get(&["_meta"]) {
-        Some(meta) if meta.is_object() && meta.members().is_empty() => result.without(&["_meta"]),
-        _ => result,
+    let mut edits = vec![("resultType", None)];
+    if let Some(meta) = result.get(&["_meta"]).filter(|meta| meta.has(&[key::SERVER_INFO])) {
+        edits.push(("_meta", Some(meta.without(&[key::SERVER_INFO])).filter(|meta| !is_bare(meta))));
     }
+    if method.is_cacheable() {
+        edits.extend([("ttlMs", None), ("cacheScope", None)]);
+    }
+    result.edited(edits)
+}
+
+fn is_bare(object: &Raw) -> bool {
+    object.members().is_empty()
 }
 
 /// Takes off, or puts into words, what this legacy revision does not know.

@@ -13,10 +13,11 @@ pub fn of_server(capabilities: &Raw, from: Revision, to: Revision) -> Raw {
     if to.has_completions() { capabilities } else { capabilities.without(&["completions"]) }
 }
 
-/// The capabilities of a client as a server of this revision is told them: never more than the client declared.
+/// The capabilities of a client as a server of this revision is told them: never more than the client declared, nor more
+/// than can be carried. Tasks that a server makes of its questions to a client (`tasks`, 2025-11-25) cannot.
 #[must_use]
 pub fn of_client(capabilities: &Raw, from: Revision, to: Revision) -> Raw {
-    let mut told = own_tasks(capabilities, from, to);
+    let mut told = own_tasks(capabilities, from, to).without(&["tasks"]);
     if to.era() == Era::Modern {
         // There is no notification for it any more.
         told = told.without(&["roots", "listChanged"]);

@@ -13,4 +13,6 @@ pub mod listen;
 pub mod notices;
 pub mod questions;
 pub mod tasks;
+#[cfg(test)]
+mod tests;
 pub mod tools;

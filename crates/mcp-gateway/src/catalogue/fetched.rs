@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use gatehouse_domain::Now;
 
 use super::finding::Kind;
@@ -47,6 +48,55 @@ impl Fetched {
             Kind::Template => &self.templates,
             Kind::Instructions => &[],
         }
+    }
+}
+
+impl Fetched {
+    /// As JSON that [`Self::read`] reads: what is kept of it over a restart.
+    #[must_use]
+    pub fn write(&self) -> Raw {
+        let said = self.instructions.as_deref().map_or_else(|| Raw::of(&serde_json::Value::Null), Raw::text);
+        Raw::object([
+            ("revision", Raw::text(&self.revision)),
+            ("modern", Raw::of(&self.modern.into())),
+            ("capabilities", self.capabilities.clone()),
+            ("instructions", said),
+            ("tools", Raw::array(&self.tools)),
+            ("prompts", Raw::array(&self.prompts)),
+            ("resources", Raw::array(&self.resources)),
+            ("templates", Raw::array(&self.templates)),
+        ])
+    }
+
+    /// Reads what was kept. For how long it is good it does not say: it is from before.
+    #[must_use]
+    pub fn read(server: Arc<str>, text: String, at: Now) -> Option<Self> {
+        let raw = Raw::read(Bytes::from(text)).ok()?;
+        let list = |name: &str| raw.get(&[name]).map(|list| list.elements()).unwrap_or_default();
+        Some(Self {
+            server,
+            revision: raw.text_at(&["revision"])?.into(),
+            modern: raw.get(&["modern"])?.as_bool()?,
+            capabilities: raw.get(&["capabilities"]).filter(Raw::is_object)?,
+            instructions: raw.text_at(&["instructions"]).map(Arc::from),
+            tools: list("tools"),
+            prompts: list("prompts"),
+            resources: list("resources"),
+            templates: list("templates"),
+            at,
+            ttl_ms: 0,
+            public: false,
+        })
+    }
+
+    /// Is it the same as another in everything a client could see?
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.modern == other.modern
+            && self.capabilities == other.capabilities
+            && self.instructions == other.instructions
+            && Kind::LISTED.iter().all(|kind| self.items(*kind) == other.items(*kind))
+            && (self.ttl_ms, self.public) == (other.ttl_ms, other.public)
     }
 }
 

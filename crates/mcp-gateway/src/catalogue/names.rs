@@ -12,6 +12,9 @@ use super::finding::{Finding, Kind, Severity};
 /// The longest exposed name.
 pub const NAME_CHARS: usize = 60;
 
+/// Names of one server from which on those that are not in use are forgotten.
+const NAMES: usize = 20_000;
+
 /// Whose name it is: kind, server, real name.
 pub type Named = (Kind, Arc<str>, Arc<str>);
 
@@ -44,8 +47,21 @@ impl NameBook {
         self.0.retain(|(_, server, _), _| servers.contains(server));
     }
 
+    /// Makes room: of a server with too many names, those it does not list now are forgotten.
+    fn forget(&mut self, wanted: &BTreeSet<Named>) {
+        let mut counts: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+        for (_, server, _) in self.0.keys() {
+            *counts.entry(Arc::clone(server)).or_default() += 1;
+        }
+        counts.retain(|_, count| *count > NAMES);
+        if !counts.is_empty() {
+            self.0.retain(|named, _| !counts.contains_key(&named.1) || wanted.contains(named));
+        }
+    }
+
     /// Gives names to those that have none yet, in an order that does not depend on who came first. Says which are new.
     pub fn give(&mut self, wanted: &BTreeSet<Named>, several: bool, findings: &mut Vec<Finding>) -> Vec<Named> {
+        self.forget(wanted);
         let mut taken: BTreeMap<(Kind, Arc<str>), Named> =
             self.0.iter().map(|(named, name)| ((named.0, Arc::clone(name)), named.clone())).collect();
         let mut owners: BTreeMap<(Kind, Arc<str>), BTreeSet<Arc<str>>> = BTreeMap::new();

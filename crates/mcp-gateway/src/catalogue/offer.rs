@@ -1,7 +1,9 @@
 //! What one endpoint offers, before it is asked who may use it: `/mcp` offers every server, `/mcp/servers/{name}` one with its
 //! own names, `/mcp/toolsets/{name}` a choice. Lists come from here as ready text, names are looked up here.
 
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use gatehouse_domain::{Code, Fault};
@@ -129,6 +131,17 @@ impl Offer {
             Slot::Held(entry) if entry.kind == kind => Some(entry),
             _ => None,
         })
+    }
+
+    /// A number that is another when this list is: what the change of a list is told by. It is the same after a restart.
+    #[must_use]
+    pub fn stamp(&self, kind: Kind) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for entry in self.entries(kind) {
+            entry.canonical.hash(&mut hasher);
+            entry.json.bytes().hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// How URIs of servers are written for clients of this endpoint, and read back.

@@ -105,11 +105,34 @@ impl Speaker {
         let capabilities = member("capabilities").filter(Raw::is_object);
         Ok(Self {
             revision: Revision::negotiate(&proposed.ok_or_else(|| wrong("protocolVersion"))?),
-            capabilities: capabilities.ok_or_else(|| wrong("capabilities"))?,
-            info: member("clientInfo").filter(Raw::is_object),
+            capabilities: short(capabilities.ok_or_else(|| wrong("capabilities"))?)?,
+            info: member("clientInfo").filter(Raw::is_object).map(named),
             log_level: None,
         })
     }
+}
+
+/// The longest `capabilities` and `clientInfo` of a session, in bytes: both are part of its id, which is a header.
+const KEPT_MAX: usize = 4096;
+
+/// Capabilities that fit; what is experimental goes first.
+fn short(capabilities: Raw) -> Result<Raw, Refusal> {
+    let fits = |capabilities: &Raw| capabilities.bytes().len() <= KEPT_MAX;
+    let short = if fits(&capabilities) { capabilities } else { capabilities.without(&["experimental"]) };
+    let refusal = || Refusal::Params(format!("`capabilities` of initialize are longer than {KEPT_MAX} bytes"));
+    Some(short).filter(fits).ok_or_else(refusal)
+}
+
+/// What a client is called; where it says much more (icons may be whole pictures), just name and version.
+fn named(info: Raw) -> Raw {
+    if info.bytes().len() <= KEPT_MAX {
+        return info;
+    }
+    let said = |name: &'static str| {
+        let text: String = info.text_at(&[name])?.chars().take(200).collect();
+        Some((name, Raw::text(&text)))
+    };
+    Raw::object(["name", "title", "version"].into_iter().filter_map(said))
 }
 
 /// The members of a `_meta` that this gateway goes by, each in its right type.

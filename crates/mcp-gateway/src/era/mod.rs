@@ -13,6 +13,8 @@ pub mod probe;
 mod refusal;
 pub mod revision;
 pub mod stamp;
+#[cfg(test)]
+mod tests;
 
 pub use meta::{LogLevel, Speaker};
 pub use method::Method;

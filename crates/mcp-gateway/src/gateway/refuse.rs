@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use gatehouse_domain::{Code, Fault, Reply};
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::era::Era;
@@ -47,6 +47,9 @@ impl Refusal {
         let mut reply = json(self.status, Message::from(Response::error(id.cloned(), self.error.clone())).write());
         if self.status == 405 {
             reply.headers.insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE, OPTIONS"));
+        }
+        if let Some(seconds) = self.fault.retry_after_secs {
+            reply.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         reply
     }

@@ -22,8 +22,8 @@ impl Session {
 
     /// Is it good for this principal, at this endpoint, while permissions stand as they do?
     #[must_use]
-    pub fn is_for(&self, principal: &str, route: &str, policy_epoch: u64) -> bool {
-        *self.principal == *principal && *self.route == *route && self.policy_epoch == policy_epoch
+    pub fn is_good(&self, principal: &str, route: &str, policy_epoch: u64) -> bool {
+        self.is_for(principal, route) && self.policy_epoch == policy_epoch
     }
 }
 
@@ -47,11 +47,11 @@ mod tests {
             policy_epoch: 3,
             expires: 0,
         };
-        assert!(session.is_for("ada", "/mcp/servers/time", 3));
+        assert!(session.is_good("ada", "/mcp/servers/time", 3));
         for (principal, route, epoch) in
             [("eve", "/mcp/servers/time", 3), ("ada", "/mcp", 3), ("ada", "/mcp/servers/time", 4)]
         {
-            assert!(!session.is_for(principal, route, epoch), "{principal} {route} {epoch}");
+            assert!(!session.is_good(principal, route, epoch), "{principal} {route} {epoch}");
         }
     }
 }

@@ -17,9 +17,16 @@ struct Version {
     by_person: bool,
 }
 
+/// The most versions that are remembered of one server: one that is another at every look would fill the database.
+pub const VERSIONS: usize = 10_000;
+
 /// Versions by item.
 #[derive(Clone, Debug, Default)]
-pub struct PinBook(BTreeMap<Item, Vec<Version>>);
+pub struct PinBook {
+    items: BTreeMap<Item, Vec<Version>>,
+    /// How many versions there are of each server.
+    counts: BTreeMap<Arc<str>, usize>,
+}
 
 /// What a version may do, and whether that is to be remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +59,19 @@ impl Verdict {
 impl PinBook {
     /// Takes a version as it was stored. `by_person`: somebody decided, not the policy.
     pub fn insert(&mut self, server: Arc<str>, kind: Kind, name: Arc<str>, hash: Hash, state: PinState, by_person: bool) {
-        let versions = self.0.entry((server, kind, name)).or_default();
+        let versions = self.items.entry((Arc::clone(&server), kind, name)).or_default();
+        let before = versions.len();
         versions.retain(|version| version.hash != hash);
+        if versions.len() == before {
+            *self.counts.entry(server).or_default() += 1;
+        }
         versions.push(Version { hash, state, by_person });
+    }
+
+    /// Has a server as many versions as are remembered? New ones wait then, and are not remembered.
+    #[must_use]
+    pub fn is_full(&self, server: &str) -> bool {
+        self.counts.get(server).is_some_and(|count| *count >= VERSIONS)
     }
 
     /// What a version may do under a policy. `poisoned`: its texts look like an attack, and only a person may let it through.
@@ -68,10 +85,13 @@ impl PinBook {
         hash: Hash,
         poisoned: bool,
     ) -> Verdict {
-        let versions = self.0.get(&(Arc::clone(server), kind, Arc::clone(name))).map_or(&[][..], Vec::as_slice);
+        let versions = self.items.get(&(Arc::clone(server), kind, Arc::clone(name))).map_or(&[][..], Vec::as_slice);
         if let Some(known) = versions.iter().find(|version| version.hash == hash) {
             let distrusted = poisoned && !known.by_person && known.state == PinState::Approved;
             return if distrusted { Verdict::New(PinState::Pending) } else { Verdict::Known(known.state) };
+        }
+        if self.is_full(server) {
+            return Verdict::Known(PinState::Pending);
         }
         let changed = !versions.is_empty();
         Verdict::New(match policy {
@@ -120,6 +140,16 @@ mod tests {
         let seen = book(&[("1", PinState::Approved, true), ("2", PinState::Held, true)]);
         assert_eq!(judge(&seen, PinPolicy::HoldNew, "1", false), Verdict::Known(PinState::Approved));
         assert_eq!(judge(&seen, PinPolicy::AllowNew, "2", false), Verdict::Known(PinState::Held));
+    }
+
+    #[test]
+    fn a_server_that_is_another_at_every_look_is_not_remembered_for_ever() {
+        let mut book = PinBook::default();
+        for number in 0..VERSIONS {
+            book.insert("s".into(), Kind::Tool, "t".into(), hash_text(&number.to_string()), PinState::Approved, false);
+        }
+        assert_eq!(judge(&book, PinPolicy::AllowNew, "one more", false), Verdict::Known(PinState::Pending));
+        assert_eq!(judge(&book, PinPolicy::AllowNew, "1", false), Verdict::Known(PinState::Approved));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use gatehouse_domain::Now;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use book::{PinBook, Verdict};
+pub use book::{PinBook, VERSIONS, Verdict};
 pub use diff::{Change, Class, Diff, diff};
 
 use crate::catalogue::{Entry, Kind, raw_text};

@@ -213,11 +213,11 @@ impl From<Response> for Message {
     }
 }
 
+/// An error to a request whose id could not be read has none: the schemas of the protocol know no `null` there.
 fn put_id(text: &mut BytesMut, id: Option<&Id>) {
-    text.extend_from_slice(b",\"id\":");
-    match id {
-        Some(id) => text.extend_from_slice(id.raw().bytes()),
-        None => text.extend_from_slice(b"null"),
+    if let Some(id) = id {
+        text.extend_from_slice(b",\"id\":");
+        text.extend_from_slice(id.raw().bytes());
     }
 }
 

@@ -9,6 +9,7 @@ mod read;
 mod strict;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use error::{Malformed, Unread, code};
 pub use id::Id;

@@ -9,14 +9,13 @@ use std::fmt;
 use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer};
 use serde::ser::{self, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::strict;
-use super::{Malformed, unquote};
+use super::walk::{self, Place, within};
+use super::{Malformed, strict, unquote};
 
 /// The text of one JSON value, known to be well-formed; a slice of what came off the wire wherever it can be. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -37,13 +36,6 @@ pub enum Kind {
     Array,
     /// An object.
     Object,
-}
-
-/// One member of an object: where its name and its value stand in the text.
-struct Place<'t> {
-    name: Cow<'t, str>,
-    key: Range<usize>,
-    value: Range<usize>,
 }
 
 impl Raw {
@@ -209,10 +201,7 @@ impl Raw {
     /// The elements, in their order; none if it is no array.
     #[must_use]
     pub fn elements(&self) -> Vec<Self> {
-        let text = self.as_json();
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let elements = Elements(text).deserialize(&mut deserializer).unwrap_or_default();
-        elements.into_iter().map(|range| Self(self.0.slice(range))).collect()
+        walk::elements(self.as_json()).into_iter().map(|range| Self(self.0.slice(range))).collect()
     }
 
     /// The same with the value at a path replaced, or added as the last member; objects on the way are made where there is
@@ -272,7 +261,44 @@ impl Raw {
     /// The same without each of the members with these names.
     #[must_use]
     pub fn without_each(&self, names: &[&str]) -> Self {
-        names.iter().fold(self.clone(), |raw, name| raw.without(&[name]))
+        self.edited(names.iter().map(|name| (*name, None)))
+    }
+
+    /// The same with several members changed at once: to a value, where there is one, in place or as the last member; else
+    /// taken off. One pass and one copy, however many they are.
+    #[must_use]
+    pub fn edited<'n>(&self, edits: impl IntoIterator<Item = (&'n str, Option<Self>)>) -> Self {
+        let mut edits: Vec<(&str, Option<Self>)> = edits.into_iter().collect();
+        let places = self.places();
+        let is_there = |name: &str| places.iter().any(|place| place.name == name);
+        if !edits.iter().any(|(name, value)| value.is_some() || is_there(name)) {
+            return self.clone();
+        }
+        let mut text = BytesMut::with_capacity(self.0.len() + 64);
+        text.put_u8(b'{');
+        for place in &places {
+            let edit = edits.iter_mut().find(|(name, _)| place.name == *name).map(|(_, value)| value.take());
+            let value = match &edit {
+                Some(Some(value)) => &value.0[..],
+                Some(None) => continue,
+                None => &self.0[place.value.clone()],
+            };
+            if text.len() > 1 {
+                text.put_u8(b',');
+            }
+            text.extend_from_slice(&self.0[place.key.clone()]);
+            text.put_u8(b':');
+            text.extend_from_slice(value);
+        }
+        for (name, value) in edits {
+            let Some(value) = value else { continue };
+            if text.len() > 1 {
+                text.put_u8(b',');
+            }
+            put_member(&mut text, name, &value);
+        }
+        text.put_u8(b'}');
+        Self(text.freeze())
     }
 
     /// The same array with each element as `change` makes it; an element it makes nothing of is left out.
@@ -294,11 +320,7 @@ impl Raw {
     }
 
     fn places(&self) -> Vec<Place<'_>> {
-        if !self.is_object() {
-            return Vec::new();
-        }
-        let text = self.as_json();
-        Members(text).deserialize(&mut serde_json::Deserializer::from_str(text)).unwrap_or_default()
+        if self.is_object() { walk::members(self.as_json()) } else { Vec::new() }
     }
 
     fn spliced(&self, range: Range<usize>, with: &[u8]) -> Self {
@@ -334,59 +356,4 @@ fn put_member(text: &mut BytesMut, name: &str, value: &Raw) {
     text.extend_from_slice(Raw::text(name).bytes());
     text.put_u8(b':');
     text.extend_from_slice(&value.0);
-}
-
-/// Where a part stands in the text it was cut from.
-fn within(text: &str, part: &str) -> Range<usize> {
-    let start = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-    start..start + part.len()
-}
-
-/// Walks one object.
-struct Members<'t>(&'t str);
-
-impl<'de> DeserializeSeed<'de> for Members<'de> {
-    type Value = Vec<Place<'de>>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Members<'de> {
-    type Value = Vec<Place<'de>>;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut places = Vec::new();
-        while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            let name = unquote(key.get()).unwrap_or_default();
-            places.push(Place { name, key: within(self.0, key.get()), value: within(self.0, value.get()) });
-        }
-        Ok(places)
-    }
-}
-
-/// Walks one array.
-struct Elements<'t>(&'t str);
-
-impl<'de> DeserializeSeed<'de> for Elements<'de> {
-    type Value = Vec<Range<usize>>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Elements<'de> {
-    type Value = Vec<Range<usize>>;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut places = Vec::new();
-        while let Some(value) = seq.next_element::<&RawValue>()? {
-            places.push(within(self.0, value.get()));
-        }
-        Ok(places)
-    }
 }

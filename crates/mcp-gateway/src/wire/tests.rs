@@ -31,10 +31,20 @@ fn what_is_inside_keeps_its_bytes() {
         r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t","progress":0.50}}"#,
         r#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"é\n"}],"unknown":{"z":1,"a":2}}}"#,
         r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"no","data":{"uri":"x:/y"}}}"#,
-        r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"no"}}"#,
     ] {
         assert_eq!(message(text).unwrap().write(), text);
     }
+    for line in include_str!("../../golden/messages.jsonl").lines() {
+        assert_eq!(message(line).unwrap().write(), line);
+    }
+}
+
+#[test]
+fn an_error_to_nobody_in_particular_has_no_id() {
+    let written = Message::from(Response::error(None, RpcError::new(code::PARSE, "no"))).write();
+    assert_eq!(written, r#"{"jsonrpc":"2.0","error":{"code":-32700,"message":"no"}}"#);
+    let null = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"no"}}"#;
+    assert_eq!(message(null).unwrap(), read(written).unwrap(), "others write null");
 }
 
 #[test]
@@ -250,6 +260,20 @@ proptest! {
     }
 
     #[test]
+    fn many_changes_at_once_are_the_same_as_one_after_the_other(
+        tree in value(), edits in proptest::collection::btree_map(name(), proptest::option::of(value()), 0..4)
+    ) {
+        let raw = Raw::of(&tree);
+        let at_once = raw.edited(edits.iter().map(|(name, value)| (name.as_str(), value.as_ref().map(Raw::of))));
+        let in_turn = edits.iter().fold(raw, |raw, (name, value)| match value {
+            Some(value) => raw.with(&[name], &Raw::of(value)),
+            None => raw.without(&[name]),
+        });
+        prop_assert!(Raw::read(at_once.bytes().clone()).is_ok());
+        prop_assert_eq!(at_once.value(), in_turn.value());
+    }
+
+    #[test]
     fn a_list_and_its_parts_are_the_same(tree in value()) {
         let raw = Raw::of(&tree);
         prop_assert_eq!(raw.each(Some).value(), tree.clone());
@@ -271,5 +295,40 @@ proptest! {
         drop(read_batch(text.clone().into()));
         let raw = Raw::trusted(text.into());
         drop((raw.get(&["a", "b"]), raw.with(&["a", "b"], &Raw::empty()), raw.without(&["a"]), raw.elements()));
+    }
+}
+
+/// A `params` as somebody might write it who wants two readers to see two names.
+fn smuggled() -> impl Strategy<Value = String> {
+    let key = prop_oneof![
+        Just("name"),
+        Just("Name"),
+        Just("NAME"),
+        Just("na\\u006de"),
+        Just("\\u006Eame"),
+        Just("n\\u0041me"),
+        Just("nam\\u212a"),
+        Just("x"),
+    ];
+    let value = prop_oneof![Just(r#""cheap""#), Just(r#""dear""#), Just(r#"{"name":"dear"}"#), Just("null")];
+    proptest::collection::vec((key, value), 0..4).prop_map(|members| {
+        let members: Vec<String> = members.iter().map(|(key, value)| format!(r#""{key}":{value}"#)).collect();
+        format!("{{{}}}", members.join(","))
+    })
+}
+
+proptest! {
+    /// Research §7, row 5: what policy saw is what the server sees, whether its library takes the first of two names or the
+    /// last, and whether it minds case or not.
+    #[test]
+    fn every_reader_of_what_is_taken_reads_the_same_name(params in smuggled()) {
+        let Ok(Message::Request(request)) = message(&call(&params)) else { return Ok(()) };
+        let written = Message::from(request.clone()).write();
+        let tree: Value = serde_json::from_slice(&written).unwrap();
+        let ours = request.params.unwrap().get(&["name"]).map(|name| name.value());
+        prop_assert_eq!(tree["params"].get("name").cloned(), ours.clone());
+        let careless: Vec<&Value> = tree["params"].as_object().unwrap().iter()
+            .filter(|(name, _)| name.to_lowercase() == "name").map(|(_, value)| value).collect();
+        prop_assert!(careless.len() <= 1 && careless.first().copied() == ours.as_ref(), "{}", params);
     }
 }

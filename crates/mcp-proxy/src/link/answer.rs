@@ -1,9 +1,8 @@
 //! What an HTTP server answers a message with: nothing, one JSON text, or a stream of events.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use gatehouse_mcp_gateway::sse::{Event, Reader};
 use gatehouse_upstream::{Body, Sent};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use tokio::runtime::Handle;
 
 use super::Failure;
 use super::endpoint::Endpoint;
@@ -123,13 +123,15 @@ impl Events {
     }
 
     /// Nothing more is wanted of it. Most often its end is there already, and the connection goes back to the pool.
-    pub(super) async fn finish(mut self) {
-        let at_end = poll_fn(|context| match self.body.poll_chunk(context) {
-            Poll::Ready(chunk) => Poll::Ready(!matches!(chunk, Some(Ok(_)))),
-            Poll::Pending => Poll::Ready(false),
-        });
-        if !at_end.await {
-            tokio::spawn(tokio::time::timeout(ENDS_WITHIN, async move {
+    pub(super) fn finish(mut self) {
+        let mut at_once = Context::from_waker(Waker::noop());
+        while let Poll::Ready(chunk) = self.body.poll_chunk(&mut at_once) {
+            if !matches!(chunk, Some(Ok(_))) {
+                return;
+            }
+        }
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(tokio::time::timeout(ENDS_WITHIN, async move {
                 while let Some(Ok(_)) = self.body.chunk().await {}
             }));
         }

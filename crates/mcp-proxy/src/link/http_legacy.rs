@@ -269,9 +269,6 @@ impl Call {
                 }
                 Some(Message::Response(response)) if response.id.as_ref().is_none_or(|id| *id == self.id) => {
                     self.open = false;
-                    if let Said::Stream(stream) = &mut self.said {
-                        stream.finish().await;
-                    }
                     return Some(Ok(Response { id: Some(self.id.clone()), ..response }.into()));
                 }
                 Some(Message::Response(_)) => {}
@@ -293,6 +290,11 @@ impl Exchange for Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
+        if !self.open
+            && let Said::Stream(stream) = &mut self.said
+        {
+            stream.finish();
+        }
         if !self.open || !self.cancels {
             return;
         }

@@ -72,7 +72,7 @@ async fn first_message(endpoint: &Endpoint, sent: Sent, id: &Id) -> Result<Optio
         Answer::Nothing => Ok(None),
         Answer::Whole(text) => Ok(read(text).ok()),
         Answer::Stream(events) => {
-            let mut exchange = Stream { endpoint, events: Some(events), id: id.clone() };
+            let mut exchange = Stream { endpoint, events: Some(events), id: id.clone(), answered: false };
             while let Some(message) = exchange.next_message().await {
                 if let message @ Message::Response(_) = message? {
                     return Ok(Some(message));
@@ -129,7 +129,9 @@ impl Modern {
         match answer::open(endpoint, sent).await? {
             Answer::Nothing => Err(endpoint.broken("took the request and did not answer it").into()),
             Answer::Whole(text) => Ok(Box::new(Single(Some(response(endpoint, text, id)?)))),
-            Answer::Stream(events) => Ok(Box::new(Stream { endpoint: Arc::clone(endpoint), events: Some(events), id })),
+            Answer::Stream(events) => {
+                Ok(Box::new(Stream { endpoint: Arc::clone(endpoint), events: Some(events), id, answered: false }))
+            }
         }
     }
 
@@ -171,16 +173,25 @@ impl Exchange for Single {
     }
 }
 
-/// Notifications, and the response at last. To drop it is to cancel the request.
+/// Notifications, and the response at last. To drop it before that is to cancel the request.
 struct Stream<E> {
     endpoint: E,
     events: Option<Events>,
     id: Id,
+    answered: bool,
+}
+
+impl<E> Drop for Stream<E> {
+    fn drop(&mut self) {
+        if let Some(events) = self.events.take().filter(|_| self.answered) {
+            events.finish();
+        }
+    }
 }
 
 impl<E: std::ops::Deref<Target = Endpoint> + Send> Stream<E> {
     async fn next_message(&mut self) -> Option<Result<Message, Failure>> {
-        loop {
+        while !self.answered {
             let event = match self.events.as_mut()?.next().await {
                 Some(Ok(event)) => event,
                 stopped => {
@@ -198,9 +209,7 @@ impl<E: std::ops::Deref<Target = Endpoint> + Send> Stream<E> {
             }
             match read(event.data) {
                 Ok(Message::Response(response)) if response.id.as_ref().is_none_or(|id| *id == self.id) => {
-                    if let Some(events) = self.events.take() {
-                        events.finish().await;
-                    }
+                    self.answered = true;
                     return Some(Ok(Response { id: Some(self.id.clone()), ..response }.into()));
                 }
                 Ok(notification @ Message::Notification(_)) => return Some(Ok(notification)),
@@ -213,6 +222,7 @@ impl<E: std::ops::Deref<Target = Endpoint> + Send> Stream<E> {
                 }
             }
         }
+        None
     }
 }
 

@@ -96,9 +96,9 @@ impl Resumable {
     }
 
     /// Nothing more is wanted of it.
-    pub(super) async fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         if let Some(events) = self.events.take() {
-            events.finish().await;
+            events.finish();
         }
     }
 

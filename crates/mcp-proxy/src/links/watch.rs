@@ -182,6 +182,7 @@ impl Watched {
             idle_at: began + caps.idle,
             until,
             messages: 0,
+            over: false,
             _slot: slot,
             _using: using,
         }))
@@ -265,13 +266,16 @@ struct WatchedExchange {
     /// When it has taken too long, whatever happens; subscriptions take as long as they please.
     until: Option<Instant>,
     messages: u32,
+    /// Is there nothing more to come? The exchange itself is kept: what is left of its stream may still arrive and free the
+    /// connection.
+    over: bool,
     _slot: Option<OwnedSemaphorePermit>,
     _using: Using,
 }
 
 impl WatchedExchange {
     async fn next_message(&mut self) -> Option<Result<Message, Failure>> {
-        let inner = self.inner.as_mut()?;
+        let inner = self.inner.as_mut().filter(|_| !self.over)?;
         let heard = match self.until {
             None => inner.next().await,
             Some(until) => match timeout_at(until.min(self.idle_at), inner.next()).await {
@@ -287,7 +291,7 @@ impl WatchedExchange {
         match &heard {
             Some(Ok(Message::Response(_))) => {
                 self.trial.judge(Verdict::Alive);
-                self.inner = None;
+                self.over = true;
             }
             Some(Err(failure)) => {
                 self.trial.judge(verdict(failure));
