@@ -14,7 +14,7 @@ use gatehouse_store::vault::Vault;
 use serde::{Deserialize, Serialize};
 
 use super::discover::{trouble, unfetched};
-use super::fetch::{Fetcher, egress};
+use super::fetch::Fetcher;
 use super::unix_ms;
 use crate::link::Failure;
 
@@ -22,7 +22,7 @@ use crate::link::Failure;
 const KIND: &str = "mcp_client";
 
 /// How the gateway presents itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Face {
     /// Where people come back to.
     pub(super) redirect_uri: Arc<str>,
@@ -97,7 +97,8 @@ impl Clients {
             Registration::At(place) => {
                 let (request, method) = registration_request(issuer, &face.redirect_uri);
                 let body = Bytes::from(request.to_string());
-                let answer = self.fetcher.post_json(egress(server, config, &place), &place, body).await;
+                let egress = self.fetcher.egress(server, config, &place);
+                let answer = self.fetcher.post_json(egress, &place, body).await;
                 let answer = answer.map_err(|why| unfetched(server, &place, why))?;
                 if !matches!(answer.status, 200 | 201) {
                     return Err(refused(server, &RegistrationFault::Refused(format!("status {}", answer.status))));

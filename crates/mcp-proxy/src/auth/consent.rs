@@ -17,7 +17,6 @@ use gatehouse_store::McpConnectionKey;
 use serde::{Deserialize, Serialize};
 
 use super::discover::{disbelief, trouble, unfetched};
-use super::fetch::egress;
 use super::keep::About;
 use super::owner::owner;
 use super::per_user::Use;
@@ -211,7 +210,10 @@ impl Shared {
             .map_err(|why| trouble(server, Code::UpstreamCredentials, &why.to_string()))?;
         let place: &Place = &issuer.token_endpoint;
         let body = Bytes::from(request.body.reveal().to_owned());
-        let answer = self.fetcher.post_form(egress(server, config, place), place, request.authorization, body).await;
+        let answer = self
+            .fetcher
+            .post_form(self.fetcher.egress(server, config, place), place, request.authorization, body)
+            .await;
         let answer = answer.map_err(|why| unfetched(server, place, why))?;
         match read_issued(answer.status, &answer.body, false) {
             Ok(issued) => Ok(issued),

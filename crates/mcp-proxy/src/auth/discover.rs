@@ -10,7 +10,7 @@ use gatehouse_oauth::client::{
     Challenge, Disbelief, IssuerMetadata, Place, ResourceMetadata, Scopes, issuer_documents, resource_documents,
 };
 
-use super::fetch::{FetchFault, Fetcher, address, egress};
+use super::fetch::{FetchFault, Fetcher, address};
 use crate::link::Failure;
 
 /// How long an answer is believed without asking again.
@@ -134,7 +134,7 @@ impl Finder {
         let places = resource_documents(place, challenge)
             .map_err(|why| disbelief(server, &Disbelief::Address { member: "resource_metadata", why }))?;
         for document in places {
-            match self.fetcher.get(egress(server, client, &document), &document).await {
+            match self.fetcher.get(self.fetcher.egress(server, client, &document), &document).await {
                 Ok(answer) if answer.found() => {
                     let about = ResourceMetadata::judge(&answer.body, place);
                     return about.map(Some).map_err(|why| disbelief(server, &why));
@@ -156,7 +156,7 @@ impl Finder {
             issuer_documents(issuer).map_err(|why| disbelief(server, &Disbelief::Address { member: "issuer", why }))?;
         let mut disbelieved = None;
         for document in places {
-            match self.fetcher.get(egress(server, client, &document), &document).await {
+            match self.fetcher.get(self.fetcher.egress(server, client, &document), &document).await {
                 Ok(answer) if answer.found() => match IssuerMetadata::judge(&answer.body, issuer.text()) {
                     Ok(about) => return Ok(about),
                     Err(why) => disbelieved = disbelieved.or(Some(why)),

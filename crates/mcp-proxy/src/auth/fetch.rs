@@ -2,11 +2,13 @@
 //! ([`Place`]), every connection is checked unless the configuration itself named the host, no redirect is followed, no answer
 //! is longer than it may be.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use gatehouse_domain::{Payload, Timeouts};
-use gatehouse_mcp_gateway::blueprint::{OAuthClient, Server, Transport};
+use gatehouse_mcp_gateway::blueprint::{Exchange, OAuthClient, Server, Transport};
 use gatehouse_oauth::client::Place;
 use gatehouse_upstream::{Egress, Pool, PoolLimits, SendError, Tls};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
@@ -19,7 +21,12 @@ const WITHIN: Duration = Duration::from_secs(10);
 
 /// Asks.
 #[derive(Clone)]
-pub(super) struct Fetcher(Pool);
+pub(super) struct Fetcher {
+    pool: Pool,
+    /// Servers that somebody else than the configuration file declared: whatever their settings say, nothing of theirs leads
+    /// to a private address.
+    foreign: Arc<RwLock<BTreeSet<Arc<str>>>>,
+}
 
 /// What somebody answered.
 pub(super) struct Answer {
@@ -40,13 +47,6 @@ pub(super) enum FetchFault {
     Unreadable,
 }
 
-/// Where documents may lead for one server.
-pub(super) fn egress(server: &Server, client: &OAuthClient, place: &Place) -> Egress {
-    let named = address(server).into_iter().chain(client.issuer.as_deref());
-    let same_host = |url: &str| Place::read(url).is_ok_and(|known| known.origin().host == place.origin().host);
-    if client.allow_private || named.into_iter().any(same_host) { Egress::Trusted } else { Egress::Public }
-}
-
 /// Where the configuration says a server is.
 pub(super) fn address(server: &Server) -> Option<&str> {
     match &server.transport {
@@ -59,7 +59,27 @@ pub(super) fn address(server: &Server) -> Option<&str> {
 impl Fetcher {
     /// Keeps no connection: questions are rare, and a kept connection belongs to the runtime it was made on.
     pub(super) fn new(tls: Tls) -> Self {
-        Self(Pool::new(tls, PoolLimits { idle_per_origin: 0, idle_for: Duration::ZERO }))
+        let pool = Pool::new(tls, PoolLimits { idle_per_origin: 0, idle_for: Duration::ZERO });
+        Self { pool, foreign: Arc::default() }
+    }
+
+    /// Says which servers the configuration file did not declare.
+    pub(super) fn distrust(&self, foreign: BTreeSet<Arc<str>>) {
+        *self.foreign.write().unwrap_or_else(PoisonError::into_inner) = foreign;
+    }
+
+    /// Where documents may lead for one server: anywhere on hosts that the configuration names, else to public addresses.
+    pub(super) fn egress(&self, server: &Server, client: &OAuthClient, place: &Place) -> Egress {
+        if self.foreign.read().unwrap_or_else(PoisonError::into_inner).contains(&server.name) {
+            return Egress::Public;
+        }
+        let same_host = |url: &str| Place::read(url).is_ok_and(|known| known.origin().host == place.origin().host);
+        let provider = match &client.exchange {
+            Exchange::Identity(provider) => Some(&*provider.token_url),
+            Exchange::Token | Exchange::Assertion => None,
+        };
+        let mut named = address(server).into_iter().chain(client.issuer.as_deref()).chain(provider);
+        if client.allow_private || named.any(same_host) { Egress::Trusted } else { Egress::Public }
     }
 
     /// Asks for a document.
@@ -112,7 +132,7 @@ impl Fetcher {
 
     async fn exchange(&self, egress: Egress, place: &Place, request: Request<Payload>) -> Result<Answer, FetchFault> {
         let timeouts = Timeouts { connect: WITHIN, first_byte: WITHIN, between_chunks: WITHIN, total: WITHIN };
-        let sent = self.0.send_through(egress, place.origin(), &timeouts, request).await;
+        let sent = self.pool.send_through(egress, place.origin(), &timeouts, request).await;
         let mut sent = sent.map_err(|error| match error {
             SendError::Connect(error) if error.kind() == std::io::ErrorKind::PermissionDenied => FetchFault::Private,
             SendError::FirstByteTimeout => FetchFault::TimedOut,

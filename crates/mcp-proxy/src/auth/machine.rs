@@ -12,7 +12,6 @@ use gatehouse_oauth::client::{
 };
 
 use super::discover::{Found, trouble, unfetched};
-use super::fetch::egress;
 use super::per_user::Use;
 use super::slots::{Held, Known};
 use super::{Shared, random_text, unix_ms, unstored};
@@ -135,8 +134,7 @@ impl Shared {
         let request = token_request(grant, client, &asking.found.resource, asking.scopes, &nonce, now)
             .map_err(|why| trouble(server, Code::UpstreamCredentials, &why.to_string()))?;
         let identity = matches!(grant, Grant::IdentityAssertion { .. });
-        // The identity provider stands in the configuration, as the server itself does.
-        let egress = if identity { gatehouse_upstream::Egress::Trusted } else { egress(server, asking.config, place) };
+        let egress = self.fetcher.egress(server, asking.config, place);
         let body = Bytes::from(request.body.reveal().to_owned());
         let answer = self.fetcher.post_form(egress, place, request.authorization, body).await;
         let answer = answer.map_err(|why| unfetched(server, place, why))?;

@@ -33,7 +33,7 @@ use gatehouse_mcp_gateway::seal::Sealer;
 use gatehouse_oauth::client::{DOCUMENT_PATH, client_document};
 use gatehouse_store::vault::Vault;
 use gatehouse_store::{McpConnection, McpConnectionState, Store, StoreError};
-use gatehouse_upstream::Tls;
+use gatehouse_upstream::{Egress, Tls};
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 
@@ -77,8 +77,8 @@ pub struct Scene {
     pub public_url: Arc<str>,
     /// Where issuers find the document that says who the gateway is, if not at its place below `public_url`.
     pub document_url: Option<Arc<str>>,
-    /// The servers.
-    pub servers: Vec<Arc<Server>>,
+    /// The servers, and where their addresses may lead.
+    pub servers: Vec<(Arc<Server>, Egress)>,
 }
 
 /// Somebody has agreed that a server is used in their name.
@@ -110,6 +110,7 @@ struct Shared {
 }
 
 /// The scene, and what follows from it.
+#[derive(Default)]
 struct World {
     public_url: Arc<str>,
     servers: Vec<Arc<Server>>,
@@ -121,7 +122,8 @@ impl World {
         let url = scene.document_url.unwrap_or_else(|| format!("{}{DOCUMENT_PATH}", scene.public_url).into());
         let redirect_uri = format!("{}{CALLBACK_PATH}", scene.public_url).into();
         let face = Face { redirect_uri, document_url: Some(url) };
-        Self { public_url: scene.public_url, servers: scene.servers, face }
+        let servers = scene.servers.into_iter().map(|(server, _)| server).collect();
+        Self { public_url: scene.public_url, servers, face }
     }
 }
 
@@ -131,21 +133,25 @@ impl Tokens {
     pub fn new(tools: Tools, scene: Scene) -> Self {
         let Tools { store, vault, sealer, tls } = tools;
         let fetcher = Fetcher::new(tls);
-        Self(Arc::new(Shared {
+        let tokens = Self(Arc::new(Shared {
             finder: Finder::new(fetcher.clone()),
             clients: Clients::new(fetcher.clone(), vault.clone()),
             keeper: Keeper { store, vault },
             sealer,
             fetcher,
             slots: Slots::default(),
-            world: RwLock::new(Arc::new(World::new(scene))),
+            world: RwLock::default(),
             subjects: Mutex::default(),
             news: broadcast::Sender::new(NEWS),
-        }))
+        }));
+        tokens.set_scene(scene);
+        tokens
     }
 
     /// A new configuration is in force.
     pub fn set_scene(&self, scene: Scene) {
+        let foreign = scene.servers.iter().filter(|(_, egress)| *egress == Egress::Public);
+        self.0.fetcher.distrust(foreign.map(|(server, _)| Arc::clone(&server.name)).collect());
         *self.0.world.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(World::new(scene));
     }
 

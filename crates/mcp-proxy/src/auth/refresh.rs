@@ -9,7 +9,6 @@ use gatehouse_oauth::client::{Grant, Issued, Scopes, TokenFault, read_issued, to
 use gatehouse_store::{McpConnection, McpConnectionState};
 
 use super::discover::{trouble, unfetched};
-use super::fetch::egress;
 use super::keep::{About, Pair};
 use super::per_user::Use;
 use super::{Shared, random_text, unix_ms, unstored};
@@ -122,7 +121,10 @@ impl Shared {
             .map_err(|why| NoNext::Later(trouble(server, Code::UpstreamCredentials, &why.to_string())))?;
         let place = &issuer.token_endpoint;
         let body = Bytes::from(request.body.reveal().to_owned());
-        let answer = self.fetcher.post_form(egress(server, config, place), place, request.authorization, body).await;
+        let answer = self
+            .fetcher
+            .post_form(self.fetcher.egress(server, config, place), place, request.authorization, body)
+            .await;
         let answer = answer.map_err(|why| NoNext::Later(unfetched(server, place, why)))?;
         match read_issued(answer.status, &answer.body, false) {
             Ok(issued) => Ok(issued),

@@ -1,6 +1,7 @@
 //! How a person agrees, and all the ways in which they do not.
 
 use gatehouse_domain::Code;
+use gatehouse_mcp_proxy::link::TokenSource as _;
 use http::StatusCode;
 use serde_json::json;
 
@@ -131,6 +132,17 @@ async fn discovery_leads_to_no_private_address_in_any_spelling_and_follows_no_re
     let redirect = Some(format!("{}/.well-known/oauth-authorization-server", inner.url));
     let (fault, _) = fault(Script { redirect, ..good() }).await;
     assert_eq!((fault.code, inner.count("")), (Code::UpstreamCredentials, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_the_api_declared_leads_to_no_private_address_not_even_its_own() {
+    let issuer = Issuer::start(good()).await;
+    let house = House::over(&issuer).await;
+    let refused = challenge(401, "Bearer", None);
+    let asked = house.of_the_api();
+    let failure = asked.token(&house.server, &person("alice"), Some(&refused)).await.unwrap_err();
+    assert!(failure.fault.message.contains("private address"), "{}", failure.fault);
+    assert_eq!(issuer.count(""), 0);
 }
 
 #[tokio::test]

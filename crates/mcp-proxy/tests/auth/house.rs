@@ -8,6 +8,7 @@ use gatehouse_mcp_gateway::seal::Sealer;
 use gatehouse_mcp_proxy::auth::{Scene, Tokens, Tools};
 use gatehouse_mcp_proxy::link::{Challenge, Failure, TokenSource as _};
 use gatehouse_store::{DataDir, McpConnection, Store};
+use gatehouse_upstream::Egress;
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 
@@ -59,13 +60,18 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&DataDir::create(folder.path().join("data")).unwrap()).await.unwrap();
         let server = server(&issuer.url, auth);
-        let tokens = replica(&store, &server);
+        let tokens = replica(&store, &server, Egress::Trusted);
         Self { _folder: folder, store, server, tokens }
     }
 
     /// Another replica over the same tables.
     pub(crate) fn replica(&self) -> Tokens {
-        replica(&self.store, &self.server)
+        replica(&self.store, &self.server, Egress::Trusted)
+    }
+
+    /// As if the API and not the file had declared the server.
+    pub(crate) fn of_the_api(&self) -> Tokens {
+        replica(&self.store, &self.server, Egress::Public)
     }
 
     pub(crate) async fn token(&self, who: &Principal) -> Option<String> {
@@ -126,12 +132,15 @@ impl House {
     }
 }
 
-fn replica(store: &Store, server: &Arc<Server>) -> Tokens {
+fn replica(store: &Store, server: &Arc<Server>, egress: Egress) -> Tokens {
     let tools = Tools {
         store: store.clone(),
         vault: store.vault().unwrap(),
         sealer: Sealer::new(&[7; 32], &[]).unwrap(),
         tls: gatehouse_upstream::tls_config(None).unwrap(),
     };
-    Tokens::new(tools, Scene { public_url: PUBLIC.into(), document_url: None, servers: vec![Arc::clone(server)] })
+    Tokens::new(
+        tools,
+        Scene { public_url: PUBLIC.into(), document_url: None, servers: vec![(Arc::clone(server), egress)] },
+    )
 }

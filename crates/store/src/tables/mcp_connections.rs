@@ -97,12 +97,8 @@ impl Store {
     /// When the database fails.
     pub async fn mcp_connection(&self, key: McpConnectionKey<'_>) -> Result<Option<McpConnection>, StoreError> {
         let sql = "SELECT * FROM mcp_connections WHERE organisation = ? AND server = ? AND owner = ?";
-        let row = sqlx::query(sql)
-            .bind(key.organisation)
-            .bind(key.server)
-            .bind(key.owner)
-            .fetch_optional(&self.pool)
-            .await?;
+        let row =
+            sqlx::query(sql).bind(key.organisation).bind(key.server).bind(key.owner).fetch_optional(&self.pool).await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -139,7 +135,9 @@ impl Store {
         .bind(signed(now_unix_ms))
         .execute(&self.pool)
         .await?;
-        self.mcp_connection(key).await?.ok_or(StoreError::Row { table: "mcp_connections", what: "a row is gone at once" })
+        self.mcp_connection(key)
+            .await?
+            .ok_or(StoreError::Row { table: "mcp_connections", what: "a row is gone at once" })
     }
 
     /// Puts the next pair of tokens in force, if `generation` is still the one in force. The pair must be in the vault by now.

@@ -25,8 +25,10 @@ async fn connected(home: &Home) -> McpConnection {
 #[tokio::test]
 async fn a_connection_is_opened_once_and_connected_by_tokens() {
     let home = Home::new().await;
-    let (first, second) =
-        (home.store.open_mcp_connection(KEY, START).await.unwrap(), home.store.open_mcp_connection(KEY, START).await.unwrap());
+    let (first, second) = (
+        home.store.open_mcp_connection(KEY, START).await.unwrap(),
+        home.store.open_mcp_connection(KEY, START).await.unwrap(),
+    );
     assert_eq!((first.id, second.state), (second.id, McpConnectionState::NeedsConsent));
     let connected = connected(&home).await;
     assert_eq!((connected.generation, &*connected.tokens), (1, "one"));
