@@ -1,6 +1,7 @@
 //! From the file as written to the resolved configuration: the checks of meaning.
 
 mod address;
+mod alerts;
 mod guardrails;
 mod identity;
 mod keys;
@@ -65,6 +66,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         toolsets: mcp::toolsets(file.toolsets, &servers, check),
     };
     let guardrails = guardrails::all(file.guardrails, check);
+    let alerts = alerts::all(file.alerts, check);
     let listeners = listeners?;
     Some(Config {
         listen: listeners.listen,
@@ -85,6 +87,8 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         policies,
         limits,
         guardrails,
+        alerts,
+        unpriced: file.prices.unpriced,
         prices: file.prices.overrides,
         telemetry: telemetry?,
     })

@@ -23,7 +23,7 @@ use super::objects::declared;
 use super::parts::{Parts, log_format};
 use super::records::{Keep, Recorder};
 use super::source::{Overrides, Source, Started};
-use super::{House, jwks, tokens, watch};
+use super::{House, alerts, jwks, tokens, watch};
 use crate::acts;
 use crate::failure::Failure;
 
@@ -110,6 +110,7 @@ where
     let recording = tokio::spawn(record(Arc::clone(&house), recorder, records_ending));
     tokio::spawn(tokens::keep_fresh(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(jwks::keep_fresh(Arc::clone(&house), issuers));
+    tokio::spawn(alerts::deliver(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(watch_keys(Arc::clone(&house)));
     tokio::spawn(keep_mcp(Arc::clone(&house)));
     house.mcp.first_lists().await;

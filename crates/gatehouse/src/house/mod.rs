@@ -1,6 +1,7 @@
 //! The running gateway: what is in force, how it is replaced, and what operators may ask of it. Start-up and reload take
 //! the same way through [`House::apply`].
 
+mod alerts;
 mod demo;
 mod jwks;
 mod last_used;
@@ -42,6 +43,7 @@ use gatehouse_upstream::HealthTable;
 
 pub(crate) use lifecycle::{Options, Ready, run};
 
+use alerts::Bell;
 use demo::Demo;
 use jwks::Issuers;
 use records::Records;
@@ -63,6 +65,7 @@ pub(crate) struct House {
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
     records: Arc<Records>,
+    bell: Bell,
     tokens: Mutex<HashMap<String, Arc<ArcSwapOption<Token>>>>,
     issuers: Issuers,
     /// Bearer tokens that were presented to the admin API.

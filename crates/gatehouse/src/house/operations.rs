@@ -20,6 +20,7 @@ use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
 use serde_json::value::RawValue;
 
+use super::alerts::Event;
 use super::objects::declared;
 use super::{House, wiring};
 
@@ -88,12 +89,15 @@ impl Operations for House {
 
     fn reload(&self) -> Answer<'_, Reload> {
         Box::pin(async {
-            let _one_at_a_time = self.reading.lock().await;
+            let reading = self.reading.lock().await;
             let name = self.source.name();
             match self.read_and_apply(&name).await {
                 Ok(generation) => {
                     tracing::info!(generation, source = name, "configuration in force");
                     self.config(|config| self.source.keep(config));
+                    drop(reading);
+                    self.mcp.first_lists().await;
+                    self.keys_changed().await;
                     Reload::Accepted(self.config_status())
                 }
                 Err(text) => {
@@ -230,6 +234,7 @@ impl House {
             at_unix_ms: Now(SystemTime::now()).unix_ms(),
             problems: text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect(),
         };
+        self.bell.ring(Event::config_refused(text));
         let mut state = self.state();
         state.rejected += 1;
         state.problem = Some(problem.clone());
@@ -252,6 +257,7 @@ impl House {
             config_generation: generation,
             reloads_accepted,
             reloads_rejected,
+            alerts_dropped: self.bell.dropped() + self.shared().map_or(0, |shared| shared.alerts.dropped()),
             requests_dropped: self.records.requests_dropped(),
             refusals_dropped: self.records.refusals_dropped(),
             outbox_dropped: self.outboxes.iter().map(|outbox| outbox.dropped()).sum(),
