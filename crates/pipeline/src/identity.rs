@@ -4,11 +4,10 @@
 //! ([`TokenCache`]), so that it costs the same from then on. No call ever waits for an issuer: its keys are fetched by the
 //! control plane into [`IssuerKeys`].
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use std::collections::HashSet;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use gatehouse_domain::{Access, Actor, Code, Fault, IpRange, Now, Principal, PrincipalKind};
