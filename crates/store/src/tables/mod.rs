@@ -4,6 +4,7 @@ pub(crate) mod corrections;
 pub(crate) mod keys;
 pub(crate) mod ledger;
 mod meta;
+pub(crate) mod oauth;
 pub(crate) mod objects;
 pub(crate) mod requests;
 pub(crate) mod responses;
