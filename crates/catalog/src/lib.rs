@@ -8,6 +8,7 @@ mod default;
 mod kinds;
 mod load;
 mod objects;
+pub mod oauth;
 pub mod pattern;
 pub mod principals;
 mod problem;

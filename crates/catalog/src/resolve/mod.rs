@@ -6,6 +6,7 @@ mod identity;
 mod keys;
 mod limits;
 mod models;
+mod oauth;
 mod policies;
 mod principals;
 mod providers;
@@ -13,6 +14,7 @@ mod server;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use gatehouse_domain::{IpRange, NoIpRange};
 
@@ -34,6 +36,8 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let telemetry = server::telemetry(file.telemetry, check);
     let caps = server::caps(&file.server, check);
     let auth = server::auth(file.auth, around, check);
+    let held_against = oauth::Around { principals: &principals, issuers: &auth.jwt };
+    let oauth = oauth::oauth(file.oauth, &held_against, check);
     let tls = server::tls(file.tls, around, check);
     // Its components without the `.` ones, because people read this path.
     let data_dir: PathBuf = around.folder.join(&file.data_dir).components().collect();
@@ -66,6 +70,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         master_key,
         old_master_keys,
         auth,
+        oauth: Arc::new(oauth?),
         tls,
         server: caps?,
         providers,

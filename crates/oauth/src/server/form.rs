@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused() {
-        let many = "x=1&".repeat(0) + &(0..65).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
+        let many: String = (0..65).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
         for text in ["a=%", "a=%4", "a=%zz", "a=%ff", &"a".repeat(70_000), &many] {
             assert!(Form::read(text).is_err());
         }
