@@ -49,9 +49,16 @@ pub struct OwnServer {
 pub struct Revocations(ArcSwap<HashSet<Arc<str>>>);
 
 impl Revocations {
-    /// These, and no others.
-    pub fn put(&self, grants: HashSet<Arc<str>>) {
-        self.0.store(Arc::new(grants));
+    /// These besides those that are known. Beyond a number nobody revokes in hours, the older ones go: their tokens have ended.
+    pub fn learn(&self, grants: HashSet<Arc<str>>) {
+        const GRANTS_MAX: usize = 100_000;
+        if grants.is_subset(&self.0.load()) {
+            return;
+        }
+        self.0.rcu(|known| match known.len() {
+            GRANTS_MAX.. => grants.clone(),
+            _ => known.union(&grants).cloned().collect(),
+        });
     }
 
     /// One more.
@@ -63,7 +70,9 @@ impl Revocations {
         });
     }
 
-    fn has(&self, grant: &str) -> bool {
+    /// Is this one of them?
+    #[must_use]
+    pub fn has(&self, grant: &str) -> bool {
         self.0.load().contains(grant)
     }
 }
@@ -142,7 +151,9 @@ impl IssuerKeys {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    fn fresh(&self, now: Now, max_stale_secs: u64) -> Option<Arc<Published>> {
+    /// The keys, unless they were last seen published too long ago.
+    #[must_use]
+    pub fn fresh(&self, now: Now, max_stale_secs: u64) -> Option<Arc<Published>> {
         let published = self.current.load_full()?;
         (published.fetched_unix_secs.saturating_add(max_stale_secs) >= now.unix_secs()).then_some(published)
     }

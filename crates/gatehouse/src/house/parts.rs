@@ -15,6 +15,7 @@ use gatehouse_upstream::{HealthTable, Pool, PoolLimits, Tls};
 
 use super::demo::Demo;
 use super::jwks::Issuers;
+use super::oauth::OwnIssuer;
 use super::records::{Recorder, Records};
 use super::source::Source;
 use super::{House, State};
@@ -45,7 +46,8 @@ impl Parts {
         let outboxes: Vec<_> = (0..count).map(|_| Arc::new(Outbox::default())).collect();
         let (consumer, exposition) = telemetry(config, tls)?;
         let shipper = Shipper::new(store.clone(), reader, ShipperConfig::default());
-        let kept = Kept { store, pepper, journal, records };
+        let own = OwnIssuer::open(&store, tls).await.map_err(unusable)?;
+        let kept = Kept { store, pepper, journal, records, own };
         let house = house(kept, &shipper, source, exposition, outboxes.clone());
         Ok(Self { house, shipper, writers, outboxes, consumer, recorder })
     }
@@ -57,6 +59,7 @@ struct Kept {
     pepper: Pepper,
     journal: Journal,
     records: Arc<Records>,
+    own: OwnIssuer,
 }
 
 fn house(
@@ -66,7 +69,7 @@ fn house(
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
 ) -> Arc<House> {
-    let Kept { store, pepper, journal, records } = kept;
+    let Kept { store, pepper, journal, records, own } = kept;
     Arc::new(House {
         keeper: Arc::new(Keeper::new(store.clone(), tokio::runtime::Handle::current())),
         store,
@@ -82,6 +85,7 @@ fn house(
         records,
         tokens: Mutex::new(HashMap::new()),
         issuers: Issuers::default(),
+        own,
         presented: TokenCache::default(),
         shared: OnceLock::new(),
         state: Mutex::new(State::default()),
