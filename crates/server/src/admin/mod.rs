@@ -24,6 +24,7 @@ mod health;
 mod keys;
 mod moment;
 mod new_key;
+mod oauth;
 mod objects;
 mod policies;
 mod price;
@@ -162,6 +163,11 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(policies::explain))
         .routes(routes!(policies::replay))
         .routes(routes!(health::health))
+        .routes(routes!(oauth::clients))
+        .routes(routes!(oauth::revoke_client))
+        .routes(routes!(oauth::grants))
+        .routes(routes!(oauth::revoke_grant))
+        .routes(routes!(oauth::rotate_keys))
 }
 
 fn open_routes() -> OpenApiRouter<Admin> {

@@ -224,7 +224,7 @@ pub(super) fn new_id() -> Result<String, Oops> {
 }
 
 /// A declared client in the words of all others.
-pub(super) fn of_configuration(declared: &OAuthClient) -> Client {
+pub(crate) fn of_configuration(declared: &OAuthClient) -> Client {
     let method = match (&declared.secret, &declared.jwks_url) {
         (Some(_), _) => "client_secret_basic",
         (None, Some(_)) => "private_key_jwt",

@@ -35,6 +35,7 @@ use crate::admin::Guesses;
 use crate::control::Control;
 use crate::control::oauth::Settings;
 
+pub(crate) use clients::of_configuration;
 pub use grants::{keep_house, revoked_lately};
 pub use keys::SigningKeys;
 
