@@ -56,6 +56,8 @@ pub enum Code {
     RateLimited,
     /// The caller's budget is spent.
     BudgetExceeded,
+    /// No target of the model has a price, and the configuration refuses what it cannot count.
+    UnpricedModel,
     /// A guardrail does not let the request, or its answer, pass.
     GuardrailBlocked,
     /// A guardrail that must run could not.
@@ -115,6 +117,7 @@ impl Code {
         Self::UnsupportedMedia,
         Self::RateLimited,
         Self::BudgetExceeded,
+        Self::UnpricedModel,
         Self::GuardrailBlocked,
         Self::GuardrailUnavailable,
         Self::UpstreamRejected,
@@ -160,6 +163,7 @@ impl Code {
             Self::UnsupportedMedia => "unsupported_media",
             Self::RateLimited => "rate_limited",
             Self::BudgetExceeded => "budget_exceeded",
+            Self::UnpricedModel => "unpriced_model",
             Self::GuardrailBlocked => "guardrail_blocked",
             Self::GuardrailUnavailable => "guardrail_unavailable",
             Self::UpstreamRejected => "upstream_rejected",
@@ -189,7 +193,7 @@ impl Code {
             | Self::UpstreamRejected => 400,
             Self::MissingKey | Self::UnknownKey | Self::ExpiredKey | Self::RevokedKey => 401,
             Self::InvalidToken | Self::ExpiredToken | Self::WrongAudience => 401,
-            Self::BudgetExceeded => 402,
+            Self::BudgetExceeded | Self::UnpricedModel => 402,
             Self::NotAllowed | Self::InsufficientScope | Self::PolicyDenied | Self::ConsentNeeded => 403,
             Self::UnknownModel | Self::NotFound | Self::PreviousNotFound => 404,
             Self::MethodNotAllowed => 405,

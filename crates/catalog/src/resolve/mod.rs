@@ -1,6 +1,7 @@
 //! From the file as written to the resolved configuration: the checks of meaning.
 
 mod address;
+mod alerts;
 mod guardrails;
 mod identity;
 mod keys;
@@ -60,6 +61,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let policies = policies::all(&file.policies, around, check);
     let limits = limits::all(file.limits, &Names::of(&file.models), check);
     let guardrails = guardrails::all(file.guardrails, check);
+    let alerts = alerts::all(file.alerts, check);
     let listeners = listeners?;
     Some(Config {
         listen: listeners.listen,
@@ -80,6 +82,8 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         policies,
         limits,
         guardrails,
+        alerts,
+        unpriced: file.prices.unpriced,
         prices: file.prices.overrides,
         telemetry: telemetry?,
     })

@@ -4,6 +4,7 @@
 //! docs/configuration.md are all derived from or tested against them, and a doc comment here is the description an
 //! editor shows. `resolve` turns them into a `Config`.
 
+mod alerts;
 mod guardrails;
 mod identity;
 mod keys;
@@ -20,6 +21,7 @@ use gatehouse_domain::Secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+pub use alerts::{Alert, AlertOn};
 pub use guardrails::{Action, Detect, Fail, Guardrail, Pattern, Point};
 pub use identity::{Algorithm, Claims, Expected, Jwt, OneOrMore};
 pub use keys::Key;
@@ -76,6 +78,8 @@ pub struct File {
     pub limits: Vec<LimitsOn>,
     /// What may not stand in the texts of calls, and what follows where it does.
     pub guardrails: Vec<Guardrail>,
+    /// Who is told when something needs a person.
+    pub alerts: Vec<Alert>,
     /// Prices where the built-in catalogue has none or another one.
     pub prices: Prices,
     /// Logs and traces.
@@ -105,6 +109,7 @@ impl Default for File {
             policies: Vec::new(),
             limits: Vec::new(),
             guardrails: Vec::new(),
+            alerts: Vec::new(),
             prices: Prices::default(),
             telemetry: Telemetry::default(),
         }
@@ -117,6 +122,19 @@ impl Default for File {
 pub struct Prices {
     /// By `provider/model`, as the ledger names a target.
     pub overrides: BTreeMap<String, Price>,
+    /// Models without a price: `allow` lets calls to them run, uncounted and marked as such; `refuse` does not.
+    pub unpriced: Unpriced,
+}
+
+/// What becomes of calls to models without a price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Unpriced {
+    /// They run, and the ledger says that their cost is not known.
+    #[default]
+    Allow,
+    /// They are refused; a target without a price is left out of every plan.
+    Refuse,
 }
 
 /// What one model costs, in USD per million tokens. A kind of token without a price costs what the plain kind costs.

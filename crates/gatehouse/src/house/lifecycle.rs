@@ -24,7 +24,7 @@ use super::objects::declared;
 use super::parts::{Parts, log_format};
 use super::records::{Keep, Recorder};
 use super::source::{Overrides, Source, Started};
-use super::{House, jwks, oauth, tokens, watch};
+use super::{House, alerts, jwks, oauth, tokens, watch};
 use crate::acts;
 use crate::failure::Failure;
 
@@ -112,6 +112,7 @@ where
     tokio::spawn(tokens::keep_fresh(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(jwks::keep_fresh(Arc::clone(&house), issuers));
     tokio::spawn(oauth::keep(Arc::clone(&house)));
+    tokio::spawn(alerts::deliver(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(watch_keys(Arc::clone(&house)));
     watch::start(&house, &certificates)?;
     // Before anybody is told that the gateway serves: whoever knows may also want it to stop.

@@ -1,6 +1,7 @@
 //! The running gateway: what is in force, how it is replaced, and what operators may ask of it. Start-up and reload take
 //! the same way through [`House::apply`].
 
+mod alerts;
 mod demo;
 mod jwks;
 mod last_used;
@@ -41,6 +42,7 @@ use gatehouse_upstream::HealthTable;
 
 pub(crate) use lifecycle::{Options, Ready, run};
 
+use alerts::Bell;
 use demo::Demo;
 use jwks::Issuers;
 use oauth::OwnIssuer;
@@ -62,6 +64,7 @@ pub(crate) struct House {
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
     records: Arc<Records>,
+    bell: Bell,
     tokens: Mutex<HashMap<String, Arc<ArcSwapOption<Token>>>>,
     issuers: Issuers,
     own: OwnIssuer,

@@ -21,6 +21,7 @@ use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
 use serde_json::value::RawValue;
 
+use super::alerts::Event;
 use super::objects::declared;
 use super::{House, wiring};
 
@@ -235,6 +236,7 @@ impl House {
             at_unix_ms: Now(SystemTime::now()).unix_ms(),
             problems: text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect(),
         };
+        self.bell.ring(Event::config_refused(text));
         let mut state = self.state();
         state.rejected += 1;
         state.problem = Some(problem.clone());
@@ -257,6 +259,7 @@ impl House {
             config_generation: generation,
             reloads_accepted,
             reloads_rejected,
+            alerts_dropped: self.bell.dropped() + self.shared().map_or(0, |shared| shared.alerts.dropped()),
             requests_dropped: self.records.requests_dropped(),
             refusals_dropped: self.records.refusals_dropped(),
             outbox_dropped: self.outboxes.iter().map(|outbox| outbox.dropped()).sum(),

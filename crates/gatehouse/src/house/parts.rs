@@ -13,6 +13,7 @@ use gatehouse_store::{DataDir, Pepper, Shipper, ShipperConfig, Store};
 use gatehouse_telemetry::{Consumer, Exposition, LogFormat, Origin, Settings, Vocabulary};
 use gatehouse_upstream::{HealthTable, Pool, PoolLimits, Tls};
 
+use super::alerts::Bell;
 use super::demo::Demo;
 use super::jwks::Issuers;
 use super::oauth::OwnIssuer;
@@ -83,6 +84,7 @@ fn house(
         exposition,
         outboxes,
         records,
+        bell: Bell::default(),
         tokens: Mutex::new(HashMap::new()),
         issuers: Issuers::default(),
         own,

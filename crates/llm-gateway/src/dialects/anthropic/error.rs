@@ -49,7 +49,7 @@ const fn kind_of(fault: &Fault) -> &'static str {
         Code::UnknownModel | Code::NotFound | Code::PreviousNotFound | Code::NotYetServed => "not_found_error",
         Code::BodyTooLarge => "request_too_large",
         Code::RateLimited | Code::UpstreamLimited => "rate_limit_error",
-        Code::BudgetExceeded => "billing_error",
+        Code::BudgetExceeded | Code::UnpricedModel => "billing_error",
         Code::RequestTimeout | Code::UpstreamTimeout => "timeout_error",
         Code::GuardrailUnavailable
         | Code::UpstreamOverloaded

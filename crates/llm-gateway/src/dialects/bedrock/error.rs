@@ -42,7 +42,7 @@ pub const fn exception_name(fault: &Fault) -> &'static str {
         }
         Code::RateLimited | Code::UpstreamLimited => "ThrottlingException",
         // Not a throttle: SDKs try those again.
-        Code::BudgetExceeded => "ServiceQuotaExceededException",
+        Code::BudgetExceeded | Code::UnpricedModel => "ServiceQuotaExceededException",
         Code::RequestTimeout | Code::UpstreamTimeout => "ModelTimeoutException",
         Code::UpstreamBroken => "ModelErrorException",
         Code::GuardrailUnavailable

@@ -48,7 +48,7 @@ const fn kind_of(code: Code) -> &'static str {
         Code::InvalidToken | Code::ExpiredToken | Code::WrongAudience => "authentication_error",
         Code::NotAllowed | Code::InsufficientScope | Code::PolicyDenied | Code::ConsentNeeded => "permission_error",
         Code::RateLimited | Code::UpstreamLimited => "rate_limit_error",
-        Code::BudgetExceeded => "insufficient_quota",
+        Code::BudgetExceeded | Code::UnpricedModel => "insufficient_quota",
         Code::GuardrailUnavailable
         | Code::UpstreamOverloaded
         | Code::UpstreamCredentials
