@@ -1,5 +1,5 @@
 # Each target does its own set-up. Nothing here needs anything but a Rust toolchain, and Python and Node where it says so.
-.PHONY: run test lint bench conformance-sdk conformance-api kill-loop soak
+.PHONY: run test lint bench conformance-sdk conformance-mcp conformance-api kill-loop soak
 
 run: ## Build and start with everything at its default
 	cargo run --release --package gatehouse -- up
@@ -16,9 +16,13 @@ bench: ## Figures against the floor, into bench/results.json and bench/RESULTS.m
 	cargo build --profile dist --package gatehouse
 	cargo build --release --package gatehouse-bench
 	target/release/bench-run --gateway target/dist/gatehouse --out bench $(BENCH_FLAGS)
+	target/release/bench-mcp --gateway target/dist/gatehouse --out bench $(BENCH_FLAGS)
 
 conformance-sdk: ## Official Python and Node SDKs against all pairs of dialects
 	conformance/run-sdk.sh
+
+conformance-mcp: ## The official MCP suite, as server, client and authorization server; real servers and clients; PARTS="server real" runs some
+	conformance/run-mcp.sh $(PARTS)
 
 conformance-api: ## The admin API against its OpenAPI document, by schemathesis
 	conformance/run-schemathesis.sh

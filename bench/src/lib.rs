@@ -1,6 +1,8 @@
 //! What the benchmark's programs share. `bench-run` is the conductor: it pins the gateway and the floor to one core and
 //! everything else to another, alternates between them lane by lane, and compares medians of CPU time per request.
 //!
+//! `bench-mcp` is the conductor of the MCP lanes, `mcp` their messages.
+//!
 //! `canned` holds the bytes, `wire` reads just enough HTTP, `load` is the generator, `process` starts and watches the
 //! processes under test, `house` is the gateway's configuration, `lanes` the list of what is measured, `report` what is
 //! made of it.
@@ -10,6 +12,7 @@ pub mod canned;
 pub mod house;
 pub mod lanes;
 pub mod load;
+pub mod mcp;
 pub mod process;
 pub mod report;
 pub mod wire;

@@ -81,8 +81,14 @@ pub fn quantile(sorted: &[u32], share: f64) -> u32 {
 /// A whole request.
 #[must_use]
 pub fn render(path: &str, key: &str, body: &[u8]) -> Bytes {
+    render_with(path, key, "host: gateway\r\n", body)
+}
+
+/// A whole request with these lines in its head, `host` among them.
+#[must_use]
+pub fn render_with(path: &str, key: &str, lines: &str, body: &[u8]) -> Bytes {
     let mut request = format!(
-        "POST {path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n\
+        "POST {path} HTTP/1.1\r\n{lines}authorization: Bearer {key}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n",
         body.len()
     )

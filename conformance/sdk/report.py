@@ -27,13 +27,19 @@ def main():
     lost = [(client, model, case) for client, model, case, _ in failures if expected.get(client, {}).get(model, {}).get(case)]
     if "--partial" not in sys.argv:
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(page(results, failures))
+        PAGE.write_text(page(results, failures) + part_of_mcp())
         if not expected or os.environ.get("UPDATE_EXPECTED"):
             EXPECTED.write_text(json.dumps(verdicts, indent=1, sort_keys=True) + "\n")
     total = sum(len(cases) for models in results.values() for cases in models.values())
     print(f"{total - len(failures)} of {total} cases pass")
     if lost:
         sys.exit("passed before, fails now: " + "; ".join(" / ".join(names) for names in lost))
+
+
+def part_of_mcp():
+    """What `make conformance-mcp` wrote at the end of the page."""
+    _, mark, rest = (PAGE.read_text() if PAGE.exists() else "").partition("<!-- mcp: ")
+    return f"\n{mark}{rest}" if mark else ""
 
 
 def failing(results):

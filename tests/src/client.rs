@@ -396,6 +396,11 @@ impl Stream {
     /// The whole body to the end, byte for byte.
     #[must_use]
     pub fn bytes(mut self) -> Vec<u8> {
+        self.rest()
+    }
+
+    /// What of the body was not read yet, to the end.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut bytes = std::mem::take(&mut self.pending);
         while let Some(more) = self.next_bytes() {
             bytes.extend_from_slice(&more);

@@ -18,6 +18,7 @@ mod gate;
 mod house;
 mod http1;
 mod login;
+pub mod mcp;
 mod reply;
 mod upstream;
 pub mod wire;

@@ -283,7 +283,7 @@ async fn perform(act: Act, writer: &mut OwnedWriteHalf, shared: &Shared) -> Ende
 }
 
 /// Returns when the peer closes or breaks the connection. Bytes of a next request are kept.
-async fn peer_gone(reader: &mut OwnedReadHalf, buffer: &mut Vec<u8>) {
+pub(crate) async fn peer_gone(reader: &mut OwnedReadHalf, buffer: &mut Vec<u8>) {
     loop {
         match reader.read_buf(buffer).await {
             Ok(0) | Err(_) => return,
@@ -293,7 +293,7 @@ async fn peer_gone(reader: &mut OwnedReadHalf, buffer: &mut Vec<u8>) {
 }
 
 /// Reads one whole request; `None` when the peer is done.
-async fn read_request(reader: &mut OwnedReadHalf, buffer: &mut Vec<u8>) -> Option<Received> {
+pub(crate) async fn read_request(reader: &mut OwnedReadHalf, buffer: &mut Vec<u8>) -> Option<Received> {
     let head = loop {
         if let Some(head) = Head::take(buffer) {
             break head;

@@ -92,7 +92,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("serde-saphyr", &["catalog", "gatehouse"]),
     ("aws-sigv4", &["llm-gateway"]),
     ("aws-smithy-eventstream", &["llm-gateway"]),
-    ("jsonwebtoken", &["llm-gateway", "policy"]),
+    ("jsonwebtoken", &["llm-gateway", "policy", "oauth"]),
     ("clap", &["gatehouse"]),
     ("clap_complete", &["gatehouse"]),
     ("comfy-table", &["gatehouse"]),

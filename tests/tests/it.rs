@@ -45,4 +45,6 @@ macro_rules! each_dialect {
 
 mod harness;
 mod llm;
+mod mcp;
 mod records;
+mod tools;

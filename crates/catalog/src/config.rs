@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::oauth::OAuth;
+use crate::mcp::Mcp;
 use crate::principals::{Holder, JwtIssuer, Principals};
 use crate::written::{Action, AlertOn, Point, Unpriced};
 
@@ -46,6 +47,8 @@ pub struct Config {
     pub providers: BTreeMap<Arc<str>, Provider>,
     /// Models by name or pattern.
     pub models: BTreeMap<Arc<str>, Model>,
+    /// MCP servers and toolsets.
+    pub mcp: Mcp,
     /// Everybody who is declared.
     pub principals: Principals,
     /// Keys of the file, in the order written.
@@ -196,9 +199,9 @@ pub struct Key {
     pub holder: Holder,
     /// Models or patterns; empty: all.
     pub models: Vec<String>,
-    /// MCP servers it may use; empty: all.
+    /// MCP servers it may use or patterns; with no toolsets either: all.
     pub mcp_servers: Vec<String>,
-    /// Toolsets it may use; empty: all.
+    /// Toolsets it may use or patterns, besides the servers.
     pub toolsets: Vec<String>,
     /// Agents it may call; empty: all.
     pub agents: Vec<String>,

@@ -7,6 +7,7 @@ mod config;
 mod default;
 mod kinds;
 mod load;
+pub mod mcp;
 mod objects;
 pub mod oauth;
 pub mod pattern;

@@ -1,5 +1,6 @@
 //! The command line: every command, argument and help text.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -26,6 +27,13 @@ pub(crate) enum Command {
     Up(up::Arguments),
     /// Serve a configuration file.
     Serve(serve::Arguments),
+    /// Run the program of an MCP server and see to its end. The gateway calls this itself.
+    #[command(hide = true)]
+    SuperviseChild {
+        /// The program and its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<OsString>,
+    },
     /// Check a configuration file with the same code start-up uses.
     Check {
         /// The file.

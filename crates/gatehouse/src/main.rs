@@ -18,13 +18,14 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use gatehouse_upstream::child::supervise;
 
 use cli::{Cli, Command};
 use failure::Failure;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             if !failure.is_silent() {
                 // With standard error gone, too, the exit code is all that is left to say.
@@ -35,13 +36,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    if let Command::SuperviseChild { command } = &cli.command {
+        return Ok(runtime()?.block_on(supervise(command))?.into());
+    }
+    command(cli).map(|()| ExitCode::SUCCESS)
+}
+
+fn command(cli: Cli) -> Result<(), Failure> {
     if matches!(cli.command, Command::Up(_) | Command::Serve(_)) {
         allocator::give_pages_back_at_once();
     }
     match cli.command {
         Command::Up(arguments) => commands::up::run_command(arguments),
         Command::Serve(arguments) => commands::serve::run_command(arguments),
+        // Has an exit code of its own.
+        Command::SuperviseChild { .. } => Ok(()),
         Command::Check { file } => commands::check::run(&file),
         Command::Schema => commands::schema::run(),
         Command::Completions { shell } => commands::completions::run(shell),
@@ -66,6 +76,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
 
 /// Runs a command that talks to a database or a gateway: one thread is plenty.
 fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(command)
+    runtime()?.block_on(command)
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

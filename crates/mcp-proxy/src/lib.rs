@@ -3,4 +3,11 @@
 //! their clients, and a story of that kind is told best by code that can wait.
 
 pub mod auth;
+pub mod builtin;
+pub mod conduct;
 pub mod link;
+pub mod links;
+pub mod refresh;
+
+pub use links::Links;
+pub use refresh::Refresher;

@@ -15,6 +15,7 @@ use http::Method;
 
 use crate::guard::Guardrails;
 use crate::identity::Identities;
+use crate::talk::Talks;
 
 /// Everything a call needs to know, frozen.
 pub struct Snapshot {
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// The gateways, in the order in which they are asked whether a path is theirs.
     pub lanes: Vec<Lane>,
+    /// The gateways of conversations, asked after those.
+    pub talks: Vec<Arc<dyn Talks>>,
     /// Who may call.
     pub keys: KeyTable,
     /// What the policies say.
@@ -87,6 +90,14 @@ impl Snapshot {
     #[must_use]
     pub fn door(&self, method: &Method, path: &str) -> Option<(usize, Door)> {
         self.lanes.iter().enumerate().find_map(|(index, lane)| Some((index, lane.gateway.door(method, path)?)))
+    }
+}
+
+impl Snapshot {
+    /// The gateway of conversations and the entrance a path leads to.
+    #[must_use]
+    pub fn talk_door(&self, method: &Method, path: &str) -> Option<(usize, Door)> {
+        self.talks.iter().enumerate().find_map(|(index, talks)| Some((index, talks.door(method, path)?)))
     }
 }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use bytes::Bytes;
-use gatehouse_pipeline::{Arrived, Core, GateBody, Shared, pass};
+use gatehouse_pipeline::{Arrived, Core, GateBody, Shared, converse, pass};
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
@@ -67,6 +67,10 @@ impl Front {
             if let Some((lane, door)) = snapshot.door(request.method(), request.uri().path()) {
                 // Boxed, so that its room is free again while the answer streams: six kilobytes a connection.
                 return Box::pin(pass(Arc::clone(core), Arrived { snapshot, lane, door, peer: peer.0, request })).await;
+            }
+            if let Some((lane, door)) = snapshot.talk_door(request.method(), request.uri().path()) {
+                return Box::pin(converse(Arc::clone(core), Arrived { snapshot, lane, door, peer: peer.0, request }))
+                    .await;
             }
         }
         let path = request.uri().path();

@@ -55,6 +55,9 @@ pub mod attribute {
     pub const PROVIDER_NAME: &str = "gen_ai.provider.name";
     pub const REQUEST_MODEL: &str = "gen_ai.request.model";
     pub const REQUEST_STREAM: &str = "gen_ai.request.stream";
+    pub const TOOL_NAME: &str = "gen_ai.tool.name";
+    pub const MCP_METHOD: &str = "mcp.method.name";
+    pub const MCP_SERVER: &str = "gatehouse.mcp_server";
     pub const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
     pub const TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
     pub const INPUT_TOKENS: &str = "gen_ai.usage.input_tokens";
@@ -136,6 +139,7 @@ pub fn operation(dialect: &str, operation: &'static str) -> &'static str {
         "chat" | "responses" | "messages" | "converse" => "chat",
         "completions" => "text_completion",
         "embed" => "embeddings",
+        "tools/call" => "execute_tool",
         other => other,
     }
 }

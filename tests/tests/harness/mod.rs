@@ -1,5 +1,7 @@
 //! The harness on itself, without a gateway: what the provider says, the client reads; what goes wrong, it sees.
 
+mod mcp;
+
 use gatehouse_tests::examiner::{PIXEL, examine};
 use gatehouse_tests::{Answer, Dialect, Reply, Upstream};
 use serde_json::json;

@@ -6,6 +6,7 @@ mod guardrails;
 mod identity;
 mod keys;
 mod limits;
+mod mcp;
 mod models;
 mod oauth;
 mod policies;
@@ -22,6 +23,7 @@ use gatehouse_domain::{IpRange, NoIpRange};
 use crate::check::{Check, nth};
 use crate::config::{Config, Price};
 use crate::load::Surroundings;
+use crate::mcp::Mcp;
 use crate::pattern::Names;
 use crate::written::{File, Prices, Provider};
 
@@ -33,6 +35,7 @@ const USD_PER_MILLION_MAX: f64 = 10_000.0;
 
 /// The resolved form. `None` only after an error was reported.
 pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Check) -> Option<Config> {
+    let servers = mcp::Servers::of(&file);
     let principals = principals::all(&mut file, check);
     let telemetry = server::telemetry(file.telemetry, check);
     let caps = server::caps(&file.server, check);
@@ -55,11 +58,17 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         check,
     );
     prices(&file.prices, &file.providers, check);
+    let names = Names::of(&file.models);
     let models = models::all(&file.models, &file.providers, check);
     let providers = providers::all(file.providers, check);
-    let keys = keys::all(file.keys, &file.models, &principals, check);
+    let keys = keys::all(file.keys, &names, &servers, &principals, check);
     let policies = policies::all(&file.policies, around, check);
-    let limits = limits::all(file.limits, &Names::of(&file.models), check);
+    let limits = limits::all(file.limits, &names, &servers, check);
+    let mcp = Mcp {
+        allowed_hosts: mcp::hosts(&file.mcp.allowed_hosts, check),
+        servers: mcp::servers(file.mcp_servers, &file.mcp, &names, around, check),
+        toolsets: mcp::toolsets(file.toolsets, &servers, check),
+    };
     let guardrails = guardrails::all(file.guardrails, check);
     let alerts = alerts::all(file.alerts, check);
     let listeners = listeners?;
@@ -77,6 +86,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         server: caps?,
         providers,
         models,
+        mcp,
         principals,
         keys,
         policies,

@@ -9,6 +9,7 @@ mod guardrails;
 mod identity;
 mod keys;
 mod limits;
+mod mcp;
 mod models;
 mod oauth;
 mod principals;
@@ -26,6 +27,7 @@ pub use guardrails::{Action, Detect, Fail, Guardrail, Pattern, Point};
 pub use identity::{Algorithm, Claims, Expected, Jwt, OneOrMore};
 pub use keys::Key;
 pub use limits::{Budget, Downgrade, Limit, LimitsOn, Nameless, OnExhaust, OnNamed, OnWritten, Period, Refuse};
+pub use mcp::{Builtin, Mcp, McpAuth, McpClient, McpServer, McpSizes, McpTimeouts, Pins, ToolOverride, Toolset};
 pub use models::{Model, Target};
 pub use oauth::{Login, OAuth, OAuthClient};
 pub use principals::{Agent, Organisation, Role, ServiceAccount, Team, User};
@@ -60,6 +62,12 @@ pub struct File {
     /// What clients send as "model". A name may end in `*`: `openai/*` takes every name that starts with `openai/`,
     /// and a target model `*` stands for the part that matched.
     pub models: BTreeMap<String, Model>,
+    /// What holds for MCP as a whole.
+    pub mcp: Mcp,
+    /// MCP servers, by a name of your choice: up to 64 letters, digits, `_` and `-`.
+    pub mcp_servers: BTreeMap<String, McpServer>,
+    /// Choices of their tools, each under a path of its own: `/mcp/toolsets/NAME`.
+    pub toolsets: BTreeMap<String, Toolset>,
     /// Organisations, by name. Everything that names none is of the organisation `default`.
     pub organisations: BTreeMap<String, Organisation>,
     /// Teams, by name.
@@ -100,6 +108,9 @@ impl Default for File {
             server: Server::default(),
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
+            mcp: Mcp::default(),
+            mcp_servers: BTreeMap::new(),
+            toolsets: BTreeMap::new(),
             organisations: BTreeMap::new(),
             teams: BTreeMap::new(),
             users: BTreeMap::new(),

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use gatehouse_catalog::Config;
@@ -114,6 +113,8 @@ where
     tokio::spawn(oauth::keep(Arc::clone(&house)));
     tokio::spawn(alerts::deliver(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(watch_keys(Arc::clone(&house)));
+    tokio::spawn(keep_mcp(Arc::clone(&house)));
+    house.mcp.first_lists().await;
     watch::start(&house, &certificates)?;
     // Before anybody is told that the gateway serves: whoever knows may also want it to stop.
     let mut signals = Signals::listen()?;
@@ -129,6 +130,7 @@ where
     drop(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
     drain(cores, &shared, config.server.drain).await;
     stop.send_replace(true);
+    drop(tokio::time::timeout(FLUSH, house.mcp.close()).await);
     drop(tokio::time::timeout(FLUSH, keeping).await);
     drop(tokio::time::timeout(FLUSH, telemetry).await);
     house.note(acts::by_gateway("gateway.stop", "gateway", &house.source.name())).await;
@@ -359,6 +361,19 @@ async fn watch_keys(house: Arc<House>) {
     }
 }
 
+/// Lets go of idle links, and hears when MCP servers offer something else.
+async fn keep_mcp(house: Arc<House>) {
+    let mut catalogue = house.mcp.catalogue();
+    let hear = async {
+        while catalogue.changed().await.is_ok() {
+            if let Err(error) = house.offers_changed().await {
+                tracing::error!(%error, "policies and metrics do not know yet what MCP servers offer");
+            }
+        }
+    };
+    tokio::join!(hear, house.mcp.keep());
+}
+
 /// Why a changed file is not in force.
 enum NotReloaded {
     Refused,
@@ -436,7 +451,7 @@ impl Signals {
 
 /// Lets running calls finish; a second signal, or the deadline, cuts them.
 async fn drain(cores: Vec<Cores>, shared: &Arc<Shared>, limit: Duration) {
-    shared.draining.store(true, Ordering::Relaxed);
+    shared.drain();
     tracing::info!(calls = shared.in_flight(), limit_secs = limit.as_secs(), "draining");
     let waiting = Arc::clone(shared);
     let drained = tokio::task::spawn_blocking(move || {

@@ -1,7 +1,6 @@
 //! What the admin API may ask of the running gateway.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use gatehouse_catalog::principals;
@@ -34,7 +33,7 @@ impl Operations for House {
         let mut reasons = Vec::new();
         match self.shared() {
             None => reasons.push(NotReady::NoConfig),
-            Some(shared) if shared.draining.load(Ordering::Relaxed) => reasons.push(NotReady::Draining),
+            Some(shared) if shared.is_draining() => reasons.push(NotReady::Draining),
             Some(_) => {}
         }
         let journal = self.journal.health();
@@ -263,7 +262,7 @@ impl House {
             requests_dropped: self.records.requests_dropped(),
             refusals_dropped: self.records.refusals_dropped(),
             outbox_dropped: self.outboxes.iter().map(|outbox| outbox.dropped()).sum(),
-            draining: self.shared().is_some_and(|shared| shared.draining.load(Ordering::Relaxed)),
+            draining: self.shared().is_some_and(|shared| shared.is_draining()),
         }
     }
 }

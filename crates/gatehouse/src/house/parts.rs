@@ -17,6 +17,7 @@ use super::alerts::Bell;
 use super::demo::Demo;
 use super::jwks::Issuers;
 use super::oauth::OwnIssuer;
+use super::mcp::Room;
 use super::records::{Recorder, Records};
 use super::source::Source;
 use super::{House, State};
@@ -48,7 +49,8 @@ impl Parts {
         let (consumer, exposition) = telemetry(config, tls)?;
         let shipper = Shipper::new(store.clone(), reader, ShipperConfig::default());
         let own = OwnIssuer::open(&store, tls).await.map_err(unusable)?;
-        let kept = Kept { store, pepper, journal, records, own };
+        let mcp = Room::open(&data_dir, &store, &Pool::new(Arc::clone(tls), PoolLimits::default())).await?;
+        let kept = Kept { store, pepper, journal, records, own, mcp };
         let house = house(kept, &shipper, source, exposition, outboxes.clone());
         Ok(Self { house, shipper, writers, outboxes, consumer, recorder })
     }
@@ -61,6 +63,7 @@ struct Kept {
     journal: Journal,
     records: Arc<Records>,
     own: OwnIssuer,
+    mcp: Room,
 }
 
 fn house(
@@ -70,7 +73,7 @@ fn house(
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
 ) -> Arc<House> {
-    let Kept { store, pepper, journal, records, own } = kept;
+    let Kept { store, pepper, journal, records, own, mcp } = kept;
     Arc::new(House {
         keeper: Arc::new(Keeper::new(store.clone(), tokio::runtime::Handle::current())),
         store,
@@ -80,6 +83,7 @@ fn house(
         health: HealthTable::default(),
         meters: Meters::default(),
         demo: Demo::default(),
+        mcp,
         source,
         exposition,
         outboxes,

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatehouse_catalog::principals::{Holder, JwtIssuer, Principals};
+use gatehouse_catalog::principals::{Holder, JwtIssuer, Means, Principals};
 use gatehouse_catalog::{Config, Loaded, written};
 use gatehouse_domain::{Actor, Code, Fault, Now, Principal, PrincipalKind};
 use gatehouse_pipeline::KeyEntry;
 use gatehouse_pipeline::identity::Welcome;
 use gatehouse_policy::identity::{Algorithm, ClaimNames, Expected, Identity, Issuer};
-use gatehouse_policy::{Patterns, Permit, Tree};
+use gatehouse_policy::{Patterns, Permit, ToolLists, Tree};
 
 /// What is pinned of an issuer, in the words of the one who verifies.
 pub(super) fn pinned(issuer: &JwtIssuer) -> Issuer {
@@ -41,13 +41,20 @@ pub(super) fn models(principals: &Principals, who: &Principal) -> Patterns {
     principals.means_of(who).fold(Patterns::default(), |models, means| models.narrowed(&means.models))
 }
 
+/// The tools a caller may use as far as those it belongs to say.
+pub(super) fn tools(principals: &Principals, who: &Principal) -> ToolLists {
+    let narrowed = |tools: ToolLists, means: &Means| tools.narrowed(&means.mcp_servers, &means.toolsets);
+    principals.means_of(who).fold(ToolLists::default(), narrowed)
+}
+
 /// Takes holders of good tokens for whom the configuration declares, with the limits and budgets of everybody they are.
 pub(super) fn welcome(loaded: Arc<Loaded>, tree: Arc<Tree>) -> Box<Welcome> {
     Box::new(move |issuer, identity| {
         let Config { principals, .. } = &loaded.config;
         let principal = principal(principals, issuer, identity)?;
         let meters = tree.of_caller(&principal, Now(SystemTime::now()));
-        let permit = Permit { models: models(principals, &principal), ..Permit::default() };
+        let (models, tools) = (models(principals, &principal), tools(principals, &principal));
+        let permit = Permit { models, tools, ..Permit::default() };
         Ok(Arc::new(KeyEntry { principal: Arc::new(principal), permit, meters }))
     })
 }

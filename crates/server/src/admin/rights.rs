@@ -82,6 +82,7 @@ const KINDS: &[(&str, Row, Row)] = &[
     ("agents", READ, WRITE),
     ("guardrails", READ, WRITE),
     ("limits", READ, WRITE),
+    ("mcp_servers", READ, WRITE),
     ("models", CATALOGUE, WRITE),
     ("organisations", READ_INSTANCE, WRITE_INSTANCE),
     ("policies", READ, WRITE),
@@ -89,6 +90,7 @@ const KINDS: &[(&str, Row, Row)] = &[
     ("providers", READ, WRITE),
     ("service_accounts", READ, WRITE),
     ("teams", READ, WRITE),
+    ("toolsets", CATALOGUE, WRITE),
     ("users", READ, WRITE),
 ];
 

@@ -3,6 +3,7 @@
 
 mod exactly_once;
 mod killed;
+mod mcp;
 mod objects;
 mod requests;
 mod tables;

@@ -1,0 +1,130 @@
+//! Servers whose lists are each user's own: asked on behalf of one principal, kept for that principal, shown to no other. What is
+//! kept is little and forgotten soon; the lists come again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use gatehouse_domain::{Principal, PrincipalKind};
+use gatehouse_mcp_gateway::blueprint::Server;
+use gatehouse_mcp_gateway::catalogue::{Catalogue, Sheet};
+use tokio::sync::Mutex as Gate;
+
+use super::Refresher;
+
+/// How long one principal's lists are good.
+const GOOD_FOR: Duration = Duration::from_secs(5 * 60);
+/// How long a server that did not answer for a principal is not asked again for it.
+const FAILED_FOR: Duration = Duration::from_secs(20);
+/// How long a list waits for a server.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Principals that are remembered.
+const PRINCIPALS: usize = 2_000;
+
+/// Kind and key: whose links they are, too.
+type Whose = (PrincipalKind, Arc<str>);
+
+/// What is kept of every principal.
+#[derive(Default)]
+pub(super) struct Personal {
+    kept: Mutex<HashMap<Whose, Arc<Kept>>>,
+}
+
+/// What is kept of one principal.
+#[derive(Default)]
+struct Kept {
+    /// One at a time asks.
+    lists: Gate<HashMap<Arc<str>, (Instant, Option<Arc<Sheet>>)>>,
+    catalogue: Mutex<Option<(u64, Arc<Catalogue>)>>,
+    used: Mutex<Option<Instant>>,
+}
+
+impl Personal {
+    /// The catalogue with this principal's own lists in it.
+    pub(super) async fn catalogue(
+        &self,
+        refresher: &Arc<Refresher>,
+        servers: &[Arc<Server>],
+        principal: &Arc<Principal>,
+    ) -> Arc<Catalogue> {
+        let kept = self.of(principal);
+        let mut lists = kept.lists.lock().await;
+        let mut asked = false;
+        let mut asking = Vec::new();
+        for server in servers {
+            let fresh = lists.get(&server.name).is_some_and(|(at, sheet)| {
+                at.elapsed() < if sheet.is_some() { GOOD_FOR } else { FAILED_FOR }
+            });
+            if !fresh {
+                let (refresher, server, principal) = (Arc::clone(refresher), Arc::clone(server), Arc::clone(principal));
+                let control = refresher.means.control.clone();
+                asking.push(control.spawn(async move {
+                    let fetched = tokio::time::timeout(PATIENCE, refresher.fetch(&server, &principal)).await;
+                    let sheet = fetched.ok().and_then(Result::ok).map(|fetched| Arc::new(Sheet::read(Arc::new(fetched))));
+                    (Arc::clone(&server.name), sheet)
+                }));
+            }
+        }
+        for answer in asking {
+            if let Ok((server, sheet)) = answer.await {
+                lists.insert(server, (Instant::now(), sheet));
+                asked = true;
+            }
+        }
+        let generation = refresher.current.borrow().generation();
+        let known = lock(&kept.catalogue).clone().filter(|(of, _)| !asked && *of == generation);
+        if let Some((_, catalogue)) = known {
+            return catalogue;
+        }
+        let sheets: Vec<Arc<Sheet>> = lists.values().filter_map(|(_, sheet)| sheet.clone()).collect();
+        let mut making = refresher.making.lock().await;
+        let catalogue = Arc::new(making.compose_with(&sheets));
+        making.remember(&refresher.means.store).await;
+        *lock(&kept.catalogue) = Some((catalogue.generation(), Arc::clone(&catalogue)));
+        catalogue
+    }
+
+    /// What this principal was shown last.
+    pub(super) fn known(&self, principal: &Principal) -> Option<Arc<Catalogue>> {
+        let kept = lock(&self.kept).get(&whose(principal)).cloned()?;
+        lock(&kept.catalogue).as_ref().map(|(_, catalogue)| Arc::clone(catalogue))
+    }
+
+    /// Forgets everybody.
+    pub(super) fn forget(&self) {
+        lock(&self.kept).clear();
+    }
+
+    /// Forgets one.
+    pub(super) fn forget_one(&self, principal: &Principal) {
+        lock(&self.kept).remove(&whose(principal));
+    }
+
+    /// The catalogues are of before, the lists are not.
+    pub(super) fn outdate(&self) {
+        for kept in lock(&self.kept).values() {
+            *lock(&kept.catalogue) = None;
+        }
+    }
+
+    fn of(&self, principal: &Principal) -> Arc<Kept> {
+        let mut all = lock(&self.kept);
+        if all.len() >= PRINCIPALS && !all.contains_key(&whose(principal)) {
+            let oldest = all.iter().min_by_key(|(_, kept)| *lock(&kept.used)).map(|(whose, _)| whose.clone());
+            if let Some(oldest) = oldest {
+                all.remove(&oldest);
+            }
+        }
+        let kept = Arc::clone(all.entry(whose(principal)).or_default());
+        *lock(&kept.used) = Some(Instant::now());
+        kept
+    }
+}
+
+fn whose(principal: &Principal) -> Whose {
+    (principal.kind, Arc::clone(&principal.key))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,98 @@
+//! The path of a conversation: the stages of a call up to admission, then its own way.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use gatehouse_domain::{Fault, Now, Reply};
+use http::header::ORIGIN;
+use http::{HeaderMap, Response, StatusCode};
+
+use super::mouth::{Begun, Mouth, Running, TalkBody};
+use super::{Conducted, Floor, Refused, Talk, Talks};
+use crate::body::GateBody;
+use crate::core::Core;
+use crate::ids::request_id;
+use crate::journey::Journey;
+use crate::path::{Arrived, refuse_when_overloaded};
+use crate::stages::admit::{Admitted, admit_talk};
+use crate::stages::read::{Read, request_of, run_of_trace};
+use crate::stages::{authenticate, respond};
+
+/// Takes a conversation from its head to the beginning of its answer. `Arrived::lane` is its place in `Snapshot::talks`.
+pub async fn converse(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
+    let now = Now(SystemTime::now());
+    let mut journey = Journey::begin(core, request_id(now), &arrived.door, now);
+    let talks = Arc::clone(&arrived.snapshot.talks[arrived.lane]);
+    let (head, body) = arrived.request.into_parts();
+    let greeted = match talks.greet(&arrived.door, &head) {
+        Ok(greeted) => greeted,
+        Err(fault) => return respond::refusal(journey, talks.refuse(&arrived.door, &fault), &fault),
+    };
+    let origin = head.headers.get(ORIGIN).cloned();
+    let arrived = Arrived { request: http::Request::from_parts(head, body), ..arrived };
+    let mut response = match greeted {
+        Some(reply) => respond::answer(journey, respond::Answer::local(reply)),
+        None => match walk(&mut journey, &*talks, arrived, now).await {
+            Ok(admitted) => conduct(journey, admitted, now).await,
+            Err(refused) => respond::refusal(journey, refused.reply, &refused.fault),
+        },
+    };
+    if let Some(origin) = origin {
+        talks.dress(&origin, response.headers_mut());
+    }
+    response
+}
+
+async fn walk(
+    journey: &mut Journey,
+    talks: &dyn Talks,
+    arrived: Arrived,
+    now: Now,
+) -> Result<Admitted<dyn Talk>, Box<Refused>> {
+    let door = arrived.door.clone();
+    let refused = |fault: Fault| Box::new(Refused { reply: talks.refuse(&door, &fault), fault });
+    refuse_when_overloaded(journey, &arrived).map_err(refused)?;
+    let known = authenticate::authenticate(journey, arrived, now).map_err(refused)?;
+    let (arrived, caller) = (known.arrived, known.caller);
+    let Arrived { snapshot, lane, request, .. } = arrived;
+    let request = request_of(journey, &snapshot, door.clone(), request, now).await.map_err(refused)?;
+    let talk = talks.read(request, &caller)?;
+    note(journey, &*talk);
+    admit_talk(journey, Read { snapshot, lane, caller, call: talk }, now).await
+}
+
+async fn conduct(journey: Box<Journey>, admitted: Admitted<dyn Talk>, now: Now) -> Response<GateBody> {
+    let Read { snapshot, lane, caller, call } = admitted.read;
+    let mouth = Arc::new(Mouth::default());
+    let id = journey.outcome.id;
+    let guard = journey.guard.clone();
+    let floor = Floor::new(journey, (snapshot, lane), caller, Arc::clone(&mouth), now);
+    let mut running = Running::new(call.conduct(floor), mouth);
+    let mut response = match running.begin().await {
+        Begun::Whole(Conducted { floor, reply }) => {
+            respond::answer(floor.journey, respond::Answer::local(reply.unwrap_or_else(nothing)))
+        }
+        Begun::Stream(headers) => respond::speaking(id, headers, GateBody::talk(TalkBody::new(running))),
+    };
+    if let Some(guard) = guard {
+        respond::say_guardrails(&mut response, &guard);
+    }
+    response
+}
+
+/// What a client is told that expects nothing: its message was taken.
+fn nothing() -> Reply {
+    Reply { status: StatusCode::ACCEPTED, headers: HeaderMap::new(), body: bytes::Bytes::new() }
+}
+
+/// What the body said of the call goes into its record.
+fn note(journey: &mut Journey, talk: &dyn Talk) {
+    journey.asked(talk.need());
+    journey.outcome.operation = talk.operation();
+    if journey.outcome.traceparent.is_none()
+        && let Some(trace) = talk.traceparent()
+    {
+        journey.outcome.traceparent = Some(trace.into());
+        journey.outcome.run = journey.outcome.run.take().or_else(|| run_of_trace(trace));
+    }
+}

@@ -1,0 +1,119 @@
+//! Servers without end: each is cut off at its limit, and no other server's caller waits for it.
+
+use std::time::{Duration, Instant};
+
+use gatehouse_tests::mcp::{McpServer, StdioScript, Turn, echo_tool};
+use gatehouse_tests::{Gate, House};
+use serde_json::json;
+
+use super::{house, modern, modern_one};
+
+/// A gateway that has little patience with `s`, and another server beside it.
+fn beside(server: &McpServer, honest: &McpServer) -> Gate {
+    house(&[("s", server), ("honest", honest)])
+        .set("/mcp_servers/s/timeouts", json!({"connect": 0.5, "idle": 0.5, "total": 2.0}))
+        .set("/mcp_servers/s/sizes", json!({"message_bytes": 65_536}))
+        .start()
+}
+
+/// The other server's caller is answered at once.
+fn assert_the_other_answers(gate: &Gate) {
+    let begun = Instant::now();
+    let mut client = gatehouse_tests::mcp::Mcp::modern(&gate.client(), "/mcp/servers/honest");
+    assert_eq!(client.call("echo", json!({"text": "I am fine"})).said(), "I am fine");
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+/// Row 25.
+#[test]
+fn a_server_that_pages_without_end_is_cut_off_and_the_others_are_listed() {
+    let (server, honest) = (McpServer::modern(), McpServer::modern());
+    server.script(|seen| {
+        let page = json!({"tools": [echo_tool("echo")], "nextCursor": "more", "ttlMs": 0, "cacheScope": "private"});
+        (seen.method() == "tools/list").then(|| Turn::result(page))
+    });
+    let gate = beside(&server, &honest);
+    assert!(modern(&gate.client()).names("tools").iter().any(|name| name.contains("honest")));
+    assert!(server.seen_of("tools/list").len() < 2000, "{} pages", server.seen_of("tools/list").len());
+    assert_the_other_answers(&gate);
+}
+
+/// Row 25.
+#[test]
+fn a_call_that_only_ever_makes_progress_ends_at_its_time() {
+    let (server, honest) = (McpServer::modern(), McpServer::modern());
+    server.on_call("echo", Turn::endless_progress());
+    let gate = beside(&server, &honest);
+    let begun = Instant::now();
+    let params = json!({"name": "echo", "arguments": {}, "_meta": {"progressToken": "p"}});
+    let mut call = modern_one(&gate).open("tools/call", params);
+    assert_the_other_answers(&gate);
+    let response = call.response();
+    assert!(begun.elapsed() < Duration::from_secs(8));
+    assert!(response["error"].is_object() || response["result"]["isError"] == true, "{response}");
+    assert!(server.wait_for_cancel() > begun);
+}
+
+/// Row 25.
+#[test]
+fn a_line_without_end_is_cut_off() {
+    let (server, honest) = (McpServer::modern(), McpServer::modern());
+    server.on_call("echo", Turn::endless_line());
+    let gate = beside(&server, &honest);
+    let begun = Instant::now();
+    assert!(modern_one(&gate).call("echo", json!({})).is_refused());
+    assert!(server.wait_for_cancel() > begun);
+    assert_the_other_answers(&gate);
+}
+
+/// Row 25.
+#[test]
+fn a_server_that_says_nothing_is_given_up() {
+    let (server, honest) = (McpServer::modern(), McpServer::modern());
+    server.on_call("echo", Turn::silence());
+    let gate = beside(&server, &honest);
+    let answer = modern_one(&gate).call("echo", json!({}));
+    assert!(answer.is_refused(), "{}", answer.text);
+    assert_the_other_answers(&gate);
+}
+
+#[test]
+fn a_server_that_is_dead_breaks_no_list() {
+    let (server, honest) = (McpServer::modern(), McpServer::modern());
+    let house = house(&[("s", &server), ("honest", &honest)]);
+    drop(server);
+    let gate = house.start();
+    assert_eq!(modern(&gate.client()).names("tools").len(), 1);
+    assert_the_other_answers(&gate);
+}
+
+#[test]
+fn bytes_that_are_no_message_are_an_error_that_names_the_server() {
+    let server = McpServer::modern();
+    server.on_call("echo", Turn::garbage(b"<html>Welcome</html>"));
+    let gate = super::before(&server);
+    let answer = modern_one(&gate).call("echo", json!({}));
+    assert!(answer.is_refused() && answer.complaint().contains('s'), "{}", answer.text);
+    assert_eq!(modern_one(&gate).names("tools"), ["echo"]);
+}
+
+#[test]
+fn a_stream_that_is_cut_is_an_error_and_not_silence() {
+    let server = McpServer::modern();
+    server.on_call("echo", Turn::cut());
+    let gate = super::before(&server);
+    let answer = modern_one(&gate).call("echo", json!({}));
+    assert!(answer.is_refused(), "{}", answer.text);
+}
+
+/// Row 25, from a child.
+#[test]
+fn a_child_that_never_ends_its_line_is_cut_off() {
+    let child = StdioScript::new("modern").with("endless_line", json!("tools/call"));
+    let gate = House::new()
+        .set("/mcp_servers/s", json!({"command": child.command(), "pins": "allow_new"}))
+        .set("/mcp_servers/s/sizes", json!({"message_bytes": 65_536}))
+        .start();
+    assert!(modern_one(&gate).call("echo", json!({})).is_refused());
+    assert_eq!(gate.client().get("/healthz").status, 200);
+}
