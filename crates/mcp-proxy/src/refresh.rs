@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use gatehouse_domain::{Fault, Principal, PrincipalKind};
+use gatehouse_mcp_gateway::Raw;
 use gatehouse_mcp_gateway::blueprint::{Auth, Blueprint, Server, Transport};
 use gatehouse_mcp_gateway::catalogue::{Catalogue, Fetched, Kind, Sheet, State};
 use gatehouse_mcp_gateway::pins::{Hash, PinState};
-use gatehouse_mcp_gateway::Raw;
 use gatehouse_store::{Store, StoreError};
 use gatehouse_upstream::Pool;
 use tokio::runtime::Handle;
@@ -185,8 +185,7 @@ impl Refresher {
     ) -> Result<bool, StoreError> {
         let mut making = self.making.lock().await;
         let item = gatehouse_store::PinnedItem { server, kind: kind.as_str(), name };
-        let known =
-            self.means.store.mcp_pin_decided(item, &hash.to_string(), state.as_str(), by, now_unix_ms).await?;
+        let known = self.means.store.mcp_pin_decided(item, &hash.to_string(), state.as_str(), by, now_unix_ms).await?;
         if known {
             making.pins.insert(server.into(), kind, name.into(), hash, state, true);
             self.publish(&mut making).await;
@@ -259,12 +258,7 @@ impl Refresher {
         fetch::fetch(&*link, &self.means.pool, server, &client).await
     }
 
-    fn link(
-        &self,
-        server: &Server,
-        principal: &Arc<Principal>,
-        client: &Client,
-    ) -> Result<Arc<dyn Link>, Failure> {
+    fn link(&self, server: &Server, principal: &Arc<Principal>, client: &Client) -> Result<Arc<dyn Link>, Failure> {
         self.means.links.of(&server.name, principal, None, client)
     }
 

@@ -42,6 +42,7 @@ pub use tables::oauth::clients::OAuthClientRow;
 pub use tables::oauth::grants::{OAuthGrantQuery, OAuthGrantRow, OAuthRefreshRow};
 pub use tables::oauth::tickets::Taken;
 pub use tables::mcp_catalogue::{ListsRow, NameRow};
+pub use tables::mcp_connections::{McpConnection, McpConnectionKey, McpConnectionState, McpTokens};
 pub use tables::mcp_pins::{PinRow, PinnedItem};
 pub use tables::mcp_results::{KeptResult, ResultPiece};
 pub use tables::objects::{ObjectEdit, StoredObject};

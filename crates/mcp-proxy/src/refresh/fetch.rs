@@ -1,8 +1,8 @@
 //! The lists of one server, page by page, within bounds: a server that pages for ever, or sends without end, is cut off.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use gatehouse_domain::{Code, Fault, Now};
@@ -44,7 +44,8 @@ pub(super) async fn fetch(
 
 async fn fetch_all(link: &dyn Link, pool: &Pool, server: &Arc<Server>, client: &Client) -> Result<Fetched, Fault> {
     let hello = link.hello(pool, client).await?;
-    let mut fetching = Fetching { link, pool, client, idle: server.caps.idle, bytes: 0, ttl_ms: u64::MAX, public: true };
+    let mut fetching =
+        Fetching { link, pool, client, idle: server.caps.idle, bytes: 0, ttl_ms: u64::MAX, public: true };
     let mut fetched = Fetched {
         server: Arc::clone(&server.name),
         revision: Arc::clone(&hello.revision),
@@ -102,7 +103,10 @@ impl Fetching<'_> {
             let Some(page) = self.page(method, params).await? else { return Ok(Vec::new()) };
             self.bytes += page.bytes().len();
             if self.bytes > BYTES {
-                let message = format!("Its lists are longer than {} MiB together; the last that was complete stays.", BYTES >> 20);
+                let message = format!(
+                    "Its lists are longer than {} MiB together; the last that was complete stays.",
+                    BYTES >> 20
+                );
                 return Err(Fault::new(Code::UpstreamBroken, message));
             }
             self.heed(&page);
@@ -128,8 +132,7 @@ impl Fetching<'_> {
     async fn page(&self, method: &str, params: Option<Raw>) -> Result<Option<Raw>, Fault> {
         let id = next_id();
         let request = Request { id: id.clone(), method: method.into(), params };
-        let outgoing =
-            Outgoing { request, client: self.client.clone(), param_headers: Vec::new(), repeatable: true };
+        let outgoing = Outgoing { request, client: self.client.clone(), param_headers: Vec::new(), repeatable: true };
         let mut exchange = self.link.ask(self.pool, outgoing).await?;
         loop {
             let next = tokio::time::timeout(self.idle, exchange.next()).await.map_err(|_| late())?;
@@ -147,7 +150,8 @@ impl Fetching<'_> {
 
     /// A list is no occasion for questions.
     async fn decline(&self, request: Request) -> Result<(), Fault> {
-        let error = RpcError { code: code::METHOD_NOT_FOUND, message: "not while lists are fetched".to_owned(), data: None };
+        let error =
+            RpcError { code: code::METHOD_NOT_FOUND, message: "not while lists are fetched".to_owned(), data: None };
         let response = Response { id: Some(request.id), outcome: Err(error) };
         Ok(self.link.answer(self.pool, self.client, response).await?)
     }

@@ -77,7 +77,8 @@ impl Making {
         let mut kept = std::mem::take(&mut self.sheets);
         for server in &blueprint.servers {
             let same = old.servers.iter().any(|before| before.name == server.name && source(before) == source(server));
-            let entry = kept.remove(&server.name).filter(|_| same).unwrap_or_else(|| (unasked(server), self.before(server)));
+            let entry =
+                kept.remove(&server.name).filter(|_| same).unwrap_or_else(|| (unasked(server), self.before(server)));
             self.sheets.insert(Arc::clone(&server.name), entry);
         }
     }
@@ -138,8 +139,7 @@ impl Making {
     }
 
     fn compose_of(&mut self, standings: &[(Standing, Option<Arc<Sheet>>)]) -> Catalogue {
-        let parts =
-            Parts { blueprint: &self.blueprint, standings, pins: &self.pins, generation: self.generation };
+        let parts = Parts { blueprint: &self.blueprint, standings, pins: &self.pins, generation: self.generation };
         if !self.settled {
             let composed = Catalogue::compose(&parts, &mut self.names.clone());
             self.note_sightings(composed.sightings);

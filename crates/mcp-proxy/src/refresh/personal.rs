@@ -52,15 +52,16 @@ impl Personal {
         let mut asked = false;
         let mut asking = Vec::new();
         for server in servers {
-            let fresh = lists.get(&server.name).is_some_and(|(at, sheet)| {
-                at.elapsed() < if sheet.is_some() { GOOD_FOR } else { FAILED_FOR }
-            });
+            let fresh = lists
+                .get(&server.name)
+                .is_some_and(|(at, sheet)| at.elapsed() < if sheet.is_some() { GOOD_FOR } else { FAILED_FOR });
             if !fresh {
                 let (refresher, server, principal) = (Arc::clone(refresher), Arc::clone(server), Arc::clone(principal));
                 let control = refresher.means.control.clone();
                 asking.push(control.spawn(async move {
                     let fetched = tokio::time::timeout(PATIENCE, refresher.fetch(&server, &principal)).await;
-                    let sheet = fetched.ok().and_then(Result::ok).map(|fetched| Arc::new(Sheet::read(Arc::new(fetched))));
+                    let sheet =
+                        fetched.ok().and_then(Result::ok).map(|fetched| Arc::new(Sheet::read(Arc::new(fetched))));
                     (Arc::clone(&server.name), sheet)
                 }));
             }

@@ -4,6 +4,7 @@ pub(crate) mod corrections;
 pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod mcp_catalogue;
+pub(crate) mod mcp_connections;
 pub(crate) mod mcp_pins;
 pub(crate) mod mcp_results;
 mod meta;

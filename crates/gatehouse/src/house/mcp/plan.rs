@@ -84,6 +84,7 @@ fn client(of: &written::McpClient) -> OAuthClient {
         client_secret: of.client_secret.clone(),
         issuer: of.issuer.as_deref().map(Arc::from),
         scopes: of.scopes.iter().map(|scope| scope.as_str().into()).collect(),
+        ..OAuthClient::default()
     }
 }
 
