@@ -8,6 +8,7 @@ pub mod conduct;
 pub mod link;
 pub mod links;
 pub mod refresh;
+pub mod relay;
 
 pub use links::Links;
 pub use refresh::Refresher;

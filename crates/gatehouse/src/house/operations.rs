@@ -89,12 +89,15 @@ impl Operations for House {
 
     fn reload(&self) -> Answer<'_, Reload> {
         Box::pin(async {
-            let _one_at_a_time = self.reading.lock().await;
+            let reading = self.reading.lock().await;
             let name = self.source.name();
             match self.read_and_apply(&name).await {
                 Ok(generation) => {
                     tracing::info!(generation, source = name, "configuration in force");
                     self.config(|config| self.source.keep(config));
+                    drop(reading);
+                    self.mcp.first_lists().await;
+                    self.keys_changed().await;
                     Reload::Accepted(self.config_status())
                 }
                 Err(text) => {

@@ -179,7 +179,7 @@ fn undressed(method: Method, result: &Raw) -> Raw {
 }
 
 fn is_bare(object: &Raw) -> bool {
-    object.members().is_empty()
+    object.names().next().is_none()
 }
 
 /// Takes off, or puts into words, what this legacy revision does not know.

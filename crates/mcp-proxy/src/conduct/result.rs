@@ -60,7 +60,7 @@ pub(super) fn dressed(context: &Context, cargo: &Cargo, result: &Raw) -> Raw {
 
 /// URIs and ids of tasks as the client knows them.
 fn renamed(context: &Context, cargo: &Cargo, way: &Way, result: &Raw) -> Raw {
-    let catalogue = context.inner.catalogue();
+    let catalogue = context.catalogue();
     let result = match catalogue.offer(&context.route) {
         Some(offer) => offer.uris().rewrite(&cargo.server.name, result),
         None => result.clone(),

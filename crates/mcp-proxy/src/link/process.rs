@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use gatehouse_domain::Code;
 use gatehouse_mcp_gateway::wire::read_batch;
 use gatehouse_mcp_gateway::{Message, Request};
@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use super::Failure;
+use super::lines::{Line, Lines};
 use super::switchboard::{Switchboard, Ticket};
 
 /// Lines on their way to a child before whoever has more waits.
@@ -249,92 +250,9 @@ fn reason(error: &io::Error) -> &'static str {
     }
 }
 
-/// Bytes as they come, lines as they are.
-struct Lines {
-    buffer: BytesMut,
-    searched: usize,
-    skipping: bool,
-    at_most: usize,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Line {
-    Whole(Bytes),
-    /// Longer than allowed; none of it was kept.
-    TooLong,
-}
-
-impl Lines {
-    fn new(at_most: usize) -> Self {
-        Self { buffer: BytesMut::with_capacity(8 << 10), searched: 0, skipping: false, at_most }
-    }
-
-    /// The next line that is not empty, without its end.
-    fn next(&mut self) -> Option<Line> {
-        loop {
-            let Some(found) = memchr::memchr(b'\n', &self.buffer[self.searched..]) else {
-                self.searched = self.buffer.len();
-                if self.searched > self.at_most {
-                    self.buffer.clear();
-                    self.searched = 0;
-                    if !std::mem::replace(&mut self.skipping, true) {
-                        return Some(Line::TooLong);
-                    }
-                }
-                self.buffer.reserve(4 << 10);
-                return None;
-            };
-            let mut line = self.buffer.split_to(self.searched + found + 1);
-            self.searched = 0;
-            line.truncate(line.len() - 1);
-            if std::mem::take(&mut self.skipping) {
-                continue;
-            }
-            if line.last() == Some(&b'\r') {
-                line.truncate(line.len() - 1);
-            }
-            match line.len() {
-                0 => {}
-                length if length > self.at_most => return Some(Line::TooLong),
-                _ => return Some(Line::Whole(line.freeze())),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn lines(at_most: usize, pieces: &[&[u8]]) -> Vec<String> {
-        let mut lines = Lines::new(at_most);
-        let mut found = Vec::new();
-        for piece in pieces {
-            lines.buffer.extend_from_slice(piece);
-            while let Some(line) = lines.next() {
-                found.push(match line {
-                    Line::Whole(text) => String::from_utf8(text.to_vec()).unwrap(),
-                    Line::TooLong => "TOO LONG".to_owned(),
-                });
-            }
-        }
-        found
-    }
-
-    #[test]
-    fn lines_are_the_same_wherever_the_bytes_are_cut() {
-        let text = b"{\"a\":1}\r\n\n{\"b\":2}\n";
-        for cut in 0..text.len() {
-            assert_eq!(lines(100, &[&text[..cut], &text[cut..]]), ["{\"a\":1}", "{\"b\":2}"], "cut at {cut}");
-        }
-    }
-
-    #[test]
-    fn a_line_without_end_is_told_once_and_what_follows_it_is_read() {
-        let long = [b'x'; 64];
-        assert_eq!(lines(10, &[&long, &long, &long, b"\nnext\n"]), ["TOO LONG", "next"]);
-        assert_eq!(lines(10, &[b"12345678901\nnext\n"]), ["TOO LONG", "next"]);
-    }
 
     #[test]
     fn what_is_kept_of_standard_error_is_bounded_and_safe_to_print() {

@@ -71,7 +71,7 @@ impl Room {
         let desk = Desk::new(DeskParts {
             sealer,
             links: Arc::clone(&links),
-            catalogue: refresher.catalogue(),
+            refresher: Arc::clone(&refresher),
             control: Handle::current(),
             pool: pool.clone(),
             server_info: info,
