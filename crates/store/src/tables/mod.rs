@@ -8,6 +8,7 @@ pub(crate) mod mcp_connections;
 pub(crate) mod mcp_pins;
 pub(crate) mod mcp_results;
 mod meta;
+pub(crate) mod oauth;
 pub(crate) mod objects;
 pub(crate) mod requests;
 pub(crate) mod responses;
