@@ -11,6 +11,7 @@ use gatehouse_domain::{IpRange, Money, On, Origin, Role, Secret, Timeouts};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::oauth::OAuth;
 use crate::mcp::Mcp;
 use crate::principals::{Holder, JwtIssuer, Principals};
 use crate::written::{Action, AlertOn, Point, Unpriced};
@@ -36,6 +37,8 @@ pub struct Config {
     pub old_master_keys: Vec<Secret>,
     /// Who may come in besides holders of keys.
     pub auth: Auth,
+    /// The gateway as an authorization server.
+    pub oauth: Arc<OAuth>,
     /// Certificate files, for HTTPS.
     pub tls: Option<Tls>,
     /// Sizes, timers and caps.

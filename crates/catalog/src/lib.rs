@@ -9,6 +9,7 @@ mod kinds;
 mod load;
 pub mod mcp;
 mod objects;
+pub mod oauth;
 pub mod pattern;
 pub mod principals;
 mod problem;

@@ -10,6 +10,7 @@ pub(crate) mod http;
 mod http_legacy;
 mod http_modern;
 pub(crate) mod lines;
+pub(crate) mod openapi;
 pub(crate) mod process;
 mod resume;
 mod sse;
