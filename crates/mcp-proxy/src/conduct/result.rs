@@ -91,5 +91,5 @@ pub(super) fn renamed_note(context: &Context, cargo: &Cargo, note: &Notification
 fn sealed_task(context: &Context, cargo: &Cargo, id: &str) -> Option<String> {
     let task =
         Task { principal: context.caller.principal.key.clone(), server: cargo.server.name.clone(), id: id.into() };
-    context.inner.desk.seal(&task).ok()
+    context.inner.desk.sealer.close_steadily(&task).ok()
 }
