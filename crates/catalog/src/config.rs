@@ -11,9 +11,10 @@ use gatehouse_domain::{IpRange, Money, On, Origin, Role, Secret, Timeouts};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::oauth::OAuth;
 use crate::mcp::Mcp;
 use crate::principals::{Holder, JwtIssuer, Principals};
-use crate::written::{Action, Point};
+use crate::written::{Action, AlertOn, Point, Unpriced};
 
 pub use crate::written::{Budget, Content, Limit, LogFormat, Period, Price};
 
@@ -36,6 +37,8 @@ pub struct Config {
     pub old_master_keys: Vec<Secret>,
     /// Who may come in besides holders of keys.
     pub auth: Auth,
+    /// The gateway as an authorization server.
+    pub oauth: Arc<OAuth>,
     /// Certificate files, for HTTPS.
     pub tls: Option<Tls>,
     /// Sizes, timers and caps.
@@ -56,8 +59,12 @@ pub struct Config {
     pub limits: Vec<(On, Terms)>,
     /// Guardrails, in the order written.
     pub guardrails: Vec<Guardrail>,
+    /// Who is told of events, in the order written.
+    pub alerts: Vec<Alert>,
     /// Price overrides in USD per million tokens, by `provider/model`.
     pub prices: BTreeMap<String, Price>,
+    /// What becomes of calls to models without a price.
+    pub unpriced: Unpriced,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }
@@ -334,6 +341,21 @@ pub struct Webhook {
     pub token: Option<Secret>,
     /// From the question to the whole of the answer.
     pub timeout: Duration,
+    /// May its address be private?
+    pub allow_private: bool,
+}
+
+/// An address that events are posted to.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// Unique name.
+    pub name: Arc<str>,
+    /// Where.
+    pub url: Endpoint,
+    /// What events are signed with; never empty.
+    pub secret: Option<Secret>,
+    /// Which events; never empty.
+    pub on: Vec<AlertOn>,
     /// May its address be private?
     pub allow_private: bool,
 }

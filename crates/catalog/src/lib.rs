@@ -9,6 +9,7 @@ mod kinds;
 mod load;
 pub mod mcp;
 mod objects;
+pub mod oauth;
 pub mod pattern;
 pub mod principals;
 mod problem;
@@ -22,7 +23,7 @@ pub mod written;
 mod yaml;
 
 pub use config::{
-    Auth, Budget, Config, Content, Counted, Detector, Endpoint, Guardrail, Key, Limit, LogFormat, Model, Period,
+    Alert, Auth, Budget, Config, Content, Counted, Detector, Endpoint, Guardrail, Key, Limit, LogFormat, Model, Period,
     PolicyText, Price, Provider, Rule, Server, Target, Telemetry, Terms, Tls, Webhook, Window,
 };
 pub use default::{DEFAULT_NAME, DEFAULT_YAML};

@@ -30,6 +30,8 @@ pub enum Code {
     WrongAudience,
     /// This key may not use this model, tool or agent.
     NotAllowed,
+    /// The access token has not the scope this takes.
+    InsufficientScope,
     /// A policy forbids it, or none permits it.
     PolicyDenied,
     /// A person must first agree that a server is used in their name; [`Fault::visit`] says where.
@@ -54,6 +56,8 @@ pub enum Code {
     RateLimited,
     /// The caller's budget is spent.
     BudgetExceeded,
+    /// No target of the model has a price, and the configuration refuses what it cannot count.
+    UnpricedModel,
     /// A guardrail does not let the request, or its answer, pass.
     GuardrailBlocked,
     /// A guardrail that must run could not.
@@ -100,6 +104,7 @@ impl Code {
         Self::ExpiredToken,
         Self::WrongAudience,
         Self::NotAllowed,
+        Self::InsufficientScope,
         Self::PolicyDenied,
         Self::ConsentNeeded,
         Self::UnknownModel,
@@ -112,6 +117,7 @@ impl Code {
         Self::UnsupportedMedia,
         Self::RateLimited,
         Self::BudgetExceeded,
+        Self::UnpricedModel,
         Self::GuardrailBlocked,
         Self::GuardrailUnavailable,
         Self::UpstreamRejected,
@@ -144,6 +150,7 @@ impl Code {
             Self::ExpiredToken => "expired_token",
             Self::WrongAudience => "wrong_audience",
             Self::NotAllowed => "not_allowed",
+            Self::InsufficientScope => "insufficient_scope",
             Self::PolicyDenied => "policy_denied",
             Self::ConsentNeeded => "consent_needed",
             Self::UnknownModel => "unknown_model",
@@ -156,6 +163,7 @@ impl Code {
             Self::UnsupportedMedia => "unsupported_media",
             Self::RateLimited => "rate_limited",
             Self::BudgetExceeded => "budget_exceeded",
+            Self::UnpricedModel => "unpriced_model",
             Self::GuardrailBlocked => "guardrail_blocked",
             Self::GuardrailUnavailable => "guardrail_unavailable",
             Self::UpstreamRejected => "upstream_rejected",
@@ -185,8 +193,8 @@ impl Code {
             | Self::UpstreamRejected => 400,
             Self::MissingKey | Self::UnknownKey | Self::ExpiredKey | Self::RevokedKey => 401,
             Self::InvalidToken | Self::ExpiredToken | Self::WrongAudience => 401,
-            Self::BudgetExceeded => 402,
-            Self::NotAllowed | Self::PolicyDenied | Self::ConsentNeeded => 403,
+            Self::BudgetExceeded | Self::UnpricedModel => 402,
+            Self::NotAllowed | Self::InsufficientScope | Self::PolicyDenied | Self::ConsentNeeded => 403,
             Self::UnknownModel | Self::NotFound | Self::PreviousNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,

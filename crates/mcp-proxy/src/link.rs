@@ -11,6 +11,7 @@ mod http_legacy;
 mod http_modern;
 pub(crate) mod kin;
 pub(crate) mod lines;
+pub(crate) mod openapi;
 pub(crate) mod process;
 mod resume;
 mod sse;

@@ -122,7 +122,7 @@ metrics! {
     CONFIG_GENERATION = Gauge "gatehouse_config_generation" [] "Number of the configuration in force; grows with each accepted change";
     CONFIG_RELOADS = Counter "gatehouse_config_reload_total" [RESULT] "Reloads, accepted or rejected";
     DRAINING = Gauge "gatehouse_draining" [] "1 once shutdown has begun";
-    TELEMETRY_DROPPED = Counter "gatehouse_telemetry_dropped_total" [SIGNAL] "Outcome records, log lines, spans, rows of the request log and audited refusals dropped because a queue was full or a sink failed";
+    TELEMETRY_DROPPED = Counter "gatehouse_telemetry_dropped_total" [SIGNAL] "Outcome records, log lines, spans, rows of the request log, audited refusals and alerts dropped because a queue was full or a sink failed";
     SERIES_CAPPED = Counter "gatehouse_series_capped_total" [] "Records counted under other because a metric had its full number of series";
     BUILD_INFO = Gauge "gatehouse_build_info" [VERSION] "Always 1; the label is the version";
     PROCESS_MEMORY = Gauge "process_resident_memory_bytes" [] "Resident memory";

@@ -1,12 +1,14 @@
 //! From the file as written to the resolved configuration: the checks of meaning.
 
 mod address;
+mod alerts;
 mod guardrails;
 mod identity;
 mod keys;
 mod limits;
 mod mcp;
 mod models;
+mod oauth;
 mod policies;
 mod principals;
 mod providers;
@@ -14,6 +16,7 @@ mod server;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use gatehouse_domain::{IpRange, NoIpRange};
 
@@ -37,6 +40,8 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let telemetry = server::telemetry(file.telemetry, check);
     let caps = server::caps(&file.server, check);
     let auth = server::auth(file.auth, around, check);
+    let held_against = oauth::Around { principals: &principals, issuers: &auth.jwt };
+    let oauth = oauth::oauth(file.oauth, &held_against, check);
     let tls = server::tls(file.tls, around, check);
     // Its components without the `.` ones, because people read this path.
     let data_dir: PathBuf = around.folder.join(&file.data_dir).components().collect();
@@ -65,6 +70,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         toolsets: mcp::toolsets(file.toolsets, &servers, check),
     };
     let guardrails = guardrails::all(file.guardrails, check);
+    let alerts = alerts::all(file.alerts, check);
     let listeners = listeners?;
     Some(Config {
         listen: listeners.listen,
@@ -75,6 +81,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         master_key,
         old_master_keys,
         auth,
+        oauth: Arc::new(oauth?),
         tls,
         server: caps?,
         providers,
@@ -85,6 +92,8 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         policies,
         limits,
         guardrails,
+        alerts,
+        unpriced: file.prices.unpriced,
         prices: file.prices.overrides,
         telemetry: telemetry?,
     })

@@ -13,6 +13,7 @@ use gatehouse_server::control;
 use gatehouse_store::{KeyRecord, Span, Spender, Spent, StoreError};
 
 use super::House;
+use super::alerts::Event;
 
 /// Everybody who has limits or budgets.
 pub(super) fn terms(config: &Config, stored: &[KeyRecord]) -> Vec<(On, Terms)> {
@@ -135,10 +136,11 @@ impl House {
         rows.collect()
     }
 
-    /// Says thresholds that were reached in the log of diagnostics.
+    /// Says thresholds that were reached in the log of diagnostics, and to those who want to be told.
     pub(super) fn say_alerts(&self) {
         let Some(shared) = self.shared() else { return };
         for event in shared.alerts.take() {
+            self.bell.ring(Event::threshold(&event));
             let BudgetEvent { payer, measure, window, share, max, used, .. } = event;
             let (measure, per, share) = (measure.as_str(), window.to_string(), share.fraction());
             tracing::warn!(%payer, measure, per, share, max, used, "a threshold of a limit or budget is reached");

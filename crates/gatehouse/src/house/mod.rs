@@ -1,11 +1,13 @@
 //! The running gateway: what is in force, how it is replaced, and what operators may ask of it. Start-up and reload take
 //! the same way through [`House::apply`].
 
+mod alerts;
 mod demo;
 mod jwks;
 mod last_used;
 mod lifecycle;
 mod limits;
+mod oauth;
 pub(crate) mod mcp;
 mod objects;
 mod operations;
@@ -42,8 +44,10 @@ use gatehouse_upstream::HealthTable;
 
 pub(crate) use lifecycle::{Options, Ready, run};
 
+use alerts::Bell;
 use demo::Demo;
 use jwks::Issuers;
+use oauth::OwnIssuer;
 use records::Records;
 use source::Source;
 use wiring::KeyRoom;
@@ -63,8 +67,10 @@ pub(crate) struct House {
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
     records: Arc<Records>,
+    bell: Bell,
     tokens: Mutex<HashMap<String, Arc<ArcSwapOption<Token>>>>,
     issuers: Issuers,
+    own: OwnIssuer,
     /// Bearer tokens that were presented to the admin API.
     presented: TokenCache,
     /// Empty until the first configuration is in force.
@@ -155,7 +161,11 @@ impl House {
             state.generation
         };
         let traced = config.telemetry.otlp.is_some();
-        let issuers = self.issuers.trusted(config);
+        let mut issuers = self.issuers.trusted(config);
+        let own = self.own.trusted(config).map(|(issuer, own)| {
+            issuers.push(issuer);
+            own
+        });
         let welcome = Some(people::welcome(Arc::clone(&loaded), Arc::clone(&tree)));
         let snapshot = Snapshot {
             generation,
@@ -164,7 +174,7 @@ impl House {
             keys,
             tree,
             permissions,
-            identities: Identities { issuers, welcome },
+            identities: Identities { issuers, welcome, own },
             trusted_proxies: config.server.trusted_proxies.clone(),
             caps: wiring::caps(config),
             guardrails,

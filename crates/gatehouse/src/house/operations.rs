@@ -20,6 +20,7 @@ use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
 use serde_json::value::RawValue;
 
+use super::alerts::Event;
 use super::objects::declared;
 use super::{House, wiring};
 
@@ -219,6 +220,10 @@ impl House {
         let now = Now(SystemTime::now());
         let entry = identify(&snapshot, &self.presented, presented, now)?;
         entry.permit.standing(now)?;
+        if entry.principal.access.is_some() {
+            let message = "an access token opens the resource it was issued for; here, present a key or a token of its issuer";
+            return Err(Fault::new(Code::WrongAudience, message));
+        }
         Ok((snapshot, entry))
     }
 
@@ -233,6 +238,7 @@ impl House {
             at_unix_ms: Now(SystemTime::now()).unix_ms(),
             problems: text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect(),
         };
+        self.bell.ring(Event::config_refused(text));
         let mut state = self.state();
         state.rejected += 1;
         state.problem = Some(problem.clone());
@@ -255,6 +261,7 @@ impl House {
             config_generation: generation,
             reloads_accepted,
             reloads_rejected,
+            alerts_dropped: self.bell.dropped() + self.shared().map_or(0, |shared| shared.alerts.dropped()),
             requests_dropped: self.records.requests_dropped(),
             refusals_dropped: self.records.refusals_dropped(),
             outbox_dropped: self.outboxes.iter().map(|outbox| outbox.dropped()).sum(),

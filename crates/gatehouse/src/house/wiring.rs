@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use gatehouse_catalog::principals::{Holder, Principals};
+use gatehouse_catalog::written::Unpriced;
 use gatehouse_catalog::{Config, Key, Price};
 use gatehouse_domain::{IpRange, Now, PricedPart, Principal, PrincipalKind};
 use gatehouse_llm_gateway::gateway::{Blueprint, ModelPlan, ProviderPlan, TargetPlan};
@@ -37,6 +38,7 @@ pub(crate) fn blueprint(config: &Config, demo: &str) -> Blueprint {
         catalogue: catalogue(config),
         built_unix_secs: Now(SystemTime::now()).unix_secs(),
         keeps_responses: config.server.responses_store,
+        refuses_unpriced: config.unpriced == Unpriced::Refuse,
     }
 }
 

@@ -157,7 +157,7 @@ impl Call for EmbedCall {
         let route = &self.built.entries[entry].route;
         let plan = gatehouse_llm_router::plan(route, facts)?;
         self.route = Some(plan.route(route));
-        Ok(plan.order)
+        self.built.priced(plan.order, &self.need.resource, self.matched.as_deref(), facts.now)
     }
 
     fn target(&self, index: usize) -> Option<Arc<Target>> {

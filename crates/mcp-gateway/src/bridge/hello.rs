@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::era::meta::key;
 use crate::era::{Era, Method, Revision};
-use crate::wire::Raw;
+use crate::wire::{Raw, shown};
 
 use super::answers::{Dress, dressed};
 
@@ -40,7 +40,8 @@ impl ServerHello {
         let bad = |why: String| BadHello { method: Method::Initialize.as_str(), why };
         let version = result.text_at(&["protocolVersion"]).ok_or_else(|| bad("it names no protocol version".into()))?;
         let revision = Revision::of(&version).filter(|revision| revision.era() == Era::Legacy);
-        let revision = revision.ok_or_else(|| bad(format!("protocol version {version:?} is not spoken here")))?;
+        let revision =
+            revision.ok_or_else(|| bad(format!("protocol version `{}` is not spoken here", shown(&version))))?;
         let server_info = result.get(&["serverInfo"]);
         Self::read(revision, server_info, result).ok_or_else(|| bad("it has no capabilities".into()))
     }

@@ -8,6 +8,7 @@
 
 pub mod answers;
 pub mod capabilities;
+mod forms;
 pub mod hello;
 pub mod listen;
 pub mod notices;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::era::meta::key;
 use crate::era::{Method, Revision};
-use crate::wire::{Id, Raw, Request, Response, RpcError, code};
+use crate::wire::{Id, Raw, Request, Response, RpcError, code, shown};
 
 use super::answers::{ResultType, result_type};
+use super::forms;
 
 /// The most questions of one result, and answers of one call.
 pub const QUESTIONS_MAX: usize = 64;
@@ -148,7 +149,7 @@ impl Question {
     }
 
     fn new(key: Arc<str>, method: &str, params: Option<Raw>) -> Result<Self, BadQuestion> {
-        let ask = Ask::of(method).ok_or_else(|| BadQuestion::Unknown(method.into()))?;
+        let ask = Ask::of(method).ok_or_else(|| BadQuestion::Unknown(shown(method).into()))?;
         if params.as_ref().is_some_and(|params| !params.is_object()) {
             return Err(BadQuestion::Shape("the `params` of an input request are no object"));
         }
@@ -173,7 +174,7 @@ impl Question {
             (Some(params), Ask::Elicitation) if self.is_by_url() => {
                 Some(params.with(&["elicitationId"], &Raw::text(elicitation_id)))
             }
-            (Some(params), Ask::Elicitation) if !revision.has_url_elicitation() => Some(params.without(&["mode"])),
+            (Some(params), Ask::Elicitation) if !revision.has_url_elicitation() => Some(forms::of_2025_06_18(params)),
             (params, _) => params.clone(),
         };
         Request::new(id, self.ask.method(), params)

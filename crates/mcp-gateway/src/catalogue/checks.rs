@@ -87,11 +87,7 @@ pub(crate) fn param_headers(schema: &str) -> Result<Vec<ParamHeader>, (&'static 
     Ok(found)
 }
 
-fn collect(
-    schema: &str,
-    path: &mut Vec<Arc<str>>,
-    found: &mut Vec<ParamHeader>,
-) -> Result<(), (&'static str, String)> {
+fn collect(schema: &str, path: &mut Vec<Arc<str>>, found: &mut Vec<ParamHeader>) -> Result<(), (&'static str, String)> {
     let Some(properties) = json::member(schema, "properties").and_then(json::members) else { return Ok(()) };
     for (name, property) in properties {
         path.push(Arc::from(&*name));

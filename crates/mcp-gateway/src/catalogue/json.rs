@@ -123,7 +123,8 @@ impl<'a> Cuts<'a> {
     pub(crate) fn add(&mut self, object: &str, name: &str, value: &str) {
         let start = (object.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
         let inner = object.strip_prefix('{').map(str::trim_start);
-        let Some(inner) = inner.filter(|_| self.text.get(start..start.wrapping_add(object.len())) == Some(object)) else {
+        let Some(inner) = inner.filter(|_| self.text.get(start..start.wrapping_add(object.len())) == Some(object))
+        else {
             return;
         };
         let comma = if inner.starts_with('}') { "" } else { "," };

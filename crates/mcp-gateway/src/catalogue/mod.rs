@@ -22,7 +22,6 @@ mod sheet;
 mod toolset;
 mod uris;
 
-
 #[cfg(test)]
 mod tests;
 
@@ -32,8 +31,8 @@ use std::sync::Arc;
 pub use checks::ParamHeader;
 pub(crate) use checks::{is_hidden, shown};
 pub use compose::{Composed, Parts};
-pub use entry::{Annotations, Entry, ToolFacts};
 pub(crate) use entry::raw_text;
+pub use entry::{Annotations, Entry, ToolFacts};
 pub use explain::{Explained, Rights, Why};
 pub use fetched::{Fetched, Standing, State};
 pub use finding::{Finding, Kind, Severity};

@@ -3,7 +3,7 @@
 
 use http::HeaderMap;
 
-use crate::wire::{Message, Raw, Request};
+use crate::wire::{Message, Raw, Request, shown};
 
 use super::headers::{self, only};
 use super::meta::key;
@@ -49,7 +49,7 @@ fn of_version(version: &str) -> Result<Arrival, Refusal> {
         Some(revision) if revision.era() == Era::Legacy => Ok(Arrival::Sessionless(revision)),
         Some(_) => Ok(Arrival::Modern),
         None if is_date(version) && version > Revision::LATEST.as_str() => Ok(Arrival::Modern),
-        None => Err(Refusal::Version { requested: version.to_owned() }),
+        None => Err(Refusal::Version { requested: shown(version) }),
     }
 }
 
@@ -79,7 +79,7 @@ pub fn check_modern_line(request: &Request) -> Result<(Method, Speaker), Refusal
     if let Some(member) = method.name_member() {
         let named = request.params.as_ref().and_then(|params| params.get(&[member]));
         if named.is_none_or(|named| named.as_text().is_none()) {
-            return Err(Refusal::Params(format!("`{member}` of {} must be a string", request.method)));
+            return Err(Refusal::Params(format!("`{member}` of {} must be a string", method.as_str())));
         }
     }
     Ok((method, speaker))
@@ -94,7 +94,7 @@ pub fn check_legacy(headers: Option<&HeaderMap>, revision: Revision, request: &R
     if let Some(version) = headers.and_then(|headers| headers.get(headers::PROTOCOL_VERSION)) {
         let version = String::from_utf8_lossy(version.as_bytes());
         if Revision::of(version.trim()).is_none_or(|said| said.era() == Era::Modern) {
-            return Err(Refusal::Version { requested: version.into_owned() });
+            return Err(Refusal::Version { requested: shown(&version) });
         }
     }
     known(request, revision)
@@ -102,7 +102,7 @@ pub fn check_legacy(headers: Option<&HeaderMap>, revision: Revision, request: &R
 
 fn known(request: &Request, revision: Revision) -> Result<Method, Refusal> {
     let method = Method::of(&request.method).filter(|method| method.is_of(revision));
-    method.ok_or_else(|| Refusal::Method(request.method.to_string()))
+    method.ok_or_else(|| Refusal::Method(shown(&request.method)))
 }
 
 /// Compares the standard headers with the body. What the body lacks is not compared: that is an error of its own, found
@@ -136,8 +136,6 @@ fn same(name: &str, header: &[u8], body: &str) -> Result<(), Refusal> {
     if header == body.as_bytes() {
         return Ok(());
     }
-    let header = String::from_utf8_lossy(header);
-    let shown = |text: &str| text.chars().take(200).collect::<String>();
-    let (header, body) = (shown(&header), shown(body));
-    Err(Refusal::HeaderMismatch(format!("{name} header value {header:?} does not match body value {body:?}")))
+    let (header, body) = (shown(&String::from_utf8_lossy(header)), shown(body));
+    Err(Refusal::HeaderMismatch(format!("{name} header value '{header}' does not match body value '{body}'")))
 }

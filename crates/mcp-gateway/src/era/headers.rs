@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::HeaderMap;
 use serde_json::Value;
 
-use crate::wire::{Kind, Raw};
+use crate::wire::{Kind, Raw, shown};
 
 use super::Refusal;
 
@@ -23,6 +23,9 @@ pub const NAME: &str = "mcp-name";
 pub const SESSION_ID: &str = "mcp-session-id";
 /// What the name of a header that mirrors an argument begins with.
 pub const PARAM_PREFIX: &str = "mcp-param-";
+
+/// The most arguments of one tool that are repeated: so many headers a request can carry.
+pub const MIRRORS_MAX: usize = 64;
 
 /// One argument that a tool wants repeated in a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +94,7 @@ fn schema(node: &Value, mut way: Option<&mut Vec<Arc<str>>>, found: &mut Vec<Mir
 
 fn mirror(node: &Value, header: &Value, way: Option<&Vec<Arc<str>>>, found: &[Mirror]) -> Result<Mirror, BadMirror> {
     let name = header.as_str().ok_or_else(|| BadMirror("the name must be a string".into()))?;
-    let bad = |why: &str| BadMirror(format!("`{}`: {why}", name.escape_debug()));
+    let bad = |why: &str| BadMirror(format!("`{}`: {why}", shown(name)));
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(bad("the name must be a header token"));
     }
@@ -99,6 +102,9 @@ fn mirror(node: &Value, header: &Value, way: Option<&Vec<Arc<str>>>, found: &[Mi
     let path = path.ok_or_else(|| bad("it is not reachable through `properties` alone"))?;
     if !is_primitive(node.get("type")) {
         return Err(bad("only string, integer and boolean parameters can be mirrored"));
+    }
+    if found.len() >= MIRRORS_MAX {
+        return Err(bad("too many parameters have one"));
     }
     let header: Arc<str> = format!("{PARAM_PREFIX}{}", name.to_ascii_lowercase()).into();
     if found.iter().any(|other| other.header == header) {

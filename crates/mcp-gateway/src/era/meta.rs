@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use gatehouse_domain::TraceParent;
 
-use crate::wire::{self, Id, Raw};
+use crate::wire::{self, Id, Raw, shown};
 
 use super::{Era, Refusal, Revision};
 
@@ -87,7 +87,7 @@ impl Speaker {
         let capabilities = said.capabilities.ok_or_else(|| missing(key::CLIENT_CAPABILITIES))?;
         let revision = Revision::of(&version).filter(|revision| revision.era() == Era::Modern);
         Ok(Self {
-            revision: revision.ok_or(Refusal::Version { requested: version })?,
+            revision: revision.ok_or_else(|| Refusal::Version { requested: shown(&version) })?,
             capabilities,
             info: said.info,
             log_level: said.log_level,
@@ -237,6 +237,6 @@ impl FromStr for LogLevel {
             Self::Alert,
             Self::Emergency,
         ];
-        all.into_iter().find(|level| level.as_str() == word).ok_or_else(|| UnknownLevel(word.to_owned()))
+        all.into_iter().find(|level| level.as_str() == word).ok_or_else(|| UnknownLevel(shown(word)))
     }
 }

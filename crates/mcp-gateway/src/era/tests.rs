@@ -232,6 +232,38 @@ fn an_annotation_that_may_not_be_spoils_its_tool() {
 }
 
 #[test]
+fn a_schema_bomb_costs_no_more_than_its_length() {
+    let deep = |levels: usize| {
+        let (open, close) = (r#"{"properties":{"a":"#.repeat(levels), "}}".repeat(levels));
+        Raw::trusted(
+            format!(r#"{open}{{"type":"string","x-mcp-header":"A","$ref":"https://evil.example/"}}{close}"#).into(),
+        )
+    };
+    assert_eq!(mirrors(&deep(20)).unwrap()[0].path.len(), 20);
+    assert!(
+        mirrors(&deep(10_000)).is_ok_and(|found| found.is_empty()),
+        "too deep to be read is too deep to be mirrored"
+    );
+    let wide: Vec<String> =
+        (0..50_000).map(|at| format!(r#""p{at}":{{"type":"string","x-mcp-header":"P{at}"}}"#)).collect();
+    assert!(mirrors(&Raw::trusted(format!(r#"{{"properties":{{{}}}}}"#, wide.join(",")).into())).is_err());
+    let cycle = r##"{"$ref":"#","x-mcp-no":1,"$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}"##;
+    assert_eq!(mirrors(&Raw::trusted(cycle.into())), Ok(Vec::new()));
+}
+
+#[test]
+fn a_foreign_name_in_an_error_is_short_and_on_one_line() {
+    let long = format!("a\r\nb\u{202e}{}", "x".repeat(10_000));
+    let method = Refusal::Method(String::new());
+    let refused = check_legacy(None, Revision::V2025_11_25, &request(&long, &json!({}))).unwrap_err();
+    assert_eq!(refused.code(), method.code());
+    let said = refused.to_string();
+    assert!(said.len() < 200 && said.contains("a\\r\\nb\\u{202e}x"), "{said}");
+    let header = check_modern(&headers(&[MODERN, CALL, ("Mcp-Name", "x")]), &call(&long)).unwrap_err().to_string();
+    assert!(header.len() < 300 && !header.contains(['\r', '\n', '\u{202e}']), "{header}");
+}
+
+#[test]
 fn mirrored_arguments_are_compared_with_the_body() {
     let mirrors = [Mirror { header: "mcp-param-a".into(), path: vec!["a".into()] }];
     let fits = |sent: &[(&str, &str)], arguments: Value| {

@@ -136,6 +136,6 @@ mod tests {
     #[test]
     fn without_an_id_the_error_has_none() {
         let reply = Refusal::from(Fault::new(Code::MissingKey, "No key.")).reply(None);
-        assert!(reply.status == 401 && reply.body.starts_with(br#"{"jsonrpc":"2.0","id":null,"error":{"code":-31401"#));
+        assert!(reply.status == 401 && reply.body.starts_with(br#"{"jsonrpc":"2.0","error":{"code":-31401"#));
     }
 }

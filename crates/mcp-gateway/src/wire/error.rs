@@ -106,3 +106,10 @@ impl From<Malformed> for Unread {
         Self { why, id: None }
     }
 }
+
+/// A foreign name as it may stand in an error or a log: short, on one line, nothing in it that turns other text around.
+pub(crate) fn shown(name: &str) -> String {
+    const SHOWN: usize = 80;
+    let short: String = name.chars().take(SHOWN).collect();
+    short.escape_debug().to_string()
+}

@@ -11,6 +11,7 @@ mod strict;
 mod tests;
 mod walk;
 
+pub(crate) use error::shown;
 pub use error::{Malformed, Unread, code};
 pub use id::Id;
 pub use message::{Message, Notification, Request, Response, RpcError};

@@ -198,6 +198,11 @@ impl Raw {
         self.places().into_iter().map(member).collect()
     }
 
+    /// The names of the members, in their order.
+    pub fn names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.places().into_iter().map(|place| place.name)
+    }
+
     /// The elements, in their order; none if it is no array.
     #[must_use]
     pub fn elements(&self) -> Vec<Self> {

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::{Id, Kind, Malformed, Message, Notification, Raw, Request, Response, RpcError, Unread};
+use super::{Id, Kind, Malformed, Message, Notification, Raw, Request, Response, RpcError, Unread, shown};
 
 /// The most messages in one batch.
 pub const BATCH_MAX: usize = 64;
@@ -133,9 +133,7 @@ fn call(method: &Raw, has_id: bool, id: Option<Id>, params: Option<Raw>) -> Resu
         if !params.is_object() {
             return Err(Malformed::Envelope("`params` must be an object"));
         }
-        for (name, _) in params.members() {
-            no_lookalike(&name, DECISIVE)?;
-        }
+        params.names().try_for_each(|name| no_lookalike(&name, DECISIVE))?;
     }
     match id {
         Some(id) => Ok(Request::new(id, &*method, params).into()),
@@ -156,7 +154,7 @@ fn rpc_error(error: &Raw) -> Result<RpcError, Malformed> {
 /// Refuses a name that a reader who does not mind case would take for one of these.
 fn no_lookalike(name: &str, known: &'static [&'static str]) -> Result<(), Malformed> {
     match lookalike(name, known) {
-        Some(meant) => Err(Malformed::Lookalike { name: name.to_owned(), meant }),
+        Some(meant) => Err(Malformed::Lookalike { name: shown(name), meant }),
         None => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::Malformed;
+use super::{Malformed, shown};
 
 /// Deepest nesting accepted, the outermost value being 1.
 pub const DEPTH_MAX: usize = 96;
@@ -92,7 +92,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
         let mine = &mut self.found.names[base..];
         mine.sort_unstable();
         if let Some(twice) = mine.windows(2).find(|two| two[0] == two[1]) {
-            self.found.why = Some(Malformed::Twice { name: twice[0].clone().into_owned() });
+            self.found.why = Some(Malformed::Twice { name: shown(&twice[0]) });
             return Err(de::Error::custom("a name stands twice"));
         }
         self.found.names.truncate(base);

@@ -102,24 +102,30 @@ pub(super) async fn reach(context: &Context, cargo: &Cargo, voice: &mut Voice) -
     let session = context.session.as_ref().map(|session| &session.id);
     let began = Instant::now();
     let pool = voice.floor.pool();
-    let mut client = client(context, cargo, voice);
+    let mut client = client(context, voice);
+    let truth = client.capabilities.clone();
+    // A server of the older era hears it once, when it is met, and asks in the middle of calls: a modern client can be asked
+    // there only where calls may wait for it.
+    if context.is_modern() && !cargo.server.park {
+        client.capabilities = unasked(&truth);
+    }
     let link = context.inner.desk.links.of(&cargo.server.name, &context.caller.principal, session, &client)?;
     let hello = link.hello(&pool, &client).await;
     voice.floor.waited_since(began);
     let hello = hello?;
     let revision = Revision::of(&hello.revision).unwrap_or(Revision::LATEST);
-    client.capabilities = capabilities::of_client(&client.capabilities, context.speaker.revision, revision);
+    let told = if hello.modern { &truth } else { &client.capabilities };
+    client.capabilities = capabilities::of_client(told, context.speaker.revision, revision);
     Ok(Way { link, hello, revision, client, pool })
 }
 
 /// The truth about the client, as far as this server may know it: what nobody could answer, nobody may be asked.
-fn client(context: &Context, cargo: &Cargo, voice: &Voice) -> Client {
+fn client(context: &Context, voice: &Voice) -> Client {
     let speaker = &context.speaker;
     let session_level = context.memory.as_ref().and_then(|memory| memory.level());
     let level = speaker.log_level.or(session_level);
     let askable = voice.can_speak() && (context.session.is_some() || context.is_modern());
     let capabilities = if askable { speaker.capabilities.clone() } else { unasked(&speaker.capabilities) };
-    let _ = cargo;
     Client {
         capabilities,
         info: speaker.info.clone(),
@@ -373,7 +379,7 @@ async fn collect(context: &Context, voice: &mut Voice, asked: InputRequired) -> 
     let mut answers = Vec::with_capacity(asked.questions.len());
     for question in &asked.questions {
         if !question.is_for(&context.speaker.capabilities) {
-            return Err(missing(question));
+            return Err(missing(question, context.speaker.revision));
         }
         let response = put(context, voice, question).await.map_err(boxed)?;
         let answer = question.answer(&response).map_err(|error| Box::new(Refusal::rpc(200, error)))?;
@@ -385,7 +391,7 @@ async fn collect(context: &Context, voice: &mut Voice, asked: InputRequired) -> 
 /// The questions of a modern server for a modern client; the server's state goes along sealed.
 fn relayed(context: &Context, cargo: &Cargo, mut asked: InputRequired) -> Outcome {
     if let Some(question) = asked.questions.iter().find(|question| !question.is_for(&context.speaker.capabilities)) {
-        return Err(missing(question));
+        return Err(missing(question, context.speaker.revision));
     }
     if let Some(state) = asked.state.take() {
         asked.state = Some(park::state(context, cargo, Some(state), None)?);
@@ -393,9 +399,13 @@ fn relayed(context: &Context, cargo: &Cargo, mut asked: InputRequired) -> Outcom
     Ok(result::dressed(context, cargo, &asked.write()))
 }
 
-fn missing(question: &Question) -> Box<Refusal> {
+/// The client did not declare what the server's question needs. The older era has no number of its own for that.
+fn missing(question: &Question, revision: Revision) -> Box<Refusal> {
     let refusal = gatehouse_mcp_gateway::era::Refusal::MissingCapability { required: question.needs() };
-    Box::new(Refusal::of_era(&refusal, Era::Modern))
+    Box::new(match revision.era() {
+        Era::Modern => Refusal::of_era(&refusal, Era::Modern),
+        Era::Legacy => Refusal::rpc(200, RpcError::new(code::INVALID_REQUEST, refusal.to_string())),
+    })
 }
 
 /// What is told of a failure that stands between the gateway and a server.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use gatehouse_domain::{Code, Fault};
-use gatehouse_mcp_gateway::catalogue::Catalogue;
 use gatehouse_mcp_gateway::seal::{NONCE_LEN, Sealer, Token};
 use gatehouse_mcp_gateway::{Id, Raw};
 use gatehouse_upstream::{Health, Pool};
@@ -16,7 +15,7 @@ use super::memory::Sessions;
 use super::park::Parked;
 use super::question::Questions;
 use super::spill::Spilled;
-use crate::Links;
+use crate::{Links, Refresher};
 
 /// What a desk is made of.
 pub struct DeskParts {
@@ -24,8 +23,8 @@ pub struct DeskParts {
     pub sealer: Sealer,
     /// Who has which link.
     pub links: Arc<Links>,
-    /// The catalogue as it is now.
-    pub catalogue: watch::Receiver<Arc<Catalogue>>,
+    /// Who knows the catalogue.
+    pub refresher: Arc<Refresher>,
     /// Where what outlives its caller runs.
     pub control: Handle,
     /// Connections of what runs there.
@@ -38,7 +37,7 @@ pub struct DeskParts {
 pub struct Desk {
     pub(super) sealer: Sealer,
     pub(super) links: Arc<Links>,
-    pub(super) catalogue: watch::Receiver<Arc<Catalogue>>,
+    pub(super) refresher: Arc<Refresher>,
     pub(super) control: Handle,
     pub(super) pool: Pool,
     pub(super) server_info: Raw,
@@ -57,11 +56,11 @@ impl Desk {
     /// Puts a desk together. There is one in a process.
     #[must_use]
     pub fn new(parts: DeskParts) -> Arc<Self> {
-        let DeskParts { sealer, links, catalogue, control, pool, server_info } = parts;
+        let DeskParts { sealer, links, refresher, control, pool, server_info } = parts;
         Arc::new(Self {
             sealer,
             links,
-            catalogue,
+            refresher,
             control,
             pool,
             server_info,

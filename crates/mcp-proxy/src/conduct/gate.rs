@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gatehouse_domain::{Code, Door, Fault, Reply, Request};
 use gatehouse_mcp_gateway::Blueprint;
 use gatehouse_mcp_gateway::blueprint::Server;
-use gatehouse_mcp_gateway::catalogue::{Catalogue, Route};
+use gatehouse_mcp_gateway::catalogue::Route;
 use gatehouse_mcp_gateway::era::headers;
 use gatehouse_mcp_gateway::gateway::{Guests, Refusal, Session, asking, doors, refuse};
 use gatehouse_pipeline::{KeyEntry, Refused, Talk, Talks};
@@ -55,11 +55,6 @@ impl Gate {
 }
 
 impl Inner {
-    /// The catalogue as it is now.
-    pub(super) fn catalogue(&self) -> Arc<Catalogue> {
-        Arc::clone(&self.desk.catalogue.borrow())
-    }
-
     /// Is there such an endpoint?
     fn has(&self, route: &Route) -> bool {
         match route {

@@ -73,7 +73,7 @@ pub(super) async fn modern(context: &Context, mut voice: Voice, id: Id, wanted: 
         let fault = Fault::new(Code::InvalidRequest, "Listening needs `Accept: text/event-stream`.").with_status(406);
         return voice.finish(&id, Err(boxed(fault))).await;
     }
-    let catalogue = context.inner.catalogue();
+    let catalogue = context.catalogue();
     let capabilities = catalogue.capabilities(&context.route, true, &|_| true);
     let mut honoured = wanted.honoured_by(&capabilities);
     honoured.tasks.clear();
@@ -99,7 +99,7 @@ pub(super) async fn modern(context: &Context, mut voice: Voice, id: Id, wanted: 
 
 /// One resource of a filter; `None` if there is no such thing for this caller.
 async fn wish(context: &Context, voice: &mut Voice, uri: &Arc<str>, mail: &Arc<Mailbox>) -> Option<Subscribed> {
-    let catalogue = context.inner.catalogue();
+    let catalogue = context.catalogue();
     let place = catalogue.offer(&context.route)?.resource(uri)?;
     let server = Arc::clone(context.inner.servers.get(&place.server)?);
     let canonical: Arc<str> = format!("{}.{}", place.server, place.uri).into();
@@ -153,7 +153,7 @@ struct Style {
 
 /// Tells of changes until the gateway shuts down (`true`), the session ends or another stream takes over (`false`).
 async fn tell(context: &Context, voice: &mut Voice, style: &Style) -> bool {
-    let mut catalogue = context.inner.desk.catalogue.clone();
+    let mut catalogue = context.inner.desk.refresher.catalogue();
     let mut stirred = context.inner.desk.stirred();
     let mut prints = Prints::of(context, &voice.floor, &style.filter);
     let mut quiet = interval_at(tokio::time::Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
@@ -220,8 +220,7 @@ struct Prints([Option<u64>; 3]);
 
 impl Prints {
     fn of(context: &Context, floor: &Floor, filter: &Filter) -> Self {
-        let inner = &context.inner;
-        let catalogue = inner.catalogue();
+        let catalogue = context.catalogue();
         let print = |wanted: bool, kinds: &[Kind]| {
             if !wanted {
                 return None;

@@ -1,6 +1,7 @@
 //! What the gateway answers by itself: who it is, what there is, and that it is there.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use gatehouse_domain::{Action, Code, Fault};
 use gatehouse_mcp_gateway::bridge::answers::{Dress, dressed};
@@ -28,7 +29,6 @@ pub(super) fn answer(context: &Context, voice: &Voice, errand: Errand) -> Outcom
     match errand {
         Errand::Ping => empty(Method::Ping),
         Errand::Discover => Ok(hello(context, Revision::LATEST).discover_result(&dress)),
-        Errand::List(kind, after) => list(context, &voice.floor, kind, after.as_deref()),
         Errand::Find(arguments) => find(context, &voice.floor, arguments.as_ref()),
         Errand::Spilled(uri) => context.inner.desk.spilled.read(context, &uri),
         Errand::SetLevel(level) => {
@@ -79,7 +79,7 @@ pub(super) async fn initialize(context: &Context, voice: Voice, id: &Id) -> Cond
 
 /// Who answers here, in the words of a revision.
 fn hello(context: &Context, revision: Revision) -> ServerHello {
-    let catalogue = context.inner.catalogue();
+    let catalogue = context.catalogue();
     let permit = &context.caller.permit;
     let allowed = |server: &str| permit.of_server(server, std::iter::empty()).is_ok();
     let everything = |_: &str| true;
@@ -97,7 +97,8 @@ fn hello(context: &Context, revision: Revision) -> ServerHello {
 
 /// What results of our own are dressed in.
 pub(super) fn dress(context: &Context) -> Dress {
-    Dress { server_info: Some(context.inner.desk.server_info.clone()), ttl_ms: 0, public: false }
+    let client = Some(context.speaker.capabilities.clone());
+    Dress { server_info: Some(context.inner.desk.server_info.clone()), ttl_ms: 0, public: false, client }
 }
 
 /// What an item of a list is there for.
@@ -109,9 +110,12 @@ pub(super) const fn used_by(kind: Kind) -> Action {
     }
 }
 
-/// One page of what the caller may use.
-fn list(context: &Context, floor: &Floor, kind: Kind, after: Option<&str>) -> Outcome {
-    let catalogue = context.inner.catalogue();
+/// One page of what the caller may use. Servers whose lists are each user's own are asked, where they were not lately.
+pub(super) async fn list(context: &Context, voice: &mut Voice, kind: Kind, after: Option<&str>) -> Outcome {
+    let began = Instant::now();
+    let catalogue = context.inner.desk.refresher.catalogue_of(&context.caller.principal).await;
+    voice.floor.waited_since(began);
+    let floor = &voice.floor;
     let Some(offer) = catalogue.offer(&context.route) else { return Ok(Raw::empty()) };
     let allowed = |entry: &Entry| floor.lists(used_by(kind), &entry.canonical);
     let listing = match offer.search() {
@@ -166,7 +170,7 @@ fn translated(
 /// The tools that fit what a model says it wants.
 fn find(context: &Context, floor: &Floor, arguments: Option<&Raw>) -> Outcome {
     let (query, limit) = search::find_arguments(arguments).map_err(boxed)?;
-    let catalogue = context.inner.catalogue();
+    let catalogue = context.catalogue();
     let index = catalogue.offer(&context.route).and_then(|offer| offer.search());
     let allowed = |entry: &Entry| floor.lists(Action::CallTool, &entry.canonical);
     let hits = index.map(|index| index.find(&query, limit, &allowed)).unwrap_or_default();

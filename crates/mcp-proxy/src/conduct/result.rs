@@ -60,7 +60,7 @@ pub(super) fn dressed(context: &Context, cargo: &Cargo, result: &Raw) -> Raw {
 
 /// URIs and ids of tasks as the client knows them.
 fn renamed(context: &Context, cargo: &Cargo, way: &Way, result: &Raw) -> Raw {
-    let catalogue = context.inner.catalogue();
+    let catalogue = context.catalogue();
     let result = match catalogue.offer(&context.route) {
         Some(offer) => offer.uris().rewrite(&cargo.server.name, result),
         None => result.clone(),
@@ -91,5 +91,5 @@ pub(super) fn renamed_note(context: &Context, cargo: &Cargo, note: &Notification
 fn sealed_task(context: &Context, cargo: &Cargo, id: &str) -> Option<String> {
     let task =
         Task { principal: context.caller.principal.key.clone(), server: cargo.server.name.clone(), id: id.into() };
-    context.inner.desk.seal(&task).ok()
+    context.inner.desk.sealer.close_steadily(&task).ok()
 }

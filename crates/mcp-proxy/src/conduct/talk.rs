@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gatehouse_domain::{Action, Asked, Code, Fault, Look, Money, Need, Reply, Request};
-use gatehouse_mcp_gateway::catalogue::Route;
+use gatehouse_mcp_gateway::catalogue::{Catalogue, Route};
 use gatehouse_mcp_gateway::era::{Era, Method, Speaker, meta};
 use gatehouse_mcp_gateway::gateway::{Asking, Refusal, Session, What, doors, refuse};
 use gatehouse_mcp_gateway::{Id, Raw, texts};
@@ -32,6 +32,11 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// The catalogue as it is now for this caller.
+    pub(super) fn catalogue(&self) -> Arc<Catalogue> {
+        self.inner.desk.refresher.known_to(&self.caller.principal)
+    }
+
     pub(super) fn is_modern(&self) -> bool {
         self.speaker.revision.era() == Era::Modern
     }
@@ -84,7 +89,7 @@ impl Conversation {
             What::Request(of, request) => {
                 (id, method) = (Some(request.id.clone()), Some(of));
                 traceparent = meta::traceparent(request.params.as_ref()).map(|trace| trace.to_string().into());
-                let catalogue = context.inner.catalogue();
+                let catalogue = context.catalogue();
                 let not_yet = || {
                     let message = "this endpoint is being put together; try again in a moment";
                     boxed(Fault::new(Code::Overloaded, message).retry_after(1))
@@ -121,6 +126,7 @@ impl Conversation {
                 }
             }
             Errand::Subscribe(cargo) => listen::subscribe(&context, &mut voice, *cargo).await,
+            Errand::List(kind, after) => local::list(&context, &mut voice, kind, after.as_deref()).await,
             other => local::answer(&context, &voice, other),
         };
         voice.finish(&id, outcome).await

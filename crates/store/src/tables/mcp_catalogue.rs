@@ -74,7 +74,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn mcp_lists(&self) -> Result<Vec<ListsRow>, StoreError> {
-        let rows = sqlx::query("SELECT server, source, body, fetched_ms FROM mcp_lists ORDER BY server").fetch_all(&self.pool).await?;
+        let rows = sqlx::query("SELECT server, source, body, fetched_ms FROM mcp_lists ORDER BY server")
+            .fetch_all(&self.pool)
+            .await?;
         let read = |row: &sqlx::sqlite::SqliteRow| {
             Ok(ListsRow {
                 server: row.try_get("server")?,

@@ -43,7 +43,8 @@ pub struct PinnedItem<'a> {
 
 const COLUMNS: &str = "server, kind, name, hash, state, document, seen_ms, decided_ms, decided_by";
 /// The policy's word does not change a person's.
-const SEEN: &str = "INSERT INTO mcp_pins (server, kind, name, hash, state, document, seen_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
+const SEEN: &str =
+    "INSERT INTO mcp_pins (server, kind, name, hash, state, document, seen_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (server, kind, name, hash) DO UPDATE SET state = excluded.state WHERE decided_by IS NULL";
 const DECIDED: &str = "UPDATE mcp_pins SET state = ?, decided_ms = ?, decided_by = ?
     WHERE server = ? AND kind = ? AND name = ? AND hash = ?";
@@ -63,7 +64,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn mcp_pin_versions(&self, item: PinnedItem<'_>) -> Result<Vec<PinRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM mcp_pins WHERE server = ? AND kind = ? AND name = ? ORDER BY seen_ms, hash");
+        let sql =
+            format!("SELECT {COLUMNS} FROM mcp_pins WHERE server = ? AND kind = ? AND name = ? ORDER BY seen_ms, hash");
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(item.server).bind(item.kind).bind(item.name);
         query.fetch_all(&self.pool).await?.iter().map(read).collect()
     }

@@ -71,7 +71,11 @@ impl Store {
         let Some(row) = query.fetch_optional(&self.pool).await? else { return Ok(None) };
         let bytes: Vec<u8> = row.try_get("piece")?;
         let total: i64 = row.try_get("total")?;
-        Ok(Some(ResultPiece { mime: row.try_get("mime")?, bytes: Bytes::from(bytes), total: crate::database::unsigned(total) }))
+        Ok(Some(ResultPiece {
+            mime: row.try_get("mime")?,
+            bytes: Bytes::from(bytes),
+            total: crate::database::unsigned(total),
+        }))
     }
 
     /// Deletes what has expired, and of the rest the oldest beyond `bytes_max` in sum. Says how many went.

@@ -32,7 +32,10 @@ async fn what_a_person_decided_the_policy_does_not_change() {
     let state = |hash: &str, state: &str| (hash.to_owned(), state.to_owned());
     assert_eq!(states(store).await, [state("1", "pending"), state("2", "held")]);
     let decided = store.mcp_pins().await.unwrap().pop().unwrap();
-    assert_eq!((decided.decided_by.as_deref(), decided.decided_unix_ms, decided.seen_unix_ms), (Some("key_1"), Some(9), 2));
+    assert_eq!(
+        (decided.decided_by.as_deref(), decided.decided_unix_ms, decided.seen_unix_ms),
+        (Some("key_1"), Some(9), 2)
+    );
 }
 
 #[tokio::test]
@@ -58,7 +61,12 @@ async fn a_removed_servers_name_is_given_to_another() {
 #[tokio::test]
 async fn lists_take_the_place_of_older_ones() {
     let Home { store, .. } = &Home::new().await;
-    let lists = |body: &str| ListsRow { server: "git".to_owned(), source: "x".to_owned(), body: body.to_owned(), fetched_unix_ms: 1 };
+    let lists = |body: &str| ListsRow {
+        server: "git".to_owned(),
+        source: "x".to_owned(),
+        body: body.to_owned(),
+        fetched_unix_ms: 1,
+    };
     store.mcp_lists_fetched(&lists("1")).await.unwrap();
     store.mcp_lists_fetched(&lists("2")).await.unwrap();
     assert_eq!(store.mcp_lists().await.unwrap(), [lists("2")]);

@@ -54,7 +54,7 @@ impl Room {
         let links = Links::new(links::Means {
             control: Handle::current(),
             pool: pool.clone(),
-            supervisor: Supervisor::this_binary(["supervise-child".into(), "--".into()]).ok(),
+            supervisor: Supervisor::this_binary(["supervise-child".into()]).ok(),
             tokens: Arc::new(OfTheConfiguration),
             instance,
             elsewhere: Arc::new(of_the_gateway),
@@ -71,7 +71,7 @@ impl Room {
         let desk = Desk::new(DeskParts {
             sealer,
             links: Arc::clone(&links),
-            catalogue: refresher.catalogue(),
+            refresher: Arc::clone(&refresher),
             control: Handle::current(),
             pool: pool.clone(),
             server_info: info,

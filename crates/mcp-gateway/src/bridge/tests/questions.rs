@@ -44,6 +44,20 @@ fn a_question_with_a_url_has_an_id_where_the_revision_wants_one() {
 }
 
 #[test]
+fn choices_with_titles_are_two_lists_to_an_older_client() {
+    let property = json!({ "type": "string", "oneOf": [{ "const": "g", "title": "Gram" }, { "const": "kg", "title": "Kilo" }], "default": "g" });
+    let params = json!({ "message": "Unit?", "requestedSchema": { "type": "object", "properties": { "u": property, "n": { "type": "number" } } } });
+    let asked =
+        |revision| question(Ask::Elicitation, &params).request(Id::Number(1), revision, "").params.unwrap().value();
+    assert_eq!(asked(LEGACY), params);
+    let lists = json!({ "type": "string", "enum": ["g", "kg"], "enumNames": ["Gram", "Kilo"], "default": "g" });
+    assert_eq!(
+        asked(Revision::V2025_06_18)["requestedSchema"]["properties"],
+        json!({ "u": lists, "n": { "type": "number" } })
+    );
+}
+
+#[test]
 fn a_request_of_a_legacy_server_becomes_an_entry() {
     let params = json!({ "messages": [], "maxTokens": 9, "task": {}, "_meta": { "progressToken": 1, "x/y": 2 } });
     let question =
