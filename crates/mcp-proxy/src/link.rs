@@ -9,6 +9,7 @@ mod handshake;
 pub(crate) mod http;
 mod http_legacy;
 mod http_modern;
+pub(crate) mod kin;
 pub(crate) mod lines;
 pub(crate) mod openapi;
 pub(crate) mod process;

@@ -199,7 +199,7 @@ fn outgoing(context: &Context, cargo: &Cargo, way: &Way) -> Outgoing {
     };
     let param_headers = match &cargo.entry {
         Some(entry) if way.hello.modern && cargo.method == Method::ToolsCall => {
-            headers::params(&mirrors(entry), params.as_ref().and_then(|params| params.get(&["arguments"])).as_ref())
+            headers::params(mirrors(entry), params.as_ref().and_then(|params| params.get(&["arguments"])).as_ref())
         }
         _ => Vec::new(),
     };

@@ -369,7 +369,7 @@ impl Finder<'_> {
     fn mirrored(&self, entry: &Entry, params: &Raw) -> Finding<()> {
         let Some(headers) = self.headers.filter(|_| self.context.is_modern()) else { return Ok(()) };
         let arguments = params.get(&["arguments"]);
-        headers::check_params(headers, &mirrors(entry), arguments.as_ref())
+        headers::check_params(headers, mirrors(entry), arguments.as_ref())
             .map_err(|refusal| Box::new(Refusal::of_era(&refusal, self.context.speaker.revision.era())))
     }
 }
@@ -386,13 +386,8 @@ struct Parcel {
 }
 
 /// The arguments of a tool that are repeated in headers.
-pub(super) fn mirrors(entry: &Entry) -> Vec<Mirror> {
-    let headers = entry.tool.iter().flat_map(|tool| &tool.param_headers);
-    let mirror = |header: &gatehouse_mcp_gateway::catalogue::ParamHeader| Mirror {
-        header: format!("{}{}", headers::PARAM_PREFIX, header.header.to_ascii_lowercase()).into(),
-        path: header.path.clone(),
-    };
-    headers.map(mirror).collect()
+pub(super) fn mirrors(entry: &Entry) -> &[Mirror] {
+    entry.tool.as_ref().map_or(&[], |tool| &tool.param_headers)
 }
 
 /// A place in a list: behind this item.
