@@ -7,9 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::commands::{
-use crate::commands::{
     audit, connect, guardrails, keys, mcp, oauth, objects, policy, prices, requests, secrets, serve, up, usage,
-};
 };
 use crate::output::Format;
 pub(crate) use crate::place::PlaceArguments;

@@ -7,16 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_catalog::Loaded;
-            supervisor: Supervisor::this_binary(["supervise-child".into()]).ok(),
-            tokens: Arc::new(tokens.clone()),
+use gatehouse_domain::Principal;
 use gatehouse_mcp_gateway::Raw;
 use gatehouse_mcp_gateway::blueprint::{Blueprint, Server, Transport};
 use gatehouse_mcp_gateway::catalogue::{Catalogue, Kind as Listed, Route, State};
 use gatehouse_mcp_gateway::seal::Sealer;
-<<<<<<< HEAD
-=======
 use gatehouse_mcp_proxy::auth::{Scene, Tokens, Tools};
->>>>>>> client
 use gatehouse_mcp_proxy::builtin::Builtin;
 use gatehouse_mcp_proxy::conduct::{Desk, DeskParts, Gate};
 use gatehouse_mcp_proxy::link::Link;
@@ -63,13 +59,8 @@ impl Room {
         let links = Links::new(links::Means {
             control: Handle::current(),
             pool: pool.clone(),
-<<<<<<< HEAD
             supervisor: Supervisor::this_binary(["supervise-child".into()]).ok(),
-            tokens: Arc::new(OfTheConfiguration),
-=======
-            supervisor: Supervisor::this_binary(["supervise-child".into(), "--".into()]).ok(),
             tokens: Arc::new(tokens.clone()),
->>>>>>> client
             instance,
             elsewhere: Arc::new(of_the_gateway),
         });
