@@ -37,7 +37,7 @@ const LOOKS_EVERY: Duration = Duration::from_millis(10);
 /// The links, the catalogue and the desk.
 pub(crate) struct Room {
     links: Arc<Links>,
-    refresher: Arc<Refresher>,
+    pub(super) refresher: Arc<Refresher>,
     desk: Arc<Desk>,
     hop: HeaderValue,
 }
