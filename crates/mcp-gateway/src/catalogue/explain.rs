@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::fetched::State;
 use super::finding::{Finding, Kind};
 use super::offer::{Found, Route};
@@ -12,8 +10,7 @@ use super::{Catalogue, Entry};
 use crate::blueprint::Blueprint;
 
 /// The first question that was answered with no, or the answer yes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// It is offered.
     Visible,
@@ -39,8 +36,28 @@ pub enum Why {
     Policy,
 }
 
+impl Why {
+    /// As it is shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Visible => "visible",
+            Self::NoSuchEndpoint => "no_such_endpoint",
+            Self::NoSuchServer => "no_such_server",
+            Self::ServerNeverSeen => "server_never_seen",
+            Self::PerUser => "per_user",
+            Self::NoSuchTool => "no_such_tool",
+            Self::LeftOut => "left_out",
+            Self::Held => "held",
+            Self::NotInToolset => "not_in_toolset",
+            Self::Key => "key",
+            Self::Policy => "policy",
+        }
+    }
+}
+
 /// The answer.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Explained {
     /// Why.
     pub why: Why,

@@ -17,7 +17,7 @@ fn version(name: &str, hash: &str, state: &str, seen_unix_ms: u64) -> PinRow {
 }
 
 /// `log` was approved, then changed twice; `push` was approved.
-async fn desk() -> Desk {
+pub(super) async fn desk() -> Desk {
     let desk = Desk::open().await;
     let versions = [
         version("log", "a", "approved", 1),

@@ -297,7 +297,7 @@ impl Operations for Still {
         vec![finding("low", "git"), finding("high", "git"), finding("low", "web")]
     }
     fn refresh_mcp_server(&self, name: &str) -> bool {
-        name == "git"
+        ["git", "mine"].contains(&name)
     }
     /// Two texts are one change of a text.
     fn diff_mcp(&self, _: &str, before: &str, after: &str) -> McpChanges {
