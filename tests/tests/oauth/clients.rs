@@ -25,7 +25,7 @@ fn a_client_finds_its_way_from_the_well_known_names() {
 
 #[test]
 fn the_well_known_names_are_found_where_callers_are_even_if_the_admin_api_is_not() {
-    let gate = house().set("/admin_listen", json!("127.0.0.1:0")).start();
+    let gate = house().set("/admin_listen", json!("127.0.0.2:0")).start();
     assert_eq!(gate.stranger().get("/.well-known/oauth-authorization-server").status, 200);
     assert_eq!(gate.admin().get("/api/v1/oauth/clients").status, 404);
 }

@@ -41,10 +41,12 @@ fn whoever_has_no_token_is_told_where_to_get_one() {
 
 #[test]
 fn an_access_token_opens_its_resource_and_no_other() {
-    let gate = gate(&McpServer::modern());
+    let server = McpServer::modern();
+    let gate = gate(&server);
     let token = access_token(&gate, "/mcp/servers/s", "mcp:tools");
     assert_eq!(hello(&gate, &token, "/mcp/servers/s"), 200);
-    assert_eq!(call(&gate, &token, "/mcp/servers/s").status, 200);
+    let answer = call(&gate, &token, "/mcp/servers/s");
+    assert_eq!(answer.status, 200, "{}", answer.text());
     let refused = call(&gate, &token, "/mcp");
     let challenge = refused.header("www-authenticate").unwrap_or_default();
     assert_eq!(refused.status, 401, "{}", refused.text());
