@@ -22,18 +22,16 @@ mod sheet;
 mod toolset;
 mod uris;
 
-
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-pub use checks::ParamHeader;
 pub(crate) use checks::{is_hidden, shown};
 pub use compose::{Composed, Parts};
-pub use entry::{Annotations, Entry, ToolFacts};
 pub(crate) use entry::raw_text;
+pub use entry::{Annotations, Entry, ToolFacts};
 pub use explain::{Explained, Rights, Why};
 pub use fetched::{Fetched, Standing, State};
 pub use finding::{Finding, Kind, Severity};

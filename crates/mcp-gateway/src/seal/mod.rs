@@ -12,6 +12,7 @@ mod tokens;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::Serialize;
@@ -80,6 +81,18 @@ impl Sealer {
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound::<T>(), &mut sealed)
             .map_err(|_| SealError::Unsealable)?;
         Ok(BASE64.encode([&nonce[..], &sealed].concat()))
+    }
+
+    /// Seals a payload so that it has the same token every time: for names that are compared. The nonce is taken of the
+    /// payload, so that two payloads never share one.
+    ///
+    /// # Errors
+    /// `Unsealable`; not for the payloads in here.
+    pub fn close_steadily<T: Token>(&self, payload: &T) -> Result<String, SealError> {
+        let text = serde_json::to_vec(payload).map_err(|_| SealError::Unsealable)?;
+        let of_payload = digest(&SHA256, &[T::PURPOSE.as_bytes(), &[0], &text].concat());
+        let nonce = of_payload.as_ref().first_chunk().ok_or(SealError::Unsealable)?;
+        self.close(payload, *nonce)
     }
 
     /// Opens a token; `now` in Unix seconds.

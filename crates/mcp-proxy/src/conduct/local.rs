@@ -97,7 +97,8 @@ fn hello(context: &Context, revision: Revision) -> ServerHello {
 
 /// What results of our own are dressed in.
 pub(super) fn dress(context: &Context) -> Dress {
-    Dress { server_info: Some(context.inner.desk.server_info.clone()), ttl_ms: 0, public: false }
+    let client = Some(context.speaker.capabilities.clone());
+    Dress { server_info: Some(context.inner.desk.server_info.clone()), ttl_ms: 0, public: false, client }
 }
 
 /// What an item of a list is there for.

@@ -38,7 +38,7 @@ const LOOKS_EVERY: Duration = Duration::from_millis(10);
 /// The links, the catalogue and the desk.
 pub(crate) struct Room {
     links: Arc<Links>,
-    refresher: Arc<Refresher>,
+    pub(super) refresher: Arc<Refresher>,
     desk: Arc<Desk>,
     tokens: Tokens,
     hop: HeaderValue,
@@ -59,7 +59,7 @@ impl Room {
         let links = Links::new(links::Means {
             control: Handle::current(),
             pool: pool.clone(),
-            supervisor: Supervisor::this_binary(["supervise-child".into(), "--".into()]).ok(),
+            supervisor: Supervisor::this_binary(["supervise-child".into()]).ok(),
             tokens: Arc::new(tokens.clone()),
             instance,
             elsewhere: Arc::new(of_the_gateway),
