@@ -86,6 +86,11 @@ impl Endpoint {
         })
     }
 
+    /// The path of its address.
+    pub(super) fn path(&self) -> String {
+        self.path.lock().unwrap_or_else(PoisonError::into_inner).path().to_owned()
+    }
+
     /// The server.
     pub(super) fn server(&self) -> &Arc<Server> {
         &self.caller.server
