@@ -183,6 +183,7 @@ impl Watched {
             until,
             messages: 0,
             over: false,
+            asked: false,
             _slot: slot,
             _using: using,
         }))
@@ -269,6 +270,8 @@ struct WatchedExchange {
     /// Is there nothing more to come? The exchange itself is kept: what is left of its stream may still arrive and free the
     /// connection.
     over: bool,
+    /// Was the last message a question? The server is silent until it is answered, however long that takes.
+    asked: bool,
     _slot: Option<OwnedSemaphorePermit>,
     _using: Using,
 }
@@ -276,6 +279,9 @@ struct WatchedExchange {
 impl WatchedExchange {
     async fn next_message(&mut self) -> Option<Result<Message, Failure>> {
         let inner = self.inner.as_mut().filter(|_| !self.over)?;
+        if std::mem::take(&mut self.asked) {
+            self.idle_at = Instant::now() + self.trial.room.server.caps.idle;
+        }
         let heard = match self.until {
             None => inner.next().await,
             Some(until) => match timeout_at(until.min(self.idle_at), inner.next()).await {
@@ -304,7 +310,7 @@ impl WatchedExchange {
                     format!("the MCP server `{name}` sent more than {MESSAGES_MAX} messages without an answer");
                 return Some(Err(Failure::new(Code::UpstreamBroken, message)));
             }
-            Some(Ok(_)) => {}
+            Some(Ok(message)) => self.asked = matches!(message, Message::Request(_)),
             None => self.inner = None,
         }
         heard
