@@ -133,10 +133,10 @@ impl Challenge<'_> {
         self.value(&format!("Bearer {error}resource_metadata=\"{}\", scope=\"{READ} {TOOLS}\"", self.metadata_url()))
     }
 
-    /// Of a 403 `insufficient_scope`.
+    /// Of a 403 `insufficient_scope`; [`Use::scope`] says which.
     #[must_use]
-    pub fn insufficient(&self, what: Use<'_>) -> HeaderValue {
-        let (scope, metadata) = (what.scope(), self.metadata_url());
+    pub fn insufficient(&self, scope: &str) -> HeaderValue {
+        let metadata = self.metadata_url();
         self.value(&format!(
             "Bearer error=\"insufficient_scope\", scope=\"{scope}\", resource_metadata=\"{metadata}\", \
              error_description=\"this operation needs a scope the access token does not have\""
@@ -228,9 +228,11 @@ mod tests {
             "Bearer resource_metadata=\"https://gw.example.com/.well-known/oauth-protected-resource/team/mcp/servers/github\", \
              scope=\"mcp:read mcp:tools\""
         );
-        let insufficient = challenge.insufficient(Use::Call("github"));
+        let insufficient = challenge.insufficient(&Use::Call("github").scope());
         let text = insufficient.to_str().unwrap();
-        assert!(text.starts_with("Bearer error=\"insufficient_scope\", scope=\"mcp:tools:github\", resource_metadata="));
+        assert!(
+            text.starts_with("Bearer error=\"insufficient_scope\", scope=\"mcp:tools:github\", resource_metadata=")
+        );
         let odd = Challenge { path: "/mcp/servers/a\"b", ..challenge };
         assert_eq!(odd.unauthorized(true), "Bearer");
     }

@@ -16,8 +16,8 @@ use gatehouse_upstream::{HealthTable, Pool, PoolLimits, Tls};
 use super::alerts::Bell;
 use super::demo::Demo;
 use super::jwks::Issuers;
-use super::oauth::OwnIssuer;
 use super::mcp::Room;
+use super::oauth::OwnIssuer;
 use super::records::{Recorder, Records};
 use super::source::Source;
 use super::{House, State};
@@ -49,7 +49,7 @@ impl Parts {
         let (consumer, exposition) = telemetry(config, tls)?;
         let shipper = Shipper::new(store.clone(), reader, ShipperConfig::default());
         let own = OwnIssuer::open(&store, tls).await.map_err(unusable)?;
-        let mcp = Room::open(&data_dir, &store, &Pool::new(Arc::clone(tls), PoolLimits::default())).await?;
+        let mcp = Room::open(&data_dir, &store, &Pool::new(Arc::clone(tls), PoolLimits::default()), tls).await?;
         let kept = Kept { store, pepper, journal, records, own, mcp };
         let house = house(kept, &shipper, source, exposition, outboxes.clone());
         Ok(Self { house, shipper, writers, outboxes, consumer, recorder })

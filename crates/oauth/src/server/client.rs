@@ -330,7 +330,8 @@ mod tests {
 
     #[test]
     fn a_name_cannot_pass_for_something_else() {
-        let metadata = Metadata { client_name: Some("Good\u{202e}\n Editor\u{200b}".to_owned()), ..Metadata::default() };
+        let metadata =
+            Metadata { client_name: Some("Good\u{202e}\n Editor\u{200b}".to_owned()), ..Metadata::default() };
         let client = Client { id: "x".to_owned(), kind: Kind::Registered, metadata };
         assert_eq!(client.shown(), "Good Editor");
     }
