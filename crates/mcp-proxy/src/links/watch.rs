@@ -189,7 +189,7 @@ impl Watched {
         }))
     }
 
-    /// Anything else that can fail.
+    /// Anything else that can fail. That it did not says nothing: a link may have answered from memory.
     async fn try_it<T>(&self, doing: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let _using = self.using();
         let mut trial = self.room.begin()?;
@@ -198,7 +198,7 @@ impl Watched {
             trial.judge(Verdict::Failed);
             return Err(self.room.too_slow());
         };
-        trial.judge(done.as_ref().map_or_else(verdict, |_| Verdict::Alive));
+        trial.judge(done.as_ref().map_or_else(verdict, |_| Verdict::Silent));
         done
     }
 }
