@@ -189,7 +189,8 @@ impl Refresher {
         if known {
             making.pins.insert(server.into(), kind, name.into(), hash, state, true);
             self.publish(&mut making).await;
-            self.personal.outdate();
+            // A version that only some see changes nothing for all.
+            self.personal.compose_anew(&mut making).await;
         }
         Ok(known)
     }
@@ -269,10 +270,14 @@ impl Refresher {
 
     /// Composes, remembers, and lets everybody see it. Those who wait are woken only if something that is offered has changed.
     async fn publish(&self, making: &mut Making) {
-        let catalogue = Arc::new(making.compose());
+        let before = Arc::clone(&self.current.borrow());
+        let (catalogue, changed) = making.compose(&before);
+        if changed {
+            // Those with lists of their own see the change no later than everybody else.
+            self.personal.compose_anew(making).await;
+        }
         self.current.send_if_modified(|current| {
-            let changed = making.offers_otherwise(current, &catalogue);
-            *current = Arc::clone(&catalogue);
+            *current = Arc::new(catalogue);
             changed
         });
         making.remember(&self.means.store).await;

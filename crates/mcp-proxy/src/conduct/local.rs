@@ -60,7 +60,6 @@ pub(super) async fn initialize(context: &Context, voice: Voice, id: &Id) -> Cond
             revision: speaker.revision,
             capabilities: speaker.capabilities.clone(),
             info: speaker.info.clone(),
-            servers: Vec::new(),
             policy_epoch: context.inner.policy_epoch,
             expires: now + SESSION_SECS,
         })

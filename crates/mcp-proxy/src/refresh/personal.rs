@@ -11,6 +11,7 @@ use gatehouse_mcp_gateway::catalogue::{Catalogue, Sheet};
 use tokio::sync::Mutex as Gate;
 
 use super::Refresher;
+use super::making::Making;
 
 /// How long one principal's lists are good.
 const GOOD_FOR: Duration = Duration::from_secs(5 * 60);
@@ -101,10 +102,18 @@ impl Personal {
         lock(&self.kept).remove(&whose(principal));
     }
 
-    /// The catalogues are of before, the lists are not.
-    pub(super) fn outdate(&self) {
-        for kept in lock(&self.kept).values() {
-            *lock(&kept.catalogue) = None;
+    /// Composes the catalogue of everybody who has one anew. Whoever is being asked for at this moment waits for `making` and will be
+    /// composed with what is new.
+    pub(super) async fn compose_anew(&self, making: &mut Making) {
+        let everybody: Vec<Arc<Kept>> = lock(&self.kept).values().cloned().collect();
+        for kept in everybody {
+            let Ok(lists) = kept.lists.try_lock() else { continue };
+            if lock(&kept.catalogue).is_some() {
+                let sheets: Vec<Arc<Sheet>> = lists.values().filter_map(|(_, sheet)| sheet.clone()).collect();
+                let catalogue = Arc::new(making.compose_with(&sheets));
+                *lock(&kept.catalogue) = Some((catalogue.generation(), catalogue));
+                tokio::task::yield_now().await;
+            }
         }
     }
 
