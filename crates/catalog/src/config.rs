@@ -11,8 +11,8 @@ use gatehouse_domain::{IpRange, Money, On, Origin, Role, Secret, Timeouts};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::oauth::OAuth;
 use crate::mcp::Mcp;
+use crate::oauth::OAuth;
 use crate::principals::{Holder, JwtIssuer, Principals};
 use crate::written::{Action, AlertOn, Point, Unpriced};
 

@@ -230,7 +230,9 @@ mod tests {
         );
         let insufficient = challenge.insufficient(&Use::Call("github").scope());
         let text = insufficient.to_str().unwrap();
-        assert!(text.starts_with("Bearer error=\"insufficient_scope\", scope=\"mcp:tools:github\", resource_metadata="));
+        assert!(
+            text.starts_with("Bearer error=\"insufficient_scope\", scope=\"mcp:tools:github\", resource_metadata=")
+        );
         let odd = Challenge { path: "/mcp/servers/a\"b", ..challenge };
         assert_eq!(odd.unauthorized(true), "Bearer");
     }

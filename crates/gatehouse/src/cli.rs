@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::{audit, connect, guardrails, keys, oauth, objects, policy, prices, requests, secrets, serve, up, usage};
+use crate::commands::{
+    audit, connect, guardrails, keys, oauth, objects, policy, prices, requests, secrets, serve, up, usage,
+};
 use crate::output::Format;
 pub(crate) use crate::place::PlaceArguments;
 

@@ -172,7 +172,8 @@ fn account(
         ("service_account", did_you_mean(&name, principals.service_accounts.keys().map(|name| &**name)))
     };
     let name: Arc<str> = name.into();
-    let known = if is_agent { principals.agents.contains_key(&name) } else { principals.service_accounts.contains_key(&name) };
+    let known =
+        if is_agent { principals.agents.contains_key(&name) } else { principals.service_accounts.contains_key(&name) };
     if !known {
         check.error_at(&format!("{path}.{field}"), format!("there is no {} `{name}`", field.replace('_', " ")), hint);
     }

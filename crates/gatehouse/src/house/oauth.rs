@@ -5,14 +5,14 @@ use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use gatehouse_catalog::Config;
 use gatehouse_catalog::written::Claims;
 use gatehouse_domain::{Access, Code, Fault, Now, Origin, Payload, Principal, Scopes, Timeouts};
 use gatehouse_oauth::server::{Subject, jwt};
-use gatehouse_pipeline::identity::{
-    IssuerKeys, OwnServer, Published, Revocations, TrustedIssuer, caller_of,
-};
+use gatehouse_pipeline::identity::{IssuerKeys, OwnServer, Published, Revocations, TrustedIssuer, caller_of};
 use gatehouse_policy::identity::{Algorithm, ClaimNames, Identity, Issuer, Keyring, Own, Token, TokenFault};
 use gatehouse_server::control::Answer;
 use gatehouse_server::control::oauth::{Fetch, Fetched, Keys, OAuthOperations, Settings, Shown, Signed, Vouched};
@@ -21,8 +21,6 @@ use gatehouse_store::{Store, StoreError};
 use gatehouse_upstream::{Egress, Pool, PoolLimits, Tls};
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
@@ -70,8 +68,11 @@ impl OwnIssuer {
         if !config.oauth.enabled {
             return None;
         }
-        let issuer =
-            TrustedIssuer { pinned: pinned(&config.public_url.text), keys: Arc::clone(&self.keys), max_stale_secs: u64::MAX };
+        let issuer = TrustedIssuer {
+            pinned: pinned(&config.public_url.text),
+            keys: Arc::clone(&self.keys),
+            max_stale_secs: u64::MAX,
+        };
         let public_url = config.public_url.text.as_str().into();
         Some((issuer, OwnServer { public_url, revoked: Arc::clone(&self.revoked) }))
     }
@@ -134,7 +135,11 @@ impl OAuthOperations for House {
     fn verify(&self, signed: &Signed<'_>) -> Result<Vouched, Fault> {
         let now = Now(SystemTime::now());
         let told = |fault: TokenFault| fault.fault();
-        let token = if signed.kind.is_empty() { Token::read(signed.token) } else { Token::read_as(signed.token, &[signed.kind]) };
+        let token = if signed.kind.is_empty() {
+            Token::read(signed.token)
+        } else {
+            Token::read_as(signed.token, &[signed.kind])
+        };
         let token = token.map_err(told)?;
         let (_, claims) = jwt::peek(signed.token).ok_or_else(|| told(TokenFault::Shape("cannot be read")))?;
         let mut issuer = pinned(signed.issuer);
@@ -150,11 +155,13 @@ impl OAuthOperations for House {
                 fetched_unix_secs: now.unix_secs(),
             }),
             Keys::OfIssuer => {
-                let known = self.config(|config| config.auth.jwt.iter().find(|known| known.issuer == signed.issuer).cloned());
+                let known =
+                    self.config(|config| config.auth.jwt.iter().find(|known| known.issuer == signed.issuer).cloned());
                 let known = known.flatten().ok_or_else(|| told(TokenFault::Issuer))?;
                 issuer = people::pinned(&known);
                 let published = self.issuers.keys(&known).fresh(now, known.max_stale.as_secs());
-                published.ok_or_else(|| Fault::new(Code::IdentityUnavailable, "the keys of the issuer cannot be had now"))?
+                published
+                    .ok_or_else(|| Fault::new(Code::IdentityUnavailable, "the keys of the issuer cannot be had now"))?
             }
         };
         // Whom it is for is looked at by whoever knows what it is.
@@ -172,8 +179,8 @@ impl OAuthOperations for House {
         let trusted = snapshot.identities.issuers.iter().find(|trusted| trusted.pinned.issuer == issuer);
         let trusted = trusted.ok_or_else(|| TokenFault::Issuer.fault())?;
         let published = trusted.keys.fresh(now, trusted.max_stale_secs);
-        let published =
-            published.ok_or_else(|| Fault::new(Code::IdentityUnavailable, "the keys of the issuer cannot be had now"))?;
+        let published = published
+            .ok_or_else(|| Fault::new(Code::IdentityUnavailable, "the keys of the issuer cannot be had now"))?;
         let identity = token.verify(&trusted.pinned, &published.ring, now).map_err(|fault| fault.fault())?;
         let Some(own) = &identity.own else {
             return Ok(Shown { subject: subject_of(&identity, Some(issuer.clone())), access: None, issuer });
@@ -328,7 +335,8 @@ fn request(wanted: &Fetch) -> Result<(Origin, Request<Payload>), &'static str> {
 
 /// How long an answer may be kept (RFC 9111 §5.2.2).
 fn fresh_for(headers: &HeaderMap) -> Option<Duration> {
-    let words = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
+    let words =
+        headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
     let mut fresh_for = None;
     for word in words.map(|word| word.trim().to_ascii_lowercase()) {
         if matches!(word.as_str(), "no-store" | "no-cache") {

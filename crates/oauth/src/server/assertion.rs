@@ -37,7 +37,8 @@ pub fn id_jag(claims: &Map<String, Value>, issuer: &str, client_id: &str, now: u
     if text(claims, "client_id") != Some(client_id) {
         return Err(oops("the assertion was issued to another client"));
     }
-    let (id, until) = once(claims, now).ok_or_else(|| oops("the assertion needs jti, iat, and an exp within the hour"))?;
+    let (id, until) =
+        once(claims, now).ok_or_else(|| oops("the assertion needs jti, iat, and an exp within the hour"))?;
     let resource = text(claims, "resource").ok_or_else(|| oops("the assertion does not name its resource"))?;
     Ok(Grant { resource: resource.to_owned(), scope: text(claims, "scope").map(str::to_owned), id, until })
 }

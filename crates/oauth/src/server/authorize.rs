@@ -104,7 +104,8 @@ pub fn proves(challenge: &str, verifier: &str) -> bool {
 
 fn challenge(form: &Form) -> Result<String, Oops> {
     let oops = |what: &'static str| Oops::new(Wrong::Request, what);
-    let challenge = form.get("code_challenge").ok_or_else(|| oops("PKCE is required: the parameter code_challenge is missing"))?;
+    let challenge =
+        form.get("code_challenge").ok_or_else(|| oops("PKCE is required: the parameter code_challenge is missing"))?;
     if form.get("code_challenge_method") != Some("S256") {
         return Err(oops("the code_challenge_method must be S256"));
     }

@@ -47,7 +47,8 @@ pub fn escape(text: &str) -> String {
 /// Scheme and host of an address as a source of a policy; the scheme alone for apps.
 fn form_target(uri: &str) -> String {
     let Some((scheme, rest)) = uri.split_once(':') else { return String::new() };
-    let host: String = rest.strip_prefix("//").unwrap_or_default().chars().take_while(|c| !"/?#".contains(*c)).collect();
+    let host: String =
+        rest.strip_prefix("//").unwrap_or_default().chars().take_while(|c| !"/?#".contains(*c)).collect();
     let sound = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.:[]".contains(&byte));
     match scheme {
         "http" | "https" if sound(&host) => format!(" {scheme}://{host}"),

@@ -29,7 +29,10 @@ impl Login<'_> {
     pub fn html(&self) -> String {
         let mut body = String::new();
         if let Some(client) = self.client {
-            body += &format!("<p><strong>{}</strong> wants to use tools of this gateway in your name.</p>", escape(&client.shown()));
+            body += &format!(
+                "<p><strong>{}</strong> wants to use tools of this gateway in your name.</p>",
+                escape(&client.shown())
+            );
         }
         if let Some(problem) = self.problem {
             body += &format!("<p class=\"warn\" role=\"alert\">{}</p>", escape(problem));
@@ -71,8 +74,10 @@ impl Consent<'_> {
     #[must_use]
     pub fn html(&self) -> String {
         let Self { client, ask, who, ticket } = *self;
-        let scopes: Vec<String> =
-            Scopes::read(&ask.scopes).iter().map(|scope| format!("{} <code>{}</code>", escape(&meaning(scope)), escape(scope))).collect();
+        let scopes: Vec<String> = Scopes::read(&ask.scopes)
+            .iter()
+            .map(|scope| format!("{} <code>{}</code>", escape(&meaning(scope)), escape(scope)))
+            .collect();
         let origin = match client.kind {
             Kind::Declared => "set up by whoever runs this gateway".to_owned(),
             Kind::Registered => "registered itself; nobody has checked its name".to_owned(),
@@ -108,7 +113,8 @@ impl Consent<'_> {
 /// A page that says what went wrong, for errors that may be sent nowhere.
 #[must_use]
 pub fn problem(what: &str) -> String {
-    let next = "<p>Go back to the application and start again; if that does not help, tell whoever runs this gateway.</p>";
+    let next =
+        "<p>Go back to the application and start again; if that does not help, tell whoever runs this gateway.</p>";
     page("This did not work", &format!("<p role=\"alert\">{}</p>{next}", escape(what)))
 }
 
@@ -160,7 +166,9 @@ mod tests {
     #[test]
     fn a_person_sees_who_asks_for_what_and_where_the_answer_goes() {
         let html = consent("Editor", "https://app.example.com/cb");
-        for text in ["Editor", "ann", "call tools and read at github", "https://gw.example/mcp", "<dd>app.example.com</dd>"] {
+        for text in
+            ["Editor", "ann", "call tools and read at github", "https://gw.example/mcp", "<dd>app.example.com</dd>"]
+        {
             assert!(html.contains(text), "{text} is not in {html}");
         }
         assert!(!html.contains("your own device"));
@@ -177,7 +185,8 @@ mod tests {
     fn no_client_writes_html_onto_a_page() {
         let html = consent("<script>alert(1)</script>", "https://app.example.com/cb");
         assert!(!html.contains("<script>"));
-        let login = Login { client: Some(&client("\"><img src=x>")), keys: true, problem: Some("<b>"), ..Login::default() };
+        let login =
+            Login { client: Some(&client("\"><img src=x>")), keys: true, problem: Some("<b>"), ..Login::default() };
         let html = login.html();
         assert!(!html.contains("<img") && !html.contains("<b>"), "{html}");
     }

@@ -25,7 +25,10 @@ struct Parts<'a> {
 /// [`Wrong::RedirectUri`], saying why not.
 pub fn check(uri: &str) -> Result<(), Oops> {
     let oops = |what: &'static str| Err(Oops::new(Wrong::RedirectUri, what));
-    if uri.len() > BYTES_MAX || !uri.bytes().all(|byte| matches!(byte, 0x21..=0x7e)) || uri.contains(['"', '<', '>', '\\']) {
+    if uri.len() > BYTES_MAX
+        || !uri.bytes().all(|byte| matches!(byte, 0x21..=0x7e))
+        || uri.contains(['"', '<', '>', '\\'])
+    {
         return oops("a redirect address is at most 2048 characters of a URL");
     }
     let Some(parts) = split(uri) else { return oops("a redirect address is a whole URL with its scheme") };

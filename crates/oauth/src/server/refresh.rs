@@ -50,7 +50,8 @@ impl Standing {
 mod tests {
     use super::*;
 
-    const FRESH: Standing = Standing { used_unix_ms: None, successor_used: false, expires_unix_ms: 100_000, revoked: false };
+    const FRESH: Standing =
+        Standing { used_unix_ms: None, successor_used: false, expires_unix_ms: 100_000, revoked: false };
 
     #[test]
     fn a_token_is_used_once() {

@@ -30,7 +30,10 @@ pub fn named(public_url: &str, asked: Option<&str>) -> Result<String, Oops> {
     let below = asked_path.strip_prefix(base).filter(|_| plain(asked_origin) == plain(origin));
     let found = below.and_then(|below| if below.trim_end_matches('/').is_empty() { Some(ROOT) } else { path(below) });
     found.map(|path| format!("{public_url}{path}")).ok_or_else(|| {
-        Oops::new(Wrong::Target, "the resource is none of this gateway; name the URL of the MCP endpoint, without a fragment")
+        Oops::new(
+            Wrong::Target,
+            "the resource is none of this gateway; name the URL of the MCP endpoint, without a fragment",
+        )
     })
 }
 

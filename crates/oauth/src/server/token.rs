@@ -147,7 +147,8 @@ pub fn presented(form: &Form, authorization: Option<&str>) -> Result<Presented, 
 
 /// `Basic`, with both parts form-encoded (RFC 6749 §2.3.1).
 fn basic(header: &str) -> Result<(String, String), Oops> {
-    let oops = || Oops::new(Wrong::Client, "the header Authorization is not that of a client: Basic, with id and secret");
+    let oops =
+        || Oops::new(Wrong::Client, "the header Authorization is not that of a client: Basic, with id and secret");
     let (scheme, text) = header.split_once(' ').ok_or_else(oops)?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(oops());

@@ -27,7 +27,9 @@ pub async fn converse(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
     let (head, body) = arrived.request.into_parts();
     let greeted = match talks.greet(&arrived.door, &head) {
         Ok(greeted) => greeted,
-        Err(fault) => return respond::refusal(journey, resource.challenged(talks.refuse(&arrived.door, &fault), &fault), &fault),
+        Err(fault) => {
+            return respond::refusal(journey, resource.challenged(talks.refuse(&arrived.door, &fault), &fault), &fault);
+        }
     };
     let origin = head.headers.get(ORIGIN).cloned();
     let arrived = Arrived { request: http::Request::from_parts(head, body), ..arrived };
@@ -36,9 +38,9 @@ pub async fn converse(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
         None => match walk(&mut journey, &*talks, arrived, now).await {
             Ok(admitted) => conduct(journey, admitted, now).await,
             Err(refused) => {
-            let reply = resource.challenged(refused.reply, &refused.fault);
-            respond::refusal(journey, reply, &refused.fault)
-        }
+                let reply = resource.challenged(refused.reply, &refused.fault);
+                respond::refusal(journey, reply, &refused.fault)
+            }
         },
     };
     if let Some(origin) = origin {

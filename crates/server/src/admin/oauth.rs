@@ -134,7 +134,8 @@ pub(crate) async fn revoke_client(
     granted: Granted,
     Name(id): Name,
 ) -> Result<Changed<Revoked>, ApiError> {
-    let declared = control.oauth.settings().is_some_and(|settings| settings.oauth.clients.iter().any(|own| own.id == id));
+    let declared =
+        control.oauth.settings().is_some_and(|settings| settings.oauth.clients.iter().any(|own| own.id == id));
     if declared {
         let message = "This client is declared in the configuration file.";
         return Err(ApiError::of(AdminCode::DeclaredInFile, message, "Take it out of oauth.clients there."));

@@ -46,7 +46,8 @@ impl Server {
         refresh: Option<String>,
     ) -> Result<Issued, Oops> {
         let who = self.counts(settled.subject)?;
-        let lasts = if refresh.is_some() { settled.settings.oauth.refresh } else { settled.settings.oauth.access_token };
+        let lasts =
+            if refresh.is_some() { settled.settings.oauth.refresh } else { settled.settings.oauth.access_token };
         let row = row(settled, id, kind, &who, lasts)?;
         let by = By { who: Some(&who), client: Some(&settled.client.id), address: settled.address };
         self.note(by, "oauth.grant", ("oauth_grant", &row.id), None).await?;

@@ -2,7 +2,7 @@
 //!
 //! `browser` is a random name for the browser; a ticket made for one is good in no other, so that nobody can be walked into
 //! somebody else's login. `session` is who logged in. Both are `__Host-` cookies where the gateway is reached by https; over plain
-//! http, which browsers allow secure cookies on for no one, they go without the prefix.
+//! http, where browsers keep no secure cookies, they go without the prefix and the mark.
 
 use std::sync::Arc;
 
@@ -68,7 +68,8 @@ impl Server {
     pub(super) async fn log_in(&self, settings: &Settings, subject: &Subject) -> Result<HeaderValue, Oops> {
         let session = secret()?;
         let lasts = settings.oauth.session.as_secs();
-        let body = serde_json::to_string(subject).map_err(|_| Oops::new(Wrong::Server, "the login cannot be stored"))?;
+        let body =
+            serde_json::to_string(subject).map_err(|_| Oops::new(Wrong::Server, "the login cannot be stored"))?;
         let until = now_ms() + lasts * 1_000;
         let hash = self.hash(SESSION, &session);
         self.control.store.put_ticket(&hash, SESSION, &body, until).await.map_err(stored)?;
@@ -100,7 +101,8 @@ impl Server {
         };
         let ticket = secret()?;
         let pending = Pending { browser: self.browser_mark(&browser), next };
-        let body = serde_json::to_string(&pending).map_err(|_| Oops::new(Wrong::Server, "the request cannot be stored"))?;
+        let body =
+            serde_json::to_string(&pending).map_err(|_| Oops::new(Wrong::Server, "the request cannot be stored"))?;
         let (hash, until) = (self.hash(TICKET, &ticket), now_ms() + TICKET_MS);
         self.control.store.put_ticket(&hash, TICKET, &body, until).await.map_err(stored)?;
         Ok((ticket, fresh))
@@ -116,7 +118,8 @@ impl Server {
     pub(super) async fn take(&self, settings: &Settings, headers: &HeaderMap, ticket: &str) -> Result<Next, Oops> {
         // Looked at first: who has the wrong cookie must not be able to use it up.
         self.pending(settings, headers, ticket).await?;
-        let taken = self.control.store.take_ticket(&self.hash(TICKET, ticket), TICKET, now_ms()).await.map_err(stored)?;
+        let taken =
+            self.control.store.take_ticket(&self.hash(TICKET, ticket), TICKET, now_ms()).await.map_err(stored)?;
         let body = match taken {
             Some(Taken::Now(body)) => Some(body),
             Some(Taken::Before(_)) | None => None,
@@ -125,7 +128,8 @@ impl Server {
     }
 
     fn next(&self, settings: &Settings, headers: &HeaderMap, found: Option<String>) -> Result<Next, Oops> {
-        let stale = || Oops::new(Wrong::Request, "this page is too old, was answered already, or belongs to another browser");
+        let stale =
+            || Oops::new(Wrong::Request, "this page is too old, was answered already, or belongs to another browser");
         let pending: Pending = found.and_then(|body| serde_json::from_str(&body).ok()).ok_or_else(stale)?;
         let browser = cookie(headers, &name(settings, "browser")).ok_or_else(stale)?;
         if self.browser_mark(browser) != pending.browser {

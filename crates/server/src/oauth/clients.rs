@@ -102,7 +102,11 @@ impl Server {
             }
             _ => false,
         };
-        if proven { Ok(client) } else { Err(Oops::new(Wrong::Client, "the client did not prove to be itself as it registered to")) }
+        if proven {
+            Ok(client)
+        } else {
+            Err(Oops::new(Wrong::Client, "the client did not prove to be itself as it registered to"))
+        }
     }
 
     /// Wrong secrets count as wrong keys do.
@@ -156,7 +160,8 @@ impl Server {
         if let Some(set) = &client.metadata.jwks {
             return Ok(set.to_string().into_bytes());
         }
-        let url = client.metadata.jwks_uri.clone().ok_or_else(|| Oops::new(Wrong::Client, "this client has no keys"))?;
+        let url =
+            client.metadata.jwks_uri.clone().ok_or_else(|| Oops::new(Wrong::Client, "this client has no keys"))?;
         let declared = client.kind == Kind::Declared || settings.oauth.local_client_documents;
         if !declared && !url.starts_with("https://") {
             return Err(Oops::new(Wrong::Client, "the jwks_uri of this client is not https"));
@@ -244,7 +249,8 @@ pub(crate) fn of_configuration(declared: &OAuthClient) -> Client {
 
 /// Whose assertion it says it is. Believed once the signature was found good.
 fn signer(assertion: &str, id: Option<&str>) -> Result<String, Oops> {
-    let oops = || Oops::new(Wrong::Client, "the client assertion cannot be read, or is of another client than client_id says");
+    let oops =
+        || Oops::new(Wrong::Client, "the client assertion cannot be read, or is of another client than client_id says");
     let (_, claims) = jwt::peek(assertion).ok_or_else(oops)?;
     let subject = claims.get("sub").and_then(|subject| subject.as_str()).ok_or_else(oops)?;
     if id.is_some_and(|id| id != subject) { Err(oops()) } else { Ok(subject.to_owned()) }

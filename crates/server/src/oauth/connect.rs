@@ -42,7 +42,8 @@ pub(super) async fn back(State(server): State<Server>, RawQuery(query): RawQuery
         };
         Ok(match server.control.oauth.connected(query, session.who).await {
             Ok(name) => {
-                let text = format!("{name} can now be used in your name. You can close this page and make your call again.");
+                let text =
+                    format!("{name} can now be used in your name. You can close this page and make your call again.");
                 replies::page(StatusCode::OK, pages::done("Connected", &text), None)
             }
             Err(fault) => refused(&fault),

@@ -102,7 +102,11 @@ impl Server {
         let code = secret()?;
         let kept = Code { ask: ask.clone(), subject: session.subject.clone(), grant: super::access::new_grant() };
         let body = serde_json::to_string(&kept).map_err(|_| Oops::new(Wrong::Server, "the code cannot be stored"))?;
-        self.control.store.put_ticket(&self.hash("code", &code), "code", &body, now_ms() + CODE_MS).await.map_err(stored)?;
+        self.control
+            .store
+            .put_ticket(&self.hash("code", &code), "code", &body, now_ms() + CODE_MS)
+            .await
+            .map_err(stored)?;
         tracing::debug!(client = client.id, "a code was issued");
         Ok(redirect::answer(&ask.redirect_uri, &settings.issuer, ask.state.as_deref(), &[("code", &code)]))
     }

@@ -13,7 +13,8 @@ impl Server {
         asked.is_trusted_with(token::JWT_BEARER)?;
         let issuer = issuer_of(text)?;
         is_believed(asked, &issuer)?;
-        let signed = Signed { token: text, issuer: &issuer, kind: assertion::ID_JAG, keys: Keys::OfIssuer, claims: None };
+        let signed =
+            Signed { token: text, issuer: &issuer, kind: assertion::ID_JAG, keys: Keys::OfIssuer, claims: None };
         let vouched = self.control.oauth.verify(&signed).map_err(|fault| Oops::new(Wrong::Grant, fault.message))?;
         let now = now_ms() / 1_000;
         let grant = assertion::id_jag(&vouched.claims, &asked.settings.issuer, &asked.client.id, now)?;

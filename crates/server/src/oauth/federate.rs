@@ -109,7 +109,8 @@ impl Server {
     async fn returned(&self, query: &str, headers: &HeaderMap, from: IpAddr) -> Result<Response, Oops> {
         let settings = self.settings()?;
         let form = Form::read(query)?;
-        let stale = || Oops::new(Wrong::Request, "this login is too old, was finished already, or belongs to another browser");
+        let stale =
+            || Oops::new(Wrong::Request, "this login is too old, was finished already, or belongs to another browser");
         let hash = self.hash(STATE, form.need("state")?);
         let taken = self.control.store.take_ticket(&hash, STATE, now_ms()).await.map_err(stored)?;
         let Some(Taken::Now(body)) = taken else { return Err(stale()) };
@@ -130,13 +131,7 @@ impl Server {
     }
 
     /// Exchanges the provider's code for an ID token, and believes it if it should be.
-    async fn identity(
-        &self,
-        settings: &Settings,
-        provider: &Login,
-        away: &Away,
-        code: &str,
-    ) -> Result<Subject, Oops> {
+    async fn identity(&self, settings: &Settings, provider: &Login, away: &Away, code: &str) -> Result<Subject, Oops> {
         let failed = |what: &'static str| Oops::new(Wrong::AccessDenied, what);
         let discovered = self.discover(provider).await?;
         let redirect_uri = callback(settings);
@@ -154,15 +149,19 @@ impl Server {
                 let text = format!("{}:{}", encode(&provider.client_id), encode(secret.reveal()));
                 basic = Some(Secret::new(text));
             }
-            Some(secret) => fields.extend([("client_id", provider.client_id.as_str()), ("client_secret", secret.reveal())]),
+            Some(secret) => {
+                fields.extend([("client_id", provider.client_id.as_str()), ("client_secret", secret.reveal())])
+            }
             None => fields.push(("client_id", provider.client_id.as_str())),
         }
         let url = discovered.token_endpoint.clone();
         let wanted = Fetch { url, form: Some(pairs(&fields)), basic, trusted: true, bytes_max: DOCUMENT_BYTES_MAX };
-        let fetched = self.control.oauth.fetch(wanted).await.map_err(|_| failed("the identity provider cannot be reached"))?;
+        let fetched =
+            self.control.oauth.fetch(wanted).await.map_err(|_| failed("the identity provider cannot be reached"))?;
         let answer: Value = serde_json::from_slice(&fetched.body).unwrap_or_default();
         let token = answer.get("id_token").and_then(Value::as_str);
-        let token = token.filter(|_| fetched.status == 200).ok_or_else(|| failed("the identity provider gave no ID token"))?;
+        let token =
+            token.filter(|_| fetched.status == 200).ok_or_else(|| failed("the identity provider gave no ID token"))?;
         let keys = self.document(&discovered.jwks_uri).await?.to_string();
         let signed = Signed {
             token,

@@ -24,7 +24,12 @@ use crate::control::oauth::Settings;
 const ADMIN: &str = "admin";
 
 /// The page. `client`: for whom, and where its answer will go.
-pub(super) fn page(settings: &Settings, ticket: &str, client: Option<(&Client, &str)>, problem: Option<&str>) -> Response {
+pub(super) fn page(
+    settings: &Settings,
+    ticket: &str,
+    client: Option<(&Client, &str)>,
+    problem: Option<&str>,
+) -> Response {
     let providers = settings.oauth.login.iter().enumerate().map(|(number, login)| (number, login.name.as_str()));
     let login = Login {
         ticket,
@@ -103,7 +108,8 @@ async fn subject(server: &Server, key: &str, address: IpAddr, headers: &HeaderMa
     if let Some(wait) = server.guesses.wait(address, now) {
         return Err(format!("Too many wrong keys came from this address. Wait {} seconds.", wait.as_secs() + 1));
     }
-    let is_admin = admin_key(&server.control, key).await.map_err(|()| "The database cannot be read. Try again.".to_owned())?;
+    let is_admin =
+        admin_key(&server.control, key).await.map_err(|()| "The database cannot be read. Try again.".to_owned())?;
     let from = From { peer: address, headers };
     let found = match server.control.operations.caller_from(key, &from) {
         _ if is_admin => Ok(Subject::own(ADMIN)),

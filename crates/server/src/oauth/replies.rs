@@ -99,8 +99,11 @@ pub(super) fn form(headers: &HeaderMap, body: &[u8]) -> Result<Form, Oops> {
 
 /// Pages of other origins may use what programs use: nothing there looks at a cookie.
 pub(super) async fn for_browsers_elsewhere(request: Request, next: Next) -> Response {
-    let mut response =
-        if request.method() == Method::OPTIONS { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let mut response = if request.method() == Method::OPTIONS {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        next.run(request).await
+    };
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, OPTIONS"));

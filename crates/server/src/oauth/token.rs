@@ -126,7 +126,8 @@ impl Server {
         let hash = self.hash("refresh token", presented);
         let found = self.control.store.refresh_token(&hash).await.map_err(stored)?;
         let found = found.filter(|found| found.grant.client_id == asked.client.id);
-        let found = found.ok_or_else(|| Oops::new(Wrong::Grant, "the refresh token is unknown or of another client"))?;
+        let found =
+            found.ok_or_else(|| Oops::new(Wrong::Grant, "the refresh token is unknown or of another client"))?;
         asked.same_resource(&found.grant.resource)?;
         let subject: Subject = serde_json::from_str(&found.grant.subject)
             .map_err(|_| Oops::new(Wrong::Server, "the grant cannot be read"))?;
@@ -164,7 +165,8 @@ impl Server {
             Verdict::Repeat => Ok(next),
             Verdict::Revoke => {
                 self.revoke(&found.grant.id, "refresh_token_copied", asked.address).await?;
-                let what = "the refresh token was used before, so somebody has a copy; the grant has ended, log in again";
+                let what =
+                    "the refresh token was used before, so somebody has a copy; the grant has ended, log in again";
                 Err(Oops::new(Wrong::Grant, what))
             }
             Verdict::Refuse => Err(Oops::new(Wrong::Grant, "the grant has ended or was revoked; log in again")),
@@ -210,5 +212,9 @@ pub(super) fn declared_account(asked: &Asked<'_>) -> Option<Arc<str>> {
 pub(super) fn narrowed(granted: &str, asked: Option<&str>) -> Result<String, Oops> {
     let Some(asked) = asked.map(Scopes::read).filter(|asked| !asked.is_empty()) else { return Ok(granted.to_owned()) };
     let within = Scopes::read(granted).within(&asked);
-    if within == asked { Ok(within.to_string()) } else { Err(Oops::new(Wrong::Scope, "the grant has not all of these scopes")) }
+    if within == asked {
+        Ok(within.to_string())
+    } else {
+        Err(Oops::new(Wrong::Scope, "the grant has not all of these scopes"))
+    }
 }

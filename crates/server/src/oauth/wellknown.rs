@@ -28,7 +28,8 @@ fn answer(server: &Server, path: &str) -> Response {
     if !path.is_empty() && split_origin(&settings.issuer).1 != path {
         return not_here();
     }
-    let offers = Offers { registration: settings.oauth.registration, client_documents: settings.oauth.client_documents };
+    let offers =
+        Offers { registration: settings.oauth.registration, client_documents: settings.oauth.client_documents };
     replies::document(&metadata::document(&settings.issuer, offers))
 }
 
@@ -53,7 +54,8 @@ pub(super) async fn resource(State(server): State<Server>, Path(path): Path<Stri
 
 /// The keys access tokens are signed with.
 pub(super) async fn key_set(State(server): State<Server>) -> Response {
-    let document: Value = serde_json::from_str(&server.control.signing.document()).unwrap_or_else(|_| json!({"keys": []}));
+    let document: Value =
+        serde_json::from_str(&server.control.signing.document()).unwrap_or_else(|_| json!({"keys": []}));
     replies::document(&document)
 }
 

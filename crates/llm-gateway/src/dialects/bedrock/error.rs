@@ -35,8 +35,10 @@ pub const fn exception_name(fault: &Fault) -> &'static str {
         | Code::UnknownKey
         | Code::ExpiredKey
         | Code::RevokedKey
-        | Code::NotAllowed | Code::InsufficientScope
-        | Code::PolicyDenied | Code::ConsentNeeded => "AccessDeniedException",
+        | Code::NotAllowed
+        | Code::InsufficientScope
+        | Code::PolicyDenied
+        | Code::ConsentNeeded => "AccessDeniedException",
         Code::UnknownModel | Code::NotFound | Code::PreviousNotFound | Code::NotYetServed => {
             "ResourceNotFoundException"
         }

@@ -104,14 +104,16 @@ impl Store {
         .await?;
         let id = match known {
             Some(id) => {
-                sqlx::query("UPDATE oauth_grants SET scopes = ?, subject = ?, used_ms = ?, expires_ms = ? WHERE id = ?")
-                    .bind(&grant.scopes)
-                    .bind(&grant.subject)
-                    .bind(signed(grant.used_unix_ms))
-                    .bind(signed(grant.expires_unix_ms))
-                    .bind(&id)
-                    .execute(&mut *transaction)
-                    .await?;
+                sqlx::query(
+                    "UPDATE oauth_grants SET scopes = ?, subject = ?, used_ms = ?, expires_ms = ? WHERE id = ?",
+                )
+                .bind(&grant.scopes)
+                .bind(&grant.subject)
+                .bind(signed(grant.used_unix_ms))
+                .bind(signed(grant.expires_unix_ms))
+                .bind(&id)
+                .execute(&mut *transaction)
+                .await?;
                 id
             }
             None => {
@@ -235,9 +237,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn revoke_grants_of(&self, client_id: &str, by: &str, now_unix_ms: u64) -> Result<Vec<String>, StoreError> {
-        let sql =
-            "UPDATE oauth_grants SET revoked_ms = ?, revoked_by = ? WHERE client_id = ? AND revoked_ms IS NULL RETURNING id";
+    pub async fn revoke_grants_of(
+        &self,
+        client_id: &str,
+        by: &str,
+        now_unix_ms: u64,
+    ) -> Result<Vec<String>, StoreError> {
+        let sql = "UPDATE oauth_grants SET revoked_ms = ?, revoked_by = ? WHERE client_id = ? AND revoked_ms IS NULL RETURNING id";
         let query = sqlx::query_scalar(sql).bind(signed(now_unix_ms)).bind(by).bind(client_id);
         Ok(query.fetch_all(&self.pool).await?)
     }
