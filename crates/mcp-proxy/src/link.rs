@@ -9,6 +9,7 @@ mod handshake;
 pub(crate) mod http;
 mod http_legacy;
 mod http_modern;
+pub(crate) mod kin;
 pub(crate) mod lines;
 pub(crate) mod openapi;
 pub(crate) mod process;
@@ -160,6 +161,21 @@ pub trait TokenSource: Send + Sync {
         principal: &'a Principal,
         challenge: Option<&'a Challenge>,
     ) -> Doing<'a, Result<Option<Secret>, Failure>>;
+}
+
+/// Where there are no tokens but those of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct NoTokens;
+
+impl TokenSource for NoTokens {
+    fn token<'a>(
+        &'a self,
+        _: &'a Arc<Server>,
+        _: &'a Principal,
+        _: Option<&'a Challenge>,
+    ) -> Doing<'a, Result<Option<Secret>, Failure>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 /// A request under way: everything the server says because of it, at last its response. Dropping it before that cancels the

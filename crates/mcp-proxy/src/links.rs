@@ -22,7 +22,8 @@ use http::HeaderValue;
 use tokio::runtime::Handle;
 
 use crate::link::endpoint::{Caller, Endpoint};
-use crate::link::http::{Control, Http, Kin};
+use crate::link::http::{Control, Http};
+use crate::link::kin::Kin;
 use crate::link::openapi::OpenApi;
 use crate::link::process::Recipe;
 use crate::link::stdio::Stdio;
@@ -151,6 +152,9 @@ impl Links {
         if let Some(link) = links.get(&whose) {
             return Ok(Arc::clone(link) as Arc<dyn Link>);
         }
+        if let Some(link) = branch.take_over(&whose, &mut links) {
+            return Ok(link as Arc<dyn Link>);
+        }
         if links.len() >= branch.most() {
             self.make_room(branch, &mut links)?;
         }
@@ -187,7 +191,12 @@ impl Links {
                     message_bytes: server.caps.message_bytes,
                     shared: server.shared,
                 };
-                Ok(Arc::new(Stdio::new(recipe, server.caps.connect, self.means.control.clone())))
+                Ok(Arc::new(Stdio::new(
+                    recipe,
+                    server.caps.connect,
+                    self.means.control.clone(),
+                    Arc::clone(&branch.kin),
+                )))
             }
             Transport::OpenApi { document, base_url, headers } => {
                 let endpoint = Endpoint::new(self.caller(branch, principal), base_url, headers)?;
@@ -295,6 +304,15 @@ impl Branch {
 
     fn most(&self) -> usize {
         if matches!(self.room.server.transport, Transport::Stdio { .. }) { CHILDREN_MAX } else { LINKS_MAX }
+    }
+
+    /// The link a principal had before its server was known to need no session: made for one client, it does for all of them.
+    fn take_over(&self, whose: &Whose, links: &mut HashMap<Whose, Arc<Watched>>) -> Option<Arc<Watched>> {
+        let is_other = |other: &&Whose| other.principal == whose.principal && other.session.is_none();
+        let before = links.keys().find(is_other).filter(|_| self.kin.is_modern())?.clone();
+        let link = links.remove(&before)?;
+        links.insert(whose.clone(), Arc::clone(&link));
+        Some(link)
     }
 
     fn whose(&self, principal: &Principal, session: Option<&Arc<str>>, client: &Client) -> Whose {

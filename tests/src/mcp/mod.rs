@@ -5,6 +5,7 @@
 
 mod client;
 mod offer;
+mod person;
 mod server;
 mod stdio;
 mod stream;
@@ -12,6 +13,7 @@ mod turn;
 
 pub use client::{Answer, Live, Mcp};
 pub use offer::{Era, LEGACY, MODERN, Offer, echo_tool};
+pub use person::{Page, Person, encoded};
 pub use server::{McpServer, Seen};
 pub use stdio::StdioScript;
 pub use turn::Turn;

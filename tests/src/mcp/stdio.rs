@@ -117,8 +117,14 @@ fn living(marker: &str) -> Vec<u32> {
     pids.filter(|pid| names(pid) && of_script(pid)).collect()
 }
 
+/// Beside the running test: it comes from the same build.
 fn program() -> PathBuf {
-    let path = crate::binary().with_file_name("mcp-stdio-script");
+    let mut path = std::env::current_exe().expect("the running executable");
+    path.pop();
+    if path.ends_with("deps") {
+        path.pop();
+    }
+    path.push("mcp-stdio-script");
     assert!(path.exists(), "no scripted child at {}: build it first (`make test` does)", path.display());
     path
 }

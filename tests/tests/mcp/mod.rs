@@ -15,6 +15,7 @@
 
 mod bridge;
 mod commands;
+mod consent;
 mod contents;
 mod doors;
 mod exhaustion;

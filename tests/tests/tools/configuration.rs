@@ -16,7 +16,7 @@ fn a_command_over_the_api_is_refused_to_everybody_and_starts_nothing() {
     let server = json!({"command": ["touch", canary.to_str().unwrap()]});
     assert_eq!(put(&bot(&gate), &server).0, 403);
     let (status, told) = put(&gate.admin(), &server);
-    assert!(status == 422 && told.contains("only the configuration file may have this"), "{status} {told}");
+    assert!(status == 400 && told.contains("only the configuration file may have this"), "{status} {told}");
     assert!(!canary.exists());
 }
 
@@ -34,7 +34,7 @@ fn nothing_of_this_machine_is_reached_through_the_api() {
         json!({"openapi": "/etc/passwd", "base_url": "https://example.com"}),
         json!({"url": "https://example.com/mcp", "headers": {"x": "${HOME}"}}),
     ] {
-        assert_eq!(put(&gate.admin(), &server).0, 422, "{server}");
+        assert_eq!(put(&gate.admin(), &server).0, 400, "{server}");
     }
 }
 
@@ -68,7 +68,8 @@ fn a_server_made_over_the_api_is_in_force_when_the_answer_is_there() {
 #[track_caller]
 fn wait_for(gate: &Gate, path: &str, count: usize) {
     let deadline = Instant::now() + PATIENCE;
-    while Mcp::modern(&gate.client(), path).names("tools").len() != count {
+    let mut client = Mcp::modern(&gate.client(), path);
+    while client.hello().status != 200 || client.names("tools").len() != count {
         assert!(Instant::now() < deadline, "never {count} tools at {path}:\n{}", gate.logs());
     }
 }

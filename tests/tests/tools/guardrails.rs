@@ -16,9 +16,7 @@ fn catches(action: &str, on: &str, tools: Value) -> Value {
 }
 
 fn guarded(server: &McpServer, guardrails: Value) -> House {
-    House::new()
-        .set("/mcp_servers/s", json!({"url": server.url(), "pins": "allow_new"}))
-        .set("/guardrails", guardrails)
+    House::new().set("/mcp_servers/s", json!({"url": server.url(), "pins": "allow_new"})).set("/guardrails", guardrails)
 }
 
 #[test]

@@ -19,7 +19,9 @@ fn a_call_of_a_tool_leaves_one_row_with_its_price() {
 
 #[test]
 fn lists_and_refused_calls_leave_no_row() {
-    let gate = house().set("/limits", json!([{"on": {"tool": "demo.add"}, "limits": [{"requests": 1, "per": "life"}]}])).start();
+    let gate = house()
+        .set("/limits", json!([{"on": {"tool": "demo.add"}, "limits": [{"requests": 1, "per": "life"}]}]))
+        .start();
     assert_eq!(tools(&gate.client()).names("tools").len(), 3);
     for _ in 0..3 {
         drop(tools(&gate.client()).call("add", json!({"a": 2, "b": 3})));
@@ -90,7 +92,7 @@ fn a_server_that_fails_is_on_record_as_failed() {
 fn metrics_know_servers_and_tools_by_name() {
     let gate = house().start();
     drop(tools(&gate.client()).call("echo", json!({"text": "x"})));
-    gate.wait_for_log("the call", |line| line["op"] == "tools/call");
+    drop(gate.wait_for_log("the call", |line| line["op"] == "tools/call"));
     let metrics = gate.admin().get("/metrics").text();
     assert!(metrics.contains(r#"gatehouse_attempts_total{provider="demo",model="echo",status="ok"} 1"#), "{metrics}");
 }

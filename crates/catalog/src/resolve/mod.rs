@@ -66,6 +66,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let limits = limits::all(file.limits, &names, &servers, check);
     let mcp = Mcp {
         allowed_hosts: mcp::hosts(&file.mcp.allowed_hosts, check),
+        client_document: mcp::client_document(file.mcp.client_document.as_deref(), check),
         servers: mcp::servers(file.mcp_servers, &file.mcp, &names, around, check),
         toolsets: mcp::toolsets(file.toolsets, &servers, check),
     };

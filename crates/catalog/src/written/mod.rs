@@ -27,7 +27,10 @@ pub use guardrails::{Action, Detect, Fail, Guardrail, Pattern, Point};
 pub use identity::{Algorithm, Claims, Expected, Jwt, OneOrMore};
 pub use keys::Key;
 pub use limits::{Budget, Downgrade, Limit, LimitsOn, Nameless, OnExhaust, OnNamed, OnWritten, Period, Refuse};
-pub use mcp::{Builtin, Mcp, McpAuth, McpClient, McpServer, McpSizes, McpTimeouts, Pins, ToolOverride, Toolset};
+pub use mcp::{
+    Builtin, Mcp, McpAuth, McpClient, McpGrant, McpIdentityProvider, McpServer, McpSizes, McpTimeouts, Pins,
+    ToolOverride, Toolset,
+};
 pub use models::{Model, Target};
 pub use oauth::{Login, OAuth, OAuthClient};
 pub use principals::{Agent, Organisation, Role, ServiceAccount, Team, User};

@@ -16,7 +16,7 @@ use gatehouse_store::{Pepper, Shipper, Store, StoreError};
 use gatehouse_telemetry::Consumer;
 use gatehouse_upstream::{Pool, PoolLimits, Tls, tls_config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch as told;
+use tokio::sync::{Notify, watch as told};
 
 use super::last_used::LastUsed;
 use super::objects::declared;
@@ -57,6 +57,8 @@ pub(crate) struct Ready<'a> {
     pub(crate) pepper: &'a Pepper,
     /// The claim link's token, while nobody has claimed the gateway.
     pub(crate) claim: Option<Secret>,
+    /// Tells the gateway to stop, like a signal.
+    pub(crate) stop: Arc<Notify>,
 }
 
 /// Runs the gateway until it is told to stop. `ready` is called once, when it serves; what it made (a first key) is in
@@ -122,11 +124,20 @@ where
         .await
         .map_err(|error| failure("the claim link cannot be made", error))?;
     let address = cores[0].address();
-    ready(Ready { address, config: &config, store: &house.store, pepper: &house.pepper, claim }).await?;
+    let enough = Arc::new(Notify::new());
+    let here = Ready {
+        address,
+        config: &config,
+        store: &house.store,
+        pepper: &house.pepper,
+        claim,
+        stop: Arc::clone(&enough),
+    };
+    ready(here).await?;
     house.keys_changed().await;
     say_listening(&cores, config.tls.is_some());
     drop(sd_notify::notify(&[sd_notify::NotifyState::Ready]));
-    signals.until_told_to_stop(&house, &certificates).await;
+    signals.until_told_to_stop(&house, &certificates, &enough).await;
     drop(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
     drain(cores, &shared, config.server.drain).await;
     stop.send_replace(true);
@@ -437,12 +448,13 @@ impl Signals {
         Ok(Self { terminate, interrupt, hangup: listen(SignalKind::hangup())? })
     }
 
-    /// Waits for SIGTERM or SIGINT; SIGHUP reloads.
-    async fn until_told_to_stop(&mut self, house: &House, certificates: &TlsReload) {
+    /// Waits for SIGTERM or SIGINT, or for whoever was given the right to stop the gateway; SIGHUP reloads.
+    async fn until_told_to_stop(&mut self, house: &House, certificates: &TlsReload, stop: &Notify) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
+                () = stop.notified() => return,
                 _ = self.hangup.recv() => reload(house, certificates).await,
             }
         }

@@ -219,6 +219,18 @@ impl OAuthOperations for House {
     fn signing_keys_changed(&self) {
         self.own.publish();
     }
+
+    fn connect(&self, link: String, who: Arc<Principal>) -> Answer<'_, Result<String, Fault>> {
+        Box::pin(async move { self.mcp.tokens().connect(&link, &who).await })
+    }
+
+    fn connected(&self, query: String, who: Arc<Principal>) -> Answer<'_, Result<String, Fault>> {
+        Box::pin(async move { Ok(self.mcp.tokens().connected(&query, &who).await?.server.to_string()) })
+    }
+
+    fn client_document(&self) -> Option<Value> {
+        Some(self.mcp.tokens().document())
+    }
 }
 
 /// Algorithms that others may sign with: whatever their published key is for.

@@ -11,18 +11,19 @@ use gatehouse_pipeline::identity::{client_address, identify};
 use gatehouse_pipeline::{KeyEntry, Snapshot};
 use gatehouse_server::control::{
     Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, DeclaredObject, FileKey, FileObject,
-    From, Holder, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Readiness, Reload,
-    ReplayQuestion, ReplayReport, Standing, Whoami, Wrong, WrongHolder,
+    From, Holder, McpChanges, McpDecision, McpExplanation, McpFinding, McpQuestion, McpServerStanding, NotReady,
+    Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Readiness, Reload, ReplayQuestion, ReplayReport,
+    Standing, Whoami, Wrong, WrongHolder,
 };
-use gatehouse_store::LedgerEntry;
 use gatehouse_store::audit::Refusal;
+use gatehouse_store::{LedgerEntry, StoreError};
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
 use serde_json::value::RawValue;
 
 use super::alerts::Event;
 use super::objects::declared;
-use super::{House, wiring};
+use super::{House, mcp, wiring};
 
 impl Operations for House {
     fn admin_key(&self) -> Option<Secret> {
@@ -202,6 +203,30 @@ impl Operations for House {
 
     fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>> {
         self.config(|config| wiring::priced_parts(config, attempt)).flatten()
+    }
+
+    fn mcp_servers(&self) -> Vec<McpServerStanding> {
+        self.mcp.standings()
+    }
+
+    fn mcp_findings(&self) -> Vec<McpFinding> {
+        self.mcp.findings()
+    }
+
+    fn refresh_mcp_server(&self, name: &str) -> bool {
+        self.mcp.ask_again(name)
+    }
+
+    fn diff_mcp(&self, kind: &str, before: &str, after: &str) -> McpChanges {
+        mcp::changes(kind, before, after)
+    }
+
+    fn decide_mcp(&self, decision: McpDecision) -> Answer<'_, Result<bool, StoreError>> {
+        Box::pin(async move { self.mcp.decide(&decision).await })
+    }
+
+    fn explain_mcp(&self, question: &McpQuestion) -> Result<McpExplanation, PolicyRefusal> {
+        self.explain_tool(question)
     }
 }
 

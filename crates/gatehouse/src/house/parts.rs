@@ -49,7 +49,7 @@ impl Parts {
         let (consumer, exposition) = telemetry(config, tls)?;
         let shipper = Shipper::new(store.clone(), reader, ShipperConfig::default());
         let own = OwnIssuer::open(&store, tls).await.map_err(unusable)?;
-        let mcp = Room::open(&data_dir, &store, &Pool::new(Arc::clone(tls), PoolLimits::default())).await?;
+        let mcp = Room::open(&data_dir, &store, &Pool::new(Arc::clone(tls), PoolLimits::default()), tls).await?;
         let kept = Kept { store, pepper, journal, records, own, mcp };
         let house = house(kept, &shipper, source, exposition, outboxes.clone());
         Ok(Self { house, shipper, writers, outboxes, consumer, recorder })

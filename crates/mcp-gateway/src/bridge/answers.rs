@@ -5,7 +5,7 @@ use crate::era::{Era, Method, Revision};
 use crate::wire::{Kind, Raw, RpcError, code};
 
 use super::questions::{Ask, InputRequired, Question};
-use super::tools;
+use super::{tasks, tools};
 
 /// What a result is dressed in for a modern client.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,8 @@ pub struct Dress {
     pub ttl_ms: u64,
     /// May it be kept for other callers, too?
     pub public: bool,
+    /// What the client declared: it gets no questions and no tasks beyond that. `None` for results that hold neither.
+    pub client: Option<Raw>,
 }
 
 /// What a result is.
@@ -114,10 +116,12 @@ fn passed(from: Revision, to: Revision, method: Method, result: &Raw, dress: &Dr
     let kind = if from.era() == Era::Modern { result_type(result) } else { ResultType::Complete };
     match (kind, to.era()) {
         (ResultType::Complete, _) => {}
-        (ResultType::InputRequired | ResultType::Task, Era::Modern) => {}
-        (ResultType::InputRequired | ResultType::Task, Era::Legacy) => {
-            return Err(internal("the server's answer cannot be given to a client of this revision"));
+        (ResultType::InputRequired, Era::Modern) => {}
+        (ResultType::Task, Era::Modern) if dress.client.as_ref().is_none_or(tasks::has_extension) => {}
+        (ResultType::InputRequired, _) => {
+            return Err(internal("the server asked in a way that a client of this revision cannot be asked"));
         }
+        (ResultType::Task, _) => return Err(internal("the server made a task for a client that knows no tasks")),
         (ResultType::Unknown, _) => return Err(internal("the server answered with a result of unknown type")),
     }
     let result = match method {
@@ -160,7 +164,8 @@ fn links(to: Revision, method: Method, error: RpcError, dress: &Dress) -> Result
     if questions.is_empty() {
         return Err(recoded(error, code::INTERNAL));
     }
-    if to.era() == Era::Legacy || !method.may_ask() {
+    let may_open = |client: &Raw| questions.iter().all(|question| question.is_for(client));
+    if to.era() == Era::Legacy || !method.may_ask() || !dress.client.as_ref().is_none_or(may_open) {
         return links_in_words(method, &questions).map(|result| dressed(to, method, &result, dress));
     }
     Ok(dressed(to, method, &InputRequired { questions, state: None }.write(), dress))

@@ -53,7 +53,8 @@ impl Catalogue {
     /// Puts a catalogue together. `names` gains the names that are given.
     #[must_use]
     pub fn compose(parts: &Parts<'_>, names: &mut NameBook) -> Composed {
-        let configured: BTreeSet<Arc<str>> = parts.blueprint.servers.iter().map(|each| Arc::clone(&each.name)).collect();
+        let configured: BTreeSet<Arc<str>> =
+            parts.blueprint.servers.iter().map(|each| Arc::clone(&each.name)).collect();
         let sheets: Vec<&Arc<Sheet>> = parts
             .standings
             .iter()
@@ -221,10 +222,14 @@ fn exposed(entry: &Entry, names: &NameBook, uris: &Uris) -> Entry {
     };
     let text = raw_text(&entry.json);
     let mut cuts = Cuts::of(text);
-    if name != entry.exposed && let Some(value) = json::member(text, naming_member(entry.kind)) {
+    if name != entry.exposed
+        && let Some(value) = json::member(text, naming_member(entry.kind))
+    {
         cuts.replace(value, json::quoted(&name));
     }
-    if uris.wraps() && let Some(meta) = json::member(text, "_meta") {
+    if uris.wraps()
+        && let Some(meta) = json::member(text, "_meta")
+    {
         uris.meta(&entry.server, meta, &mut cuts);
     }
     if cuts.is_empty() { entry.clone() } else { entry.with_json(cuts.apply(), &name) }

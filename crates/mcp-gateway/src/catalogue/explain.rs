@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::fetched::State;
 use super::finding::{Finding, Kind};
 use super::offer::{Found, Route};
@@ -12,8 +10,7 @@ use super::{Catalogue, Entry};
 use crate::blueprint::Blueprint;
 
 /// The first question that was answered with no, or the answer yes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// It is offered.
     Visible,
@@ -39,8 +36,28 @@ pub enum Why {
     Policy,
 }
 
+impl Why {
+    /// As it is shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Visible => "visible",
+            Self::NoSuchEndpoint => "no_such_endpoint",
+            Self::NoSuchServer => "no_such_server",
+            Self::ServerNeverSeen => "server_never_seen",
+            Self::PerUser => "per_user",
+            Self::NoSuchTool => "no_such_tool",
+            Self::LeftOut => "left_out",
+            Self::Held => "held",
+            Self::NotInToolset => "not_in_toolset",
+            Self::Key => "key",
+            Self::Policy => "policy",
+        }
+    }
+}
+
 /// The answer.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Explained {
     /// Why.
     pub why: Why,
@@ -69,7 +86,9 @@ impl Catalogue {
         let by_canonical = |wanted: &Entry| &*wanted.canonical == tool;
         let listed = offer.entries(Kind::Tool).iter().find(|entry| by_canonical(entry)).map(Found::Offered);
         let found = listed.unwrap_or_else(|| match offer.find(Kind::Tool, tool) {
-            Found::Unknown => offer.held(Kind::Tool).find(|entry| by_canonical(entry)).map_or(Found::Unknown, Found::Held),
+            Found::Unknown => {
+                offer.held(Kind::Tool).find(|entry| by_canonical(entry)).map_or(Found::Unknown, Found::Held)
+            }
             found => found,
         });
         match found {
@@ -91,23 +110,29 @@ impl Catalogue {
     /// Why a name leads to nothing.
     fn missing(&self, blueprint: &Blueprint, route: &Route, tool: &str) -> Explained {
         // Not found here, perhaps elsewhere: by its canonical name, else as any server calls it.
-        let server = blueprint.servers.iter().find(|each| tool.strip_prefix(&*each.name).is_some_and(|rest| rest.starts_with('.')));
+        let server = blueprint
+            .servers
+            .iter()
+            .find(|each| tool.strip_prefix(&*each.name).is_some_and(|rest| rest.starts_with('.')));
         if let Route::Toolset(name) = route
             && let Some(entry) = self.anywhere(tool)
             && let Some(set) = blueprint.toolsets.iter().find(|set| set.name == *name)
             && !set.tools.iter().any(|pattern| matches(pattern, &entry.canonical))
         {
-            let message = format!("No pattern of the toolset {name} matches {}. Add one to its `tools`.", entry.canonical);
+            let message =
+                format!("No pattern of the toolset {name} matches {}. Add one to its `tools`.", entry.canonical);
             return self.answer(Why::NotInToolset, Some(entry), message);
         }
         let Some(server) = server else {
-            let message = "No server is called so. Give the tool as `server.tool`, or by the name it has here.".to_owned();
+            let message =
+                "No server is called so. Give the tool as `server.tool`, or by the name it has here.".to_owned();
             return self.answer(Why::NoSuchServer, None, message);
         };
         let real = tool.get(server.name.len() + 1..).unwrap_or_default();
         let mut explained = match self.server(&server.name) {
             Some(view) if view.standing.state == State::PerUser => {
-                let message = "This server's tools are each user's own; they are fetched when that user asks.".to_owned();
+                let message =
+                    "This server's tools are each user's own; they are fetched when that user asks.".to_owned();
                 self.answer(Why::PerUser, None, message)
             }
             Some(view) if view.fetched.is_some() => {
@@ -124,7 +149,8 @@ impl Catalogue {
             other => {
                 let error = other.and_then(|view| view.standing.last_error.clone());
                 let error = error.map(|error| format!(" ({error})")).unwrap_or_default();
-                let message = format!("The server {} has not answered yet{error}, so its tools are not known.", server.name);
+                let message =
+                    format!("The server {} has not answered yet{error}, so its tools are not known.", server.name);
                 self.answer(Why::ServerNeverSeen, None, message)
             }
         };
@@ -141,7 +167,8 @@ impl Catalogue {
     }
 
     fn findings_of(&self, server: &str, real: &str) -> Vec<Finding> {
-        let about = |finding: &&Finding| &*finding.server == server && &*finding.item == real && finding.kind == Kind::Tool;
+        let about =
+            |finding: &&Finding| &*finding.server == server && &*finding.item == real && finding.kind == Kind::Tool;
         self.findings.iter().filter(about).cloned().collect()
     }
 

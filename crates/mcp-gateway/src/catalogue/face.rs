@@ -56,7 +56,9 @@ impl Catalogue {
             if !extensions.is_empty() {
                 members.push(("extensions", format!("{{{}}}", extensions.join(","))));
             }
-        } else if let Some(tasks) = views.iter().filter(|view| !view.modern()).find_map(|view| view.capability(&["tasks"])) {
+        } else if let Some(tasks) =
+            views.iter().filter(|view| !view.modern()).find_map(|view| view.capability(&["tasks"]))
+        {
             members.push(("tasks", tasks.to_owned()));
         }
         let members: Vec<String> = members.into_iter().map(|(name, value)| format!(r#""{name}":{value}"#)).collect();

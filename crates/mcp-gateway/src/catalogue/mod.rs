@@ -22,18 +22,16 @@ mod sheet;
 mod toolset;
 mod uris;
 
-
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-pub use checks::ParamHeader;
 pub(crate) use checks::{is_hidden, shown};
 pub use compose::{Composed, Parts};
-pub use entry::{Annotations, Entry, ToolFacts};
 pub(crate) use entry::raw_text;
+pub use entry::{Annotations, Entry, ToolFacts};
 pub use explain::{Explained, Rights, Why};
 pub use fetched::{Fetched, Standing, State};
 pub use finding::{Finding, Kind, Severity};
@@ -70,10 +68,16 @@ pub struct ServerView {
 }
 
 impl Catalogue {
-    /// Another one after every change.
+    /// Another one whenever something that is offered has changed.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The same under another number.
+    #[must_use]
+    pub fn numbered(self, generation: u64) -> Self {
+        Self { generation, ..self }
     }
 
     /// What an endpoint offers; `None` if there is no such server or toolset.

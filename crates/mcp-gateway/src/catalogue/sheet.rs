@@ -107,7 +107,13 @@ fn read_item(
         // What cannot be hashed cannot be compared, so it is not offered.
         _ => match pins::hash_json(text) {
             Some(hash) => Some(hash),
-            None => return Err(left_out("unusable_item", &entry.real, "It is no JSON that can be compared, and is left out.")),
+            None => {
+                return Err(left_out(
+                    "unusable_item",
+                    &entry.real,
+                    "It is no JSON that can be compared, and is left out.",
+                ));
+            }
         },
     };
     Ok(Item { scan: poison::scan_item(text), entry: Arc::new(entry), pin })

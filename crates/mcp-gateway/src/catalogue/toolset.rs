@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn a_pattern_reaches_the_servers_it_could_match() {
-        assert!(reaches("time.*", "time") && reaches("time.now", "time") && reaches("*", "time") && reaches("ti*", "time"));
+        assert!(
+            reaches("time.*", "time") && reaches("time.now", "time") && reaches("*", "time") && reaches("ti*", "time")
+        );
         assert!(!reaches("time.*", "tim") && !reaches("git.*", "time") && !reaches("time", "time"));
     }
 }

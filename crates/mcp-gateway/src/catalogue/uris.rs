@@ -70,9 +70,9 @@ impl Uris {
             let (server, rest) = uri.strip_prefix(scheme)?.split_once('/')?;
             self.servers.get(server).map(|server| (Arc::clone(server), rest))
         };
-        let kept = KEPT.iter().find_map(|scheme| {
-            carried(scheme).map(|(server, rest)| (server, Cow::Owned(format!("{scheme}{rest}"))))
-        });
+        let kept = KEPT
+            .iter()
+            .find_map(|scheme| carried(scheme).map(|(server, rest)| (server, Cow::Owned(format!("{scheme}{rest}")))));
         kept.or_else(|| carried(CARRIER).map(|(server, rest)| (server, Cow::Borrowed(rest))))
     }
 
@@ -149,7 +149,9 @@ impl Uris {
 
     /// The resource an app's tool is shown in (`_meta.ui.resourceUri`, formerly `_meta["ui/resourceUri"]`).
     pub(crate) fn meta(&self, server: &str, meta: &str, cuts: &mut Cuts<'_>) {
-        for at in [json::reach(meta, &["ui", "resourceUri"]), json::member(meta, "ui/resourceUri")].into_iter().flatten() {
+        for at in
+            [json::reach(meta, &["ui", "resourceUri"]), json::member(meta, "ui/resourceUri")].into_iter().flatten()
+        {
             self.uri(server, at, cuts);
         }
     }
@@ -179,7 +181,8 @@ mod tests {
 
     #[test]
     fn what_is_exposed_is_read_back() {
-        for uri in ["file:///a/../b?x#y", "ui://card/v.html", "skill://a/b/SKILL.md", "mcp://web/x", "a:%2f..%0d", "x"] {
+        for uri in ["file:///a/../b?x#y", "ui://card/v.html", "skill://a/b/SKILL.md", "mcp://web/x", "a:%2f..%0d", "x"]
+        {
             let uris = two();
             let exposed = uris.expose("fs", uri);
             assert_eq!(uris.resolve(&exposed), Some(("fs".into(), Cow::from(uri))), "{exposed}");
@@ -209,7 +212,9 @@ mod tests {
     #[test]
     fn results_carry_the_uris_clients_know() {
         assert_eq!(
-            rewritten(r#"{"content":[{"type":"resource_link","uri":"a:1","name":"uri"},{"type":"resource","resource":{"uri":"a:2","text":"uri a:2"}},{"type":"text","text":"a:1"}],"structuredContent":{"uri":"a:1"}}"#),
+            rewritten(
+                r#"{"content":[{"type":"resource_link","uri":"a:1","name":"uri"},{"type":"resource","resource":{"uri":"a:2","text":"uri a:2"}},{"type":"text","text":"a:1"}],"structuredContent":{"uri":"a:1"}}"#
+            ),
             r#"{"content":[{"type":"resource_link","uri":"mcp://fs/a:1","name":"uri"},{"type":"resource","resource":{"uri":"mcp://fs/a:2","text":"uri a:2"}},{"type":"text","text":"a:1"}],"structuredContent":{"uri":"a:1"}}"#
         );
         assert_eq!(rewritten(r#"{"contents":[{"uri":"a:1"}]}"#), r#"{"contents":[{"uri":"mcp://fs/a:1"}]}"#);

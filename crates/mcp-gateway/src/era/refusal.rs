@@ -40,7 +40,8 @@ impl Refusal {
         let error = RpcError::new(self.code(), self.to_string());
         match self {
             Self::Version { requested } => {
-                let supported = Revision::ALL.map(|revision| Raw::text(revision.as_str()));
+                // What `server/discover` says, too: the older ones are not asked for like this.
+                let supported = Revision::MODERN.map(|revision| Raw::text(revision.as_str()));
                 let data = [("supported", Raw::array(&supported)), ("requested", Raw::text(requested))];
                 error.with_data(Raw::object(data))
             }

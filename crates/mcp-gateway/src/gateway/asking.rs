@@ -111,9 +111,7 @@ fn modern(map: &HeaderMap, message: Message) -> Result<Asking, crate::era::Refus
 
 fn legacy(map: &HeaderMap, revision: Revision, message: Message) -> Result<What, crate::era::Refusal> {
     Ok(match message {
-        Message::Request(request) => {
-            What::Request(arrive::check_legacy(Some(map), revision, &request)?, request)
-        }
+        Message::Request(request) => What::Request(arrive::check_legacy(Some(map), revision, &request)?, request),
         Message::Notification(notification) => What::Notification(notification),
         Message::Response(response) => What::Answer(response),
     })
@@ -195,7 +193,8 @@ fn accepts(map: &HeaderMap, kinds: &[&str]) -> bool {
     said.peek().is_none()
         || said.flat_map(|value| value.split(',')).any(|range| {
             let range = range.split(';').next().unwrap_or_default().trim();
-            let family = |kind: &&str| range.strip_suffix("/*").is_some_and(|family| kind.split('/').next() == Some(family));
+            let family =
+                |kind: &&str| range.strip_suffix("/*").is_some_and(|family| kind.split('/').next() == Some(family));
             range == "*/*" || kinds.iter().any(|kind| range.eq_ignore_ascii_case(kind) || family(kind))
         })
 }
@@ -206,5 +205,6 @@ fn no_such_verb(message: &'static str) -> Refusal {
 
 /// Whether it never was, has ended, or is somebody else's: nobody learns which.
 fn no_such_session() -> Refusal {
-    Fault::new(Code::NotFound, "There is no such session. Send `initialize` without `Mcp-Session-Id` to begin one.").into()
+    Fault::new(Code::NotFound, "There is no such session. Send `initialize` without `Mcp-Session-Id` to begin one.")
+        .into()
 }

@@ -136,7 +136,15 @@ mod tests {
 
     #[test]
     fn foreign_pages_may_not() {
-        for origin in ["https://evil.example", "null", "", "file://", "localhost", "chrome-extension://localhost", "http://localhost@evil.example"] {
+        for origin in [
+            "https://evil.example",
+            "null",
+            "",
+            "file://",
+            "localhost",
+            "chrome-extension://localhost",
+            "http://localhost@evil.example",
+        ] {
             assert!(!admitted(&[("host", "localhost"), ("origin", origin)]), "{origin}");
         }
         assert!(!admitted(&[("host", "localhost"), ("origin", "http://localhost"), ("origin", "http://localhost")]));

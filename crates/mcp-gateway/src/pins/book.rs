@@ -58,7 +58,15 @@ impl Verdict {
 
 impl PinBook {
     /// Takes a version as it was stored. `by_person`: somebody decided, not the policy.
-    pub fn insert(&mut self, server: Arc<str>, kind: Kind, name: Arc<str>, hash: Hash, state: PinState, by_person: bool) {
+    pub fn insert(
+        &mut self,
+        server: Arc<str>,
+        kind: Kind,
+        name: Arc<str>,
+        hash: Hash,
+        state: PinState,
+        by_person: bool,
+    ) {
         let versions = self.items.entry((Arc::clone(&server), kind, name)).or_default();
         let before = versions.len();
         versions.retain(|version| version.hash != hash);

@@ -92,11 +92,18 @@ impl Walk {
             return self.arguments(path, before, after);
         }
         let class = classify(place, path.last().map_or("", String::as_str), before, after);
-        let pointer: String = path.iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect();
+        let pointer: String =
+            path.iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect();
         self.changes.push(Change { path: pointer, before: before.cloned(), after: after.cloned(), class });
     }
 
-    fn members(&mut self, path: &mut Vec<String>, before: &Map<String, Value>, after: &Map<String, Value>, place: Place) {
+    fn members(
+        &mut self,
+        path: &mut Vec<String>,
+        before: &Map<String, Value>,
+        after: &Map<String, Value>,
+        place: Place,
+    ) {
         let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
         names.sort_unstable();
         names.dedup();
@@ -128,9 +135,10 @@ fn inner(place: Place, name: &str, depth: usize) -> Place {
         (Place::Outside, "outputSchema") if depth == 1 => Place::Schema(false),
         (Place::Outside, "annotations") if depth == 1 => Place::Hints,
         (Place::Outside, "arguments") if depth == 1 => Place::Arguments,
-        (Place::Schema(input) | Place::Keyword(input), "properties" | "$defs" | "definitions" | "patternProperties") => {
-            Place::Properties(input)
-        }
+        (
+            Place::Schema(input) | Place::Keyword(input),
+            "properties" | "$defs" | "definitions" | "patternProperties",
+        ) => Place::Properties(input),
         (Place::Schema(input) | Place::Keyword(input), _) => Place::Keyword(input),
         (Place::Properties(input), _) => Place::Schema(input),
         (other, _) => other,
@@ -158,7 +166,9 @@ fn classify(place: Place, name: &str, before: Option<&Value>, after: Option<&Val
 fn hint(name: &str, after: Option<&Value>) -> Class {
     let now = after.and_then(Value::as_bool);
     match (name, now) {
-        ("readOnlyHint" | "idempotentHint", Some(true)) | ("destructiveHint" | "openWorldHint", Some(false)) => Class::Text,
+        ("readOnlyHint" | "idempotentHint", Some(true)) | ("destructiveHint" | "openWorldHint", Some(false)) => {
+            Class::Text
+        }
         ("readOnlyHint" | "idempotentHint" | "destructiveHint" | "openWorldHint", _) => Class::Widened,
         _ => Class::Text,
     }
@@ -178,8 +188,8 @@ fn argument(name: &str, before: Option<&Value>, after: Option<&Value>) -> Class 
 /// A keyword of a schema of what is sent.
 fn keyword(name: &str, before: Option<&Value>, after: Option<&Value>) -> Class {
     match name {
-        "title" | "description" | "default" | "examples" | "$comment" | "$schema" | "$id" | "deprecated" | "readOnly" | "writeOnly"
-        | "format" | "x-mcp-header" => Class::Text,
+        "title" | "description" | "default" | "examples" | "$comment" | "$schema" | "$id" | "deprecated"
+        | "readOnly" | "writeOnly" | "format" | "x-mcp-header" => Class::Text,
         "required" => lists(after, before),
         "enum" | "type" => match (before, after) {
             (None, _) => Class::Breaking,
@@ -206,7 +216,8 @@ fn lists(smaller: Option<&Value>, larger: Option<&Value>) -> Class {
         None => Vec::new(),
     };
     let larger = items(larger);
-    let has = |item: &Value| larger.contains(item) || (item == "integer" && larger.iter().any(|other| other == "number"));
+    let has =
+        |item: &Value| larger.contains(item) || (item == "integer" && larger.iter().any(|other| other == "number"));
     if items(smaller).iter().all(has) { Class::Widened } else { Class::Breaking }
 }
 
@@ -241,8 +252,10 @@ mod tests {
 
     #[test]
     fn texts_only_change_texts() {
-        let before = json!({"name": "a", "description": "x", "inputSchema": {"properties": {"p": {"description": "1"}}}});
-        let after = json!({"name": "a", "description": "y", "inputSchema": {"properties": {"p": {"description": "2"}}}});
+        let before =
+            json!({"name": "a", "description": "x", "inputSchema": {"properties": {"p": {"description": "1"}}}});
+        let after =
+            json!({"name": "a", "description": "y", "inputSchema": {"properties": {"p": {"description": "2"}}}});
         let diff = diff(Kind::Tool, &before.to_string(), &after.to_string());
         assert_eq!(diff.class, Some(Class::Text));
         let paths: Vec<_> = diff.changes.iter().map(|change| &*change.path).collect();
@@ -271,7 +284,10 @@ mod tests {
         for (before, after) in [
             (json!({"properties": {}}), json!({"properties": {"p": {}}})),
             (json!({"required": ["a", "b"]}), json!({"required": ["a"]})),
-            (json!({"properties": {"p": {"type": "integer"}}}), json!({"properties": {"p": {"type": ["number", "null"]}}})),
+            (
+                json!({"properties": {"p": {"type": "integer"}}}),
+                json!({"properties": {"p": {"type": ["number", "null"]}}}),
+            ),
             (json!({"properties": {"p": {"minimum": 2}}}), json!({"properties": {"p": {"minimum": 1}}})),
             (json!({"additionalProperties": false}), json!({"additionalProperties": true})),
         ] {

@@ -77,10 +77,18 @@ impl Scan {
     fn text(&mut self, place: &str, text: &str) {
         self.hidden(place, text);
         if let Some(run) = longest_blob(text).filter(|run| *run >= BLOB) {
-            self.hit("encoded_text", Severity::Medium, format!("In {place} stand {run} characters that look like encoded data."));
+            self.hit(
+                "encoded_text",
+                Severity::Medium,
+                format!("In {place} stand {run} characters that look like encoded data."),
+            );
         }
         if text.len() > LONG {
-            self.hit("very_long_text", Severity::Medium, format!("{place} has {} bytes: nobody reads it to the end.", text.len()));
+            self.hit(
+                "very_long_text",
+                Severity::Medium,
+                format!("{place} has {} bytes: nobody reads it to the end.", text.len()),
+            );
         }
         let plain = phrases::plain(text);
         for phrase in phrases::ALL {
@@ -136,7 +144,11 @@ pub(crate) fn scan_item(text: &str) -> Scan {
     while let Some((path, value)) = open.pop() {
         seen += 1;
         if seen > TEXTS {
-            scan.hit("too_many_texts", Severity::Medium, format!("It has more than {TEXTS} texts; the rest was not looked at."));
+            scan.hit(
+                "too_many_texts",
+                Severity::Medium,
+                format!("It has more than {TEXTS} texts; the rest was not looked at."),
+            );
             break;
         }
         if let Some(members) = json::members(value) {
@@ -184,7 +196,9 @@ pub(crate) fn shadowing(
             message: format!("It speaks of {word}, a tool of the server {owner}, {tail}."),
         });
     }
-    if kind == Kind::Tool && let Some(other) = owner(item, server) {
+    if kind == Kind::Tool
+        && let Some(other) = owner(item, server)
+    {
         found.push(Finding {
             severity: Severity::Low,
             code: "shared_name",

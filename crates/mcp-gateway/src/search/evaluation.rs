@@ -12,7 +12,11 @@ use crate::wire::Raw;
 
 /// `server.tool`, its description, its parameters.
 const TOOLS: &[(&str, &str, &str)] = &[
-    ("github.search_code", "Search for code across repositories using GitHub's code search syntax", "query sort per_page"),
+    (
+        "github.search_code",
+        "Search for code across repositories using GitHub's code search syntax",
+        "query sort per_page",
+    ),
     ("github.search_issues", "Search for issues in GitHub repositories", "query owner repo"),
     ("github.create_issue", "Open a new issue in a repository", "owner repo title body labels assignees"),
     ("github.list_issues", "List issues in a repository with filters by state and label", "owner repo state labels"),
@@ -24,7 +28,11 @@ const TOOLS: &[(&str, &str, &str)] = &[
     ("github.push_files", "Push several files in a single commit", "owner repo branch files message"),
     ("github.fork_repository", "Fork a repository to your account or organization", "owner repo organization"),
     ("git.git_status", "Shows the working tree status", "repo_path"),
-    ("git.git_diff_unstaged", "Shows changes in the working directory that are not yet staged", "repo_path context_lines"),
+    (
+        "git.git_diff_unstaged",
+        "Shows changes in the working directory that are not yet staged",
+        "repo_path context_lines",
+    ),
     ("git.git_commit", "Records changes to the repository", "repo_path message"),
     ("git.git_log", "Shows the commit logs", "repo_path max_count start_timestamp"),
     ("git.git_checkout", "Switches branches", "repo_path branch_name"),
@@ -46,7 +54,11 @@ const TOOLS: &[(&str, &str, &str)] = &[
     ("mail.send_email", "Send an e-mail to one or more recipients", "to cc subject body attachments"),
     ("mail.search_mail", "Search the mailbox", "query folder since"),
     ("mail.create_draft", "Save an e-mail as a draft without sending it", "to subject body"),
-    ("cal.create_event", "Put an appointment into the calendar and invite attendees", "title start end attendees location"),
+    (
+        "cal.create_event",
+        "Put an appointment into the calendar and invite attendees",
+        "title start end attendees location",
+    ),
     ("cal.list_events", "List appointments between two moments", "from until"),
     ("cal.find_free_slot", "Find a time at which all attendees are free", "attendees duration from until"),
     ("cal.delete_event", "Cancel an appointment", "event_id notify"),

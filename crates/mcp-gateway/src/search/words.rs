@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 /// Words that say nothing about a tool.
 const STOP: &[&str] = &[
-    "a", "an", "and", "any", "are", "as", "at", "be", "by", "can", "do", "for", "from", "get", "have", "how", "i", "if", "in", "is", "it",
-    "its", "me", "my", "need", "of", "on", "or", "our", "please", "that", "the", "their", "them", "this", "to", "tool", "use", "want",
-    "was", "what", "when", "which", "will", "with", "you", "your",
+    "a", "an", "and", "any", "are", "as", "at", "be", "by", "can", "do", "for", "from", "get", "have", "how", "i",
+    "if", "in", "is", "it", "its", "me", "my", "need", "of", "on", "or", "our", "please", "that", "the", "their",
+    "them", "this", "to", "tool", "use", "want", "was", "what", "when", "which", "will", "with", "you", "your",
 ];
 
 /// Words that people and tools use for the same thing. The first of each stands for all.
@@ -84,7 +84,17 @@ fn stem(word: &str) -> String {
     if !word.is_ascii() || word.len() < 4 {
         return word.to_owned();
     }
-    let rules = [("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("ing", ""), ("ed", ""), ("es", "e"), ("s", "")];
+    let rules = [
+        ("ies", "y"),
+        ("sses", "ss"),
+        ("ches", "ch"),
+        ("shes", "sh"),
+        ("xes", "x"),
+        ("ing", ""),
+        ("ed", ""),
+        ("es", "e"),
+        ("s", ""),
+    ];
     for (ending, instead) in rules {
         let Some(rest) = word.strip_suffix(ending) else { continue };
         if rest.len() < 3 || (ending == "s" && (rest.ends_with('s') || rest.ends_with('u'))) {
@@ -92,7 +102,9 @@ fn stem(word: &str) -> String {
         }
         let mut cut = format!("{rest}{instead}");
         // `stopped`, `running`: the doubled letter was the ending's.
-        let doubled = cut.len() > 3 && matches!(ending, "ing" | "ed") && cut.as_bytes().iter().rev().take(2).min() == cut.as_bytes().iter().rev().take(2).max();
+        let doubled = cut.len() > 3
+            && matches!(ending, "ing" | "ed")
+            && cut.as_bytes().iter().rev().take(2).min() == cut.as_bytes().iter().rev().take(2).max();
         if doubled && !cut.ends_with('l') && !cut.ends_with('s') {
             cut.pop();
         }
@@ -118,7 +130,8 @@ fn same(word: String) -> String {
 pub(super) fn trigrams(text: &str) -> BTreeSet<[char; 3]> {
     let mut set = BTreeSet::new();
     for word in text.split(|each: char| !each.is_alphanumeric()).flat_map(split_case).filter(|word| !word.is_empty()) {
-        let letters: Vec<char> = std::iter::once(' ').chain(word.chars().flat_map(char::to_lowercase)).chain([' ']).collect();
+        let letters: Vec<char> =
+            std::iter::once(' ').chain(word.chars().flat_map(char::to_lowercase)).chain([' ']).collect();
         set.extend(letters.windows(3).filter_map(|three| <[char; 3]>::try_from(three).ok()));
     }
     set
@@ -136,7 +149,13 @@ mod tests {
 
     #[test]
     fn endings_do_not_matter() {
-        for (one, other) in [("deleting", "delete"), ("stopped", "stop"), ("queries", "query"), ("branches", "branch"), ("files", "file")] {
+        for (one, other) in [
+            ("deleting", "delete"),
+            ("stopped", "stop"),
+            ("queries", "query"),
+            ("branches", "branch"),
+            ("files", "file"),
+        ] {
             assert_eq!(words(one), words(other), "{one}");
         }
     }

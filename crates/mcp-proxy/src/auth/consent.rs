@@ -1,6 +1,6 @@
-//! How a person agrees: a link of ours that proves nothing, a page of ours where they prove who they are, the page of the
-//! authorization server, and back. What belongs to one visit is kept in the vault under the hash of its `state`, taken out
-//! once, and good only in the browser that began it.
+//! How a person agrees: a link of ours that proves nothing, a login that proves who they are (the server crate's), the page of the
+//! authorization server, and back. Whose link it is, and whose answer, is held against who has logged in, both times. What
+//! belongs to one visit is kept in the vault under the hash of its `state` and taken out once.
 
 use std::sync::Arc;
 
@@ -33,10 +33,10 @@ const VISIT_MS: u64 = 600_000;
 
 /// What a link of ours says: for whom, and what the server wanted. It authenticates nobody.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct ConnectLink {
-    pub(super) server: Arc<str>,
-    pub(super) organisation: Arc<str>,
-    pub(super) owner: String,
+struct ConnectLink {
+    server: Arc<str>,
+    organisation: Arc<str>,
+    owner: String,
     metadata: Option<String>,
     scope: String,
     before: String,
@@ -62,14 +62,7 @@ struct Pending {
     scopes: String,
     redirect_uri: Arc<str>,
     verifier: String,
-    browser: String,
     until_unix_ms: u64,
-}
-
-/// Where a person goes next, and what their browser must bring back.
-pub(super) struct Begun {
-    pub(super) url: String,
-    pub(super) browser: String,
 }
 
 impl Shared {
@@ -96,14 +89,15 @@ impl Shared {
     }
 
     /// What a link says, if it is one of ours and not too old.
-    pub(super) fn open_link(&self, link: &str) -> Result<ConnectLink, Fault> {
+    fn open_link(&self, link: &str) -> Result<ConnectLink, Fault> {
         self.sealer
             .open(link, unix_ms() / 1000)
             .map_err(|_| Fault::new(Code::NotFound, "This link is no longer good. Call the tool again for a new one."))
     }
 
-    /// Sends somebody who has shown who they are to the authorization server.
-    pub(super) async fn begin(&self, link: &ConnectLink, who: &Principal) -> Result<Begun, Fault> {
+    /// Where somebody who has logged in goes on to, if the link is theirs.
+    pub(super) async fn begin(&self, link: &str, who: &Principal) -> Result<String, Fault> {
+        let link = self.open_link(link)?;
         if owner(who) != link.owner || who.organisation != link.organisation {
             let message = "This link is somebody else's. Nothing was done; do not open links you did not ask for.";
             return Err(Fault::new(Code::NotAllowed, message));
@@ -123,7 +117,7 @@ impl Shared {
         let scopes =
             scopes_to_ask(wanted.scope.as_ref(), found.listed.as_ref(), &configured, &before, &found.issuer.scopes);
         let fresh = || random_text().map_err(|error| unstored(&server, &error));
-        let (state, browser, verifier) = (fresh()?, fresh()?, Secret::new(fresh()?));
+        let (state, verifier) = (fresh()?, Secret::new(fresh()?));
         let visit = Visit {
             client: &client,
             redirect_uri: &face.redirect_uri,
@@ -143,11 +137,10 @@ impl Shared {
             scopes: scopes.map(|scopes| scopes.to_string()).unwrap_or_default(),
             redirect_uri: Arc::clone(&face.redirect_uri),
             verifier: verifier.reveal().to_owned(),
-            browser: fingerprint(&browser),
             until_unix_ms: unix_ms() + VISIT_MS,
         };
         self.remember(&server, &state, &pending).await?;
-        Ok(Begun { url, browser })
+        Ok(url)
     }
 
     async fn remember(&self, server: &Server, state: &str, pending: &Pending) -> Result<(), Failure> {
@@ -159,16 +152,16 @@ impl Shared {
         kept.map(drop).map_err(|error| unstored(server, &error))
     }
 
-    /// Takes what a browser brought back from the authorization server.
-    pub(super) async fn finish(&self, query: &str, browser: Option<&str>) -> Result<Connected, Fault> {
+    /// Takes what the browser of somebody who has logged in brought back from the authorization server.
+    pub(super) async fn finish(&self, query: &str, who: &Principal) -> Result<Connected, Fault> {
         let callback = Callback::read(query).map_err(|why| refused(&why.to_string()))?;
         let name = fingerprint(&callback.state);
         let vault = &self.keeper.vault;
         let kept = vault.get(DEFAULT_ORGANISATION, KIND, &name).await.map_err(|_| unkept())?;
         let pending = kept.and_then(|kept| serde_json::from_str::<Pending>(kept.reveal()).ok()).ok_or_else(unknown)?;
-        // Not taken out for a stranger: the browser that began it may still come.
-        if browser.map(fingerprint).as_deref() != Some(&*pending.browser) {
-            return Err(refused("it was begun in another browser"));
+        // Not taken out for a stranger: whose it is may still come.
+        if owner(who) != pending.owner || who.organisation != pending.organisation {
+            return Err(Fault::new(Code::NotAllowed, "Nothing was connected: this answer belongs to somebody else."));
         }
         let mine = vault.delete(DEFAULT_ORGANISATION, KIND, &name).await.map_err(|_| unkept())?;
         if !mine || pending.until_unix_ms < unix_ms() {

@@ -7,11 +7,10 @@
 //! - `keep`: pairs of tokens at rest; `slots`: tokens in hand.
 //! - `per_user`, `refresh`: tokens of people, and the next ones, once across all replicas.
 //! - `machine`: tokens nobody has to be asked for.
-//! - `consent`, `desk`: how a person agrees, and the pages they see.
+//! - `consent`: how a person agrees. The pages are the server crate's.
 
 mod clients;
 mod consent;
-mod desk;
 mod discover;
 mod fetch;
 mod keep;
@@ -27,13 +26,14 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use gatehouse_domain::{Code, Now, Principal, Secret};
+use gatehouse_domain::{Code, Fault, Now, Principal, Secret};
 use gatehouse_mcp_gateway::blueprint::{Auth, OAuthClient, Server};
 use gatehouse_mcp_gateway::seal::Sealer;
 use gatehouse_oauth::client::{DOCUMENT_PATH, client_document};
 use gatehouse_store::vault::Vault;
 use gatehouse_store::{McpConnection, McpConnectionState, Store, StoreError};
 use gatehouse_upstream::{Egress, Tls};
+use serde_json::Value;
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 
@@ -47,8 +47,8 @@ use self::per_user::Use;
 use self::slots::{SlotKey, Slots};
 use crate::link::{Challenge, Doing, Failure, TokenSource};
 
-pub use self::desk::{CALLBACK_PATH, CONNECT_PATH, Doorkeeper};
-
+/// Where authorization servers send people back to.
+const CALLBACK_PATH: &str = "/oauth/callback";
 /// How often other replicas' changes are looked for, and tokens that end soon.
 const LOOK: Duration = Duration::from_secs(10);
 /// Refreshes at once in the background.
@@ -155,12 +155,30 @@ impl Tokens {
         *self.0.world.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(World::new(scene));
     }
 
-    /// The document by which issuers know the gateway, as JSON: what `/.well-known/oauth-client` answers.
+    /// The document by which issuers know the gateway: what `/.well-known/oauth-client` answers.
     #[must_use]
-    pub fn document(&self) -> String {
+    pub fn document(&self) -> Value {
         let world = self.0.world();
         let url = world.face.document_url.clone().unwrap_or_default();
-        client_document(&url, &world.public_url, &world.face.redirect_uri).to_string()
+        client_document(&url, &world.public_url, &world.face.redirect_uri)
+    }
+
+    /// Somebody who has logged in opened a link of ours. Gives the address of the authorization server's page to go on to.
+    ///
+    /// # Errors
+    /// When the link is old or somebody else's, or the server's authorization server cannot be used.
+    pub async fn connect(&self, link: &str, who: &Principal) -> Result<String, Fault> {
+        self.0.begin(link, who).await
+    }
+
+    /// Somebody who has logged in came back from there with this query. Gives what is connected now.
+    ///
+    /// # Errors
+    /// When the answer is nobody's, somebody else's, used, late, a refusal, or of another authorization server than was asked.
+    pub async fn connected(&self, query: &str, who: &Principal) -> Result<Connected, Fault> {
+        let connected = self.0.finish(query, who).await?;
+        self.0.tell(connected.clone());
+        Ok(connected)
     }
 
     /// A caller came with a token of some issuer: from now on it is what is exchanged in their name. It is held in memory,

@@ -2,6 +2,9 @@
 
 use gatehouse_domain::{Principal, PrincipalKind};
 
+/// Nobody in particular.
+pub(super) const ANONYMOUS: &str = "anonymous";
+
 /// The person a caller is or acts for; else the agent or service account; else the key alone. People keep their connections
 /// whichever of their keys they come with.
 pub(super) fn owner(principal: &Principal) -> String {
@@ -13,7 +16,7 @@ pub(super) fn owner(principal: &Principal) -> String {
         }
     }
     match principal.kind {
-        PrincipalKind::Anonymous => "anonymous".to_owned(),
+        PrincipalKind::Anonymous => ANONYMOUS.to_owned(),
         _ => format!("key/{}", principal.key),
     }
 }

@@ -12,7 +12,7 @@ use gatehouse_store::{McpConnection, McpConnectionKey, McpConnectionState};
 
 use super::discover::trouble;
 use super::keep::Pair;
-use super::owner::owner;
+use super::owner::{ANONYMOUS, owner};
 use super::slots::{Held, Known, Slot, SlotKey};
 use super::{Shared, unix_ms, unstored};
 use crate::link::{Challenge, Consent, Failure, Remedy};
@@ -162,6 +162,10 @@ impl Shared {
                 }
             }
             Err(failure) => return failure,
+        }
+        if used.key.owner == ANONYMOUS {
+            let what = "it acts in the name of a person, and this caller came without a key: come with one";
+            return trouble(used.server, Code::UpstreamCredentials, what);
         }
         let url = match self.connect_url(used, wanted, before) {
             Ok(url) => url,

@@ -1,8 +1,7 @@
 //! How a person agrees, and all the ways in which they do not.
 
-use gatehouse_domain::Code;
+use gatehouse_domain::{Code, Principal, PrincipalKind};
 use gatehouse_mcp_proxy::link::TokenSource as _;
-use http::StatusCode;
 use serde_json::json;
 
 use crate::house::{House, challenge, person};
@@ -51,37 +50,34 @@ async fn a_link_is_good_for_the_person_it_was_made_for_and_nobody_else() {
     let issuer = Issuer::start(good()).await;
     let house = House::over(&issuer).await;
     let link = house.link(&person("alice"), "Bearer").await;
-    assert_eq!(house.agree(&link, &person("mallory")).await, StatusCode::FORBIDDEN);
-    assert_eq!(house.agree(&format!("{link}x"), &person("alice")).await, StatusCode::NOT_FOUND);
-    assert_eq!(issuer.count("/authorize"), 0);
+    assert_eq!(house.agree(&link, &person("mallory")).await.unwrap_err().code, Code::NotAllowed);
+    assert_eq!(house.agree(&format!("{link}x"), &person("alice")).await.unwrap_err().code, Code::NotFound);
+    assert_eq!((issuer.count("/authorize"), issuer.count("/register")), (0, 0));
 }
 
 #[tokio::test]
-async fn opening_a_link_does_nothing_and_asks_who_it_is() {
-    let issuer = Issuer::start(good()).await;
-    let house = House::over(&issuer).await;
-    let link = house.link(&person("alice"), "Bearer").await;
-    let page = house.tokens.open_page(&link, None);
-    let text = String::from_utf8(page.body.to_vec()).unwrap();
-    assert!(text.contains("name=key") && text.contains("user/alice") && text.contains("github"));
-    assert!(page.headers["content-security-policy"].to_str().unwrap().contains("frame-ancestors 'none'"));
-    let wrong = house.tokens.post_page(&link, b"key=guess", None, &|_| None).await;
-    assert_eq!((wrong.status, issuer.count("/register")), (StatusCode::UNAUTHORIZED, 0));
-}
-
-#[tokio::test]
-async fn an_answer_is_taken_once_and_only_in_the_browser_that_began() {
+async fn an_answer_is_taken_once_and_from_whom_it_was_asked_for() {
     let issuer = Issuer::start(good()).await;
     let house = House::over(&issuer).await;
     let alice = person("alice");
     let link = house.link(&alice, "Bearer").await;
-    let (location, cookie) = house.begin(&link, &alice).await.unwrap();
-    let back = crate::issuer::follow(&location).await;
-    assert_eq!(house.come_back(&back, "gatehouse-connect=another").await, StatusCode::BAD_REQUEST);
-    assert_eq!(house.come_back("x?code=c&state=made-up", &cookie).await, StatusCode::BAD_REQUEST);
-    assert_eq!(house.come_back("x?code=c", &cookie).await, StatusCode::BAD_REQUEST);
-    assert_eq!(house.come_back(&back, &cookie).await, StatusCode::OK);
-    assert_eq!(house.come_back(&back, &cookie).await, StatusCode::BAD_REQUEST);
+    let back = crate::issuer::follow(&house.tokens.connect(&link, &alice).await.unwrap()).await;
+    assert_eq!(house.come_back(&back, &person("mallory")).await.unwrap_err().code, Code::NotAllowed);
+    for made_up in ["x?code=c&state=made-up", "x?code=c", "x?"] {
+        assert_eq!(house.come_back(made_up, &alice).await.unwrap_err().code, Code::InvalidRequest);
+    }
+    house.come_back(&back, &alice).await.unwrap();
+    assert_eq!(house.come_back(&back, &alice).await.unwrap_err().code, Code::InvalidRequest);
+    assert_eq!(issuer.count("/token"), 1);
+}
+
+#[tokio::test]
+async fn nobody_in_particular_cannot_agree() {
+    let issuer = Issuer::start(good()).await;
+    let house = House::over(&issuer).await;
+    let nobody = Principal::bare(PrincipalKind::Anonymous, "anonymous", "anonymous");
+    let fault = house.refused(&nobody, &challenge(401, "Bearer", None)).await.unwrap_err().fault;
+    assert_eq!((fault.code, fault.visit), (Code::UpstreamCredentials, None));
 }
 
 #[tokio::test]
@@ -92,7 +88,7 @@ async fn a_code_from_another_issuer_is_never_redeemed() {
         issuer.script(|script| script.iss = Some(named));
         let house = House::over(&issuer).await;
         let link = house.link(&person("alice"), "Bearer").await;
-        assert_eq!(house.agree(&link, &person("alice")).await, StatusCode::BAD_REQUEST, "{iss}");
+        assert_eq!(house.agree(&link, &person("alice")).await.unwrap_err().code, Code::InvalidRequest, "{iss}");
         assert_eq!(issuer.count("/token"), 0);
     }
 }
@@ -156,10 +152,9 @@ async fn a_step_up_asks_for_what_there_was_and_what_is_missing_and_only_once() {
     let more = house.refused(&alice, &challenge(403, header, Some(&shown))).await.unwrap_err().fault;
     assert_eq!(more.code, Code::ConsentNeeded);
     let link = more.visit.unwrap().rsplit('/').next().unwrap().to_owned();
-    let (location, cookie) = house.begin(&link, &alice).await.unwrap();
+    let location = house.tokens.connect(&link, &alice).await.unwrap();
     assert_eq!(query(&location)["scope"], "read offline_access write");
-    let back = crate::issuer::follow(&location).await;
-    assert_eq!(house.come_back(&back, &cookie).await, StatusCode::OK);
+    house.come_back(&crate::issuer::follow(&location).await, &alice).await.unwrap();
     let shown = house.tokens_of(&alice).await;
     let again = house.refused(&alice, &challenge(403, header, Some(&shown))).await.unwrap_err().fault;
     assert_eq!((again.code, again.visit), (Code::UpstreamCredentials, None));
@@ -176,7 +171,7 @@ async fn a_server_that_changes_its_issuer_gets_a_new_registration_and_a_new_cons
     let moved = house.refused(&alice, &challenge(401, "Bearer", Some(&shown))).await.unwrap_err().fault;
     assert_eq!((moved.code, old.refreshes()), (Code::ConsentNeeded, 0));
     let link = moved.visit.unwrap().rsplit('/').next().unwrap().to_owned();
-    assert_eq!(house.agree(&link, &alice).await, StatusCode::OK);
+    house.agree(&link, &alice).await.unwrap();
     assert_eq!((new.count("/register"), new.count("/token"), old.count("/token")), (1, 1, 1));
     assert_eq!(house.row().await.issuer, new.url);
 }

@@ -2,21 +2,18 @@
 
 use std::sync::Arc;
 
-use gatehouse_domain::{Principal, PrincipalKind, Secret};
+use gatehouse_domain::{Fault, Principal, PrincipalKind, Secret};
 use gatehouse_mcp_gateway::blueprint::{Auth, Caps, OAuthClient, PinPolicy, Server, Transport};
 use gatehouse_mcp_gateway::seal::Sealer;
 use gatehouse_mcp_proxy::auth::{Scene, Tokens, Tools};
 use gatehouse_mcp_proxy::link::{Challenge, Failure, TokenSource as _};
 use gatehouse_store::{DataDir, McpConnection, Store};
 use gatehouse_upstream::Egress;
-use http::header::{COOKIE, LOCATION, SET_COOKIE};
-use http::{HeaderMap, StatusCode};
 
 use crate::issuer::{Issuer, follow};
 
 /// Where people find the gateway.
 pub(crate) const PUBLIC: &str = "http://127.0.0.1:9";
-const KEY: &str = "gh_alice";
 
 pub(crate) struct House {
     _folder: tempfile::TempDir,
@@ -90,41 +87,23 @@ impl House {
         visit.strip_prefix(&format!("{PUBLIC}/oauth/connect/")).unwrap().to_owned()
     }
 
-    pub(crate) async fn connect(&self, who: &Arc<Principal>) {
+    pub(crate) async fn connect(&self, who: &Principal) {
         self.connect_for(who, "Bearer").await;
     }
 
-    pub(crate) async fn connect_for(&self, who: &Arc<Principal>, header: &str) {
+    pub(crate) async fn connect_for(&self, who: &Principal, header: &str) {
         let link = self.link(who, header).await;
-        assert_eq!(self.agree(&link, who).await, StatusCode::OK);
+        self.agree(&link, who).await.unwrap();
     }
 
     /// Goes the whole way a browser goes.
-    pub(crate) async fn agree(&self, link: &str, who: &Arc<Principal>) -> StatusCode {
-        let (location, cookie) = match self.begin(link, who).await {
-            Ok(begun) => begun,
-            Err(status) => return status,
-        };
-        let back = follow(&location).await;
-        self.come_back(&back, &cookie).await
+    pub(crate) async fn agree(&self, link: &str, who: &Principal) -> Result<(), Fault> {
+        let back = follow(&self.tokens.connect(link, who).await?).await;
+        self.come_back(&back, who).await
     }
 
-    /// Shows the page who it is; where to go, and the cookie to come back with.
-    pub(crate) async fn begin(&self, link: &str, who: &Arc<Principal>) -> Result<(String, String), StatusCode> {
-        let known = Arc::clone(who);
-        let doorkeeper = move |key: &str| (key == KEY).then(|| Arc::clone(&known));
-        let reply = self.tokens.post_page(link, format!("key={KEY}").as_bytes(), None, &doorkeeper).await;
-        if reply.status != StatusCode::SEE_OTHER {
-            return Err(reply.status);
-        }
-        let cookie = reply.headers[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
-        Ok((reply.headers[LOCATION].to_str().unwrap().to_owned(), cookie))
-    }
-
-    pub(crate) async fn come_back(&self, address: &str, cookie: &str) -> StatusCode {
-        let mut headers = HeaderMap::new();
-        headers.insert(COOKIE, cookie.parse().unwrap());
-        self.tokens.callback(address.split_once('?').unwrap().1, &headers).await.status
+    pub(crate) async fn come_back(&self, address: &str, who: &Principal) -> Result<(), Fault> {
+        self.tokens.connected(address.split_once('?').unwrap().1, who).await.map(drop)
     }
 
     pub(crate) async fn row(&self) -> McpConnection {

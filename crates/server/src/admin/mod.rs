@@ -22,6 +22,7 @@ mod extract;
 mod guesses;
 mod health;
 mod keys;
+mod mcp;
 mod moment;
 mod new_key;
 mod oauth;
@@ -162,6 +163,14 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(config::reload))
         .routes(routes!(policies::explain))
         .routes(routes!(policies::replay))
+        .routes(routes!(mcp::servers))
+        .routes(routes!(mcp::refresh))
+        .routes(routes!(mcp::findings))
+        .routes(routes!(mcp::explain))
+        .routes(routes!(mcp::pins::list))
+        .routes(routes!(mcp::pins::diff))
+        .routes(routes!(mcp::pins::approve))
+        .routes(routes!(mcp::pins::rollback))
         .routes(routes!(health::health))
         .routes(routes!(oauth::clients))
         .routes(routes!(oauth::revoke_client))

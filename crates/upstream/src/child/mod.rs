@@ -29,6 +29,9 @@ const TERMINATES_WITHIN: Duration = Duration::from_secs(3);
 /// What a child inherits of the gateway's environment, besides what it is given.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 
+/// How a supervisor learns who started it, should that process be gone before it looks. Not for the program.
+const STARTED_BY: &str = "GATEHOUSE_STARTED_BY";
+
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -90,13 +93,17 @@ pub fn start(program: &Program, supervisor: Option<&Supervisor>) -> io::Result<(
     let mut command = match supervisor {
         Some(supervisor) => {
             let mut command = Command::new(&supervisor.program);
-            command.args(&supervisor.arguments).arg("--").arg(&**name);
+            command.env_clear().args(&supervisor.arguments).arg(&**name);
+            command.env(STARTED_BY, std::process::id().to_string());
             command
         }
-        None => Command::new(&**name),
+        None => {
+            let mut command = Command::new(&**name);
+            command.env_clear();
+            command
+        }
     };
     command.args(arguments.iter().map(|argument| &**argument));
-    command.env_clear();
     command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.envs(program.env.iter().map(|(name, value)| (&**name, value.reveal())));
     if let Some(cwd) = &program.cwd {

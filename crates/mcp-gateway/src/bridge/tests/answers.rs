@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{LEGACY, MODERN, OLD, dress, raw};
-use crate::bridge::answers::{ResultType, cache_hint, dressed, outcome, result_type};
+use crate::bridge::answers::{Dress, ResultType, cache_hint, dressed, outcome, result_type};
 use crate::era::meta::key;
 use crate::era::{Method, Revision};
 use crate::wire::{Raw, RpcError, code};
@@ -139,6 +139,24 @@ fn a_link_to_be_opened_is_said_in_each_revisions_way() {
     assert!(words["content"][0]["text"].as_str().unwrap().contains("https://a.example/x"));
     assert_eq!(asked(OLD, Method::PromptsGet).unwrap_err().code, code::INVALID_REQUEST);
     assert!(error(LEGACY, MODERN, Method::ToolsCall, code::URL_ELICITATION_REQUIRED, None).is_err());
+}
+
+#[test]
+fn a_client_gets_no_question_and_no_task_that_it_cannot_take() {
+    let dress = |client: Value| Dress { client: Some(raw(&client)), ..dress() };
+    let data = raw(
+        &json!({ "elicitations": [{ "mode": "url", "elicitationId": "e", "url": "https://a.example", "message": "m" }] }),
+    );
+    let link = RpcError::new(code::URL_ELICITATION_REQUIRED, "open").with_data(data);
+    let given = |client| outcome(LEGACY, MODERN, Method::ToolsCall, Err(link.clone()), &dress(client)).unwrap();
+    assert_eq!(result_type(&given(json!({ "elicitation": { "url": {} } }))), ResultType::InputRequired);
+    let words = given(json!({ "elicitation": {} }));
+    assert!(result_type(&words) == ResultType::Complete && words.has(&["isError"]), "{words:?}");
+
+    let task = raw(&json!({ "resultType": "task", "taskId": "t" }));
+    let given = |client| outcome(MODERN, MODERN, Method::ToolsCall, Ok(task.clone()), &dress(client));
+    assert!(given(json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } })).is_ok());
+    assert_eq!(given(json!({})).unwrap_err().code, code::INTERNAL);
 }
 
 #[test]

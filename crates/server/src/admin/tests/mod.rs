@@ -6,6 +6,7 @@ mod budgets;
 mod claim;
 mod document;
 mod keys;
+mod mcp;
 mod objects;
 mod operations;
 mod policies;
@@ -22,7 +23,7 @@ use axum::body::{Body, to_bytes};
 use gatehouse_domain::{Code, Fault, PicoPerToken, PricedPart, Principal, PrincipalKind, Secret};
 use gatehouse_oauth::server::Subject;
 use gatehouse_store::audit::Refusal;
-use gatehouse_store::{DataDir, LedgerEntry, Pepper, Store};
+use gatehouse_store::{DataDir, LedgerEntry, Pepper, Store, StoreError};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -32,8 +33,9 @@ use tower::ServiceExt as _;
 use super::router;
 use crate::control::{
     Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, Control, DecidingPolicy,
-    DeclaredObject, FileKey, FileObject, From, Holder, NotReady, Operations, PolicyAnswer, PolicyQuestion,
-    PolicyRefusal, Price, Readiness, Reload, ReplayQuestion, ReplayReport, Whoami, Wrong, WrongHolder,
+    DeclaredObject, FileKey, FileObject, From, Holder, McpChange, McpChanges, McpDecision, McpExplanation, McpFinding,
+    McpQuestion, McpServerStanding, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price,
+    Readiness, Reload, ReplayQuestion, ReplayReport, Whoami, Wrong, WrongHolder,
 };
 
 use crate::control::oauth::{Fetch, Fetched, OAuthOperations, Settings, Shown, Signed, Vouched};
@@ -47,6 +49,7 @@ struct Still {
     keys_changed: AtomicUsize,
     objects_changed: AtomicUsize,
     refusals: Mutex<Vec<Refusal>>,
+    decisions: Mutex<Vec<McpDecision>>,
     broken_file: bool,
     ready: bool,
     claim_remote: bool,
@@ -59,6 +62,7 @@ impl Default for Still {
             keys_changed: AtomicUsize::new(0),
             objects_changed: AtomicUsize::new(0),
             refusals: Mutex::default(),
+            decisions: Mutex::default(),
             broken_file: false,
             ready: true,
             claim_remote: false,
@@ -267,6 +271,62 @@ impl Operations for Still {
     fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>> {
         let rate = PicoPerToken(attempt.cost.nano_usd.unsigned_abs() * 1000 / attempt.usage.total());
         Some(vec![PricedPart { kind: "input", tokens: attempt.usage.total(), rate }])
+    }
+    fn mcp_servers(&self) -> Vec<McpServerStanding> {
+        vec![McpServerStanding {
+            name: "git".into(),
+            state: "down",
+            last_error: Some("refused".into()),
+            era: Some("modern"),
+            revision: Some("2026-07-28".into()),
+            fetched_unix_ms: Some(1),
+            tools: 2,
+            prompts: 0,
+            resources: 0,
+            templates: 0,
+            held: 1,
+            tool_tokens: 300,
+            findings: 1,
+        }]
+    }
+    fn mcp_findings(&self) -> Vec<McpFinding> {
+        let finding = |severity, server: &str| McpFinding {
+            severity,
+            code: "shared_name",
+            server: server.into(),
+            kind: "tool",
+            name: "log".into(),
+            message: "It has company.".into(),
+        };
+        vec![finding("low", "git"), finding("high", "git"), finding("low", "web")]
+    }
+    fn refresh_mcp_server(&self, name: &str) -> bool {
+        ["git", "mine"].contains(&name)
+    }
+    /// Two texts are one change of a text.
+    fn diff_mcp(&self, _: &str, before: &str, after: &str) -> McpChanges {
+        let change =
+            McpChange { path: String::new(), before: Some(before.into()), after: Some(after.into()), class: "text" };
+        let changes = if before == after { vec![] } else { vec![change] };
+        McpChanges { class: changes.first().map(|change| change.class), changes }
+    }
+    fn decide_mcp(&self, decision: McpDecision) -> Answer<'_, Result<bool, StoreError>> {
+        self.decisions.lock().unwrap().push(decision);
+        Box::pin(std::future::ready(Ok(true)))
+    }
+    fn explain_mcp(&self, question: &McpQuestion) -> Result<McpExplanation, PolicyRefusal> {
+        if question.key.as_deref() == Some("nobody") {
+            return Err(PolicyRefusal::new("There is no such key.", "GET /api/v1/keys lists them."));
+        }
+        Ok(McpExplanation {
+            visible: false,
+            why: "held".into(),
+            message: "It waits.".into(),
+            tool: Some(question.tool.clone()),
+            exposed: None,
+            server_state: Some("up"),
+            findings: vec![],
+        })
     }
     fn price(&self, provider: &str, model: &str, _at: SystemTime) -> Option<Price> {
         (provider == "openai" && model == "gpt-5-mini").then(|| Price {
