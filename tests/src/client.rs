@@ -204,7 +204,8 @@ impl Raw {
     #[must_use]
     pub fn try_response(mut self) -> Option<Response> {
         let head = self.read_head()?;
-        let mut framing = head.framing();
+        // 204 and 304 have no body, whatever their head says.
+        let mut framing = if [204, 304].contains(&status(&head)) { Framing::Length(0) } else { head.framing() };
         let mut body = Vec::new();
         let mut whole = true;
         loop {

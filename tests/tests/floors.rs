@@ -75,7 +75,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("webpki-roots", &["upstream", "gatehouse"]),
     ("sqlx", &["store"]),
     ("memmap2", &["store"]),
-    ("rustix", &["store"]),
+    ("rustix", &["store", "upstream"]),
     ("blake3", &["store", "pipeline"]),
     ("regex-automata", &["policy"]),
     ("aho-corasick", &["policy"]),

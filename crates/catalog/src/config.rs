@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::mcp::Mcp;
+use crate::oauth::OAuth;
 use crate::principals::{Holder, JwtIssuer, Principals};
 use crate::written::{Action, AlertOn, Point, Unpriced};
 
@@ -36,6 +37,8 @@ pub struct Config {
     pub old_master_keys: Vec<Secret>,
     /// Who may come in besides holders of keys.
     pub auth: Auth,
+    /// The gateway as an authorization server.
+    pub oauth: Arc<OAuth>,
     /// Certificate files, for HTTPS.
     pub tls: Option<Tls>,
     /// Sizes, timers and caps.

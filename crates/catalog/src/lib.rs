@@ -8,6 +8,7 @@ mod default;
 mod kinds;
 mod load;
 pub mod mcp;
+pub mod oauth;
 mod objects;
 pub mod pattern;
 pub mod principals;

@@ -10,13 +10,15 @@ use serde_json::Value;
 
 use crate::config::{Endpoint, Terms};
 
-pub use crate::written::{Builtin, Pins};
+pub use crate::written::{Builtin, McpGrant, Pins};
 
 /// Everything of MCP, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Mcp {
     /// Hosts that may stand in `Host` and `Origin` besides those that always may; lower-case.
     pub allowed_hosts: Vec<Arc<str>>,
+    /// Where authorization servers find the document about the gateway, if not at its own place.
+    pub client_document: Option<String>,
     /// The servers. No name has a `.`: `server.tool` is cut at the first one.
     pub servers: BTreeMap<Arc<str>, McpServer>,
     /// The toolsets.
@@ -116,6 +118,29 @@ pub struct McpClient {
     pub issuer: Option<String>,
     /// Scopes to ask for.
     pub scopes: Vec<String>,
+    /// The key that shows who the gateway is; never empty.
+    pub private_key: Option<Secret>,
+    /// Its `kid`.
+    pub private_key_id: Option<String>,
+    /// May documents lead to private addresses?
+    pub allow_private: bool,
+    /// What the caller's token is to the authorization server.
+    pub grant: McpGrant,
+    /// Who turns it into an assertion first.
+    pub identity_provider: Option<McpIdentityProvider>,
+    /// What stands in the caller's token's place; never empty.
+    pub subject_token: Option<Secret>,
+}
+
+/// An identity provider, and what the gateway is to it.
+#[derive(Clone, Debug)]
+pub struct McpIdentityProvider {
+    /// Its token endpoint.
+    pub token_url: String,
+    /// The client id there.
+    pub client_id: String,
+    /// The client secret there; never empty.
+    pub client_secret: Option<Secret>,
 }
 
 /// A choice of tools.

@@ -30,6 +30,8 @@ pub enum Code {
     WrongAudience,
     /// This key may not use this model, tool or agent.
     NotAllowed,
+    /// The access token has not the scope this takes.
+    InsufficientScope,
     /// A policy forbids it, or none permits it.
     PolicyDenied,
     /// A person must first agree that a server is used in their name; [`Fault::visit`] says where.
@@ -102,6 +104,7 @@ impl Code {
         Self::ExpiredToken,
         Self::WrongAudience,
         Self::NotAllowed,
+        Self::InsufficientScope,
         Self::PolicyDenied,
         Self::ConsentNeeded,
         Self::UnknownModel,
@@ -147,6 +150,7 @@ impl Code {
             Self::ExpiredToken => "expired_token",
             Self::WrongAudience => "wrong_audience",
             Self::NotAllowed => "not_allowed",
+            Self::InsufficientScope => "insufficient_scope",
             Self::PolicyDenied => "policy_denied",
             Self::ConsentNeeded => "consent_needed",
             Self::UnknownModel => "unknown_model",
@@ -190,7 +194,7 @@ impl Code {
             Self::MissingKey | Self::UnknownKey | Self::ExpiredKey | Self::RevokedKey => 401,
             Self::InvalidToken | Self::ExpiredToken | Self::WrongAudience => 401,
             Self::BudgetExceeded | Self::UnpricedModel => 402,
-            Self::NotAllowed | Self::PolicyDenied | Self::ConsentNeeded => 403,
+            Self::NotAllowed | Self::InsufficientScope | Self::PolicyDenied | Self::ConsentNeeded => 403,
             Self::UnknownModel | Self::NotFound | Self::PreviousNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,

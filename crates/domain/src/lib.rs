@@ -3,6 +3,7 @@
 //!
 //! Nothing here does anything: no socket, no clock, no task, no SQL.
 
+mod access;
 mod address;
 mod call;
 mod fault;
@@ -21,6 +22,7 @@ mod target;
 mod trace;
 mod usage;
 
+pub use access::{Access, Challenge, Scopes, Use, split_origin};
 pub use address::{IpRange, NoIpRange};
 pub use call::{Action, Door, Need, Request};
 pub use fault::{Code, Fault};

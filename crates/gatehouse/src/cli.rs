@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::commands::{
-    audit, connect, guardrails, keys, mcp, objects, policy, prices, requests, secrets, serve, up, usage,
+    audit, connect, guardrails, keys, mcp, oauth, objects, policy, prices, requests, secrets, serve, up, usage,
 };
 use crate::output::Format;
 pub(crate) use crate::place::PlaceArguments;
@@ -148,6 +148,18 @@ pub(crate) enum Command {
         /// What to do.
         #[command(subcommand)]
         action: requests::RunAction,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List and revoke clients and grants of the authorization server.
+    Oauth {
+        /// What to do.
+        #[command(subcommand)]
+        action: oauth::Action,
         /// Where.
         #[command(flatten)]
         place: PlaceArguments,

@@ -63,6 +63,7 @@ fn command(cli: Cli) -> Result<(), Failure> {
         Command::Export { all, place, output } => wait_for(commands::objects::export(all, &place, output)),
         Command::Usage { action, place, output } => wait_for(commands::usage::run(action, &place, output)),
         Command::Policy { action, place, output } => wait_for(commands::policy::run(action, &place, output)),
+        Command::Oauth { action, place, output } => wait_for(commands::oauth::run(action, &place, output)),
         Command::Requests { action, place, output } => wait_for(commands::requests::run(action, &place, output)),
         Command::Runs { action, place, output } => wait_for(commands::requests::run_runs(action, &place, output)),
         Command::Audit { action, place, output } => wait_for(commands::audit::run(action, &place, output)),

@@ -8,20 +8,23 @@
 mod watch;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use gatehouse_domain::{Code, Principal, PrincipalKind};
 use gatehouse_mcp_gateway::Raw;
 use gatehouse_mcp_gateway::blueprint::{Server, Transport};
+use gatehouse_mcp_gateway::openapi::{Api, ApiFault};
 use gatehouse_upstream::child::{Program, Supervisor};
 use gatehouse_upstream::{BreakerState, Egress, HealthTable, Pool};
 use http::HeaderValue;
 use tokio::runtime::Handle;
 
 use crate::link::endpoint::{Caller, Endpoint};
-use crate::link::http::{Control, Http, Kin};
+use crate::link::http::{Control, Http};
+use crate::link::kin::Kin;
+use crate::link::openapi::OpenApi;
 use crate::link::process::Recipe;
 use crate::link::stdio::Stdio;
 use crate::link::{Client, Failure, Link, State, TokenSource};
@@ -35,7 +38,7 @@ const IDLE: Duration = Duration::from_secs(15 * 60);
 /// How often idle links are looked for.
 const LOOKS_EVERY: Duration = Duration::from_secs(60);
 
-/// Makes links to servers that are reached in no way this module knows: OpenAPI documents, servers of the gateway itself.
+/// Makes links to servers that are reached in no way this module knows: those of the gateway itself.
 pub type Elsewhere = Arc<dyn Fn(&Arc<Server>, &Arc<Principal>) -> Option<Arc<dyn Link>> + Send + Sync>;
 
 /// What links are made with.
@@ -67,6 +70,8 @@ struct Branch {
     room: Arc<Room>,
     egress: Egress,
     kin: Arc<Kin>,
+    /// The API of a document, read when the first link is made.
+    api: OnceLock<Result<Arc<Api>, ApiFault>>,
     links: Mutex<HashMap<Whose, Arc<Watched>>>,
 }
 
@@ -123,7 +128,7 @@ impl Links {
     fn branch(&self, server: Arc<Server>, egress: Egress) -> Branch {
         let label: Arc<str> = format!("mcp/{}", server.name).into();
         let room = Arc::new(Room::new(server, self.health.of(&label)));
-        Branch { room, egress, kin: Arc::default(), links: Mutex::default() }
+        Branch { room, egress, kin: Arc::default(), api: OnceLock::new(), links: Mutex::default() }
     }
 
     /// The link of `principal` to a server, on behalf of a client; made if there is none. `session`: of the client, where state of
@@ -147,6 +152,9 @@ impl Links {
         if let Some(link) = links.get(&whose) {
             return Ok(Arc::clone(link) as Arc<dyn Link>);
         }
+        if let Some(link) = branch.take_over(&whose, &mut links) {
+            return Ok(link as Arc<dyn Link>);
+        }
         if links.len() >= branch.most() {
             self.make_room(branch, &mut links)?;
         }
@@ -156,19 +164,22 @@ impl Links {
         Ok(link)
     }
 
+    fn caller(&self, branch: &Branch, principal: &Arc<Principal>) -> Caller {
+        Caller {
+            server: Arc::clone(&branch.room.server),
+            principal: Arc::clone(principal),
+            tokens: Arc::clone(&self.means.tokens),
+            egress: branch.egress,
+            hop: self.hop.clone(),
+        }
+    }
+
     fn make(&self, branch: &Branch, principal: &Arc<Principal>) -> Result<Arc<dyn Link>, Failure> {
         let server = &branch.room.server;
         match &server.transport {
             Transport::Http { url, headers } => {
-                let caller = Caller {
-                    server: Arc::clone(server),
-                    principal: Arc::clone(principal),
-                    tokens: Arc::clone(&self.means.tokens),
-                    egress: branch.egress,
-                    hop: self.hop.clone(),
-                };
                 let control = Control { runtime: self.means.control.clone(), pool: self.means.pool.clone() };
-                let endpoint = Endpoint::new(caller, url, headers)?;
+                let endpoint = Endpoint::new(self.caller(branch, principal), url, headers)?;
                 Ok(Arc::new(Http::new(endpoint, control, server.shared, Arc::clone(&branch.kin))))
             }
             Transport::Stdio { command, env, cwd } => {
@@ -180,14 +191,22 @@ impl Links {
                     message_bytes: server.caps.message_bytes,
                     shared: server.shared,
                 };
-                Ok(Arc::new(Stdio::new(recipe, server.caps.connect, self.means.control.clone())))
+                Ok(Arc::new(Stdio::new(
+                    recipe,
+                    server.caps.connect,
+                    self.means.control.clone(),
+                    Arc::clone(&branch.kin),
+                )))
             }
-            Transport::OpenApi { .. } | Transport::Builtin => {
-                (self.means.elsewhere)(server, principal).ok_or_else(|| {
-                    let name = &server.name;
-                    Failure::new(Code::Internal, format!("nobody here knows how to reach the MCP server `{name}`"))
-                })
+            Transport::OpenApi { document, base_url, headers } => {
+                let endpoint = Endpoint::new(self.caller(branch, principal), base_url, headers)?;
+                let api = branch.api.get_or_init(|| Api::read(document).map(Arc::new));
+                Ok(Arc::new(OpenApi::new(endpoint, api.clone())?))
             }
+            Transport::Builtin => (self.means.elsewhere)(server, principal).ok_or_else(|| {
+                let name = &server.name;
+                Failure::new(Code::Internal, format!("nobody here knows how to reach the MCP server `{name}`"))
+            }),
         }
     }
 
@@ -285,6 +304,15 @@ impl Branch {
 
     fn most(&self) -> usize {
         if matches!(self.room.server.transport, Transport::Stdio { .. }) { CHILDREN_MAX } else { LINKS_MAX }
+    }
+
+    /// The link a principal had before its server was known to need no session: made for one client, it does for all of them.
+    fn take_over(&self, whose: &Whose, links: &mut HashMap<Whose, Arc<Watched>>) -> Option<Arc<Watched>> {
+        let is_other = |other: &&Whose| other.principal == whose.principal && other.session.is_none();
+        let before = links.keys().find(is_other).filter(|_| self.kin.is_modern())?.clone();
+        let link = links.remove(&before)?;
+        links.insert(whose.clone(), Arc::clone(&link));
+        Some(link)
     }
 
     fn whose(&self, principal: &Principal, session: Option<&Arc<str>>, client: &Client) -> Whose {

@@ -102,6 +102,7 @@ impl Snapshot {
 }
 
 /// One key that may call.
+#[derive(Clone)]
 pub struct KeyEntry {
     /// Who it stands for.
     pub principal: Arc<Principal>,
@@ -134,6 +135,13 @@ impl KeyTable {
     #[must_use]
     pub fn find(&self, presented: &str) -> Option<&Arc<KeyEntry>> {
         self.entries.get(&keys::hash(&self.pepper, presented))
+    }
+
+    /// The entry of a key by its id: of a key that was rotated, the newer one. Looks through all of them.
+    #[must_use]
+    pub fn by_id(&self, id: &str) -> Option<&Arc<KeyEntry>> {
+        let of_id = self.entries.values().filter(|entry| *entry.principal.key == *id);
+        of_id.max_by_key(|entry| entry.permit.expires_unix_ms.unwrap_or(u64::MAX))
     }
 
     /// Who a caller without a key is.

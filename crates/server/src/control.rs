@@ -1,6 +1,7 @@
 //! What the admin API needs of the running gateway: the tables, and a handle on what the data plane alone knows.
 
 mod mcp;
+pub mod oauth;
 mod policies;
 
 use std::future::Future;
@@ -38,6 +39,10 @@ pub struct Control {
     pub operations: Arc<dyn Operations>,
     /// May the claim link be used from another machine?
     pub claim_remote: bool,
+    /// What the authorization server needs.
+    pub oauth: Arc<dyn oauth::OAuthOperations>,
+    /// What it signs with.
+    pub signing: Arc<crate::oauth::SigningKeys>,
 }
 
 /// What the data plane offers to those who operate it. One implementation, in the binary; object-safe, so that the admin

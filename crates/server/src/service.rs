@@ -73,7 +73,9 @@ impl Front {
                     .await;
             }
         }
-        if front.serves == Serves::DataOnly && !matches!(request.uri().path(), "/healthz" | "/readyz") {
+        let path = request.uri().path();
+        let for_callers = matches!(path, "/healthz" | "/readyz") || crate::oauth::is_public(path);
+        if front.serves == Serves::DataOnly && !for_callers {
             return plain(StatusCode::NOT_FOUND, "no such path here; the admin API has an address of its own\n");
         }
         control(&front.control, peer, request).await

@@ -41,7 +41,8 @@ fn logged_in(person: &mut Person, page: Page, key: &str) -> Page {
 /// Row 15.
 #[test]
 fn who_agreed_to_one_client_is_asked_again_for_another() {
-    let gate = before(&McpServer::modern());
+    let server = McpServer::modern();
+    let gate = before(&server);
     let (honest, evil) = (register(&gate, "Honest"), register(&gate, "Evil"));
     let mut person = person(&gate);
     let first = person.open(&authorize(&gate, &honest));
@@ -57,7 +58,8 @@ fn who_agreed_to_one_client_is_asked_again_for_another() {
 /// Row 15: what one browser was asked, no other answers, and nobody answers twice.
 #[test]
 fn an_answer_counts_once_and_only_from_the_browser_that_was_asked() {
-    let gate = before(&McpServer::modern());
+    let server = McpServer::modern();
+    let gate = before(&server);
     let client = register(&gate, "Honest");
     let mut victim = person(&gate);
     let first = victim.open(&authorize(&gate, &client));

@@ -116,13 +116,14 @@ fn a_secret_passes_neither_to_a_server_nor_from_one() {
 
 /// Row 18.
 #[test]
-fn a_reference_in_a_schema_is_passed_on_and_never_fetched() {
+fn a_reference_in_a_schema_is_never_fetched_and_harms_no_other_tool() {
     let (server, elsewhere) = (McpServer::modern(), McpServer::modern());
-    let mut tool = echo_tool("echo");
+    let mut tool = echo_tool("refers");
     tool["inputSchema"]["properties"]["x"] = json!({"$ref": format!("{}/schema.json", elsewhere.url())});
-    server.change(|offer| offer.tools = vec![tool.clone()]);
+    server.change(|offer| offer.tools.push(tool));
     let gate = before(&server);
-    assert_eq!(modern_one(&gate).list("tools")[0]["inputSchema"], tool["inputSchema"]);
+    assert!(modern_one(&gate).names("tools").contains(&"echo".to_owned()));
+    drop(modern_one(&gate).call("refers", json!({"x": 1})));
     assert_eq!(modern_one(&gate).call("echo", json!({"text": "x"})).said(), "x");
     assert!(elsewhere.seen().is_empty());
 }
@@ -132,7 +133,7 @@ fn a_reference_in_a_schema_is_passed_on_and_never_fetched() {
 fn a_schema_without_bottom_harms_neither_the_list_nor_the_other_tools() {
     let server = McpServer::modern();
     let bomb =
-        (0..100).fold(json!({"type": "string"}), |inner, _| json!({"type": "object", "properties": {"x": inner}}));
+        (0..40).fold(json!({"type": "string"}), |inner, _| json!({"type": "object", "properties": {"x": inner}}));
     let mut deep = echo_tool("deep");
     deep["inputSchema"] = bomb;
     let mut wide = echo_tool("wide");
@@ -155,13 +156,14 @@ fn a_schema_without_bottom_harms_neither_the_list_nor_the_other_tools() {
 fn a_list_that_a_server_calls_public_is_private_where_it_depends_on_the_caller() {
     let server = McpServer::modern();
     server.change(|offer| offer.cache_scope = "public");
-    let gate = house(&[("s", &server)])
-        .key(json!({"name": "none", "secret": "gk_test_none_0123456789abcdef", "mcp_servers": []}))
+    let narrow = "gk_test_narrow_0123456789abcdef";
+    let own = McpServer::modern();
+    let gate = house(&[("s", &server), ("own", &own)])
+        .key(json!({"name": "narrow", "secret": narrow, "mcp_servers": ["own"]}))
         .start();
     let listed = modern(&gate.client()).request("tools/list", json!({})).result();
-    assert_eq!((listed["cacheScope"].as_str(), listed["tools"].as_array().map(Vec::len)), (Some("private"), Some(1)));
-    let mut nobody = modern(&gate.stranger().key("gk_test_none_0123456789abcdef"));
-    assert!(nobody.names("tools").is_empty());
+    assert_eq!((listed["cacheScope"].as_str(), listed["tools"].as_array().map(Vec::len)), (Some("private"), Some(2)));
+    assert_eq!(modern(&gate.stranger().key(narrow)).names("tools").len(), 1);
 }
 
 /// Row 28.

@@ -29,7 +29,8 @@ fn a_foreign_host_or_origin_is_refused_on_every_method() {
 /// Row 4: a page of the gateway itself, and a program that sends no Origin, are welcome.
 #[test]
 fn the_gateways_own_origin_is_welcome() {
-    let gate = before(&McpServer::modern());
+    let server = McpServer::modern();
+    let gate = before(&server);
     let own = format!("http://{}", gate.address());
     let mut client = modern_one(&gate).calling_as(&gate.client().header("origin", &own));
     assert_eq!(client.hello().status, 200);

@@ -32,7 +32,8 @@ fn a_session_is_good_only_for_whom_it_was_opened() {
 /// Rows 7 and 9: a session is made with a key that is made at the first start, not one that everybody knows.
 #[test]
 fn a_session_somebody_made_up_is_not_found() {
-    let gate = before(&McpServer::legacy());
+    let server = McpServer::legacy();
+    let gate = before(&server);
     let session = legacy_one(&gate).session().unwrap().to_owned();
     assert!(session.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "visible ASCII: {session}");
     let mut turned: Vec<u8> = session.clone().into_bytes();
@@ -40,7 +41,8 @@ fn a_session_somebody_made_up_is_not_found() {
     for forged in ["made-up", &session[..session.len() - 1], &String::from_utf8(turned).unwrap()] {
         assert_eq!(legacy_one(&gate).with_session(forged).call("echo", json!({})).status, 404, "{forged}");
     }
-    let elsewhere = before(&McpServer::legacy());
+    let another = McpServer::legacy();
+    let elsewhere = before(&another);
     assert_eq!(legacy_one(&elsewhere).with_session(&session).call("echo", json!({})).status, 404);
 }
 
@@ -93,7 +95,8 @@ fn a_session_a_server_forgot_is_opened_anew_and_the_client_notices_nothing() {
 
 #[test]
 fn a_session_that_was_ended_is_not_found() {
-    let gate = before(&McpServer::legacy());
+    let server = McpServer::legacy();
+    let gate = before(&server);
     let mut client = legacy_one(&gate);
     assert!([200, 202, 204].contains(&client.leave().status));
     assert_eq!(client.call("echo", json!({})).status, 404);

@@ -8,6 +8,7 @@ mod keys;
 mod limits;
 mod mcp;
 mod models;
+mod oauth;
 mod policies;
 mod principals;
 mod providers;
@@ -15,6 +16,7 @@ mod server;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use gatehouse_domain::{IpRange, NoIpRange};
 
@@ -38,6 +40,8 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let telemetry = server::telemetry(file.telemetry, check);
     let caps = server::caps(&file.server, check);
     let auth = server::auth(file.auth, around, check);
+    let held_against = oauth::Around { principals: &principals, issuers: &auth.jwt };
+    let oauth = oauth::oauth(file.oauth, &held_against, check);
     let tls = server::tls(file.tls, around, check);
     // Its components without the `.` ones, because people read this path.
     let data_dir: PathBuf = around.folder.join(&file.data_dir).components().collect();
@@ -62,6 +66,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let limits = limits::all(file.limits, &names, &servers, check);
     let mcp = Mcp {
         allowed_hosts: mcp::hosts(&file.mcp.allowed_hosts, check),
+        client_document: mcp::client_document(file.mcp.client_document.as_deref(), check),
         servers: mcp::servers(file.mcp_servers, &file.mcp, &names, around, check),
         toolsets: mcp::toolsets(file.toolsets, &servers, check),
     };
@@ -77,6 +82,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         master_key,
         old_master_keys,
         auth,
+        oauth: Arc::new(oauth?),
         tls,
         server: caps?,
         providers,

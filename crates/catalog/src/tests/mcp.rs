@@ -196,3 +196,30 @@ fn a_server_of_the_database_shows_no_secret() {
     assert_eq!(loaded.objects[0].body["auth"]["bearer"], json!({"secret": true, "last4": "cdef"}));
     assert_eq!(loaded.objects[0].body["headers"]["x-key"], json!({"secret": true, "last4": ""}));
 }
+
+#[test]
+fn an_exchange_may_go_by_way_of_an_identity_provider() {
+    let mcp = good(&server(
+        "url: \"https://example.com/mcp\", auth: {exchange: {client_id: a, identity_provider: {token_url: \
+         \"https://idp.example/token\", client_id: b}}}",
+    ))
+    .mcp;
+    let McpAuth::Exchange(client) = &mcp.servers["x"].auth else { panic!("no exchange") };
+    assert_eq!(client.identity_provider.as_ref().unwrap().client_id, "b");
+    let elsewhere = bad(server("url: \"https://example.com/mcp\", auth: {per_user: {grant: jwt_bearer}}"));
+    assert!(elsewhere.contains("mcp_servers.x.auth.per_user.grant: belongs to `exchange` (remove it)"), "{elsewhere}");
+}
+
+#[test]
+fn a_proof_belongs_to_a_client_and_one_is_enough() {
+    let client = |fields: &str| {
+        bad(server(&format!("url: \"https://example.com/mcp\", auth: {{client_credentials: {{{fields}}}}}")))
+    };
+    assert!(client("private_key: k").contains("private_key: of no client (add `client_id: …`)"));
+    assert!(client("client_id: a, client_secret: s, private_key: k").contains("private_key: `client_secret` shows"));
+}
+
+#[test]
+fn the_document_about_the_gateway_is_https() {
+    assert!(bad("mcp: {client_document: \"http://example.com/x\"}\n").contains("mcp.client_document: not https"));
+}

@@ -16,6 +16,9 @@ pub struct Mcp {
     /// Hosts that may stand in `Host` and `Origin` besides loopback names and that of `public_url`: `mcp.example.com`, or with
     /// a port `mcp.example.com:8443`. All others are refused, so that no web page can reach the gateway through a browser.
     pub allowed_hosts: Vec<String>,
+    /// Where authorization servers find the document that says who the gateway is, if somebody else serves a copy of it.
+    /// Without it: `/.well-known/oauth-client` below `public_url`.
+    pub client_document: Option<String>,
     /// What becomes of tools that are new or have changed, where a server does not say. Without it: `hold_changed`.
     pub pins: Option<Pins>,
     /// Timers of servers that do not say.
@@ -105,6 +108,42 @@ pub struct McpClient {
     pub issuer: Option<String>,
     /// Scopes to ask for besides those the server asks for itself.
     pub scopes: Vec<String>,
+    /// The private key the gateway shows who it is with, in place of a secret: PEM, PKCS #8.
+    pub private_key: Option<SecretText>,
+    /// The `kid` of that key, where the authorization server wants one.
+    pub private_key_id: Option<String>,
+    /// May what the server says of its authorization server lead to private addresses? Without it, only to public ones and
+    /// to hosts that are written here.
+    pub allow_private: bool,
+    /// `exchange`: what the caller's token is to the server's authorization server.
+    pub grant: McpGrant,
+    /// `exchange`: an identity provider that turns the caller's token into an assertion first.
+    pub identity_provider: Option<McpIdentityProvider>,
+    /// `exchange`: the gateway's own identity (a workload's), in place of the caller's token.
+    pub subject_token: Option<SecretText>,
+}
+
+/// What a token is to an authorization server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum McpGrant {
+    /// Something to exchange (RFC 8693).
+    #[default]
+    TokenExchange,
+    /// An assertion (RFC 7523).
+    JwtBearer,
+}
+
+/// An identity provider, and what the gateway is to it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct McpIdentityProvider {
+    /// Its token endpoint.
+    pub token_url: String,
+    /// The client id there.
+    pub client_id: String,
+    /// The client secret there.
+    pub client_secret: Option<SecretText>,
 }
 
 /// What becomes of tools that are new or have changed.

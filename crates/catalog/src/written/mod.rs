@@ -11,6 +11,7 @@ mod keys;
 mod limits;
 mod mcp;
 mod models;
+mod oauth;
 mod principals;
 mod providers;
 mod server;
@@ -26,8 +27,12 @@ pub use guardrails::{Action, Detect, Fail, Guardrail, Pattern, Point};
 pub use identity::{Algorithm, Claims, Expected, Jwt, OneOrMore};
 pub use keys::Key;
 pub use limits::{Budget, Downgrade, Limit, LimitsOn, Nameless, OnExhaust, OnNamed, OnWritten, Period, Refuse};
-pub use mcp::{Builtin, Mcp, McpAuth, McpClient, McpServer, McpSizes, McpTimeouts, Pins, ToolOverride, Toolset};
+pub use mcp::{
+    Builtin, Mcp, McpAuth, McpClient, McpGrant, McpIdentityProvider, McpServer, McpSizes, McpTimeouts, Pins,
+    ToolOverride, Toolset,
+};
 pub use models::{Model, Target};
+pub use oauth::{Login, OAuth, OAuthClient};
 pub use principals::{Agent, Organisation, Role, ServiceAccount, Team, User};
 pub use providers::{Provider, Timeouts};
 pub use server::{Audit, Auth, Content, LogFormat, Requests, Server, Storage, Telemetry, Tls};
@@ -49,6 +54,8 @@ pub struct File {
     pub storage: Storage,
     /// Who may use the admin API, and whether callers without a key may come in.
     pub auth: Auth,
+    /// The gateway as an authorization server: access tokens for the MCP paths, for clients that know no keys.
+    pub oauth: OAuth,
     /// Serve HTTPS with this certificate instead of HTTP.
     pub tls: Option<Tls>,
     /// Sizes, timers and caps of the listener.
@@ -99,6 +106,7 @@ impl Default for File {
             data_dir: "./gatehouse-data".to_owned(),
             storage: Storage::default(),
             auth: Auth::default(),
+            oauth: OAuth::default(),
             tls: None,
             server: Server::default(),
             providers: BTreeMap::new(),

@@ -23,7 +23,7 @@ use super::objects::declared;
 use super::parts::{Parts, log_format};
 use super::records::{Keep, Recorder};
 use super::source::{Overrides, Source, Started};
-use super::{House, alerts, jwks, tokens, watch};
+use super::{House, alerts, jwks, oauth, tokens, watch};
 use crate::acts;
 use crate::failure::Failure;
 
@@ -112,6 +112,7 @@ where
     let recording = tokio::spawn(record(Arc::clone(&house), recorder, records_ending));
     tokio::spawn(tokens::keep_fresh(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(jwks::keep_fresh(Arc::clone(&house), issuers));
+    tokio::spawn(oauth::keep(Arc::clone(&house)));
     tokio::spawn(alerts::deliver(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(watch_keys(Arc::clone(&house)));
     tokio::spawn(keep_mcp(Arc::clone(&house)));
@@ -241,8 +242,14 @@ fn start_cores(
     cores: Vec<Arc<Core>>,
 ) -> Result<Vec<Cores>, Failure> {
     let operations: Arc<House> = Arc::clone(house);
-    let control =
-        Control { store: house.store.clone(), pepper: house.pepper.clone(), operations, claim_remote: terms.remote };
+    let control = Control {
+        store: house.store.clone(),
+        pepper: house.pepper.clone(),
+        operations,
+        claim_remote: terms.remote,
+        oauth: Arc::<House>::clone(house),
+        signing: Arc::clone(&house.own.signing),
+    };
     let Some(shared) = house.shared() else { return Err(nothing_in_force()) };
     let caps = Caps {
         connections_max: (config.server.connections_max as usize).div_ceil(cores.len()),

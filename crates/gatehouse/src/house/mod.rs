@@ -8,6 +8,7 @@ mod last_used;
 mod lifecycle;
 mod limits;
 pub(crate) mod mcp;
+mod oauth;
 mod objects;
 mod operations;
 mod parts;
@@ -46,6 +47,7 @@ pub(crate) use lifecycle::{Options, Ready, run};
 use alerts::Bell;
 use demo::Demo;
 use jwks::Issuers;
+use oauth::OwnIssuer;
 use records::Records;
 use source::Source;
 use wiring::KeyRoom;
@@ -68,6 +70,7 @@ pub(crate) struct House {
     bell: Bell,
     tokens: Mutex<HashMap<String, Arc<ArcSwapOption<Token>>>>,
     issuers: Issuers,
+    own: OwnIssuer,
     /// Bearer tokens that were presented to the admin API.
     presented: TokenCache,
     /// Empty until the first configuration is in force.
@@ -158,7 +161,11 @@ impl House {
             state.generation
         };
         let traced = config.telemetry.otlp.is_some();
-        let issuers = self.issuers.trusted(config);
+        let mut issuers = self.issuers.trusted(config);
+        let own = self.own.trusted(config).map(|(issuer, own)| {
+            issuers.push(issuer);
+            own
+        });
         let welcome = Some(people::welcome(Arc::clone(&loaded), Arc::clone(&tree)));
         let snapshot = Snapshot {
             generation,
@@ -167,7 +174,7 @@ impl House {
             keys,
             tree,
             permissions,
-            identities: Identities { issuers, welcome },
+            identities: Identities { issuers, welcome, own },
             trusted_proxies: config.server.trusted_proxies.clone(),
             caps: wiring::caps(config),
             guardrails,

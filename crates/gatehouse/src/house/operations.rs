@@ -245,6 +245,11 @@ impl House {
         let now = Now(SystemTime::now());
         let entry = identify(&snapshot, &self.presented, presented, now)?;
         entry.permit.standing(now)?;
+        if entry.principal.access.is_some() {
+            let message =
+                "an access token opens the resource it was issued for; here, present a key or a token of its issuer";
+            return Err(Fault::new(Code::WrongAudience, message));
+        }
         Ok((snapshot, entry))
     }
 

@@ -17,6 +17,7 @@ use super::alerts::Bell;
 use super::demo::Demo;
 use super::jwks::Issuers;
 use super::mcp::Room;
+use super::oauth::OwnIssuer;
 use super::records::{Recorder, Records};
 use super::source::Source;
 use super::{House, State};
@@ -47,8 +48,9 @@ impl Parts {
         let outboxes: Vec<_> = (0..count).map(|_| Arc::new(Outbox::default())).collect();
         let (consumer, exposition) = telemetry(config, tls)?;
         let shipper = Shipper::new(store.clone(), reader, ShipperConfig::default());
-        let mcp = Room::open(&data_dir, &store, &Pool::new(Arc::clone(tls), PoolLimits::default())).await?;
-        let kept = Kept { store, pepper, journal, records, mcp };
+        let own = OwnIssuer::open(&store, tls).await.map_err(unusable)?;
+        let mcp = Room::open(&data_dir, &store, &Pool::new(Arc::clone(tls), PoolLimits::default()), tls).await?;
+        let kept = Kept { store, pepper, journal, records, own, mcp };
         let house = house(kept, &shipper, source, exposition, outboxes.clone());
         Ok(Self { house, shipper, writers, outboxes, consumer, recorder })
     }
@@ -60,6 +62,7 @@ struct Kept {
     pepper: Pepper,
     journal: Journal,
     records: Arc<Records>,
+    own: OwnIssuer,
     mcp: Room,
 }
 
@@ -70,7 +73,7 @@ fn house(
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
 ) -> Arc<House> {
-    let Kept { store, pepper, journal, records, mcp } = kept;
+    let Kept { store, pepper, journal, records, own, mcp } = kept;
     Arc::new(House {
         keeper: Arc::new(Keeper::new(store.clone(), tokio::runtime::Handle::current())),
         store,
@@ -88,6 +91,7 @@ fn house(
         bell: Bell::default(),
         tokens: Mutex::new(HashMap::new()),
         issuers: Issuers::default(),
+        own,
         presented: TokenCache::default(),
         shared: OnceLock::new(),
         state: Mutex::new(State::default()),

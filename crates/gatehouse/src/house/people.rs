@@ -32,6 +32,7 @@ pub(super) fn pinned(issuer: &JwtIssuer) -> Issuer {
         },
         require: issuer.require.iter().map(|(claim, value)| (claim.clone(), expected(value))).collect(),
         leeway_secs: issuer.leeway.as_secs(),
+        own: false,
     }
 }
 
@@ -126,7 +127,8 @@ fn actor(principals: &Principals, name: &str) -> Actor {
 /// an agent stores for somebody is not that person's own; so all three are in it, and none can pass for another.
 fn caller_id(issuer: &Issuer, identity: &Identity) -> String {
     let plain = |text: &str| text.replace('%', "%25").replace('#', "%23");
-    let mut id = format!("{}#{}", issuer.issuer, plain(&identity.subject));
+    let vouched_by = identity.own.as_ref().and_then(|own| own.vouched_by.as_deref());
+    let mut id = format!("{}#{}", vouched_by.unwrap_or(&issuer.issuer), plain(&identity.subject));
     if let Some(agent) = &identity.agent {
         id.push('#');
         id.push_str(&plain(agent));
@@ -175,6 +177,7 @@ agents: {billing: {team: research, owner: bob}}
             agent: None,
             act: Vec::new(),
             until_unix_secs: 1,
+            own: None,
         }
     }
 
@@ -186,6 +189,7 @@ agents: {billing: {team: research, owner: bob}}
             claims: ClaimNames::default(),
             require: Vec::new(),
             leeway_secs: 0,
+            own: false,
         };
         principal(&known(), &issuer, identity).unwrap()
     }

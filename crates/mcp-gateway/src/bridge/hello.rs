@@ -21,53 +21,41 @@ pub struct ServerHello {
     pub instructions: Option<Arc<str>>,
 }
 
-/// An answer to `initialize` or `server/discover` that cannot be used.
+/// A server that wants to be spoken to in a way nobody here can.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the server's answer to `{method}` cannot be used: {why}")]
-pub struct BadHello {
-    /// What was asked.
-    pub method: &'static str,
-    /// What is wrong.
-    pub why: String,
-}
+#[error("it wants to speak revision `{0}`, which is not spoken here")]
+pub struct BadHello(pub String);
+
+/// The most of a server's instructions that is kept, in bytes.
+const INSTRUCTIONS_MAX: usize = 64 << 10;
 
 impl ServerHello {
     /// Reads the result of `initialize`.
     ///
     /// # Errors
-    /// When the revision is not spoken here, or there are no capabilities.
+    /// When the revision is not spoken here.
     pub fn of_initialize(result: &Raw) -> Result<Self, BadHello> {
-        let bad = |why: String| BadHello { method: Method::Initialize.as_str(), why };
-        let version = result.text_at(&["protocolVersion"]).ok_or_else(|| bad("it names no protocol version".into()))?;
+        let version = result.text_at(&["protocolVersion"]).unwrap_or_default();
         let revision = Revision::of(&version).filter(|revision| revision.era() == Era::Legacy);
-        let revision =
-            revision.ok_or_else(|| bad(format!("protocol version `{}` is not spoken here", shown(&version))))?;
-        let server_info = result.get(&["serverInfo"]);
-        Self::read(revision, server_info, result).ok_or_else(|| bad("it has no capabilities".into()))
+        let revision = revision.ok_or_else(|| BadHello(shown(&version)))?;
+        Ok(Self::read(revision, result, result.get(&["serverInfo"])))
     }
 
-    /// Reads the result of `server/discover`.
-    ///
-    /// # Errors
-    /// When no revision is shared, or there are no capabilities.
-    pub fn of_discover(result: &Raw) -> Result<Self, BadHello> {
-        let bad = |why: &str| BadHello { method: Method::Discover.as_str(), why: why.into() };
-        let versions = result.get(&["supportedVersions"]).ok_or_else(|| bad("it names no protocol versions"))?;
-        let versions = versions.elements();
-        let theirs = versions.iter().filter_map(|version| Revision::of(&version.as_text()?));
-        let revision = theirs.filter(|revision| revision.era() == Era::Modern).max();
-        let revision = revision.ok_or_else(|| bad("none of its protocol versions is spoken here"))?;
-        let server_info = result.get(&["_meta", key::SERVER_INFO]);
-        Self::read(revision, server_info, result).ok_or_else(|| bad("it has no capabilities"))
+    /// Reads the result of `server/discover` of a server that is spoken to in this revision.
+    #[must_use]
+    pub fn of_discover(revision: Revision, result: &Raw) -> Self {
+        Self::read(revision, result, result.get(&["_meta", key::SERVER_INFO]))
     }
 
-    fn read(revision: Revision, server_info: Option<Raw>, result: &Raw) -> Option<Self> {
-        Some(Self {
+    /// What a server leaves out, it has not.
+    fn read(revision: Revision, result: &Raw, server_info: Option<Raw>) -> Self {
+        let instructions = result.text_at(&["instructions"]).filter(|text| !text.is_empty());
+        Self {
             revision,
-            capabilities: result.get(&["capabilities"]).filter(Raw::is_object)?,
+            capabilities: result.get(&["capabilities"]).filter(Raw::is_object).unwrap_or_else(Raw::empty),
             server_info: server_info.filter(Raw::is_object),
-            instructions: result.text_at(&["instructions"]).map(Into::into),
-        })
+            instructions: instructions.map(|text| text[..text.floor_char_boundary(INSTRUCTIONS_MAX)].into()),
+        }
     }
 
     /// As the result of `initialize` to a client of this revision; the capabilities must be in its words.

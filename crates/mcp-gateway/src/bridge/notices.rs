@@ -86,12 +86,6 @@ pub fn with_token(notification: &Notification, token: &Id) -> Notification {
     with(notification, &["progressToken"], &token.raw())
 }
 
-/// The same cancellation of another request.
-#[must_use]
-pub fn with_request_id(notification: &Notification, id: &Id) -> Notification {
-    with(notification, &["requestId"], &id.raw())
-}
-
 /// The same update of another URI.
 #[must_use]
 pub fn with_uri(notification: &Notification, uri: &str) -> Notification {

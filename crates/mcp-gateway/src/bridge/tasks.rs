@@ -16,12 +16,6 @@ pub fn has_extension(capabilities: &Raw) -> bool {
     capabilities.get(&["extensions", EXTENSION]).is_some_and(|settings| settings.is_object())
 }
 
-/// Does a legacy call ask to be made a task (`params.task`)?
-#[must_use]
-pub fn wants_task(params: Option<&Raw>) -> bool {
-    params.is_some_and(|params| params.has(&["task"]))
-}
-
 /// What becomes of a task's id; `None`: it stays, or, in a list, its task is left out.
 pub type Rename<'r> = &'r mut dyn FnMut(&str) -> Option<String>;
 

@@ -1,23 +1,16 @@
 //! What a list's item must not be: unspeakable in a header or a log, a schema that points into the network, an
 //! `x-mcp-header` nobody can follow. One bad tool is left out; the others of its server stay.
 
-use std::sync::Arc;
+use bytes::Bytes;
 
 use super::json;
+use crate::era::headers::{self, BadMirror, Mirror};
+use crate::wire::Raw;
 
 /// The longest name or URI that is offered.
 pub(crate) const NAME_BYTES: usize = 2048;
 /// The longest name that is repeated in a finding.
 const SHOWN_CHARS: usize = 120;
-
-/// An argument that a modern server wants mirrored in a header (2026-07-28, transports: custom headers).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParamHeader {
-    /// The header without `Mcp-Param-`.
-    pub header: Arc<str>,
-    /// Where the argument stands, member by member.
-    pub path: Vec<Arc<str>>,
-}
 
 /// Why a name cannot be offered, if it cannot.
 pub(crate) fn name(name: &str) -> Option<String> {
@@ -70,53 +63,10 @@ fn walk<E>(text: &str, visit: &mut impl FnMut(&str, &str) -> Result<(), E>) -> R
 }
 
 /// The headers a schema asks for.
-pub(crate) fn param_headers(schema: &str) -> Result<Vec<ParamHeader>, (&'static str, String)> {
-    let mut all = 0_usize;
-    walk(schema, &mut |name, _| {
-        all += usize::from(name == "x-mcp-header");
-        Ok::<_, (&'static str, String)>(())
-    })?;
-    let mut found = Vec::new();
-    if all > 0 {
-        collect(schema, &mut Vec::new(), &mut found)?;
-    }
-    // One that is not reached through `properties` alone has no place an argument could be taken from.
-    if found.len() != all {
-        return Err(bad_header("stands where no argument is".to_owned()));
-    }
-    Ok(found)
-}
-
-fn collect(schema: &str, path: &mut Vec<Arc<str>>, found: &mut Vec<ParamHeader>) -> Result<(), (&'static str, String)> {
-    let Some(properties) = json::member(schema, "properties").and_then(json::members) else { return Ok(()) };
-    for (name, property) in properties {
-        path.push(Arc::from(&*name));
-        if let Some(header) = json::member(property, "x-mcp-header") {
-            let header = json::text(header).filter(|header| is_token(header));
-            let Some(header) = header else { return Err(bad_header("is no header name".to_owned())) };
-            let kind = json::member(property, "type").and_then(json::text);
-            if !matches!(kind.as_deref(), Some("string" | "integer" | "boolean")) {
-                return Err(bad_header(format!("is on `{}`, which is no string, integer or boolean", shown(&name))));
-            }
-            if found.iter().any(|other| other.header.eq_ignore_ascii_case(&header)) {
-                return Err(bad_header(format!("`{}` stands there twice", shown(&header))));
-            }
-            found.push(ParamHeader { header: Arc::from(&*header), path: path.clone() });
-        }
-        collect(property, path, found)?;
-        path.pop();
-    }
-    Ok(())
-}
-
-fn bad_header(why: String) -> (&'static str, String) {
-    ("bad_param_header", format!("An `x-mcp-header` of its schema {why}, and it is left out."))
-}
-
-/// A token of RFC 9110 §5.6.2.
-fn is_token(text: &str) -> bool {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(token)
+pub(crate) fn param_headers(schema: &str) -> Result<Vec<Mirror>, (&'static str, String)> {
+    let schema = Raw::trusted(Bytes::copy_from_slice(schema.as_bytes()));
+    let bad = |bad: BadMirror| format!("An `x-mcp-header` of its schema may not be ({}), and it is left out.", bad.0);
+    headers::mirrors(&schema).map_err(|mirror| ("bad_param_header", bad(mirror)))
 }
 
 #[cfg(test)]
@@ -124,27 +74,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_is_found_through_properties() {
-        let schema = r#"{"type":"object","properties":{"where":{"type":"object","properties":{"region":
-            {"type":"string","x-mcp-header":"Region"}}}}}"#;
-        let found = param_headers(schema).unwrap();
-        assert_eq!(found, [ParamHeader { header: "Region".into(), path: vec!["where".into(), "region".into()] }]);
-    }
-
-    #[test]
-    fn headers_nobody_can_follow_are_refused() {
-        for property in [
-            r#""a":{"type":"number","x-mcp-header":"A"}"#,
-            r#""a":{"type":"string","x-mcp-header":"A B"}"#,
-            r#""a":{"type":"string","x-mcp-header":""}"#,
-            r#""a":{"type":"string","x-mcp-header":1}"#,
-            r#""a":{"type":"string","x-mcp-header":"X"},"b":{"type":"string","x-mcp-header":"x"}"#,
-            r#""a":{"type":"array","items":{"type":"string","x-mcp-header":"A"}}"#,
-            r#""a":{"anyOf":[{"type":"string","x-mcp-header":"A"}]}"#,
-        ] {
-            let schema = format!(r#"{{"type":"object","properties":{{{property}}}}}"#);
-            assert_eq!(param_headers(&schema).unwrap_err().0, "bad_param_header", "{property}");
-        }
+    fn a_header_nobody_can_follow_is_said_to_be_one() {
+        let schema = r#"{"type":"object","properties":{"a":{"type":"number","x-mcp-header":"A"}}}"#;
+        assert_eq!(param_headers(schema).unwrap_err().0, "bad_param_header");
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::checks::{self, ParamHeader};
+use super::checks;
 use super::finding::{Finding, Kind, Severity};
 use super::json;
+use crate::era::headers::Mirror;
 use crate::weight;
 use crate::wire::Raw;
 
@@ -41,7 +42,7 @@ pub struct ToolFacts {
     /// Its `outputSchema` as it came.
     pub output_schema: Option<Raw>,
     /// Arguments that a modern server wants mirrored in headers.
-    pub param_headers: Vec<ParamHeader>,
+    pub param_headers: Vec<Mirror>,
     /// `execution.taskSupport`: `required`, `optional`, `forbidden`.
     pub task_support: Option<Arc<str>>,
 }

@@ -2,60 +2,23 @@
 //! in, and changes as cuts of that text. What nobody asked for stays byte for byte.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde::Deserializer as _;
-use serde::de::{MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+
+use crate::wire::{unquote, walk};
 
 /// The deepest nesting that is looked into; what is deeper is not read at all.
 pub(crate) const DEPTH: usize = 64;
 
 /// The members of an object in their order; `None` if the text is no object.
 pub(crate) fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
-    struct Members;
-    impl<'de> Visitor<'de> for Members {
-        type Value = Vec<(Cow<'de, str>, &'de str)>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut members = Vec::new();
-            while let Some(key) = map.next_key::<Key<'de>>()? {
-                members.push((key.0, map.next_value::<&'de RawValue>()?.get()));
-            }
-            Ok(members)
-        }
-    }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    deserializer.deserialize_map(Members).ok()
+    Some(walk::members(text)?.into_iter().map(|place| (place.name, &text[place.value])).collect())
 }
-
-/// A key, borrowed where it has no escapes.
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The elements of an array; `None` if the text is none.
 pub(crate) fn elements(text: &str) -> Option<Vec<&str>> {
-    struct Elements;
-    impl<'de> Visitor<'de> for Elements {
-        type Value = Vec<&'de str>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an array")
-        }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-            let mut elements = Vec::new();
-            while let Some(element) = seq.next_element::<&'de RawValue>()? {
-                elements.push(element.get());
-            }
-            Ok(elements)
-        }
-    }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    deserializer.deserialize_seq(Elements).ok()
+    Some(walk::elements(text)?.into_iter().map(|place| &text[place]).collect())
 }
 
 /// A member of an object, by its exact name.
@@ -70,7 +33,7 @@ pub(crate) fn reach<'a>(text: &'a str, path: &[&str]) -> Option<&'a str> {
 
 /// A JSON string as text.
 pub(crate) fn text(value: &str) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Key<'_>>(value).ok().map(|key| key.0)
+    unquote(value.trim())
 }
 
 /// A text as a JSON string.

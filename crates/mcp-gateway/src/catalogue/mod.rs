@@ -28,7 +28,6 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-pub use checks::ParamHeader;
 pub(crate) use checks::{is_hidden, shown};
 pub use compose::{Composed, Parts};
 pub(crate) use entry::raw_text;

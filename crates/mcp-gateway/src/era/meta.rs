@@ -29,10 +29,6 @@ pub mod key {
     pub const PROGRESS_TOKEN: &str = "progressToken";
     /// W3C trace context.
     pub const TRACEPARENT: &str = "traceparent";
-    /// W3C trace context.
-    pub const TRACESTATE: &str = "tracestate";
-    /// W3C baggage.
-    pub const BAGGAGE: &str = "baggage";
 
     /// Those that decide how a request is treated.
     pub(super) const DECISIVE: &[&str] =

@@ -100,11 +100,6 @@ impl Revision {
     pub fn has_structured_content(self) -> bool {
         self >= Self::V2025_06_18
     }
-    /// Structured content that is no object.
-    #[must_use]
-    pub fn has_any_structured_content(self) -> bool {
-        self >= Self::V2026_07_28
-    }
     /// `resource_link` content.
     #[must_use]
     pub fn has_resource_links(self) -> bool {

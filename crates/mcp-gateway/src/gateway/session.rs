@@ -43,7 +43,6 @@ mod tests {
             revision: Revision::V2025_11_25,
             capabilities: Raw::empty(),
             info: None,
-            servers: Vec::new(),
             policy_epoch: 3,
             expires: 0,
         };

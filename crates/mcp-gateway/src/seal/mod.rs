@@ -1,4 +1,4 @@
-//! Tokens that clients keep for us: sessions, cursors, states of calls, ids of tasks. Sealed with AES-256-GCM, so that
+//! Tokens that clients keep for us: sessions, places in lists, states of calls, ids of tasks. Sealed with AES-256-GCM, so that
 //! nobody reads or changes them; bound to what they are for, so that a cursor is never a session; visible ASCII, so that
 //! they go into headers and URIs. Any replica with the key opens them, before and after a restart.
 //!
@@ -12,13 +12,13 @@ mod tokens;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use tokens::{Cursor, RequestState, Session, Task, call_digest};
+pub use tokens::{RequestState, Session, Task, call_digest};
 
 /// Bytes of a key.
 pub const KEY_LEN: usize = 32;
@@ -43,6 +43,8 @@ pub trait Token: Serialize + DeserializeOwned {
 pub struct Sealer {
     /// The newest first; that one seals.
     keys: Arc<[LessSafeKey]>,
+    /// Makes the nonces of steady tokens.
+    steady: hmac::Key,
 }
 
 /// Why a token is not made or does not open. Whoever sent it is told no more than that it is unknown.
@@ -68,7 +70,11 @@ impl Sealer {
         let key_of = |bytes: &[u8; KEY_LEN]| {
             UnboundKey::new(&AES_256_GCM, bytes).map(LessSafeKey::new).map_err(|_| SealError::Unsealable)
         };
-        Ok(Self { keys: std::iter::once(key).chain(old).map(key_of).collect::<Result<_, _>>()? })
+        let steady = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"nonces of steady tokens");
+        Ok(Self {
+            keys: std::iter::once(key).chain(old).map(key_of).collect::<Result<_, _>>()?,
+            steady: hmac::Key::new(hmac::HMAC_SHA256, steady.as_ref()),
+        })
     }
 
     /// Seals a payload.
@@ -83,14 +89,14 @@ impl Sealer {
         Ok(BASE64.encode([&nonce[..], &sealed].concat()))
     }
 
-    /// Seals a payload so that it has the same token every time: for names that are compared. The nonce is taken of the
-    /// payload, so that two payloads never share one.
+    /// Seals a payload so that it has the same token every time: for names that are compared. The nonce is made of the
+    /// payload, so that two payloads never share one, and of a secret, so that nobody learns a payload by trying.
     ///
     /// # Errors
     /// `Unsealable`; not for the payloads in here.
     pub fn close_steadily<T: Token>(&self, payload: &T) -> Result<String, SealError> {
         let text = serde_json::to_vec(payload).map_err(|_| SealError::Unsealable)?;
-        let of_payload = digest(&SHA256, &[T::PURPOSE.as_bytes(), &[0], &text].concat());
+        let of_payload = hmac::sign(&self.steady, &[T::PURPOSE.as_bytes(), &[0], &text].concat());
         let nonce = of_payload.as_ref().first_chunk().ok_or(SealError::Unsealable)?;
         self.close(payload, *nonce)
     }

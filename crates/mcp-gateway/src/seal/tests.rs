@@ -23,7 +23,6 @@ fn session() -> Session {
         revision: Revision::V2025_06_18,
         capabilities: Raw::of(&json!({ "sampling": {} })),
         info: None,
-        servers: vec![("time".into(), "s-1".into())],
         policy_epoch: 3,
         expires: NOW + 60,
     }
@@ -52,8 +51,18 @@ fn a_token_of_one_purpose_is_none_of_another() {
     let task = Task { principal: "ann".into(), server: "time".into(), id: "t".into() };
     let token = sealer(1, &[]).close(&task, NONCE).unwrap();
     assert_eq!(sealer(1, &[]).open::<Session>(&token, NOW), Err(SealError::Unknown));
-    assert_eq!(sealer(1, &[]).open::<Cursor>(&token, NOW), Err(SealError::Unknown));
+    assert_eq!(sealer(1, &[]).open::<RequestState>(&token, NOW), Err(SealError::Unknown));
     assert_eq!(sealer(1, &[]).open::<Task>(&token, NOW), Ok(task));
+}
+
+#[test]
+fn a_steady_token_is_the_same_every_time_and_tells_nothing() {
+    let task = |id: &str| Task { principal: "ann".into(), server: "time".into(), id: id.into() };
+    let steady = |key, id| sealer(key, &[]).close_steadily(&task(id)).unwrap();
+    assert_eq!(steady(1, "t"), steady(1, "t"));
+    assert_ne!(steady(1, "t"), steady(1, "u"));
+    assert_ne!(steady(1, "t")[..16], steady(2, "t")[..16], "who has not the key cannot try what is inside");
+    assert_eq!(sealer(1, &[]).open::<Task>(&steady(1, "t"), NOW), Ok(task("t")));
 }
 
 #[test]
@@ -116,7 +125,7 @@ fn no_bit_of_a_token_can_be_changed() {
 proptest! {
     #[test]
     fn what_is_no_token_does_not_open(text in any::<String>(), length in 0usize..200) {
-        prop_assert_eq!(sealer(1, &[]).open::<Cursor>(&text, NOW), Err(SealError::Unknown));
-        prop_assert_eq!(sealer(1, &[]).open::<Cursor>(&"A".repeat(length), NOW), Err(SealError::Unknown));
+        prop_assert_eq!(sealer(1, &[]).open::<RequestState>(&text, NOW), Err(SealError::Unknown));
+        prop_assert_eq!(sealer(1, &[]).open::<RequestState>(&"A".repeat(length), NOW), Err(SealError::Unknown));
     }
 }

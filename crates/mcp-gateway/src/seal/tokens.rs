@@ -30,9 +30,6 @@ pub struct Session {
     /// What it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub info: Option<Raw>,
-    /// The servers it has sessions with, and their ids.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub servers: Vec<(Arc<str>, Arc<str>)>,
     /// The state of the permissions when it was opened.
     pub policy_epoch: u64,
     /// Unix seconds.
@@ -51,36 +48,6 @@ impl Token for Session {
     const PURPOSE: &'static str = "session";
     fn expires(&self) -> Option<u64> {
         Some(self.expires)
-    }
-}
-
-/// A place in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cursor {
-    /// Whose it is.
-    pub principal: Arc<str>,
-    /// The path it was given on.
-    pub route: Arc<str>,
-    /// Which list: the method.
-    pub method: Arc<str>,
-    /// The state of the list it was made from.
-    pub snapshot: u64,
-    /// How many came before.
-    pub offset: u64,
-}
-
-impl Cursor {
-    /// Is it this caller's, on this path, of this list?
-    #[must_use]
-    pub fn is_for(&self, principal: &str, route: &str, method: &str) -> bool {
-        *self.principal == *principal && *self.route == *route && *self.method == *method
-    }
-}
-
-impl Token for Cursor {
-    const PURPOSE: &'static str = "cursor";
-    fn expires(&self) -> Option<u64> {
-        None
     }
 }
 

@@ -9,7 +9,7 @@ mod read;
 mod strict;
 #[cfg(test)]
 mod tests;
-mod walk;
+pub(crate) mod walk;
 
 pub(crate) use error::shown;
 pub use error::{Malformed, Unread, code};
@@ -23,7 +23,7 @@ pub use strict::DEPTH_MAX;
 use std::borrow::Cow;
 
 /// The string that JSON text with its quotes says. `None` if it is no string.
-fn unquote(json: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn unquote(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
     if !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));

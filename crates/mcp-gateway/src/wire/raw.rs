@@ -206,7 +206,7 @@ impl Raw {
     /// The elements, in their order; none if it is no array.
     #[must_use]
     pub fn elements(&self) -> Vec<Self> {
-        walk::elements(self.as_json()).into_iter().map(|range| Self(self.0.slice(range))).collect()
+        walk::elements(self.as_json()).unwrap_or_default().into_iter().map(|range| Self(self.0.slice(range))).collect()
     }
 
     /// The same with the value at a path replaced, or added as the last member; objects on the way are made where there is
@@ -325,7 +325,7 @@ impl Raw {
     }
 
     fn places(&self) -> Vec<Place<'_>> {
-        if self.is_object() { walk::members(self.as_json()) } else { Vec::new() }
+        walk::members(self.as_json()).unwrap_or_default()
     }
 
     fn spliced(&self, range: Range<usize>, with: &[u8]) -> Self {

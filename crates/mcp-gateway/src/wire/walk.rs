@@ -11,24 +11,24 @@ use serde_json::value::RawValue;
 use super::unquote;
 
 /// One member of an object: where its name and its value stand in the text.
-pub(super) struct Place<'t> {
-    pub(super) name: Cow<'t, str>,
-    pub(super) key: Range<usize>,
-    pub(super) value: Range<usize>,
+pub(crate) struct Place<'t> {
+    pub(crate) name: Cow<'t, str>,
+    pub(crate) key: Range<usize>,
+    pub(crate) value: Range<usize>,
 }
 
-/// The members of an object; none if the text is no object.
-pub(super) fn members(text: &str) -> Vec<Place<'_>> {
-    Members(text).deserialize(&mut serde_json::Deserializer::from_str(text)).unwrap_or_default()
+/// The members of an object; `None` if the text is none.
+pub(crate) fn members(text: &str) -> Option<Vec<Place<'_>>> {
+    Members(text).deserialize(&mut serde_json::Deserializer::from_str(text)).ok()
 }
 
-/// The elements of an array; none if the text is no array.
-pub(super) fn elements(text: &str) -> Vec<Range<usize>> {
-    Elements(text).deserialize(&mut serde_json::Deserializer::from_str(text)).unwrap_or_default()
+/// The elements of an array; `None` if the text is none.
+pub(crate) fn elements(text: &str) -> Option<Vec<Range<usize>>> {
+    Elements(text).deserialize(&mut serde_json::Deserializer::from_str(text)).ok()
 }
 
 /// Where a part stands in the text it was cut from.
-pub(super) fn within(text: &str, part: &str) -> Range<usize> {
+pub(crate) fn within(text: &str, part: &str) -> Range<usize> {
     let start = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
     start..start + part.len()
 }

@@ -2,7 +2,7 @@
 //! server of either era, a client of either era, and questions that cross between them in the middle of a call.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gatehouse_domain::{AttemptStatus, Code, Fault, Need};
 use gatehouse_mcp_gateway::bridge::capabilities;
@@ -16,7 +16,9 @@ use gatehouse_pipeline::talk::{Closing, Opening};
 use gatehouse_upstream::{Pool, Verdict};
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
+use super::consent;
 use super::errand::{Cargo, boxed, invalid, mirrors};
+use super::feed::{Feeds, Source};
 use super::park::Waiting;
 use super::talk::Context;
 use super::voice::{KEEP_ALIVE, Outcome, Voice};
@@ -25,6 +27,10 @@ use crate::link::{Client, Exchange, Failure, Hello, Link, Outgoing, Remedy};
 
 /// How often a server may ask for more before it is an error.
 const ROUNDS_MAX: u32 = 10;
+
+/// What a server asks within this of one another, it asks together; and at most so much.
+const TOGETHER: Duration = Duration::from_millis(40);
+const QUESTIONS_MAX: usize = 16;
 
 /// A request to be carried.
 pub(super) struct Call<'a> {
@@ -66,35 +72,43 @@ pub(super) async fn stoppable(call: Call<'_>, voice: &mut Voice, id: &Id) -> Opt
     outcome
 }
 
-/// Carries a call: as many rounds as the server needs answers for.
+/// Carries a call. Where its person has to agree first, the client is asked to see to that.
 async fn carry(call: Call<'_>, voice: &mut Voice) -> Outcome {
     let Call { context, mut cargo, need } = call;
-    let way = reach(context, &cargo, voice).await.map_err(|failure| refused(context, failure))?;
+    match carried(context, &mut cargo, &need, voice).await {
+        Err(refusal) => consent::asked(context, &cargo, refusal),
+        outcome => outcome,
+    }
+}
+
+/// As many rounds as the server needs answers for.
+async fn carried(context: &Context, cargo: &mut Cargo, need: &Need, voice: &mut Voice) -> Outcome {
+    let way = reach(context, cargo, voice).await.map_err(|failure| refused(context, failure))?;
     if let Some(parked) = cargo.parked.take() {
-        return park::resume(context, &cargo, &way, voice, &parked).await;
+        return park::resume(context, cargo, &way, voice, &parked).await;
     }
     for round in 0..=ROUNDS_MAX {
         if round > 0 {
-            voice.floor.again(&need, cargo.price).map_err(boxed)?;
+            voice.floor.again(need, cargo.price).map_err(boxed)?;
         }
-        let said = attempt(context, &cargo, &way, voice).await?;
+        let said = attempt(context, cargo, &way, voice).await?;
         let outcome = match said {
             Said::Parked(result) => return Ok(result),
             Said::Outcome(outcome) => outcome,
         };
         let asked = match &outcome {
             Ok(result) if way.hello.modern => {
-                InputRequired::read(cargo.method, result).map_err(|bad| broken(&cargo, &bad.to_string()))?
+                InputRequired::read(cargo.method, result).map_err(|bad| broken(cargo, &bad.to_string()))?
             }
             _ => None,
         };
         match asked {
-            None => return result::finish(context, &cargo, &way, voice, outcome).await,
-            Some(asked) if context.is_modern() => return relayed(context, &cargo, asked),
+            None => return result::finish(context, cargo, &way, voice, outcome).await,
+            Some(asked) if context.is_modern() => return relayed(context, cargo, asked),
             Some(asked) => cargo.answers = collect(context, voice, asked).await?,
         }
     }
-    Err(broken(&cargo, "asked for input again and again"))
+    Err(broken(cargo, "asked for input again and again"))
 }
 
 /// Finds the way to the server and shakes hands, where that was not done before.
@@ -104,19 +118,42 @@ pub(super) async fn reach(context: &Context, cargo: &Cargo, voice: &mut Voice) -
     let pool = voice.floor.pool();
     let mut client = client(context, voice);
     let truth = client.capabilities.clone();
+    client.capabilities = capabilities::of_client(&truth, context.speaker.revision, Revision::LATEST_LEGACY);
     // A server of the older era hears it once, when it is met, and asks in the middle of calls: a modern client can be asked
     // there only where calls may wait for it.
     if context.is_modern() && !cargo.server.park {
-        client.capabilities = unasked(&truth);
+        client.capabilities = unasked(&client.capabilities);
     }
     let link = context.inner.desk.links.of(&cargo.server.name, &context.caller.principal, session, &client)?;
     let hello = link.hello(&pool, &client).await;
     voice.floor.waited_since(began);
     let hello = hello?;
     let revision = Revision::of(&hello.revision).unwrap_or(Revision::LATEST);
-    let told = if hello.modern { &truth } else { &client.capabilities };
-    client.capabilities = capabilities::of_client(told, context.speaker.revision, revision);
+    if hello.modern {
+        client.capabilities = capabilities::of_client(&truth, context.speaker.revision, revision);
+    } else {
+        overheard(context, cargo, &link, &client).await;
+    }
     Ok(Way { link, hello, revision, client, pool })
+}
+
+/// A server of the older era says things beside its calls. A session hears them from its first call on.
+async fn overheard(context: &Context, cargo: &Cargo, link: &Arc<dyn Link>, client: &Client) {
+    let (Some(memory), Some(session)) = (&context.memory, &context.session) else { return };
+    if memory.hears(&cargo.server.name) {
+        return;
+    }
+    let source = Source {
+        server: Arc::clone(&cargo.server.name),
+        principal: Arc::clone(&context.caller.principal.key),
+        session: Some(Arc::clone(&session.id)),
+        link: Arc::clone(link),
+        client: client.clone(),
+        mail: Some(Arc::clone(&memory.mail)),
+    };
+    let feed = Feeds::open(&context.inner.desk, source);
+    memory.hear(&cargo.server.name, Arc::clone(&feed));
+    feed.opened().await;
 }
 
 /// The truth about the client, as far as this server may know it: what nobody could answer, nobody may be asked.
@@ -171,7 +208,7 @@ fn outgoing(context: &Context, cargo: &Cargo, way: &Way) -> Outgoing {
     };
     let param_headers = match &cargo.entry {
         Some(entry) if way.hello.modern && cargo.method == Method::ToolsCall => {
-            headers::params(&mirrors(entry), params.as_ref().and_then(|params| params.get(&["arguments"])).as_ref())
+            headers::params(mirrors(entry), params.as_ref().and_then(|params| params.get(&["arguments"])).as_ref())
         }
         _ => Vec::new(),
     };
@@ -242,13 +279,21 @@ pub(super) async fn follow(
                 return Ok(Said::Outcome(response.outcome));
             }
             Some(Ok(Message::Notification(note))) => pass_on(context, cargo, way, voice, note, token.as_ref()).await,
-            Some(Ok(Message::Request(request))) => {
-                let asked = Asked { request, exchange };
-                match ask(context, cargo, way, voice, asked).await? {
-                    After::On(on) => exchange = on,
-                    After::Parked(result) => return Ok(Said::Parked(result)),
+            Some(Ok(Message::Request(request))) if context.is_modern() && cargo.server.park => {
+                let mut aside = Aside { context, cargo, way, questions: Vec::new() };
+                aside.question(request).await?;
+                let rest = aside.gather(voice, exchange.as_mut(), token.as_ref()).await?;
+                if let Some(response) = rest {
+                    voice.floor.close(settled(cargo, &response));
+                    return Ok(Said::Outcome(response.outcome));
+                }
+                if !aside.questions.is_empty() {
+                    voice.floor.close(parked_for_now());
+                    let waiting = Waiting { questions: aside.questions, exchange, link: Arc::clone(&way.link) };
+                    return park::park(context, cargo, waiting).map(Said::Parked);
                 }
             }
+            Some(Ok(Message::Request(request))) => ask(context, way, voice, request).await?,
             Some(Err(failure)) => {
                 voice.floor.close(closing(&failure.fault));
                 return Err(refused(context, failure));
@@ -293,7 +338,10 @@ async fn pass_on(
         // Changes are told to those who listen, and by us.
         Notice::ToolsChanged | Notice::PromptsChanged | Notice::ResourcesChanged | Notice::Updated(_) => return,
         Notice::Cancelled(_) | Notice::Acknowledged | Notice::Initialized | Notice::RootsChanged => return,
-        notice if notice.is_known_to(context.speaker.revision) => result::renamed_note(context, cargo, &note),
+        notice if notice.is_known_to(context.speaker.revision) => {
+            let (principal, server) = (&context.caller.principal.key, &cargo.server.name);
+            result::renamed_note(&context.inner.desk, principal, server, &note)
+        }
         Notice::Other if way.revision.era() == context.speaker.revision.era() => note,
         _ => return,
     };
@@ -308,49 +356,75 @@ fn wanted(context: &Context) -> Option<LogLevel> {
     Some(context.memory.as_ref().and_then(|memory| memory.level()).unwrap_or(LogLevel::Debug))
 }
 
-/// A question of a server of the older era, and the call it was asked in.
-struct Asked {
-    request: Request,
-    exchange: Box<dyn Exchange>,
-}
-
-/// What becomes of the call after a question.
-enum After {
-    /// It goes on.
-    On(Box<dyn Exchange>),
-    /// It waits for a modern client, who gets this result meanwhile.
-    Parked(Raw),
-}
-
 /// A server of the older era asks in the middle of a call.
-async fn ask(
-    context: &Context,
-    cargo: &Cargo,
-    way: &Way,
-    voice: &mut Voice,
-    asked: Asked,
-) -> Result<After, Box<Refusal>> {
-    let Asked { request, exchange } = asked;
+async fn ask(context: &Context, way: &Way, voice: &mut Voice, request: Request) -> Result<(), Box<Refusal>> {
     let id = request.id.clone();
     let question = Question::of_request("input", &request).ok();
-    let question = question.filter(|question| question.is_for(&way.client.capabilities));
+    let question = question.filter(|question| question.is_for(&way.client.capabilities) && !context.is_modern());
     let response = match question {
-        Some(question) if context.is_modern() && cargo.server.park => {
-            voice.floor.close(parked_for_now());
-            let waiting = Waiting { question, request: id, exchange, link: Arc::clone(&way.link) };
-            return park::park(context, cargo, waiting).map(After::Parked);
-        }
-        Some(question) if !context.is_modern() => match put(context, voice, &question).await {
+        Some(question) => match put(context, voice, &question).await {
             Ok(response) => Response { id: Some(id), outcome: response.outcome },
             Err(fault) => Response::error(Some(id), Refusal::from(fault).error),
         },
-        _ => {
-            let message = "The client cannot be asked this";
-            Response::error(Some(id), RpcError::new(code::METHOD_NOT_FOUND, message))
-        }
+        None => cannot(id),
     };
-    way.link.answer(&way.pool, &way.client, response).await.map_err(|failure| refused(context, failure))?;
-    Ok(After::On(exchange))
+    way.link.answer(&way.pool, &way.client, response).await.map_err(|failure| refused(context, failure))
+}
+
+fn cannot(id: Id) -> Response {
+    Response::error(Some(id), RpcError::new(code::METHOD_NOT_FOUND, "The client cannot be asked this"))
+}
+
+/// Questions of a server of the older era that a modern client will be asked together.
+struct Aside<'a> {
+    context: &'a Context,
+    cargo: &'a Cargo,
+    way: &'a Way,
+    questions: Vec<(Question, Id)>,
+}
+
+impl Aside<'_> {
+    async fn question(&mut self, request: Request) -> Result<(), Box<Refusal>> {
+        let key = match self.questions.len() {
+            0 => "input".to_owned(),
+            more => format!("input-{}", more + 1),
+        };
+        let question = Question::of_request(key, &request).ok();
+        match question.filter(|question| question.is_for(&self.way.client.capabilities)) {
+            Some(question) => self.questions.push((question, request.id)),
+            None => {
+                let answered = self.way.link.answer(&self.way.pool, &self.way.client, cannot(request.id)).await;
+                answered.map_err(|failure| refused(self.context, failure))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a server asks at once comes at once: a moment is waited for the rest of it. A response that comes instead is all
+    /// that was waited for.
+    async fn gather(
+        &mut self,
+        voice: &mut Voice,
+        exchange: &mut dyn Exchange,
+        token: Option<&Id>,
+    ) -> Result<Option<Response>, Box<Refusal>> {
+        while self.questions.len() < QUESTIONS_MAX {
+            let Ok(message) = tokio::time::timeout(TOGETHER, exchange.next()).await else { return Ok(None) };
+            match message {
+                Some(Ok(Message::Request(request))) => self.question(request).await?,
+                Some(Ok(Message::Notification(note))) => {
+                    pass_on(self.context, self.cargo, self.way, voice, note, token).await;
+                }
+                Some(Ok(Message::Response(response))) => return Ok(Some(response)),
+                Some(Err(failure)) => {
+                    voice.floor.close(closing(&failure.fault));
+                    return Err(refused(self.context, failure));
+                }
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Puts a question to a client of the older era, on the stream of its call, and waits for the answer.

@@ -303,6 +303,7 @@ impl Finder<'_> {
     fn load(&self, parcel: Parcel, params: Raw) -> Finding<Quest> {
         let Parcel { server, method, name, canonical, exposed, entry, price } = parcel;
         let mut answers = Answers::read(Some(&params)).map_err(|error| Box::new(Refusal::rpc(200, error)))?;
+        super::consent::take_off(&mut answers);
         let params = gatehouse_mcp_gateway::bridge::questions::bare(&params);
         let digest = seal::call_digest(&self.context.path, method.as_str(), Some(&params));
         let mut parked = None;
@@ -345,7 +346,7 @@ impl Finder<'_> {
             Some((entry, _)) if !self.may_see(entry) => Err(invalid(unknown())),
             Some((entry, false)) => Ok(Arc::clone(entry)),
             Some((entry, true)) => Err(boxed(held_fault(entry))),
-            None => Err(invalid(unknown())),
+            None => Err(super::consent::wanted_first(self.context).unwrap_or_else(|| invalid(unknown()))),
         }
     }
 
@@ -369,7 +370,7 @@ impl Finder<'_> {
     fn mirrored(&self, entry: &Entry, params: &Raw) -> Finding<()> {
         let Some(headers) = self.headers.filter(|_| self.context.is_modern()) else { return Ok(()) };
         let arguments = params.get(&["arguments"]);
-        headers::check_params(headers, &mirrors(entry), arguments.as_ref())
+        headers::check_params(headers, mirrors(entry), arguments.as_ref())
             .map_err(|refusal| Box::new(Refusal::of_era(&refusal, self.context.speaker.revision.era())))
     }
 }
@@ -386,13 +387,8 @@ struct Parcel {
 }
 
 /// The arguments of a tool that are repeated in headers.
-pub(super) fn mirrors(entry: &Entry) -> Vec<Mirror> {
-    let headers = entry.tool.iter().flat_map(|tool| &tool.param_headers);
-    let mirror = |header: &gatehouse_mcp_gateway::catalogue::ParamHeader| Mirror {
-        header: format!("{}{}", headers::PARAM_PREFIX, header.header.to_ascii_lowercase()).into(),
-        path: header.path.clone(),
-    };
-    headers.map(mirror).collect()
+pub(super) fn mirrors(entry: &Entry) -> &[Mirror] {
+    entry.tool.as_ref().map_or(&[], |tool| &tool.param_headers)
 }
 
 /// A place in a list: behind this item.

@@ -3,6 +3,7 @@
 //! broke, and ends when nobody wants to hear anything any more.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -11,14 +12,20 @@ use gatehouse_mcp_gateway::bridge::listen::{self, Filter};
 use gatehouse_mcp_gateway::bridge::notices::{self, Notice};
 use gatehouse_mcp_gateway::era::Method;
 use gatehouse_mcp_gateway::{Message, Notification, Raw, Request};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::desk::Desk;
 use super::memory::Mailbox;
+use super::result;
 use crate::link::{Client, Exchange, Failure, Link, Outgoing};
 
 /// Subscriptions of one feed.
 const WANTED_MAX: usize = 4_096;
+/// A session that was not heard of for so long is not listened for any more; how often that is looked at.
+const SESSION_IDLE: Duration = Duration::from_secs(15 * 60);
+const LOOKS_EVERY: Duration = Duration::from_secs(60);
+/// A call waits for so long for what is said beside it to be heard.
+const OPENS_WITHIN: Duration = Duration::from_secs(1);
 /// Between two attempts to open a feed.
 const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
@@ -35,6 +42,13 @@ pub(super) struct Feed {
     client: Client,
     wanted: Mutex<Wanted>,
     changed: Notify,
+    /// Who hears what the server says to nobody in particular: the session that the connection is of.
+    session: Option<Arc<Mailbox>>,
+    /// Is it open, as far as it can be?
+    open: watch::Sender<bool>,
+    /// Its session was not heard of for long, and a new feed is made should it come back.
+    closed: AtomicBool,
+    whose: Whose,
 }
 
 /// Who wants to hear of which resource, by the server's name for it.
@@ -58,47 +72,76 @@ pub(super) struct Subscribed {
     number: u64,
 }
 
-/// What somebody wants to hear of.
-pub(super) struct Wish {
+/// Whose a feed is, and how it is reached.
+pub(super) struct Source {
     pub(super) server: Arc<str>,
     pub(super) principal: KeyId,
     pub(super) session: Option<Arc<str>>,
+    pub(super) link: Arc<dyn Link>,
+    pub(super) client: Client,
+    /// The session's, where the feed is of one.
+    pub(super) mail: Option<Arc<Mailbox>>,
+}
+
+/// What somebody wants to hear of.
+pub(super) struct Wish {
     /// The server's name for the resource, and the client's.
     pub(super) uri: Arc<str>,
     pub(super) exposed: Arc<str>,
 }
 
 impl Feeds {
-    /// Hears of a resource from now on, over this link.
-    ///
-    /// # Errors
-    /// `Overloaded` when the principal hears of too many already.
-    pub(super) fn subscribe(
-        desk: &Arc<Desk>,
-        wish: Wish,
-        link: Arc<dyn Link>,
-        client: Client,
-        mail: Arc<Mailbox>,
-    ) -> Result<Subscribed, Fault> {
-        let whose = (wish.server, wish.principal, wish.session);
+    /// The feed of this source; made if there is none.
+    pub(super) fn open(desk: &Arc<Desk>, source: Source) -> Arc<Feed> {
+        let Source { server, principal, session, link, client, mail } = source;
+        let whose = (server, principal, session);
         let mut feeds = desk.feeds.0.lock().unwrap_or_else(PoisonError::into_inner);
         feeds.retain(|_, feed| feed.strong_count() > 0);
-        let feed = match feeds.get(&whose).and_then(Weak::upgrade) {
-            Some(feed) => feed,
-            None => {
-                let feed = Arc::new(Feed { link, client, wanted: Mutex::default(), changed: Notify::new() });
-                feeds.insert(whose, Arc::downgrade(&feed));
-                desk.control.spawn(run(Arc::downgrade(&feed), Arc::clone(desk)));
-                feed
-            }
-        };
-        drop(feeds);
-        let number = feed.want(&wish.uri, wish.exposed, mail)?;
-        Ok(Subscribed { feed, uri: wish.uri, number })
+        if let Some(feed) = feeds.get(&whose).and_then(Weak::upgrade).filter(|feed| !feed.has_closed()) {
+            return feed;
+        }
+        let feed = Arc::new(Feed {
+            link,
+            client,
+            wanted: Mutex::default(),
+            changed: Notify::new(),
+            session: mail,
+            open: watch::Sender::new(false),
+            closed: AtomicBool::new(false),
+            whose: whose.clone(),
+        });
+        feeds.insert(whose, Arc::downgrade(&feed));
+        desk.control.spawn(run(Arc::downgrade(&feed), Arc::clone(desk)));
+        feed
     }
 }
 
 impl Feed {
+    /// Hears of a resource from now on.
+    ///
+    /// # Errors
+    /// `Overloaded` when the principal hears of too many already.
+    pub(super) fn subscribe(self: &Arc<Self>, wish: Wish, mail: Arc<Mailbox>) -> Result<Subscribed, Fault> {
+        let number = self.want(&wish.uri, wish.exposed, mail)?;
+        Ok(Subscribed { feed: Arc::clone(self), uri: wish.uri, number })
+    }
+
+    /// Waits until the feed is open, but not for long.
+    pub(super) async fn opened(&self) {
+        let mut open = self.open.subscribe();
+        drop(tokio::time::timeout(OPENS_WITHIN, open.wait_for(|open| *open)).await);
+    }
+
+    pub(super) fn has_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Is there nothing to hear, or nobody to hear it?
+    fn is_idle(&self) -> bool {
+        let heard = self.session.as_ref().is_some_and(|mail| mail.idle_for() < SESSION_IDLE);
+        !heard && self.wanted().by_uri.is_empty()
+    }
+
     fn wanted(&self) -> MutexGuard<'_, Wanted> {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,6 +162,11 @@ impl Feed {
             self.changed.notify_one();
         }
         Ok(number)
+    }
+
+    /// Waits until other resources are wanted, or it is time to look whether anybody still listens.
+    async fn waits(&self) {
+        drop(tokio::time::timeout(LOOKS_EVERY, self.changed.notified()).await);
     }
 
     fn uris(&self) -> Vec<Arc<str>> {
@@ -152,16 +200,21 @@ async fn run(feed: Weak<Feed>, desk: Arc<Desk>) {
     let mut back_off = BACK_OFF_FIRST;
     loop {
         let Some(open) = feed.upgrade() else { return };
-        if open.uris().is_empty() {
-            // Nobody holds a feed but its subscriptions, so the next look will find it gone, or wanted again.
-            let changed = wait_for_change(&open);
+        if open.is_idle() {
+            if open.session.is_some() {
+                open.closed.store(true, Ordering::Relaxed);
+                return;
+            }
+            // Only subscriptions hold it, so the next look will find it gone, or wanted again.
             drop(open);
-            changed.await;
+            tokio::time::sleep(BACK_OFF_FIRST).await;
             continue;
         }
         match once(&open, &desk).await {
             Ok(()) => back_off = BACK_OFF_FIRST,
             Err(failure) => {
+                // Whoever waits for it need not wait any longer.
+                open.open.send_replace(true);
                 tracing::debug!(fault = %failure.fault, "a subscription to an MCP server broke and is opened again");
                 drop(open);
                 tokio::time::sleep(back_off).await;
@@ -171,14 +224,15 @@ async fn run(feed: Weak<Feed>, desk: Arc<Desk>) {
     }
 }
 
-/// A short wait that does not hold the feed.
-fn wait_for_change(_: &Arc<Feed>) -> impl Future<Output = ()> + use<> {
-    tokio::time::sleep(BACK_OFF_FIRST)
-}
-
 /// Opens the feed and listens until it ends, or other resources are wanted.
 async fn once(feed: &Arc<Feed>, desk: &Arc<Desk>) -> Result<(), Failure> {
     let hello = feed.link.hello(&desk.pool, &feed.client).await?;
+    if hello.modern && feed.wanted().by_uri.is_empty() {
+        // Over a modern link nobody says anything that was not asked for.
+        feed.open.send_replace(true);
+        feed.waits().await;
+        return Ok(());
+    }
     if hello.modern { modern(feed, desk).await } else { legacy(feed, desk).await }
 }
 
@@ -188,7 +242,7 @@ async fn modern(feed: &Arc<Feed>, desk: &Arc<Desk>) -> Result<(), Failure> {
     let mut exchange = ask(feed, desk, Method::Listen, Some(listen::params(&filter))).await?;
     loop {
         tokio::select! {
-            message = exchange.next() => if !heard(feed, message)? { return Ok(()) },
+            message = exchange.next() => if !heard(feed, desk, message)? { return Ok(()) },
             () = feed.changed.notified() => return Ok(()),
         }
     }
@@ -199,9 +253,11 @@ async fn legacy(feed: &Arc<Feed>, desk: &Arc<Desk>) -> Result<(), Failure> {
     let mut told: Vec<Arc<str>> = Vec::new();
     let Some(mut stream) = feed.link.overhear(&desk.pool, &feed.client).await? else {
         // A server without a stream cannot tell of anything.
-        feed.changed.notified().await;
+        feed.open.send_replace(true);
+        feed.waits().await;
         return Ok(());
     };
+    feed.open.send_replace(true);
     loop {
         let wanted = feed.uris();
         for (uri, method) in difference(&told, &wanted) {
@@ -214,13 +270,13 @@ async fn legacy(feed: &Arc<Feed>, desk: &Arc<Desk>) -> Result<(), Failure> {
             }
         }
         told = wanted;
-        if told.is_empty() {
+        if feed.is_idle() {
             return Ok(());
         }
         loop {
             tokio::select! {
-                message = stream.next() => if !heard(feed, message)? { return Ok(()) },
-                () = feed.changed.notified() => break,
+                message = stream.next() => if !heard(feed, desk, message)? { return Ok(()) },
+                () = feed.waits() => break,
             }
         }
     }
@@ -240,11 +296,19 @@ async fn ask(feed: &Feed, desk: &Desk, method: Method, params: Option<Raw>) -> R
 }
 
 /// Takes a message of a feed. `false`: it was the last.
-fn heard(feed: &Feed, message: Option<Result<Message, Failure>>) -> Result<bool, Failure> {
+fn heard(feed: &Feed, desk: &Desk, message: Option<Result<Message, Failure>>) -> Result<bool, Failure> {
     match message {
         Some(Ok(Message::Notification(note))) => {
-            if let Notice::Updated(uri) = Notice::of(&note) {
-                feed.tell(&note, &uri);
+            match (Notice::of(&note), &feed.session) {
+                (Notice::Updated(uri), _) => feed.tell(&note, &uri),
+                // That a list has changed is ours to say; the others are about calls that are not heard of here.
+                (Notice::ToolsChanged | Notice::PromptsChanged | Notice::ResourcesChanged, _) => {}
+                (Notice::Progress(_) | Notice::Cancelled(_) | Notice::Acknowledged, _) => {}
+                (_, Some(mail)) => {
+                    let (server, principal, _) = &feed.whose;
+                    mail.put(result::renamed_note(desk, principal, server, &note));
+                }
+                _ => {}
             }
             Ok(true)
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use gatehouse_domain::{Action, Code, Fault};
 use gatehouse_mcp_gateway::bridge::listen::{Filter, ended};
-use gatehouse_mcp_gateway::bridge::notices;
+use gatehouse_mcp_gateway::bridge::notices::{self, Notice};
 use gatehouse_mcp_gateway::catalogue::Kind;
 use gatehouse_mcp_gateway::era::Method;
 use gatehouse_mcp_gateway::{Id, Message, Notification, Raw, Response};
@@ -20,7 +20,7 @@ use tokio::time::{MissedTickBehavior, interval_at};
 
 use super::carry::{reach, refused};
 use super::errand::{Cargo, boxed};
-use super::feed::{Feeds, Subscribed, Wish};
+use super::feed::{Feeds, Source, Subscribed, Wish};
 use super::local::{dress, used_by};
 use super::memory::Mailbox;
 use super::talk::{Context, taken};
@@ -57,14 +57,16 @@ async fn subscribed(
     mail: Arc<Mailbox>,
 ) -> Result<Subscribed, Box<gatehouse_mcp_gateway::gateway::Refusal>> {
     let way = reach(context, cargo, voice).await.map_err(|failure| refused(context, failure))?;
-    let wish = Wish {
+    let wish = Wish { uri: Arc::clone(&cargo.name), exposed: Arc::clone(&cargo.exposed) };
+    let source = Source {
         server: Arc::clone(&cargo.server.name),
         principal: Arc::clone(&context.caller.principal.key),
+        mail: session.is_some().then(|| Arc::clone(&mail)),
         session,
-        uri: Arc::clone(&cargo.name),
-        exposed: Arc::clone(&cargo.exposed),
+        link: way.link,
+        client: way.client,
     };
-    Feeds::subscribe(&context.inner.desk, wish, way.link, way.client, mail).map_err(boxed)
+    Feeds::open(&context.inner.desk, source).subscribe(wish, mail).map_err(boxed)
 }
 
 /// `subscriptions/listen`: what is wanted is said first, as far as it can be had.
@@ -168,8 +170,15 @@ async fn tell(context: &Context, voice: &mut Voice, style: &Style) -> bool {
         };
         tokio::select! {
             () = &mut draining => return true,
-            note = style.mail.take() => say(voice, style, note).await,
-            _ = quiet.tick() => voice.keep_alive().await,
+            note = style.mail.take() => {
+                if is_loud_enough(context, &note) {
+                    say(voice, style, note).await;
+                }
+            }
+            _ = quiet.tick() => {
+                style.mail.touch();
+                voice.keep_alive().await;
+            }
             () = rung => {
                 let over = context.memory.as_ref().is_some_and(|memory| {
                     memory.has_ended() || style.takeover.is_some_and(|turn| memory.listener.load(Ordering::Relaxed) != turn)
@@ -189,6 +198,15 @@ async fn tell(context: &Context, voice: &mut Voice, style: &Style) -> bool {
                 prints = now;
             }
         }
+    }
+}
+
+/// A log message goes to a session as far as it wants them.
+fn is_loud_enough(context: &Context, note: &Notification) -> bool {
+    let least = context.memory.as_ref().and_then(|memory| memory.level());
+    match (Notice::of(note), least) {
+        (Notice::Log(level), Some(least)) => level >= least,
+        _ => true,
     }
 }
 

@@ -60,7 +60,6 @@ pub(super) async fn initialize(context: &Context, voice: Voice, id: &Id) -> Cond
             revision: speaker.revision,
             capabilities: speaker.capabilities.clone(),
             info: speaker.info.clone(),
-            servers: Vec::new(),
             policy_epoch: context.inner.policy_epoch,
             expires: now + SESSION_SECS,
         })
@@ -116,6 +115,9 @@ pub(super) async fn list(context: &Context, voice: &mut Voice, kind: Kind, after
     let catalogue = context.inner.desk.refresher.catalogue_of(&context.caller.principal).await;
     voice.floor.waited_since(began);
     let floor = &voice.floor;
+    if let Some(refusal) = super::consent::wanted_first(context) {
+        return Err(refusal);
+    }
     let Some(offer) = catalogue.offer(&context.route) else { return Ok(Raw::empty()) };
     let allowed = |entry: &Entry| floor.lists(used_by(kind), &entry.canonical);
     let listing = match offer.search() {

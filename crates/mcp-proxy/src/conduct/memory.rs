@@ -4,13 +4,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gatehouse_mcp_gateway::era::LogLevel;
 use gatehouse_mcp_gateway::{Id, Notification, sse};
 use tokio::sync::Notify;
 
-use super::feed::Subscribed;
+use super::feed::{Feed, Subscribed};
 
 /// Sessions of which anything is kept.
 const SESSIONS_MAX: usize = 100_000;
@@ -54,6 +55,8 @@ struct Kept {
     rings: VecDeque<Arc<Ring>>,
     running: HashMap<Id, Arc<Notify>>,
     subscriptions: HashMap<Arc<str>, Subscribed>,
+    /// What servers say beside their calls, by server.
+    feeds: HashMap<Arc<str>, Arc<Feed>>,
 }
 
 impl Sessions {
@@ -61,6 +64,7 @@ impl Sessions {
     pub(super) fn of(&self, name: &Arc<str>) -> Arc<Memory> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(memory) = known.by_name.get(name) {
+            memory.mail.touch();
             return Arc::clone(memory);
         }
         known.make_room();
@@ -152,6 +156,15 @@ impl Memory {
         let (stream, place) = (stream.parse::<u64>().ok()?, place.parse().ok()?);
         let kept = self.kept();
         kept.rings.iter().find(|ring| ring.stream == stream).map(|ring| (Arc::clone(ring), place))
+    }
+
+    /// Does it hear what this server says beside its calls?
+    pub(super) fn hears(&self, server: &str) -> bool {
+        self.kept().feeds.get(server).is_some_and(|feed| !feed.has_closed())
+    }
+
+    pub(super) fn hear(&self, server: &Arc<str>, feed: Arc<Feed>) {
+        self.kept().feeds.insert(Arc::clone(server), feed);
     }
 
     pub(super) fn subscribe(&self, uri: &Arc<str>, subscribed: Subscribed) {
@@ -255,13 +268,30 @@ impl Ring {
 }
 
 /// Notifications for somebody who listens now and then. A full one loses its oldest.
-#[derive(Default)]
 pub(super) struct Mailbox {
     notes: Mutex<VecDeque<Notification>>,
     more: Notify,
+    /// When its owner was last heard of.
+    touched: Mutex<Instant>,
+}
+
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self { notes: Mutex::default(), more: Notify::new(), touched: Mutex::new(Instant::now()) }
+    }
 }
 
 impl Mailbox {
+    /// Its owner is there.
+    pub(super) fn touch(&self) {
+        *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// For how long its owner was not heard of.
+    pub(super) fn idle_for(&self) -> Duration {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
     /// Puts one in. The same one twice is there once.
     pub(super) fn put(&self, note: Notification) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -32,10 +32,8 @@ pub(super) struct Parked(Mutex<HashMap<Arc<str>, (Instant, Waiting)>>);
 
 /// One of them.
 pub(super) struct Waiting {
-    /// What was asked.
-    pub(super) question: Question,
-    /// The id of the server's request.
-    pub(super) request: Id,
+    /// What was asked, each with the id of the server's request.
+    pub(super) questions: Vec<(Question, Id)>,
     /// The call.
     pub(super) exchange: Box<dyn Exchange>,
     /// Where the answer goes.
@@ -88,7 +86,10 @@ pub(super) fn park(context: &Context, cargo: &Cargo, waiting: Waiting) -> Result
     let desk = &context.inner.desk;
     let name = random_name().map_err(boxed)?;
     let state = state(context, cargo, None, Some(Arc::clone(&name)))?;
-    let asked = InputRequired { questions: vec![waiting.question.clone()], state: Some(state) };
+    let asked = InputRequired {
+        questions: waiting.questions.iter().map(|(question, _)| question.clone()).collect(),
+        state: Some(state),
+    };
     desk.parked.put(Arc::clone(&name), waiting).map_err(boxed)?;
     let (later, forget) = (Arc::clone(desk), name);
     desk.control.spawn(async move {
@@ -106,9 +107,11 @@ pub(super) async fn resume(context: &Context, cargo: &Cargo, way: &Way, voice: &
     let opening =
         Opening { server: &cargo.server.name, name: &cargo.name, health: &desk.breaker, ceiling: cargo.price };
     voice.floor.open(&opening).map_err(boxed)?;
-    let Waiting { question, request, exchange, link } = waiting;
-    let response = question.response(request, cargo.answers.to(&question.key));
-    link.answer(&way.pool, &way.client, response).await.map_err(|failure| refused(context, failure))?;
+    let Waiting { questions, exchange, link } = waiting;
+    for (question, request) in questions {
+        let response = question.response(request, cargo.answers.to(&question.key));
+        link.answer(&way.pool, &way.client, response).await.map_err(|failure| refused(context, failure))?;
+    }
     match follow(context, cargo, way, voice, exchange).await? {
         Said::Parked(result) => Ok(result),
         Said::Outcome(outcome) => result::finish(context, cargo, way, voice, outcome).await,

@@ -1,6 +1,9 @@
 //! What a server has answered, on its way to the client: shown to guardrails, put into the words of the client's revision and the
 //! names it knows, and kept back where it is too large to send.
 
+use std::sync::Arc;
+
+use gatehouse_domain::KeyId;
 use gatehouse_mcp_gateway::bridge::answers::{self, Dress};
 use gatehouse_mcp_gateway::bridge::tasks;
 use gatehouse_mcp_gateway::era::Method;
@@ -10,6 +13,7 @@ use gatehouse_mcp_gateway::{Notification, Raw, RpcError, texts};
 use gatehouse_pipeline::talk::Text;
 
 use super::carry::Way;
+use super::desk::Desk;
 use super::errand::{Cargo, boxed};
 use super::local::dress;
 use super::talk::Context;
@@ -77,19 +81,21 @@ fn renamed(context: &Context, cargo: &Cargo, way: &Way, result: &Raw) -> Raw {
     if !has_tasks {
         return result;
     }
-    tasks::rename_in_result(way.revision, cargo.method, &result, &mut |id| sealed_task(context, cargo, id))
+    let (principal, server) = (&context.caller.principal.key, &cargo.server.name);
+    let rename = &mut |id: &str| sealed_task(&context.inner.desk, principal, server, id);
+    tasks::rename_in_result(way.revision, cargo.method, &result, rename)
 }
 
 /// The same of a notification.
-pub(super) fn renamed_note(context: &Context, cargo: &Cargo, note: &Notification) -> Notification {
+pub(super) fn renamed_note(desk: &Desk, principal: &KeyId, server: &Arc<str>, note: &Notification) -> Notification {
     let params = note.params.as_ref();
-    let params = params.map(|params| tasks::rename_in_params(params, &mut |id| sealed_task(context, cargo, id)));
+    let params =
+        params.map(|params| tasks::rename_in_params(params, &mut |id| sealed_task(desk, principal, server, id)));
     Notification { method: note.method.clone(), params }
 }
 
 /// An id that tells nobody which server has the task, and is good for this principal alone.
-fn sealed_task(context: &Context, cargo: &Cargo, id: &str) -> Option<String> {
-    let task =
-        Task { principal: context.caller.principal.key.clone(), server: cargo.server.name.clone(), id: id.into() };
-    context.inner.desk.sealer.close_steadily(&task).ok()
+fn sealed_task(desk: &Desk, principal: &KeyId, server: &Arc<str>, id: &str) -> Option<String> {
+    let task = Task { principal: Arc::clone(principal), server: Arc::clone(server), id: id.into() };
+    desk.sealer.close_steadily(&task).ok()
 }

@@ -37,6 +37,7 @@ pub(super) fn get_headers() -> HeaderMap {
 }
 
 /// An answer of status 2xx.
+#[expect(clippy::large_enum_variant, reason = "lives for a moment, and every answer would pay for a box")]
 pub(super) enum Answer {
     /// Taken, and nothing to say about it.
     Nothing,

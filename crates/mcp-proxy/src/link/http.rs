@@ -16,32 +16,9 @@ use super::endpoint::Endpoint;
 use super::handshake;
 use super::http_legacy::{self, Opened, Overheard, Session};
 use super::http_modern::{self, Discovered, Modern};
+use super::kin::{Kin, Kind};
 use super::sse::{self, Sse};
 use super::{Client, Doing, Exchange, Failure, Hello, Link, Outgoing, Remedy, State, switchboard};
-
-/// What is known of a server's kind; shared by all links to it.
-#[derive(Default)]
-pub(crate) struct Kin(Mutex<Option<Kind>>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Modern,
-    Legacy,
-    Sse,
-}
-
-impl Kin {
-    fn get(&self) -> Option<Kind> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-    /// Is it known to need no session?
-    pub(crate) fn is_modern(&self) -> bool {
-        self.get() == Some(Kind::Modern)
-    }
-    fn set(&self, kind: Option<Kind>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kind;
-    }
-}
 
 /// Where what outlives a call runs, and the connections it uses.
 #[derive(Clone)]
@@ -203,7 +180,10 @@ impl Http {
                 standing.since = Some(SystemTime::now());
             }
             Err(failure) => {
-                self.kin.set(None);
+                // A server that answers, and answers something else than it did, may be another one.
+                if matches!(failure.fault.code, Code::UpstreamBroken | Code::UpstreamRejected) {
+                    self.kin.set(None);
+                }
                 standing.last_error = Some((SystemTime::now(), failure.fault.message.clone().into()));
             }
         }

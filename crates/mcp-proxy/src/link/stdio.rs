@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::handshake::{self, facts};
+use super::kin::{Kin, Kind};
 use super::process::{Murmur, Process, Recipe};
 use super::switchboard::{Overheard, Ticket};
 use super::{Client, Doing, Exchange, Failure, Hello, Link, Outgoing, State};
@@ -36,6 +37,7 @@ struct Inner {
     answers_within: Duration,
     control: Handle,
     murmur: Arc<Murmur>,
+    kin: Arc<Kin>,
     standing: Mutex<Standing>,
     /// Held while a child is started: there is one.
     starting: tokio::sync::Mutex<()>,
@@ -44,7 +46,6 @@ struct Inner {
 #[derive(Default)]
 struct Standing {
     current: Option<Arc<Child>>,
-    era: Option<Era>,
     started: Option<(Instant, SystemTime)>,
     starts: u64,
     early_ends: u32,
@@ -59,12 +60,13 @@ struct Child {
 }
 
 impl Stdio {
-    pub(crate) fn new(recipe: Recipe, answers_within: Duration, control: Handle) -> Self {
+    pub(crate) fn new(recipe: Recipe, answers_within: Duration, control: Handle, kin: Arc<Kin>) -> Self {
         Self(Arc::new(Inner {
             recipe,
             answers_within,
             control,
             murmur: Arc::default(),
+            kin,
             standing: Mutex::default(),
             starting: tokio::sync::Mutex::default(),
         }))
@@ -101,19 +103,19 @@ impl Inner {
         let mut greeted = self.greet(client, incarnation).await;
         if matches!(&greeted, Err(Unheard::DiedOfDiscover(_))) {
             // Some older servers take an unknown first message for the end of the world. They get the one they know.
-            self.standing().era = Some(Era::Legacy);
+            self.kin.set(Some(Kind::Legacy));
             greeted = self.greet(client, incarnation).await;
         }
         let mut standing = self.standing();
         match greeted {
             Ok(child) => {
                 let child = Arc::new(child);
-                standing.era = Some(child.revision.era());
+                self.kin.set(Some(if child.hello.modern { Kind::Modern } else { Kind::Legacy }));
                 standing.current = Some(Arc::clone(&child));
                 Ok(child)
             }
             Err(Unheard::DiedOfDiscover(failure) | Unheard::Failed(failure)) => {
-                standing.era = None;
+                self.kin.set(None);
                 standing.last_error = Some((SystemTime::now(), failure.fault.message.clone().into()));
                 Err(failure)
             }
@@ -148,9 +150,9 @@ impl Inner {
     async fn greet(&self, client: &Client, incarnation: u64) -> Result<Child, Unheard> {
         let process = Process::start(&self.recipe, Arc::clone(&self.murmur))?;
         let greeting = Greeting { inner: self, process: &process, client, incarnation };
-        let known = self.standing().era;
+        let known = self.kin.get();
         let greeted = timeout(self.answers_within, async {
-            if known == Some(Era::Legacy) { greeting.open(None).await } else { greeting.probe().await }
+            if known == Some(Kind::Legacy) { greeting.open(None).await } else { greeting.probe().await }
         });
         let outcome = greeted.await.unwrap_or_else(|_| {
             let name = &self.recipe.server;

@@ -182,13 +182,14 @@ impl Watched {
             idle_at: began + caps.idle,
             until,
             messages: 0,
+            asked: None,
             over: false,
             _slot: slot,
             _using: using,
         }))
     }
 
-    /// Anything else that can fail.
+    /// Anything else that can fail. That it did not says nothing: a link may have answered from memory.
     async fn try_it<T>(&self, doing: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let _using = self.using();
         let mut trial = self.room.begin()?;
@@ -197,7 +198,7 @@ impl Watched {
             trial.judge(Verdict::Failed);
             return Err(self.room.too_slow());
         };
-        trial.judge(done.as_ref().map_or_else(verdict, |_| Verdict::Alive));
+        trial.judge(done.as_ref().map_or_else(verdict, |_| Verdict::Silent));
         done
     }
 }
@@ -266,6 +267,8 @@ struct WatchedExchange {
     /// When it has taken too long, whatever happens; subscriptions take as long as they please.
     until: Option<Instant>,
     messages: u32,
+    /// Since when the server waits for an answer.
+    asked: Option<Instant>,
     /// Is there nothing more to come? The exchange itself is kept: what is left of its stream may still arrive and free the
     /// connection.
     over: bool,
@@ -275,6 +278,11 @@ struct WatchedExchange {
 
 impl WatchedExchange {
     async fn next_message(&mut self) -> Option<Result<Message, Failure>> {
+        // While somebody was asked, nobody listened: the server is not to blame for that time.
+        if let Some(asked) = self.asked.take() {
+            self.idle_at = Instant::now() + self.trial.room.server.caps.idle;
+            self.until = self.until.map(|until| until + asked.elapsed());
+        }
         let inner = self.inner.as_mut().filter(|_| !self.over)?;
         let heard = match self.until {
             None => inner.next().await,
@@ -304,7 +312,7 @@ impl WatchedExchange {
                     format!("the MCP server `{name}` sent more than {MESSAGES_MAX} messages without an answer");
                 return Some(Err(Failure::new(Code::UpstreamBroken, message)));
             }
-            Some(Ok(_)) => {}
+            Some(Ok(message)) => self.asked = matches!(message, Message::Request(_)).then(Instant::now),
             None => self.inner = None,
         }
         heard

@@ -365,3 +365,14 @@ async fn a_server_of_newer_revisions_only_is_named_as_such() {
     let failure = of(&script).call("tools/call", json!({"name": "t"})).await.unwrap_err();
     assert!(failure.fault.message.contains("newer revisions"), "{}", failure.fault.message);
 }
+
+#[tokio::test]
+async fn a_hello_from_memory_does_not_make_a_failing_server_look_well() {
+    let script = modern(|_| vec![Step::Close]).await;
+    let house = of(&script);
+    for _ in 0..5 {
+        house.link("ann").hello(&house.pool, &crate::people::client()).await.unwrap();
+        assert_eq!(house.call("tools/call", json!({"name": "t"})).await.unwrap_err().fault.code, Code::UpstreamBroken);
+    }
+    assert_eq!(house.call("tools/call", json!({"name": "t"})).await.unwrap_err().fault.code, Code::NoTarget);
+}

@@ -118,3 +118,20 @@ async fn how_servers_stand_is_told_by_name() {
     assert_eq!(standing.links[0].0.as_deref(), Some("ann"));
     assert_eq!(standing.links[0].1.revision.as_deref(), Some("2025-11-25"));
 }
+
+#[tokio::test]
+async fn a_server_that_needs_no_session_has_one_link_for_all_clients_of_a_principal() {
+    let script = serve(|asked| match asked.method() {
+        "server/discover" => result(asked, &json!({"supportedVersions": ["2026-07-28"], "capabilities": {}})),
+        _ => result(asked, &json!({"content": []})),
+    })
+    .await;
+    let house = house(vec![over_http(script.url())]);
+    let more = Client { capabilities: Raw::of(&json!({"sampling": {}})), ..client() };
+    for client in [client(), more] {
+        let link = house.links.of("it", &somebody("ann"), None, &client).unwrap();
+        let mut exchange = link.ask(&house.pool, outgoing(1, "tools/call", json!({"name": "t"}))).await.unwrap();
+        crate::people::next(&mut exchange).await;
+    }
+    assert_eq!(script.methods(), ["server/discover", "tools/call", "tools/call"]);
+}

@@ -11,18 +11,23 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::people::{House, client, house, next, outgoing, over_http};
 use crate::script::{chunk, event, serve, stream_head};
 
+/// What was posted.
+type Posted = Arc<Mutex<Vec<Value>>>;
+/// The stream that is open.
+type Stream = Arc<tokio::sync::Mutex<Option<TcpStream>>>;
+
 /// A server of two endpoints: what is posted to one is answered on the stream of the other.
 struct Old {
     url: String,
-    posted: Arc<Mutex<Vec<Value>>>,
-    stream: Arc<tokio::sync::Mutex<Option<TcpStream>>>,
+    posted: Posted,
+    stream: Stream,
 }
 
 /// Starts one that names `endpoint` and answers calls by `answer`.
 async fn old(endpoint: &'static str, answer: fn(&Value) -> Vec<Value>) -> Old {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/old/sse", listener.local_addr().unwrap());
-    let (posted, stream): (Arc<Mutex<Vec<Value>>>, Arc<tokio::sync::Mutex<Option<TcpStream>>>) = Default::default();
+    let (posted, stream) = (Posted::default(), Stream::default());
     let server = Old { url, posted: Arc::clone(&posted), stream: Arc::clone(&stream) };
     tokio::spawn(async move {
         while let Ok((connection, _)) = listener.accept().await {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatehouse_domain::{Fault, Now, Reply};
-use http::header::ORIGIN;
+use gatehouse_domain::{Challenge, Code, Fault, Now, Reply};
+use http::header::{ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::mouth::{Begun, Mouth, Running, TalkBody};
@@ -23,10 +23,13 @@ pub async fn converse(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
     let now = Now(SystemTime::now());
     let mut journey = Journey::begin(core, request_id(now), &arrived.door, now);
     let talks = Arc::clone(&arrived.snapshot.talks[arrived.lane]);
+    let resource = Resource::of(&arrived);
     let (head, body) = arrived.request.into_parts();
     let greeted = match talks.greet(&arrived.door, &head) {
         Ok(greeted) => greeted,
-        Err(fault) => return respond::refusal(journey, talks.refuse(&arrived.door, &fault), &fault),
+        Err(fault) => {
+            return respond::refusal(journey, resource.challenged(talks.refuse(&arrived.door, &fault), &fault), &fault);
+        }
     };
     let origin = head.headers.get(ORIGIN).cloned();
     let arrived = Arrived { request: http::Request::from_parts(head, body), ..arrived };
@@ -34,13 +37,42 @@ pub async fn converse(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
         Some(reply) => respond::answer(journey, respond::Answer::local(reply)),
         None => match walk(&mut journey, &*talks, arrived, now).await {
             Ok(admitted) => conduct(journey, admitted, now).await,
-            Err(refused) => respond::refusal(journey, refused.reply, &refused.fault),
+            Err(refused) => {
+                let reply = resource.challenged(refused.reply, &refused.fault);
+                respond::refusal(journey, reply, &refused.fault)
+            }
         },
     };
     if let Some(origin) = origin {
         talks.dress(&origin, response.headers_mut());
     }
     response
+}
+
+/// What a conversation is had with, as a protected resource (RFC 9728): where clients that have no token for it find one.
+struct Resource {
+    public_url: Option<Arc<str>>,
+    path: String,
+}
+
+impl Resource {
+    fn of(arrived: &Arrived) -> Self {
+        let public_url = arrived.snapshot.identities.own.as_ref().map(|own| Arc::clone(&own.public_url));
+        Self { public_url, path: arrived.request.uri().path().trim_end_matches('/').to_owned() }
+    }
+
+    /// A refusal that says how to come back with a token that suffices.
+    fn challenged(&self, mut reply: Reply, fault: &Fault) -> Reply {
+        let Some(public_url) = &self.public_url else { return reply };
+        let challenge = Challenge { public_url, path: &self.path };
+        let value = match fault.code {
+            Code::InsufficientScope => challenge.insufficient(fault.param.as_deref().unwrap_or_default()),
+            code if code.status() == 401 => challenge.unauthorized(code != Code::MissingKey),
+            _ => return reply,
+        };
+        reply.headers.insert(WWW_AUTHENTICATE, value);
+        reply
+    }
 }
 
 async fn walk(

@@ -77,6 +77,12 @@ const ROUTES: &[(&str, &str, Row)] = &[
     ("GET", "/mcp/pins/diff", READ_INSTANCE),
     ("POST", "/mcp/pins/approve", WRITE_INSTANCE),
     ("POST", "/mcp/pins/rollback", WRITE_INSTANCE),
+    // Clients are of no organisation: whoever asks people for access is known to all of them.
+    ("GET", "/oauth/clients", READ_INSTANCE),
+    ("POST", "/oauth/clients/{id}/revoke", WRITE_INSTANCE),
+    ("GET", "/oauth/grants", READ),
+    ("POST", "/oauth/grants/{id}/revoke", WRITE),
+    ("POST", "/oauth/keys/rotate", WRITE_INSTANCE),
 ];
 
 /// Kinds of object: who reads them, who changes them.

@@ -6,6 +6,7 @@
 //! Wrappers like `npx` and `uvx` hide the real server behind themselves; that is why it is always a group that is signalled,
 //! and why orphans of the group come back to the supervisor.
 
+mod streams;
 mod supervise;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
+pub use streams::own_streams;
 pub use supervise::supervise;
 
 /// How long a child may take to leave once its input is closed.
@@ -28,6 +30,9 @@ const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 const TERMINATES_WITHIN: Duration = Duration::from_secs(3);
 /// What a child inherits of the gateway's environment, besides what it is given.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
+
+/// How a supervisor learns who started it, should that process be gone before it looks. Not for the program.
+const STARTED_BY: &str = "GATEHOUSE_STARTED_BY";
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -90,13 +95,17 @@ pub fn start(program: &Program, supervisor: Option<&Supervisor>) -> io::Result<(
     let mut command = match supervisor {
         Some(supervisor) => {
             let mut command = Command::new(&supervisor.program);
-            command.args(&supervisor.arguments).arg(&**name);
+            command.env_clear().args(&supervisor.arguments).arg(&**name);
+            command.env(STARTED_BY, std::process::id().to_string());
             command
         }
-        None => Command::new(&**name),
+        None => {
+            let mut command = Command::new(&**name);
+            command.env_clear();
+            command
+        }
     };
     command.args(arguments.iter().map(|argument| &**argument));
-    command.env_clear();
     command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.envs(program.env.iter().map(|(name, value)| (&**name, value.reveal())));
     if let Some(cwd) = &program.cwd {

@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, interval, sleep, timeout};
 
-use super::{LEAVES_WITHIN, TERMINATES_WITHIN};
+use super::{LEAVES_WITHIN, STARTED_BY, TERMINATES_WITHIN};
 
 /// How often it looks for the gateway where the system does not tell of its death.
 const LOOKS_EVERY: Duration = Duration::from_millis(500);
@@ -42,7 +42,8 @@ enum Ending {
 /// # Errors
 /// When the system refuses what a supervisor needs.
 pub async fn supervise(command: &[OsString]) -> io::Result<u8> {
-    let gateway = parent_id();
+    let started_by = std::env::var(STARTED_BY).ok().and_then(|id| id.parse().ok());
+    let gateway = started_by.unwrap_or_else(parent_id);
     arm()?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -89,7 +90,7 @@ fn start(command: &[OsString]) -> io::Result<Child> {
     let Some((name, arguments)) = command.split_first() else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command was given"));
     };
-    Command::new(name).args(arguments).kill_on_drop(true).spawn()
+    Command::new(name).args(arguments).env_remove(STARTED_BY).kill_on_drop(true).spawn()
 }
 
 /// Says on the program's standard error why it does not run: the gateway shows those lines.

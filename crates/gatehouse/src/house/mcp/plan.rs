@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use gatehouse_catalog::Config;
-use gatehouse_catalog::mcp::{self as written, McpAuth, McpServer, McpTransport, Pins};
+use gatehouse_catalog::mcp::{self as written, McpAuth, McpGrant, McpServer, McpTransport, Pins};
 use gatehouse_domain::Secret;
 use gatehouse_mcp_gateway::Blueprint;
-use gatehouse_mcp_gateway::blueprint::{Auth, Caps, OAuthClient, Override, PinPolicy, Server, Toolset, Transport};
+use gatehouse_mcp_gateway::blueprint::{
+    Auth, Caps, Exchange, IdentityProvider, OAuthClient, Override, PinPolicy, Server, Toolset, Transport,
+};
 
 /// The plan of a configuration.
 pub(crate) fn blueprint(config: &Config) -> Blueprint {
@@ -84,7 +86,19 @@ fn client(of: &written::McpClient) -> OAuthClient {
         client_secret: of.client_secret.clone(),
         issuer: of.issuer.as_deref().map(Arc::from),
         scopes: of.scopes.iter().map(|scope| scope.as_str().into()).collect(),
-        ..OAuthClient::default()
+        private_key: of.private_key.clone(),
+        private_key_id: of.private_key_id.as_deref().map(Arc::from),
+        allow_private: of.allow_private,
+        exchange: match (&of.identity_provider, of.grant) {
+            (Some(provider), _) => Exchange::Identity(IdentityProvider {
+                token_url: provider.token_url.as_str().into(),
+                client_id: provider.client_id.as_str().into(),
+                client_secret: provider.client_secret.clone(),
+            }),
+            (None, McpGrant::TokenExchange) => Exchange::Token,
+            (None, McpGrant::JwtBearer) => Exchange::Assertion,
+        },
+        subject_token: of.subject_token.clone(),
     }
 }
 

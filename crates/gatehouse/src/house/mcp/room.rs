@@ -7,20 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_catalog::Loaded;
-use gatehouse_domain::{Principal, Secret};
+use gatehouse_domain::Principal;
 use gatehouse_mcp_gateway::Raw;
 use gatehouse_mcp_gateway::blueprint::{Blueprint, Server, Transport};
 use gatehouse_mcp_gateway::catalogue::{Catalogue, Kind as Listed, Route, State};
 use gatehouse_mcp_gateway::seal::Sealer;
+use gatehouse_mcp_proxy::auth::{Scene, Tokens, Tools};
 use gatehouse_mcp_proxy::builtin::Builtin;
 use gatehouse_mcp_proxy::conduct::{Desk, DeskParts, Gate};
-use gatehouse_mcp_proxy::link::{Challenge, Doing, Failure, Link, TokenSource};
+use gatehouse_mcp_proxy::link::Link;
 use gatehouse_mcp_proxy::{Links, Refresher, links, refresh};
 use gatehouse_pipeline::Talks;
 use gatehouse_policy::permissions::{Fact, Kind, Named, Thing};
 use gatehouse_store::{DataDir, Store, TokenKey, keys};
 use gatehouse_upstream::child::Supervisor;
-use gatehouse_upstream::{Egress, Pool};
+use gatehouse_upstream::{Egress, Pool, Tls};
 use http::HeaderValue;
 use serde_json::json;
 use tokio::runtime::Handle;
@@ -39,23 +40,27 @@ pub(crate) struct Room {
     links: Arc<Links>,
     pub(super) refresher: Arc<Refresher>,
     desk: Arc<Desk>,
+    tokens: Tokens,
     hop: HeaderValue,
 }
 
 impl Room {
     /// Opens it; no server is asked before [`Room::furnish`].
-    pub(crate) async fn open(dir: &DataDir, store: &Store, pool: &Pool) -> Result<Self, Stopped> {
+    pub(crate) async fn open(dir: &DataDir, store: &Store, pool: &Pool, tls: &Tls) -> Result<Self, Stopped> {
         let unusable = |error: &dyn std::fmt::Display| Stopped::problem(error, "check the data folder");
         let key = TokenKey::load(dir).map_err(|error| unusable(&error))?;
         let sealer = Sealer::new(key.bytes(), &[]).map_err(|error| unusable(&error))?;
         // Random: what comes in with it was sent by this process.
         let instance: Arc<str> = keys::new_id().map_err(|error| unusable(&error))?.into();
         let hop = HeaderValue::try_from(&*instance).map_err(|error| unusable(&error))?;
+        let vault = store.vault().map_err(|error| unusable(&error))?;
+        let tools = Tools { store: store.clone(), vault, sealer: sealer.clone(), tls: Arc::clone(tls) };
+        let tokens = Tokens::new(tools, Scene::default());
         let links = Links::new(links::Means {
             control: Handle::current(),
             pool: pool.clone(),
-            supervisor: Supervisor::this_binary(["supervise-child".into(), "--".into()]).ok(),
-            tokens: Arc::new(OfTheConfiguration),
+            supervisor: Supervisor::this_binary(["supervise-child".into()]).ok(),
+            tokens: Arc::new(tokens.clone()),
             instance,
             elsewhere: Arc::new(of_the_gateway),
         });
@@ -76,13 +81,19 @@ impl Room {
             pool: pool.clone(),
             server_info: info,
         });
-        Ok(Self { links, refresher, desk, hop })
+        Ok(Self { links, refresher, desk, tokens, hop })
     }
 
     /// Takes over the servers and toolsets of a configuration. Connections to servers that have not changed stay.
     pub(crate) async fn furnish(&self, loaded: &Loaded, blueprint: Arc<Blueprint>) {
         let servers = blueprint.servers.iter().map(|server| (Arc::clone(server), egress(loaded, &server.name)));
-        self.links.load(servers.collect::<Vec<_>>());
+        let servers: Vec<_> = servers.collect();
+        self.tokens.set_scene(Scene {
+            public_url: Arc::clone(&blueprint.public_url),
+            document_url: loaded.config.mcp.client_document.as_deref().map(Arc::from),
+            servers: servers.clone(),
+        });
+        self.links.load(servers);
         self.refresher.configure(blueprint).await;
     }
 
@@ -144,9 +155,14 @@ impl Room {
         entries.map(|entry| [Arc::clone(&entry.canonical), Arc::clone(&entry.real)]).collect()
     }
 
-    /// Looks for idle links for as long as it is polled.
+    /// Tokens for servers, and who agreed to them.
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// Looks for idle links, and for tokens that end soon, for as long as it is polled.
     pub(crate) async fn keep(&self) {
-        self.links.keep().await;
+        tokio::join!(self.links.keep(), self.tokens.keep_fresh());
     }
 
     /// Ends every session and program.
@@ -174,19 +190,5 @@ fn of_the_gateway(server: &Arc<Server>, _: &Arc<Principal>) -> Option<Arc<dyn Li
     match server.transport {
         Transport::Builtin => Some(Arc::new(Builtin::new(Arc::new(Demo)))),
         _ => None,
-    }
-}
-
-/// Tokens stand in the configuration, or there are none.
-struct OfTheConfiguration;
-
-impl TokenSource for OfTheConfiguration {
-    fn token<'a>(
-        &'a self,
-        _: &'a Arc<Server>,
-        _: &'a Principal,
-        _: Option<&'a Challenge>,
-    ) -> Doing<'a, Result<Option<Secret>, Failure>> {
-        Box::pin(std::future::ready(Ok(None)))
     }
 }

@@ -45,7 +45,7 @@ const fn kind_of(fault: &Fault) -> &'static str {
         | Code::UpstreamRejected => "invalid_request_error",
         Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey => "authentication_error",
         Code::InvalidToken | Code::ExpiredToken | Code::WrongAudience => "authentication_error",
-        Code::NotAllowed | Code::PolicyDenied | Code::ConsentNeeded => "permission_error",
+        Code::NotAllowed | Code::InsufficientScope | Code::PolicyDenied | Code::ConsentNeeded => "permission_error",
         Code::UnknownModel | Code::NotFound | Code::PreviousNotFound | Code::NotYetServed => "not_found_error",
         Code::BodyTooLarge => "request_too_large",
         Code::RateLimited | Code::UpstreamLimited => "rate_limit_error",

@@ -36,6 +36,7 @@ pub const fn exception_name(fault: &Fault) -> &'static str {
         | Code::ExpiredKey
         | Code::RevokedKey
         | Code::NotAllowed
+        | Code::InsufficientScope
         | Code::PolicyDenied
         | Code::ConsentNeeded => "AccessDeniedException",
         Code::UnknownModel | Code::NotFound | Code::PreviousNotFound | Code::NotYetServed => {

@@ -57,7 +57,7 @@ fn servers_introduce_themselves_in_both_ways() {
     let discovered = hello.discover_result(&dress());
     assert_eq!(discovered.value()["supportedVersions"], json!(["2026-07-28"]));
     assert_eq!(cache_hint(&discovered), (5000, false));
-    let again = ServerHello::of_discover(&discovered).unwrap();
+    let again = ServerHello::of_discover(MODERN, &discovered);
     assert_eq!(
         (again.revision, again.server_info, again.capabilities),
         (MODERN, hello.server_info, hello.capabilities)
@@ -65,21 +65,29 @@ fn servers_introduce_themselves_in_both_ways() {
 }
 
 #[test]
-fn an_introduction_that_cannot_be_used_says_why() {
-    for bad in [
-        json!({}),
-        json!({ "protocolVersion": "2026-07-28", "capabilities": {} }),
-        json!({ "protocolVersion": "2025-06-18", "capabilities": 1 }),
-    ] {
+fn a_server_that_speaks_otherwise_is_told_apart() {
+    for bad in
+        [json!({}), json!({ "protocolVersion": "2026-07-28", "capabilities": {} }), json!({ "protocolVersion": 7 })]
+    {
         assert!(ServerHello::of_initialize(&raw(&bad)).is_err(), "{bad}");
     }
-    for bad in [
-        json!({}),
-        json!({ "supportedVersions": ["2025-11-25"], "capabilities": {} }),
-        json!({ "supportedVersions": ["2026-07-28"] }),
-    ] {
-        assert!(ServerHello::of_discover(&raw(&bad)).is_err(), "{bad}");
-    }
+    let strange = ServerHello::of_initialize(&raw(&json!({ "protocolVersion": "x\n" }))).unwrap_err();
+    assert_eq!(strange.to_string(), r"it wants to speak revision `x\n`, which is not spoken here");
+}
+
+#[test]
+fn what_a_server_leaves_out_it_has_not() {
+    let long = "é".repeat(50_000);
+    let hello = ServerHello::of_initialize(&raw(
+        &json!({ "protocolVersion": "2025-06-18", "capabilities": 1, "serverInfo": "s", "instructions": long }),
+    ))
+    .unwrap();
+    assert_eq!((hello.capabilities, hello.server_info), (Raw::empty(), None));
+    assert!(hello.instructions.unwrap().len() <= 64 << 10);
+}
+
+#[test]
+fn a_session_is_asked_for_in_the_words_of_its_revision() {
     let params = initialize_params(LEGACY, &Raw::empty(), &raw(&json!({ "name": "g", "version": "1" })));
     assert_eq!(
         params.as_json(),

@@ -20,5 +20,10 @@ fn raw(value: &Value) -> Raw {
 }
 
 fn dress() -> Dress {
-    Dress { server_info: Some(raw(&json!({ "name": "gatehouse", "version": "1" }))), ttl_ms: 5000, public: false, client: None }
+    Dress {
+        server_info: Some(raw(&json!({ "name": "gatehouse", "version": "1" }))),
+        ttl_ms: 5000,
+        public: false,
+        client: None,
+    }
 }

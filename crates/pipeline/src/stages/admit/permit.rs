@@ -1,6 +1,6 @@
 //! What the key itself permits, and whether there is such a model.
 
-use gatehouse_domain::{Action, Asked, Fault, Now};
+use gatehouse_domain::{Action, Asked, Code, Fault, Now, Use};
 use gatehouse_policy::permissions::{kind_of_action, server_of};
 use gatehouse_policy::{suggestion, unknown_model};
 
@@ -10,6 +10,7 @@ use crate::stages::read::Read;
 
 pub(super) fn permit<A: Asked + ?Sized>(journey: &Journey, read: &Read<A>, now: Now) -> Result<(), Fault> {
     let need = read.call.need();
+    in_scope(read)?;
     match need.action {
         Action::CallModel => {
             if let Err(refused) = read.caller.permit.model(&need.resource) {
@@ -27,6 +28,25 @@ pub(super) fn permit<A: Asked + ?Sized>(journey: &Journey, read: &Read<A>, now: 
         ));
     }
     Ok(())
+}
+
+/// Do the scopes of the caller's access token suffice, if it came with one? What they lack is told whole, so that the client can
+/// ask for it at once.
+fn in_scope<A: Asked + ?Sized>(read: &Read<A>) -> Result<(), Fault> {
+    let Some(access) = &read.caller.principal.access else { return Ok(()) };
+    let need = read.call.need();
+    let server = server_of(&need.resource);
+    let what = match need.action {
+        Action::CallTool => Use::Call(server),
+        Action::ReadResource | Action::GetPrompt => Use::Read(server),
+        Action::CallModel | Action::ListModels | Action::ReadStored | Action::ListTools => Use::Greet,
+    };
+    if access.scopes.allow(what) {
+        return Ok(());
+    }
+    let scope = what.scope();
+    let message = format!("the access token has not the scope this takes; get one with `{scope}`");
+    Err(Fault::new(Code::InsufficientScope, message).at(scope))
 }
 
 /// Is it of a server, or in a toolset, that the key may use?
