@@ -13,6 +13,13 @@ pub const PLAIN_KEY: &str = "gk_bench_plain_5d2f8c1e7a904b63";
 /// A key with a budget and two limits, none of which is ever reached.
 pub const GOVERNED_KEY: &str = "gk_bench_governed_83b61fa0c97d25e4";
 
+/// A key of a team, with three limits and two budgets on its way, a policy that lets it in and a guardrail that looks for secrets.
+pub const WHOLE_KEY: &str = "gk_bench_whole_1c94e7d0b25f8a36";
+/// What the policies say: everybody of the bench may call, and nobody at midnight from nowhere.
+const POLICY: &str = r#"permit (principal, action in [Action::"call_model", Action::"list_models"], resource);
+forbid (principal, action == Action::"call_model", resource) when { context.tags.contains("env=forbidden") };
+"#;
+
 /// Manners of the scripted provider that models are named after.
 pub const MANNERS: [&str; 6] = ["instant", "paced", "holding", "stalling", "cutting", "failing"];
 
@@ -35,6 +42,8 @@ pub fn write(file: &Path, listen: SocketAddr, upstream: SocketAddr) -> Result<()
     }
     let limits =
         json!([{"requests": 1_000_000_000, "per": "minute"}, {"tokens": 1_000_000_000_000_u64, "per": "minute"}]);
+    std::fs::write(file.with_file_name("bench.cedar"), POLICY)?;
+    let budget = json!([{"usd": 1_000_000, "per": "month"}]);
     let config: Value = json!({
         "listen": listen.to_string(),
         "data_dir": file.with_file_name("data"),
@@ -47,7 +56,13 @@ pub fn write(file: &Path, listen: SocketAddr, upstream: SocketAddr) -> Result<()
         "models": models,
         "keys": [
             {"name": "plain", "secret": PLAIN_KEY},
-            {"name": "governed", "secret": GOVERNED_KEY, "limits": limits, "budgets": [{"usd": 1_000_000, "per": "month"}]},
+            {"name": "governed", "secret": GOVERNED_KEY, "limits": limits, "budgets": budget},
+            {"name": "whole", "secret": WHOLE_KEY, "team": "bench", "limits": limits, "budgets": budget},
+        ],
+        "teams": {"bench": {"limits": [{"requests": 1_000_000_000, "per": "hour"}], "budgets": budget}},
+        "policies": ["bench.cedar"],
+        "guardrails": [
+            {"name": "secrets", "on": ["request", "response"], "detect": "secrets", "action": "observe", "keys": ["whole"]},
         ],
         "prices": {"overrides": prices},
     });

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use gatehouse_tests::Dialect;
 
 use crate::canned::{REQUEST_BYTES, request};
-use crate::house::{GOVERNED_KEY, PLAIN_KEY};
+use crate::house::{GOVERNED_KEY, PLAIN_KEY, WHOLE_KEY};
 
 /// One kind of traffic.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct Lane {
 const UNARY_REQUESTS: u64 = 100_000;
 const STREAMS: u64 = 4_000;
 
-/// Every lane of the table.
+/// Every lane. Policies are in force for all of them, since a gateway has one set.
 #[must_use]
 pub fn all() -> Vec<Lane> {
     let chat = |model: &str, stream: bool, bytes: usize| request(Dialect::OpenAiChat, model, stream, bytes);
@@ -46,6 +46,7 @@ pub fn all() -> Vec<Lane> {
     vec![
         lane("relay", 1.4, chat("chat-instant", false, REQUEST_BYTES)),
         Lane { key: GOVERNED_KEY, ..lane("governed", 1.9, chat("chat-instant", false, REQUEST_BYTES)) },
+        Lane { key: WHOLE_KEY, ..lane("governed, policy, guardrail", 2.2, chat("chat-instant", false, REQUEST_BYTES)) },
         lane("chat to anthropic", 2.2, chat("anthropic-instant", false, REQUEST_BYTES)),
         Lane {
             path: Dialect::OpenAiResponses.path("", false),

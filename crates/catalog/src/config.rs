@@ -11,8 +11,10 @@ use gatehouse_domain::{IpRange, Money, On, Origin, Role, Secret, Timeouts};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::mcp::Mcp;
+use crate::oauth::OAuth;
 use crate::principals::{Holder, JwtIssuer, Principals};
-use crate::written::{Action, Point};
+use crate::written::{Action, AlertOn, Point, Unpriced};
 
 pub use crate::written::{Budget, Content, Limit, LogFormat, Period, Price};
 
@@ -35,6 +37,8 @@ pub struct Config {
     pub old_master_keys: Vec<Secret>,
     /// Who may come in besides holders of keys.
     pub auth: Auth,
+    /// The gateway as an authorization server.
+    pub oauth: Arc<OAuth>,
     /// Certificate files, for HTTPS.
     pub tls: Option<Tls>,
     /// Sizes, timers and caps.
@@ -43,6 +47,8 @@ pub struct Config {
     pub providers: BTreeMap<Arc<str>, Provider>,
     /// Models by name or pattern.
     pub models: BTreeMap<Arc<str>, Model>,
+    /// MCP servers and toolsets.
+    pub mcp: Mcp,
     /// Everybody who is declared.
     pub principals: Principals,
     /// Keys of the file, in the order written.
@@ -53,8 +59,12 @@ pub struct Config {
     pub limits: Vec<(On, Terms)>,
     /// Guardrails, in the order written.
     pub guardrails: Vec<Guardrail>,
+    /// Who is told of events, in the order written.
+    pub alerts: Vec<Alert>,
     /// Price overrides in USD per million tokens, by `provider/model`.
     pub prices: BTreeMap<String, Price>,
+    /// What becomes of calls to models without a price.
+    pub unpriced: Unpriced,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }
@@ -189,9 +199,9 @@ pub struct Key {
     pub holder: Holder,
     /// Models or patterns; empty: all.
     pub models: Vec<String>,
-    /// MCP servers it may use; empty: all.
+    /// MCP servers it may use or patterns; with no toolsets either: all.
     pub mcp_servers: Vec<String>,
-    /// Toolsets it may use; empty: all.
+    /// Toolsets it may use or patterns, besides the servers.
     pub toolsets: Vec<String>,
     /// Agents it may call; empty: all.
     pub agents: Vec<String>,
@@ -331,6 +341,21 @@ pub struct Webhook {
     pub token: Option<Secret>,
     /// From the question to the whole of the answer.
     pub timeout: Duration,
+    /// May its address be private?
+    pub allow_private: bool,
+}
+
+/// An address that events are posted to.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// Unique name.
+    pub name: Arc<str>,
+    /// Where.
+    pub url: Endpoint,
+    /// What events are signed with; never empty.
+    pub secret: Option<Secret>,
+    /// Which events; never empty.
+    pub on: Vec<AlertOn>,
     /// May its address be private?
     pub allow_private: bool,
 }

@@ -18,16 +18,38 @@ pub struct Kind {
     pub list: bool,
     /// The struct of `written` that describes one.
     definition: &'static str,
+    /// Fields that only the configuration file may have, because they start programs or read files of this machine.
+    only_in_file: &'static [&'static str],
 }
 
 /// Every kind. Keys are not among them: their secrets are made here, so they have an API of their own.
 pub const KINDS: &[Kind] = &[
-    Kind { name: "models", one: "model", section: "models", list: false, definition: "Model" },
-    Kind { name: "prices", one: "price", section: "prices.overrides", list: false, definition: "Price" },
-    Kind { name: "providers", one: "provider", section: "providers", list: false, definition: "Provider" },
+    Kind {
+        only_in_file: &["command", "env", "cwd"],
+        ..Kind::mapping("mcp_servers", "MCP server", "mcp_servers", "McpServer")
+    },
+    Kind::mapping("models", "model", "models", "Model"),
+    Kind::mapping("prices", "price", "prices.overrides", "Price"),
+    Kind::mapping("providers", "provider", "providers", "Provider"),
+    Kind::mapping("toolsets", "toolset", "toolsets", "Toolset"),
 ];
 
 impl Kind {
+    const fn mapping(name: &'static str, one: &'static str, section: &'static str, definition: &'static str) -> Self {
+        Self { name, one, section, list: false, definition, only_in_file: &[] }
+    }
+
+    /// Why an object of the database may not be as it is, and which of its fields is to blame: what starts programs or reads
+    /// files comes from the configuration file alone, never over the network.
+    pub(crate) fn of_the_file_alone(&self, body: &Json) -> Option<(&'static str, &'static str)> {
+        let field = self.only_in_file.iter().find(|field| body.get(**field).is_some_and(|value| !value.is_null()));
+        if let Some(field) = field {
+            return Some((field, "declare the server in the configuration file"));
+        }
+        let names_a_file = self.name == "mcp_servers" && body.get("openapi").is_some_and(Json::is_string);
+        names_a_file.then_some(("openapi", "send the document itself in place of the name of a file"))
+    }
+
     /// The kind of a name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {

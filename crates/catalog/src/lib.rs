@@ -7,6 +7,8 @@ mod config;
 mod default;
 mod kinds;
 mod load;
+pub mod mcp;
+pub mod oauth;
 mod objects;
 pub mod pattern;
 pub mod principals;
@@ -21,7 +23,7 @@ pub mod written;
 mod yaml;
 
 pub use config::{
-    Auth, Budget, Config, Content, Counted, Detector, Endpoint, Guardrail, Key, Limit, LogFormat, Model, Period,
+    Alert, Auth, Budget, Config, Content, Counted, Detector, Endpoint, Guardrail, Key, Limit, LogFormat, Model, Period,
     PolicyText, Price, Provider, Rule, Server, Target, Telemetry, Terms, Tls, Webhook, Window,
 };
 pub use default::{DEFAULT_NAME, DEFAULT_YAML};

@@ -102,6 +102,10 @@ fn only_sections_of_objects(root: &Node, check: &mut Check) {
 pub(crate) fn graft(root: &mut Node, declared: &[Declared<'_>], check: &mut Check) {
     for object in declared {
         let path = join(object.kind.section, object.name);
+        if let Some((field, hint)) = object.kind.of_the_file_alone(object.body) {
+            let message = "only the configuration file may have this";
+            check.error(Place::At(&join(&path, field), NOWHERE), message, Some(hint.to_owned()));
+        }
         let Some(section) = section(root, object.kind) else { continue };
         let node = node(object.body, &path, check);
         match &mut section.value {

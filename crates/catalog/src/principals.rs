@@ -15,6 +15,10 @@ use crate::written::{Algorithm, Claims, Expected};
 pub struct Means {
     /// Models or patterns; empty: all.
     pub models: Vec<String>,
+    /// MCP servers or patterns; with no toolsets either: all.
+    pub mcp_servers: Vec<String>,
+    /// Toolsets or patterns, besides the servers.
+    pub toolsets: Vec<String>,
     /// How fast it may call and how much it may spend.
     pub terms: Terms,
     /// Tags its usage is counted under, as [`tags`] writes them.

@@ -11,7 +11,7 @@ use crate::schema::allows;
 use crate::yaml::{Entry, Node, Value};
 
 /// Sections of the contract that this release does not have.
-const LATER: &[&str] = &["mcp_servers", "toolsets", "registry"];
+const LATER: &[&str] = &["registry"];
 
 /// Checks the whole file.
 pub(crate) fn check(root: &Node, schema: &Json, check: &mut Check) -> Json {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// The stable codes. They are part of the contract: clients match on them, docs/errors.md lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,8 +30,12 @@ pub enum Code {
     WrongAudience,
     /// This key may not use this model, tool or agent.
     NotAllowed,
+    /// The access token has not the scope this takes.
+    InsufficientScope,
     /// A policy forbids it, or none permits it.
     PolicyDenied,
+    /// A person must first agree that a server is used in their name; [`Fault::visit`] says where.
+    ConsentNeeded,
     /// Nothing of that name that this caller may use.
     UnknownModel,
     /// No such path or object.
@@ -51,6 +56,8 @@ pub enum Code {
     RateLimited,
     /// The caller's budget is spent.
     BudgetExceeded,
+    /// No target of the model has a price, and the configuration refuses what it cannot count.
+    UnpricedModel,
     /// A guardrail does not let the request, or its answer, pass.
     GuardrailBlocked,
     /// A guardrail that must run could not.
@@ -97,7 +104,9 @@ impl Code {
         Self::ExpiredToken,
         Self::WrongAudience,
         Self::NotAllowed,
+        Self::InsufficientScope,
         Self::PolicyDenied,
+        Self::ConsentNeeded,
         Self::UnknownModel,
         Self::NotFound,
         Self::PreviousNotFound,
@@ -108,6 +117,7 @@ impl Code {
         Self::UnsupportedMedia,
         Self::RateLimited,
         Self::BudgetExceeded,
+        Self::UnpricedModel,
         Self::GuardrailBlocked,
         Self::GuardrailUnavailable,
         Self::UpstreamRejected,
@@ -140,7 +150,9 @@ impl Code {
             Self::ExpiredToken => "expired_token",
             Self::WrongAudience => "wrong_audience",
             Self::NotAllowed => "not_allowed",
+            Self::InsufficientScope => "insufficient_scope",
             Self::PolicyDenied => "policy_denied",
+            Self::ConsentNeeded => "consent_needed",
             Self::UnknownModel => "unknown_model",
             Self::NotFound => "not_found",
             Self::PreviousNotFound => "previous_response_not_found",
@@ -151,6 +163,7 @@ impl Code {
             Self::UnsupportedMedia => "unsupported_media",
             Self::RateLimited => "rate_limited",
             Self::BudgetExceeded => "budget_exceeded",
+            Self::UnpricedModel => "unpriced_model",
             Self::GuardrailBlocked => "guardrail_blocked",
             Self::GuardrailUnavailable => "guardrail_unavailable",
             Self::UpstreamRejected => "upstream_rejected",
@@ -180,8 +193,8 @@ impl Code {
             | Self::UpstreamRejected => 400,
             Self::MissingKey | Self::UnknownKey | Self::ExpiredKey | Self::RevokedKey => 401,
             Self::InvalidToken | Self::ExpiredToken | Self::WrongAudience => 401,
-            Self::BudgetExceeded => 402,
-            Self::NotAllowed | Self::PolicyDenied => 403,
+            Self::BudgetExceeded | Self::UnpricedModel => 402,
+            Self::NotAllowed | Self::InsufficientScope | Self::PolicyDenied | Self::ConsentNeeded => 403,
             Self::UnknownModel | Self::NotFound | Self::PreviousNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -225,6 +238,9 @@ pub struct Fault {
     pub retry_after_secs: Option<u64>,
     /// The upstream's own error in full, where the caller speaks the same dialect and may see it byte for byte.
     pub upstream_type: Option<String>,
+    /// A page of this gateway where the caller's person can do what is missing. It does nothing by itself: who opens it must
+    /// prove who they are.
+    pub visit: Option<Arc<str>>,
 }
 
 impl Fault {
@@ -238,6 +254,7 @@ impl Fault {
             param: None,
             retry_after_secs: None,
             upstream_type: None,
+            visit: None,
         }
     }
 
@@ -252,6 +269,13 @@ impl Fault {
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_secs = Some(seconds);
+        self
+    }
+
+    /// Names the page where the caller's person can do what is missing.
+    #[must_use]
+    pub fn visit(mut self, url: impl Into<Arc<str>>) -> Self {
+        self.visit = Some(url.into());
         self
     }
 

@@ -3,6 +3,7 @@
 //!
 //! Nothing here does anything: no socket, no clock, no task, no SQL.
 
+mod access;
 mod address;
 mod call;
 mod fault;
@@ -21,6 +22,7 @@ mod target;
 mod trace;
 mod usage;
 
+pub use access::{Access, Challenge, Scopes, Use, split_origin};
 pub use address::{IpRange, NoIpRange};
 pub use call::{Action, Door, Need, Request};
 pub use fault::{Code, Fault};
@@ -32,8 +34,8 @@ pub use payer::{On, Payer, PayerKind};
 pub use payload::Payload;
 pub use principal::{Actor, DEFAULT_ORGANISATION, KeyId, Principal, PrincipalKind, Role, UnknownRole};
 pub use seam::{
-    Availability, Background, Blame, Call, End, Facts, Gateway, Head, Judgement, Keep, Kept, Metered, Now, Outbound,
-    Relay, Reply, Stage, WriteContext,
+    Asked, Availability, Background, Blame, Call, End, Facts, Gateway, Head, Judgement, Keep, Kept, Metered, Now,
+    Outbound, Relay, Reply, Stage, WriteContext,
 };
 pub use secret::Secret;
 pub use standing::{Gauge, Standing};

@@ -22,6 +22,10 @@ pub enum PayerKind {
     Key,
     /// A model as clients name it; a pattern (`openai/*`) is one node for all that match.
     Model,
+    /// An MCP server.
+    McpServer,
+    /// A tool as `server.tool`; a pattern (`github.search_*`) is one node for all that match.
+    Tool,
     /// A tag of the call, `name=value`.
     Tag,
     /// A run: one trace of work across calls.
@@ -30,7 +34,7 @@ pub enum PayerKind {
 
 impl PayerKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Organisation,
         Self::Team,
         Self::User,
@@ -38,6 +42,8 @@ impl PayerKind {
         Self::Agent,
         Self::Key,
         Self::Model,
+        Self::McpServer,
+        Self::Tool,
         Self::Tag,
         Self::Run,
     ];
@@ -53,6 +59,8 @@ impl PayerKind {
             Self::Agent => "agent",
             Self::Key => "key",
             Self::Model => "model",
+            Self::McpServer => "mcp_server",
+            Self::Tool => "tool",
             Self::Tag => "tag",
             Self::Run => "run",
         }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::Access;
+
 /// The id of a key: a short public name that may be logged. Never the key itself.
 pub type KeyId = Arc<str>;
 
@@ -124,6 +126,8 @@ pub struct Principal {
     pub tags: Option<Arc<str>>,
     /// What it may do in the admin API; `None`: nothing.
     pub role: Option<Role>,
+    /// What its access token is bound to; `None` for everybody who came with something else.
+    pub access: Option<Arc<Access>>,
 }
 
 impl Principal {
@@ -142,6 +146,7 @@ impl Principal {
             act: Arc::default(),
             tags: None,
             role: None,
+            access: None,
         }
     }
 }

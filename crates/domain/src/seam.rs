@@ -4,8 +4,10 @@
 //! meaning. One call passes `Gateway::door` → `Gateway::read` → (`Call::recalls` → `Call::recalled`)* → `Call::plan` →
 //! (`Call::write` → `Call::relay` or `Call::judge`)* → `Relay::finish`.
 //!
-//! The other two kinds of traffic were held against these seams on paper; ARCHITECTURE.md says how each will pass.
+//! What may pass is decided by what is [`Asked`]; a conversation (MCP) is asked for as a call is, and then goes its own way:
+//! its seam is `talk` of the pipeline.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -54,13 +56,35 @@ pub trait Gateway: Send + Sync {
     fn resources(&self) -> &[Arc<str>];
 }
 
-/// One call, read.
-pub trait Call: Send + Sync {
-    /// What the admit stage must know.
+/// Something that may pass or not: what the admit stage knows of a call, whatever becomes of it afterwards.
+pub trait Asked: Send + Sync {
+    /// What is asked for.
     fn need(&self) -> &Need;
     /// The most this call can cost, by the dearest target it may reach; `None` if any of them is unpriced or free of
     /// charge.
     fn ceiling(&self) -> Option<Money>;
+    /// Shows every text of the request to `look` and puts in its place what it gives back. Everything else of the request
+    /// stays as the caller wrote it.
+    ///
+    /// # Errors
+    /// What `look` returns.
+    fn review(&mut self, look: &mut Look<'_>) -> Result<(), Fault> {
+        _ = look;
+        Ok(())
+    }
+    /// Becomes the same call to another resource, whose need it then has. `false` if it cannot, and nothing has changed.
+    fn redirect(&mut self, resource: &str) -> bool {
+        _ = resource;
+        false
+    }
+    /// The arguments of a tool call, top level, each as text: for policies that read them.
+    fn arguments(&self) -> Option<BTreeMap<String, String>> {
+        None
+    }
+}
+
+/// One call, read.
+pub trait Call: Asked {
     /// The id of what the call needs next of that which the gateway keeps for this caller. Asked again after every
     /// [`Call::recalled`], until `None`.
     fn recalls(&self) -> Option<Arc<str>> {
@@ -82,26 +106,12 @@ pub trait Call: Send + Sync {
         _ = free;
         Ok(())
     }
-    /// Shows every text of the request to `look` and puts in its place what it gives back. Everything else of the request
-    /// stays as the caller wrote it.
-    ///
-    /// # Errors
-    /// What `look` returns.
-    fn review(&mut self, look: &mut Look<'_>) -> Result<(), Fault> {
-        _ = look;
-        Ok(())
-    }
     /// What the caller is told right away and where the answer will be found, if the call runs on without its caller.
     ///
     /// # Errors
     /// When the request cannot be read.
     fn background(&mut self) -> Result<Option<Background>, Fault> {
         Ok(None)
-    }
-    /// Becomes the same call to another resource, whose need it then has. `false` if it cannot, and nothing has changed.
-    fn redirect(&mut self, resource: &str) -> bool {
-        _ = resource;
-        false
     }
     /// The answer, if the gateway can give it without any upstream (listings, local counts).
     fn local(&mut self, allowed: &dyn Fn(&str) -> bool, now: Now) -> Option<Result<Reply, Fault>>;

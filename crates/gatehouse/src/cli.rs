@@ -1,11 +1,14 @@
 //! The command line: every command, argument and help text.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::{audit, connect, guardrails, keys, objects, policy, prices, requests, secrets, serve, up, usage};
+use crate::commands::{
+    audit, connect, guardrails, keys, mcp, oauth, objects, policy, prices, requests, secrets, serve, up, usage,
+};
 use crate::output::Format;
 pub(crate) use crate::place::PlaceArguments;
 
@@ -26,6 +29,13 @@ pub(crate) enum Command {
     Up(up::Arguments),
     /// Serve a configuration file.
     Serve(serve::Arguments),
+    /// Run the program of an MCP server and see to its end. The gateway calls this itself.
+    #[command(hide = true)]
+    SuperviseChild {
+        /// The program and its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<OsString>,
+    },
     /// Check a configuration file with the same code start-up uses.
     Check {
         /// The file.
@@ -145,6 +155,18 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// List and revoke clients and grants of the authorization server.
+    Oauth {
+        /// What to do.
+        #[command(subcommand)]
+        action: oauth::Action,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
     /// List, verify and export the audit log.
     Audit {
         /// What to do.
@@ -177,6 +199,15 @@ pub(crate) enum Command {
         /// The configuration whose prices and data folder are meant.
         #[arg(long, value_name = "FILE", global = true)]
         config: Option<PathBuf>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Make one MCP server reachable for any client; list and call what a gateway offers.
+    Mcp {
+        /// What to do.
+        #[command(subcommand)]
+        action: mcp::Action,
         /// How to print.
         #[command(flatten)]
         output: Output,

@@ -16,8 +16,8 @@ use gatehouse_store::vault::MasterKeys;
 use crate::failure::Failure;
 use crate::policies;
 
-/// The largest file a `${file:…}` may name.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// The largest file a configuration may name: an OpenAPI document can be long.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// A price file that `gatehouse prices update` stored, inside the data folder.
 pub(crate) const PRICE_FILE: &str = "prices.yaml";

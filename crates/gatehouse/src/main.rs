@@ -18,13 +18,14 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use gatehouse_upstream::child::supervise;
 
 use cli::{Cli, Command};
 use failure::Failure;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             if !failure.is_silent() {
                 // With standard error gone, too, the exit code is all that is left to say.
@@ -35,13 +36,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    if let Command::SuperviseChild { command } = &cli.command {
+        return Ok(runtime()?.block_on(supervise(command))?.into());
+    }
+    command(cli).map(|()| ExitCode::SUCCESS)
+}
+
+fn command(cli: Cli) -> Result<(), Failure> {
     if matches!(cli.command, Command::Up(_) | Command::Serve(_)) {
         allocator::give_pages_back_at_once();
     }
     match cli.command {
         Command::Up(arguments) => commands::up::run_command(arguments),
         Command::Serve(arguments) => commands::serve::run_command(arguments),
+        // Has an exit code of its own.
+        Command::SuperviseChild { .. } => Ok(()),
         Command::Check { file } => commands::check::run(&file),
         Command::Schema => commands::schema::run(),
         Command::Completions { shell } => commands::completions::run(shell),
@@ -53,11 +63,13 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Export { all, place, output } => wait_for(commands::objects::export(all, &place, output)),
         Command::Usage { action, place, output } => wait_for(commands::usage::run(action, &place, output)),
         Command::Policy { action, place, output } => wait_for(commands::policy::run(action, &place, output)),
+        Command::Oauth { action, place, output } => wait_for(commands::oauth::run(action, &place, output)),
         Command::Requests { action, place, output } => wait_for(commands::requests::run(action, &place, output)),
         Command::Runs { action, place, output } => wait_for(commands::requests::run_runs(action, &place, output)),
         Command::Audit { action, place, output } => wait_for(commands::audit::run(action, &place, output)),
         Command::Secrets { action, place, output } => wait_for(commands::secrets::run(action, &place, output)),
         Command::Prices { action, config, output } => commands::prices::run(&action, config.as_deref(), output),
+        Command::Mcp { action, output } => commands::mcp::run(action, output.output),
         Command::Guardrails { action, output } => commands::guardrails::run(&action, output),
         Command::Doctor { place, output } => wait_for(commands::doctor::run(&place, output)),
     }
@@ -65,6 +77,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
 
 /// Runs a command that talks to a database or a gateway: one thread is plenty.
 fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(command)
+    runtime()?.block_on(command)
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

@@ -21,7 +21,7 @@ pub struct Blueprint {
 }
 
 /// One MCP server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Server {
     /// Its name in the configuration: what policies, paths and records call it.
     pub name: Arc<str>,
@@ -45,8 +45,20 @@ pub struct Server {
     pub prices: Vec<(Arc<str>, Money)>,
 }
 
+impl Server {
+    /// What one call of a tool costs. A tool without a price costs nothing.
+    #[must_use]
+    pub fn price(&self, tool: &str) -> Money {
+        let matches = |pattern: &str| match pattern.strip_suffix('*') {
+            Some(start) => tool.starts_with(start),
+            None => pattern == tool,
+        };
+        self.prices.iter().find(|(pattern, _)| matches(pattern)).map_or(Money::ZERO, |(_, price)| *price)
+    }
+}
+
 /// How a server is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Transport {
     /// Streamable HTTP of any revision, or HTTP with SSE of 2024-11-05: which one is found out.
     Http {
@@ -78,7 +90,7 @@ pub enum Transport {
 }
 
 /// What an MCP server is shown of who calls.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Auth {
     /// Nothing.
     #[default]
@@ -94,7 +106,7 @@ pub enum Auth {
 }
 
 /// What the gateway is to an authorization server, as far as the configuration says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct OAuthClient {
     /// The client id, where it is registered beforehand.
     pub client_id: Option<Arc<str>>,
@@ -104,6 +116,40 @@ pub struct OAuthClient {
     pub issuer: Option<Arc<str>>,
     /// Scopes to ask for besides those that are challenged.
     pub scopes: Vec<Arc<str>>,
+    /// The key the gateway authenticates with in place of a secret (`private_key_jwt`): PEM, PKCS #8.
+    pub private_key: Option<Secret>,
+    /// The `kid` of that key.
+    pub private_key_id: Option<Arc<str>>,
+    /// May the server's documents lead to private addresses? Without it, only to public ones and to the hosts that the
+    /// configuration names.
+    pub allow_private: bool,
+    /// [`Auth::Exchange`]: what the caller's token becomes.
+    pub exchange: Exchange,
+    /// [`Auth::Exchange`]: the gateway's own identity, which is exchanged in place of the caller's (workload identity).
+    pub subject_token: Option<Secret>,
+}
+
+/// How a token becomes one of an MCP server.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Exchange {
+    /// The server's authorization server exchanges it (RFC 8693).
+    #[default]
+    Token,
+    /// It is itself an assertion that the server's authorization server takes (RFC 7523).
+    Assertion,
+    /// An identity provider turns it into an assertion first (Identity Assertion Authorization Grant).
+    Identity(IdentityProvider),
+}
+
+/// An identity provider that makes assertions, and what the gateway is to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IdentityProvider {
+    /// Its token endpoint.
+    pub token_url: Arc<str>,
+    /// The client id there.
+    pub client_id: Arc<str>,
+    /// The client secret there.
+    pub client_secret: Option<Secret>,
 }
 
 /// What becomes of tools, prompts, templates and instructions that are new or have changed.
@@ -119,7 +165,7 @@ pub enum PinPolicy {
 }
 
 /// Timers and sizes of one server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
     /// To connect, or for a child to answer its first message.
     pub connect: Duration,

@@ -18,6 +18,7 @@ use crate::guard::is_guards;
 use crate::journey::Journey;
 use crate::stages::respond::Streaming;
 use crate::stages::send::join;
+use crate::talk::TalkBody;
 
 /// Most bytes handed over at once. What has already arrived goes out in one write; nothing ever waits for more.
 const GATHER_BYTES_MAX: usize = 64 << 10;
@@ -28,6 +29,7 @@ pub struct GateBody(Kind);
 enum Kind {
     Whole(Bytes),
     Stream(Box<StreamBody>),
+    Talk(Box<TalkBody>),
     Other(UnsyncBoxBody<Bytes, Infallible>),
 }
 
@@ -40,9 +42,13 @@ impl GateBody {
         Self(Kind::Stream(Box::new(stream)))
     }
 
+    pub(crate) fn talk(talk: TalkBody) -> Self {
+        Self(Kind::Talk(Box::new(talk)))
+    }
+
     /// Is it an answer that still comes?
     pub(crate) fn is_stream(&self) -> bool {
-        matches!(self.0, Kind::Stream(_))
+        matches!(self.0, Kind::Stream(_) | Kind::Talk(_))
     }
 
     /// A body made elsewhere: the control plane's answers.
@@ -70,6 +76,7 @@ impl http_body::Body for GateBody {
             Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Kind::Stream(stream) => stream.poll(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Talk(talk) => talk.poll(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Other(body) => Pin::new(body).poll_frame(context),
         }
     }
@@ -78,6 +85,7 @@ impl http_body::Body for GateBody {
         match &self.0 {
             Kind::Whole(bytes) => bytes.is_empty(),
             Kind::Stream(stream) => stream.is_done(),
+            Kind::Talk(_) => false,
             Kind::Other(body) => body.is_end_stream(),
         }
     }
@@ -85,7 +93,7 @@ impl http_body::Body for GateBody {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Stream(_) => SizeHint::default(),
+            Kind::Stream(_) | Kind::Talk(_) => SizeHint::default(),
             Kind::Other(body) => body.size_hint(),
         }
     }

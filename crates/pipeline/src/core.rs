@@ -26,7 +26,9 @@ pub struct Shared {
     /// Thresholds that were reached and nobody has been told of yet.
     pub alerts: Alerts,
     /// Set while shutting down: new calls are refused, running ones finish.
-    pub draining: AtomicBool,
+    draining: AtomicBool,
+    /// The same, for those who wait for it.
+    drain: watch::Sender<bool>,
     runtimes: Mutex<Vec<RuntimeMetrics>>,
 }
 
@@ -39,8 +41,27 @@ impl Shared {
             in_flight: AtomicUsize::new(0),
             alerts: Alerts::default(),
             draining: AtomicBool::new(false),
+            drain: watch::Sender::new(false),
             runtimes: Mutex::default(),
         }
+    }
+
+    /// From now on new calls are refused, running ones finish, and those that only listen are told to end.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.drain.send_replace(true);
+    }
+
+    /// Is it shutting down?
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it is.
+    pub async fn drained(&self) {
+        // The sender lives in here, so that waiting cannot fail.
+        drop(self.drain.subscribe().wait_for(|draining| *draining).await);
     }
 
     /// Counts the tasks of a runtime among [`Self::tasks`].

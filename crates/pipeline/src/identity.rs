@@ -4,13 +4,14 @@
 //! ([`TokenCache`]), so that it costs the same from then on. No call ever waits for an issuer: its keys are fetched by the
 //! control plane into [`IssuerKeys`].
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use arc_swap::ArcSwapOption;
-use gatehouse_domain::{Code, Fault, IpRange, Now};
-use gatehouse_policy::identity::{Identity, Issuer, Keyring, Token, TokenFault, looks_like_token};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use gatehouse_domain::{Access, Actor, Code, Fault, IpRange, Now, Principal, PrincipalKind};
+use gatehouse_policy::identity::{Identity, Issuer, Keyring, Own, Token, TokenFault, looks_like_token};
 use gatehouse_store::keys::{Form, form};
 use http::HeaderMap;
 use tokio::sync::Notify;
@@ -30,6 +31,50 @@ pub struct Identities {
     pub issuers: Vec<TrustedIssuer>,
     /// Whom somebody with a good token is taken for. Asked once per token, not per call.
     pub welcome: Option<Box<Welcome>>,
+    /// The gateway's own authorization server, if it is one: the issuer among the above that is pinned as its own.
+    pub own: Option<OwnServer>,
+}
+
+/// The gateway's own authorization server, as far as callers are judged by it.
+#[derive(Clone)]
+pub struct OwnServer {
+    /// Where clients find this gateway, without a slash at its end: resources are paths under it.
+    pub public_url: Arc<str>,
+    /// Grants that were revoked while access tokens of theirs may still be about.
+    pub revoked: Arc<Revocations>,
+}
+
+/// Grants whose access tokens open nothing any more, although they have not ended. Put in by the control plane.
+#[derive(Debug, Default)]
+pub struct Revocations(ArcSwap<HashSet<Arc<str>>>);
+
+impl Revocations {
+    /// These besides those that are known. Beyond a number nobody revokes in hours, the older ones go: their tokens have ended.
+    pub fn learn(&self, grants: HashSet<Arc<str>>) {
+        const GRANTS_MAX: usize = 100_000;
+        if grants.is_subset(&self.0.load()) {
+            return;
+        }
+        self.0.rcu(|known| match known.len() {
+            GRANTS_MAX.. => grants.clone(),
+            _ => known.union(&grants).cloned().collect(),
+        });
+    }
+
+    /// One more.
+    pub fn add(&self, grant: &str) {
+        self.0.rcu(|known| {
+            let mut known = HashSet::clone(known);
+            known.insert(grant.into());
+            known
+        });
+    }
+
+    /// Is this one of them?
+    #[must_use]
+    pub fn has(&self, grant: &str) -> bool {
+        self.0.load().contains(grant)
+    }
 }
 
 /// From an issuer and whom its token is about to a caller.
@@ -106,7 +151,9 @@ impl IssuerKeys {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    fn fresh(&self, now: Now, max_stale_secs: u64) -> Option<Arc<Published>> {
+    /// The keys, unless they were last seen published too long ago.
+    #[must_use]
+    pub fn fresh(&self, now: Now, max_stale_secs: u64) -> Option<Arc<Published>> {
         let published = self.current.load_full()?;
         (published.fetched_unix_secs.saturating_add(max_stale_secs) >= now.unix_secs()).then_some(published)
     }
@@ -162,8 +209,7 @@ fn bearer(snapshot: &Snapshot, cache: &TokenCache, presented: &str, now: Now) ->
         TokenFault::UnknownKey => trusted.keys.unknown_key(now),
         other => other.fault(),
     })?;
-    let welcome = snapshot.identities.welcome.as_ref().ok_or_else(|| TokenFault::Issuer.fault())?;
-    let caller = welcome(&trusted.pinned, &identity)?;
+    let caller = caller_of(snapshot, &trusted.pinned, &identity)?;
     let remembered = Remembered {
         caller: Arc::clone(&caller),
         generation: snapshot.generation,
@@ -173,6 +219,60 @@ fn bearer(snapshot: &Snapshot, cache: &TokenCache, presented: &str, now: Now) ->
     };
     cache.remember(hash, remembered);
     Ok(caller)
+}
+
+/// Whom a good token is of.
+///
+/// # Errors
+/// `RevokedKey` if it is as good as a key that is gone; what [`Welcome`] says.
+pub fn caller_of(snapshot: &Snapshot, issuer: &Issuer, identity: &Identity) -> Result<Arc<KeyEntry>, Fault> {
+    let by_key = identity.own.as_ref().and_then(|own| own.key.as_deref());
+    let caller = match by_key {
+        Some(key) => snapshot.keys.by_id(key).map(Arc::clone).ok_or_else(|| {
+            Fault::new(Code::RevokedKey, "the key that was logged in with is gone; log in again with another one")
+        })?,
+        None => {
+            let welcome = snapshot.identities.welcome.as_ref().ok_or_else(|| TokenFault::Issuer.fault())?;
+            welcome(issuer, identity)?
+        }
+    };
+    Ok(match &identity.own {
+        Some(own) => bound(&caller, identity, own),
+        None => caller,
+    })
+}
+
+/// The same caller, bound to what an access token of the own authorization server says, and without a role: such a token is for
+/// a resource, not for running the gateway.
+fn bound(caller: &KeyEntry, identity: &Identity, own: &Own) -> Arc<KeyEntry> {
+    let mut principal = Principal::clone(&caller.principal);
+    principal.access = Some(Arc::new(own.access.clone()));
+    principal.role = None;
+    if own.key.is_some() && !identity.act.is_empty() {
+        let actor = |name: &String| Actor { kind: PrincipalKind::Agent, name: name.as_str().into() };
+        principal.act = identity.act.iter().map(actor).collect();
+    }
+    Arc::new(KeyEntry { principal: Arc::new(principal), ..caller.clone() })
+}
+
+/// Does an access token open what is asked for? It opens one resource, while its grant stands, shown in the header that is for it
+/// (RFC 6750 §2.1): never in a query, which ends up in logs.
+///
+/// # Errors
+/// `WrongAudience` or `InvalidToken`.
+pub fn opens(snapshot: &Snapshot, access: &Access, headers: &HeaderMap, path: &str) -> Result<(), Fault> {
+    let own = snapshot.identities.own.as_ref().ok_or_else(|| TokenFault::Issuer.fault())?;
+    if access.resource.strip_prefix(&*own.public_url) != Some(path.trim_end_matches('/')) {
+        return Err(TokenFault::Audience.fault());
+    }
+    if own.revoked.has(&access.grant) {
+        return Err(Fault::new(Code::InvalidToken, "the grant of this access token was revoked; ask for access again"));
+    }
+    if !headers.contains_key(http::header::AUTHORIZATION) {
+        let message = "an access token is sent as `Authorization: Bearer` and in no other way";
+        return Err(Fault::new(Code::InvalidToken, message));
+    }
+    Ok(())
 }
 
 fn unknown_key(presented: &str) -> Fault {

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use gatehouse_domain::{
-    AttemptOutcome, AttemptStatus, CallOutcome, Code, Door, Fault, Keep, Metered, Money, Now, Principal, RequestId,
-    Standing, Target, TraceParent, Usage,
+    AttemptOutcome, AttemptStatus, CallOutcome, Code, Door, Fault, Keep, Metered, Money, Need, Now, Principal,
+    RequestId, Standing, TraceParent, Usage,
 };
 use gatehouse_policy::{Reservation, Warning};
 use gatehouse_upstream::{Health, Verdict};
@@ -33,6 +33,10 @@ pub(crate) struct Journey {
     /// Who looks at its texts, if anybody does.
     pub(crate) guard: Option<Arc<Guard>>,
     attempt: Option<OpenAttempt>,
+    /// How many attempts an earlier reservation has paid for.
+    booked: usize,
+    /// It waits for things to happen rather than working, and is not counted among the calls under way.
+    lingers: bool,
 }
 
 /// What an attempt is booked at if the process dies under it.
@@ -61,6 +65,8 @@ impl Journey {
             downgraded_from: None,
             guard: None,
             attempt: None,
+            booked: 0,
+            lingers: false,
             outcome: CallOutcome {
                 id,
                 started_unix_ms: now.unix_ms(),
@@ -76,6 +82,20 @@ impl Journey {
         self.outcome.tags.clone_from(&principal.tags);
     }
 
+    /// It is known what is asked for.
+    pub(crate) fn asked(&mut self, need: &Need) {
+        self.outcome.model = (!need.resource.is_empty()).then(|| Arc::clone(&need.resource));
+        self.outcome.stream = need.stream;
+    }
+
+    /// From here on it only listens: it holds nothing of a limit, and is no call under way.
+    pub(crate) fn linger(&mut self) {
+        self.settle_reservation();
+        if !std::mem::replace(&mut self.lingers, true) {
+            self.core.shared.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// Notes time spent waiting for somebody else; says when it is now, so that the next one to ask need not.
     pub(crate) fn waited_since(&mut self, since: Instant) -> Instant {
         let at = Instant::now();
@@ -86,7 +106,7 @@ impl Journey {
     /// Writes the intent of an attempt that starts at this moment down and opens it.
     pub(crate) fn open(
         &mut self,
-        target: &Target,
+        (provider, model): (&Arc<str>, &Arc<str>),
         health: &Arc<Health>,
         hold: &Hold,
         (now, at): (Now, Instant),
@@ -100,9 +120,9 @@ impl Journey {
             who: Arc::clone(who),
             run: self.outcome.run.clone(),
             tags: self.outcome.tags.clone(),
-            model: self.outcome.model.clone().unwrap_or_else(|| Arc::clone(&target.model)),
-            provider: Arc::clone(&target.provider),
-            upstream_model: Arc::clone(&target.model),
+            model: self.outcome.model.clone().unwrap_or_else(|| Arc::clone(model)),
+            provider: Arc::clone(provider),
+            upstream_model: Arc::clone(model),
             dialect: self.outcome.dialect,
             operation: self.outcome.operation,
             stream: self.outcome.stream,
@@ -198,10 +218,13 @@ impl Journey {
     /// Returns the highest threshold that is reached then.
     pub(crate) fn settle_reservation(&mut self) -> Option<Warning> {
         let reservation = self.reservation.take()?;
-        let tokens = self.outcome.attempts.iter().map(|attempt| attempt.usage.total()).sum();
+        let paid = self.outcome.attempts.get(self.booked..).unwrap_or_default();
+        let tokens = paid.iter().map(|attempt| attempt.usage.total()).sum();
+        let cost = paid.iter().map(|attempt| attempt.cost).sum();
+        self.booked = self.outcome.attempts.len();
         let now = Now(std::time::SystemTime::now());
         let alerts = &self.core.shared.alerts;
-        reservation.settle(now, tokens, self.cost(), |event| alerts.push(event))
+        reservation.settle(now, tokens, cost, |event| alerts.push(event))
     }
 }
 
@@ -220,7 +243,9 @@ impl Drop for Journey {
             self.outcome.guardrails = guard.runs();
             self.outcome.guardrails_us = guard.spent_us();
         }
-        self.core.shared.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if !self.lingers {
+            self.core.shared.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
         self.core.outbox.push(std::mem::take(&mut self.outcome));
     }
 }

@@ -14,6 +14,7 @@ pub mod outbox;
 mod path;
 mod snapshot;
 mod stages;
+pub mod talk;
 mod token_cache;
 
 pub use body::GateBody;
@@ -23,4 +24,5 @@ pub use guard::{Guardrails, Webhook};
 pub use keeper::Keeper;
 pub use path::{Arrived, pass};
 pub use snapshot::{Caps, KeyEntry, KeyTable, Lane, Snapshot, Token};
+pub use talk::{Conducted, Conducting, Floor, Refused, Talk, Talks, converse};
 pub use token_cache::TokenCache;

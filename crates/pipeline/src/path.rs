@@ -7,7 +7,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use gatehouse_domain::{Background, Code, Door, Fault, Now, Request, RequestId};
@@ -86,9 +85,9 @@ async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Passe
     send::send(journey, routed).await.map(|answer| Passed::Answer(Box::new(answer)))
 }
 
-fn refuse_when_overloaded(journey: &Journey, arrived: &Arrived) -> Result<(), Fault> {
+pub(crate) fn refuse_when_overloaded(journey: &Journey, arrived: &Arrived) -> Result<(), Fault> {
     let shared = &journey.core.shared;
-    if shared.draining.load(Ordering::Relaxed) {
+    if shared.is_draining() {
         return Err(Fault::new(Code::Draining, "the gateway is shutting down; try again, another replica will answer")
             .retry_after(1));
     }

@@ -15,6 +15,7 @@ use http::Method;
 
 use crate::guard::Guardrails;
 use crate::identity::Identities;
+use crate::talk::Talks;
 
 /// Everything a call needs to know, frozen.
 pub struct Snapshot {
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// The gateways, in the order in which they are asked whether a path is theirs.
     pub lanes: Vec<Lane>,
+    /// The gateways of conversations, asked after those.
+    pub talks: Vec<Arc<dyn Talks>>,
     /// Who may call.
     pub keys: KeyTable,
     /// What the policies say.
@@ -90,7 +93,16 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// The gateway of conversations and the entrance a path leads to.
+    #[must_use]
+    pub fn talk_door(&self, method: &Method, path: &str) -> Option<(usize, Door)> {
+        self.talks.iter().enumerate().find_map(|(index, talks)| Some((index, talks.door(method, path)?)))
+    }
+}
+
 /// One key that may call.
+#[derive(Clone)]
 pub struct KeyEntry {
     /// Who it stands for.
     pub principal: Arc<Principal>,
@@ -123,6 +135,13 @@ impl KeyTable {
     #[must_use]
     pub fn find(&self, presented: &str) -> Option<&Arc<KeyEntry>> {
         self.entries.get(&keys::hash(&self.pepper, presented))
+    }
+
+    /// The entry of a key by its id: of a key that was rotated, the newer one. Looks through all of them.
+    #[must_use]
+    pub fn by_id(&self, id: &str) -> Option<&Arc<KeyEntry>> {
+        let of_id = self.entries.values().filter(|entry| *entry.principal.key == *id);
+        of_id.max_by_key(|entry| entry.permit.expires_unix_ms.unwrap_or(u64::MAX))
     }
 
     /// Who a caller without a key is.

@@ -35,7 +35,7 @@ fn measure(count: usize) -> Result<(), PolicyProblems> {
     let start = Instant::now();
     let policies = PolicySet::load(&[("policies.cedar", text)])?;
     let loaded = start.elapsed();
-    let permissions = Arc::new(Permissions { policies, directory: Directory::default() });
+    let permissions = Arc::new(Permissions { policies: policies.into(), directory: Directory::default() });
     let caller = Caller {
         key: "key_4fQz0123456789",
         name: "support-bot",

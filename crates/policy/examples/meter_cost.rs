@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use gatehouse_domain::{Money, Now, On, Payer, PayerKind};
+use gatehouse_domain::{Action, Money, Now, On, Payer, PayerKind};
 use gatehouse_policy::{Cost, Meter, Meters, Period, Refusal, Rule, Terms, Tree, Window, reserve};
 
 const CALLS: u32 = 1_000_000;
@@ -39,7 +39,12 @@ fn main() -> Result<(), Box<Refusal>> {
     let tree = Tree::new(nodes, &Meters::default(), now());
     let start = Instant::now();
     for _ in 0..CALLS {
-        black_box(tree.of_call(black_box("fast"), Some("env=prod,job=nightly"), Some("run-1"), now()));
+        black_box(tree.of_call(
+            black_box((Action::CallModel, "fast")),
+            Some("env=prod,job=nightly"),
+            Some("run-1"),
+            now(),
+        ));
     }
     println!("{:?} to find the meters of a model, a tag and a run", start.elapsed() / CALLS);
     Ok(())

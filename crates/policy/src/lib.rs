@@ -28,7 +28,7 @@ mod window;
 pub use crowd::{CAPACITY as CROWD_CAPACITY, Crowd};
 pub use meter::{Meter, OpenWindow, Stand};
 pub use notice::{BudgetEvent, Warning};
-pub use permit::{Patterns, Permit, Permitted};
+pub use permit::{Patterns, Permit, Permitted, ToolLists};
 pub use refusal::Refusal;
 pub use reservation::{Reservation, reserve, standing};
 pub use suggest::{suggestion, unknown_model};

@@ -23,15 +23,7 @@ impl Patterns {
     /// Only what is on this list, too. An empty list narrows nothing.
     #[must_use]
     pub fn narrowed(mut self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let mut list = List::default();
-        for name in names {
-            let name = name.as_ref();
-            match name.strip_suffix('*') {
-                Some(prefix) => list.prefixes.push(prefix.into()),
-                None => list.exact.push(name.into()),
-            }
-        }
-        list.exact.sort_unstable();
+        let list = List::of(names);
         if list != List::default() {
             self.0.push(list);
         }
@@ -46,9 +38,56 @@ impl Patterns {
 }
 
 impl List {
+    fn of(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let mut list = Self::default();
+        for name in names {
+            let name = name.as_ref();
+            match name.strip_suffix('*') {
+                Some(prefix) => list.prefixes.push(prefix.into()),
+                None => list.exact.push(name.into()),
+            }
+        }
+        list.exact.sort_unstable();
+        list
+    }
+
     fn has(&self, name: &str) -> bool {
         self.exact.binary_search_by(|known| (**known).cmp(name)).is_ok()
             || self.prefixes.iter().any(|prefix| name.starts_with(&**prefix))
+    }
+}
+
+/// Tools a key may use: by their server, or by a toolset they are in. Of several pairs of lists every one must have the tool;
+/// a pair of empty lists has all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolLists(Vec<(List, List)>);
+
+impl ToolLists {
+    /// Only what these lists have, too. Two empty ones narrow nothing.
+    #[must_use]
+    pub fn narrowed(
+        mut self,
+        servers: impl IntoIterator<Item = impl AsRef<str>>,
+        toolsets: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Self {
+        let lists = (List::of(servers), List::of(toolsets));
+        if lists != Default::default() {
+            self.0.push(lists);
+        }
+        self
+    }
+
+    /// May a tool be used that is of this server and in these toolsets? Likewise a prompt or resource.
+    #[must_use]
+    pub fn permit<'t>(&self, server: &str, toolsets: impl Iterator<Item = &'t str> + Clone) -> bool {
+        let listed = |of: &List| toolsets.clone().any(|toolset| of.has(toolset));
+        self.0.iter().all(|(servers, of)| servers.has(server) || listed(of))
+    }
+
+    /// May this toolset be entered? Who has a list of servers alone may enter each, and finds its own servers' tools there.
+    #[must_use]
+    pub fn permit_toolset(&self, toolset: &str) -> bool {
+        self.0.iter().all(|(_, toolsets)| *toolsets == List::default() || toolsets.has(toolset))
     }
 }
 
@@ -57,6 +96,8 @@ impl List {
 pub struct Permit {
     /// Models it may use.
     pub models: Patterns,
+    /// Tools it may use.
+    pub tools: ToolLists,
     /// Addresses it may be used from; none means any.
     pub ip_ranges: Vec<IpRange>,
     /// Unix milliseconds from which on it is no longer good.
@@ -123,6 +164,32 @@ impl Permit {
                        gateway to add this one.";
         Err(Fault::new(Code::NotAllowed, message).at("model"))
     }
+
+    /// May the key use this tool, prompt or resource of a server, which is in these toolsets?
+    ///
+    /// # Errors
+    /// `NotAllowed` if not.
+    pub fn of_server<'t>(&self, server: &str, toolsets: impl Iterator<Item = &'t str> + Clone) -> Result<(), Fault> {
+        if self.tools.permit(server, toolsets) {
+            return Ok(());
+        }
+        let message = "This key may not use this. The lists (tools/list and the others) show what it may use; ask whoever runs \
+                       the gateway to add the server or a toolset.";
+        Err(Fault::new(Code::NotAllowed, message).at("name"))
+    }
+
+    /// May the key enter this toolset?
+    ///
+    /// # Errors
+    /// `NotAllowed` if not.
+    pub fn toolset(&self, toolset: &str) -> Result<(), Fault> {
+        if self.tools.permit_toolset(toolset) {
+            return Ok(());
+        }
+        let message =
+            "This key may not use this toolset. Ask whoever runs the gateway to add it to the key's `toolsets`.";
+        Err(Fault::new(Code::NotAllowed, message))
+    }
 }
 
 #[cfg(test)]
@@ -169,6 +236,32 @@ mod tests {
         let models = Patterns::new(["gpt-*", "fast"]).narrowed(["gpt-5"]).narrowed(Vec::<&str>::new());
         assert!(models.match_name("gpt-5"));
         assert!(!models.match_name("gpt-4") && !models.match_name("fast"));
+    }
+
+    #[test]
+    fn a_tool_is_permitted_by_its_server_or_by_a_toolset_it_is_in() {
+        let tools = ToolLists::default().narrowed(["time"], ["support"]);
+        let (none, support) = ([].into_iter(), ["support"].into_iter());
+        assert!(tools.permit("time", none.clone()) && tools.permit("github", support.clone()));
+        assert!(!tools.permit("github", none.clone()) && !tools.permit("github", ["other"].into_iter()));
+        assert!(ToolLists::default().permit("github", none.clone()));
+        let only_a_toolset = ToolLists::default().narrowed(Vec::<&str>::new(), ["support"]);
+        assert!(only_a_toolset.permit("github", support) && !only_a_toolset.permit("time", none));
+    }
+
+    #[test]
+    fn a_tool_must_be_permitted_by_everybody_the_key_belongs_to() {
+        let tools =
+            ToolLists::default().narrowed(["time", "github"], Vec::<&str>::new()).narrowed(["time"], ["support"]);
+        assert!(tools.permit("time", [].into_iter()));
+        assert!(tools.permit("github", ["support"].into_iter()) && !tools.permit("slack", ["support"].into_iter()));
+    }
+
+    #[test]
+    fn a_toolset_is_entered_by_those_who_have_it_and_by_those_who_have_servers_alone() {
+        let lists = |servers: &[&str], toolsets: &[&str]| ToolLists::default().narrowed(servers, toolsets);
+        assert!(lists(&[], &["support"]).permit_toolset("support") && !lists(&[], &["support"]).permit_toolset("ops"));
+        assert!(lists(&["time"], &[]).permit_toolset("ops") && ToolLists::default().permit_toolset("ops"));
     }
 
     #[test]

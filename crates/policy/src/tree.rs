@@ -6,10 +6,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gatehouse_domain::{Now, On, Payer, PayerKind, Principal, PrincipalKind};
+use gatehouse_domain::{Action, Now, On, Payer, PayerKind, Principal, PrincipalKind};
 use smallvec::SmallVec;
 
 use crate::crowd::Crowd;
+use crate::permissions::server_of;
 use crate::{Meter, Terms};
 
 /// The meters of a call besides those of its caller.
@@ -70,7 +71,8 @@ impl Tree {
             return;
         }
         let kind = self.kinds.entry(payer.kind).or_default();
-        match payer.name.strip_suffix('*').filter(|_| payer.kind == PayerKind::Model) {
+        let has_patterns = matches!(payer.kind, PayerKind::Model | PayerKind::McpServer | PayerKind::Tool);
+        match payer.name.strip_suffix('*').filter(|_| has_patterns) {
             Some(prefix) => kind.patterns.push((prefix.into(), meter)),
             None => _ = kind.named.insert(Arc::clone(&payer.name), meter),
         }
@@ -89,17 +91,40 @@ impl Tree {
         meters.into()
     }
 
-    /// The meters of a call besides those of its caller: its model's, its tags', its run's.
+    /// The meters of a call besides those of its caller: those of what is asked for, its tags', its run's.
     #[must_use]
-    pub fn of_call(&self, model: &str, tags: Option<&str>, run: Option<&str>, now: Now) -> CallMeters {
-        let mut meters = CallMeters::new();
-        meters.extend(self.kinds.get(&PayerKind::Model).and_then(|kind| kind.find(model, now)));
+    pub fn of_call(
+        &self,
+        (action, resource): (Action, &str),
+        tags: Option<&str>,
+        run: Option<&str>,
+        now: Now,
+    ) -> CallMeters {
+        let mut meters = self.of_resource(action, resource, now);
         if !self.tags.is_empty() {
             let pairs = tags.into_iter().flat_map(|tags| tags.split(',')).filter_map(|pair| pair.split_once('='));
             meters.extend(pairs.filter_map(|(tag, value)| self.tags.get(tag)?.find(value, now)));
         }
         if let Some(run) = run {
             meters.extend(self.of_run(run, now));
+        }
+        meters
+    }
+
+    /// Those of a model, or of a tool and its server.
+    fn of_resource(&self, action: Action, resource: &str, now: Now) -> CallMeters {
+        let mut meters = CallMeters::new();
+        match action {
+            Action::CallTool | Action::ReadResource | Action::GetPrompt => {
+                let server = self.kinds.get(&PayerKind::McpServer);
+                meters.extend(server.and_then(|kind| kind.find(server_of(resource), now)));
+                if action == Action::CallTool
+                    && let Some(tools) = self.kinds.get(&PayerKind::Tool)
+                {
+                    meters.extend(tools.find_every(resource));
+                }
+            }
+            _ => meters.extend(self.kinds.get(&PayerKind::Model).and_then(|kind| kind.find(resource, now))),
         }
         meters
     }
@@ -124,6 +149,12 @@ impl Kind {
         }
         let pattern = self.patterns.iter().find(|(prefix, _)| name.starts_with(&**prefix));
         pattern.map(|(_, meter)| Arc::clone(meter)).or_else(|| Some(self.each.as_ref()?.member(name, now)))
+    }
+
+    /// The one of this name, and all whose pattern has it: a tool is held by the limits of every family it is in.
+    fn find_every<'k>(&'k self, name: &'k str) -> impl Iterator<Item = Arc<Meter>> + 'k {
+        let patterns = self.patterns.iter().filter(move |(prefix, _)| name.starts_with(&**prefix));
+        self.named.get(name).into_iter().chain(patterns.map(|(_, meter)| meter)).map(Arc::clone)
     }
 }
 

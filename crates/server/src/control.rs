@@ -1,5 +1,7 @@
 //! What the admin API needs of the running gateway: the tables, and a handle on what the data plane alone knows.
 
+mod mcp;
+pub mod oauth;
 mod policies;
 
 use std::future::Future;
@@ -10,13 +12,14 @@ use std::time::SystemTime;
 
 use gatehouse_domain::{Fault, PricedPart, Principal, Secret};
 use gatehouse_store::audit::Refusal;
-use gatehouse_store::{LedgerEntry, Pepper, Store};
+use gatehouse_store::{LedgerEntry, Pepper, Store, StoreError};
 use http::HeaderMap;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+pub use mcp::{McpChange, McpChanges, McpDecision, McpExplanation, McpFinding, McpQuestion, McpServerStanding};
 pub use policies::{
     DecidingPolicy, PolicyAnswer, PolicyContext, PolicyError, PolicyFile, PolicyPrincipal, PolicyQuestion,
     PolicyRefusal, ReplayChange, ReplayQuestion, ReplayReport,
@@ -36,6 +39,10 @@ pub struct Control {
     pub operations: Arc<dyn Operations>,
     /// May the claim link be used from another machine?
     pub claim_remote: bool,
+    /// What the authorization server needs.
+    pub oauth: Arc<dyn oauth::OAuthOperations>,
+    /// What it signs with.
+    pub signing: Arc<crate::oauth::SigningKeys>,
 }
 
 /// What the data plane offers to those who operate it. One implementation, in the binary; object-safe, so that the admin
@@ -115,6 +122,24 @@ pub trait Operations: Send + Sync {
     fn price(&self, provider: &str, model: &str, at: SystemTime) -> Option<Price>;
     /// The lines of an attempt's invoice by the price list in force; `None` if it has no price.
     fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>>;
+    /// How every MCP server stands, by name.
+    fn mcp_servers(&self) -> Vec<McpServerStanding>;
+    /// What somebody should know of MCP servers, by server.
+    fn mcp_findings(&self) -> Vec<McpFinding>;
+    /// Asks an MCP server for its lists now; `false` if there is none of that name that is asked for everybody.
+    fn refresh_mcp_server(&self, name: &str) -> bool;
+    /// What changed between two versions of an item of an MCP server, as they are stored.
+    fn diff_mcp(&self, kind: &str, before: &str, after: &str) -> McpChanges;
+    /// Writes a decision down and puts it in force; `false` if there is no such version.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn decide_mcp(&self, decision: McpDecision) -> Answer<'_, Result<bool, StoreError>>;
+    /// Why a caller sees a tool, or does not.
+    ///
+    /// # Errors
+    /// When the question names something that is not there, or is none.
+    fn explain_mcp(&self, question: &McpQuestion) -> Result<McpExplanation, PolicyRefusal>;
 }
 
 /// Where an object comes from.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use bytes::Bytes;
-use gatehouse_pipeline::{Arrived, Core, GateBody, Shared, pass};
+use gatehouse_pipeline::{Arrived, Core, GateBody, Shared, converse, pass};
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
@@ -68,8 +68,14 @@ impl Front {
                 // Boxed, so that its room is free again while the answer streams: six kilobytes a connection.
                 return Box::pin(pass(Arc::clone(core), Arrived { snapshot, lane, door, peer: peer.0, request })).await;
             }
+            if let Some((lane, door)) = snapshot.talk_door(request.method(), request.uri().path()) {
+                return Box::pin(converse(Arc::clone(core), Arrived { snapshot, lane, door, peer: peer.0, request }))
+                    .await;
+            }
         }
-        if front.serves == Serves::DataOnly && !matches!(request.uri().path(), "/healthz" | "/readyz") {
+        let path = request.uri().path();
+        let for_callers = matches!(path, "/healthz" | "/readyz") || crate::oauth::is_public(path);
+        if front.serves == Serves::DataOnly && !for_callers {
             return plain(StatusCode::NOT_FOUND, "no such path here; the admin API has an address of its own\n");
         }
         control(&front.control, peer, request).await

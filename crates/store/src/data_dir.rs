@@ -75,6 +75,10 @@ impl DataDir {
         self.path.join("key-pepper")
     }
 
+    pub(crate) fn token_key(&self) -> PathBuf {
+        self.path.join("mcp-token-key")
+    }
+
     /// The key the audit log is signed with.
     pub(crate) fn audit_key(&self) -> PathBuf {
         self.path.join("audit-key")

@@ -74,6 +74,24 @@ pub fn new_id() -> Result<String, StoreError> {
     Ok(text)
 }
 
+/// So many letters and digits, all equally likely: 43 of them are as hard to guess as 256 bits.
+///
+/// # Errors
+/// When the operating system gives no randomness.
+pub fn random_text(characters: usize) -> Result<String, StoreError> {
+    let mut text = String::with_capacity(characters);
+    push_random(&mut text, characters)?;
+    Ok(text)
+}
+
+/// 32 bytes of the operating system's randomness, for keys of every kind.
+///
+/// # Errors
+/// When it gives none.
+pub fn random_bytes() -> Result<[u8; 32], StoreError> {
+    crate::secret_file::random()
+}
+
 /// What a text is, without any look-up.
 #[must_use]
 pub fn form(text: &str) -> Form {

@@ -40,6 +40,34 @@ impl fmt::Debug for Pepper {
     }
 }
 
+/// The secret tokens are sealed with that clients of MCP keep for the gateway. Losing it ends their sessions; `Debug` does not
+/// show it.
+#[derive(Clone)]
+pub struct TokenKey([u8; 32]);
+
+impl TokenKey {
+    /// Reads `<data_dir>/mcp-token-key`, or makes it (0600) the first time.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written, or is not 32 bytes.
+    pub fn load(dir: &DataDir) -> Result<Self, StoreError> {
+        let lost = "it is not 32 bytes long; delete it, and clients of MCP begin new sessions";
+        load_or_create(&dir.token_key(), lost).map(Self)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenKey([secret])")
+    }
+}
+
 /// Reads a secret, or makes it (0600) the first time. `lost` says what a damaged one means and what to do.
 pub(crate) fn load_or_create(path: &Path, lost: &'static str) -> Result<[u8; 32], StoreError> {
     match File::open(path) {

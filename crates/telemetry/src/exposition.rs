@@ -34,6 +34,8 @@ pub struct Sample {
     pub reloads_rejected: u64,
     /// Records the outboxes dropped since the start.
     pub outbox_dropped: u64,
+    /// Alerts that nobody was told of since the start.
+    pub alerts_dropped: u64,
     /// Rows of the request log dropped since the start.
     pub requests_dropped: u64,
     /// Refusals that are not in the audit log, since the start.
@@ -85,6 +87,7 @@ impl Exposition {
         raise(&families.config_reloads.with(&["rejected"]), sample.reloads_rejected);
         families.draining.set(i64::from(sample.draining));
         raise(&families.telemetry_dropped.with(&["outcome"]), sample.outbox_dropped);
+        raise(&families.telemetry_dropped.with(&["alert"]), sample.alerts_dropped);
         raise(&families.telemetry_dropped.with(&["request"]), sample.requests_dropped);
         raise(&families.telemetry_dropped.with(&["refusal"]), sample.refusals_dropped);
         raise(&families.telemetry_dropped.with(&["log"]), self.dropped.log_lines());

@@ -55,6 +55,9 @@ pub mod attribute {
     pub const PROVIDER_NAME: &str = "gen_ai.provider.name";
     pub const REQUEST_MODEL: &str = "gen_ai.request.model";
     pub const REQUEST_STREAM: &str = "gen_ai.request.stream";
+    pub const TOOL_NAME: &str = "gen_ai.tool.name";
+    pub const MCP_METHOD: &str = "mcp.method.name";
+    pub const MCP_SERVER: &str = "gatehouse.mcp_server";
     pub const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
     pub const TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
     pub const INPUT_TOKENS: &str = "gen_ai.usage.input_tokens";
@@ -119,7 +122,7 @@ metrics! {
     CONFIG_GENERATION = Gauge "gatehouse_config_generation" [] "Number of the configuration in force; grows with each accepted change";
     CONFIG_RELOADS = Counter "gatehouse_config_reload_total" [RESULT] "Reloads, accepted or rejected";
     DRAINING = Gauge "gatehouse_draining" [] "1 once shutdown has begun";
-    TELEMETRY_DROPPED = Counter "gatehouse_telemetry_dropped_total" [SIGNAL] "Outcome records, log lines, spans, rows of the request log and audited refusals dropped because a queue was full or a sink failed";
+    TELEMETRY_DROPPED = Counter "gatehouse_telemetry_dropped_total" [SIGNAL] "Outcome records, log lines, spans, rows of the request log, audited refusals and alerts dropped because a queue was full or a sink failed";
     SERIES_CAPPED = Counter "gatehouse_series_capped_total" [] "Records counted under other because a metric had its full number of series";
     BUILD_INFO = Gauge "gatehouse_build_info" [VERSION] "Always 1; the label is the version";
     PROCESS_MEMORY = Gauge "process_resident_memory_bytes" [] "Resident memory";
@@ -136,6 +139,7 @@ pub fn operation(dialect: &str, operation: &'static str) -> &'static str {
         "chat" | "responses" | "messages" | "converse" => "chat",
         "completions" => "text_completion",
         "embed" => "embeddings",
+        "tools/call" => "execute_tool",
         other => other,
     }
 }

@@ -12,6 +12,9 @@ use crate::metrics::seconds;
 use crate::names::{self, attribute};
 use crate::vocabulary::Vocabulary;
 
+/// The dialect whose attempts are asked of MCP servers.
+const MCP: &str = "mcp";
+
 /// Appends the spans of a call; none if its caller asked for the trace not to be recorded.
 pub(crate) fn spans(
     call: &CallOutcome,
@@ -113,16 +116,27 @@ fn call_attributes(call: &CallOutcome) -> Vec<KeyValue> {
 }
 
 fn attempt_attributes(attempt: &AttemptOutcome, number: usize, provider: &str) -> Vec<KeyValue> {
-    let mut attributes = vec![
-        KeyValue::new(attribute::OPERATION, names::operation(attempt.dialect, attempt.operation)),
-        KeyValue::new(attribute::PROVIDER_NAME, provider.to_owned()),
-        KeyValue::new(attribute::REQUEST_MODEL, attempt.upstream_model.to_string()),
-        KeyValue::new(attribute::REQUEST_STREAM, attempt.stream),
-        KeyValue::new(attribute::PROVIDER, attempt.provider.to_string()),
+    let mut attributes =
+        vec![KeyValue::new(attribute::OPERATION, names::operation(attempt.dialect, attempt.operation))];
+    if attempt.dialect == MCP {
+        attributes.push(KeyValue::new(attribute::MCP_METHOD, attempt.operation));
+        attributes.push(KeyValue::new(attribute::MCP_SERVER, attempt.provider.to_string()));
+        if attempt.operation == "tools/call" {
+            attributes.push(KeyValue::new(attribute::TOOL_NAME, attempt.upstream_model.to_string()));
+        }
+    } else {
+        attributes.extend([
+            KeyValue::new(attribute::PROVIDER_NAME, provider.to_owned()),
+            KeyValue::new(attribute::REQUEST_MODEL, attempt.upstream_model.to_string()),
+            KeyValue::new(attribute::REQUEST_STREAM, attempt.stream),
+            KeyValue::new(attribute::PROVIDER, attempt.provider.to_string()),
+        ]);
+    }
+    attributes.extend([
         KeyValue::new(attribute::ATTEMPT, integer(number as u64)),
         KeyValue::new(attribute::STATUS, attempt.status.as_str()),
         KeyValue::new(attribute::COST_USD, attempt.cost.usd()),
-    ];
+    ]);
     if attempt.status != AttemptStatus::Ok {
         attributes.push(KeyValue::new(attribute::ERROR_TYPE, attempt.status.as_str()));
     }

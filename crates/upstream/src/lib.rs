@@ -1,7 +1,8 @@
-//! Every outbound connection of the data plane: pools, TLS, timers, breakers and retry budgets. Knows nothing of what
-//! is carried.
+//! Every outbound connection of the data plane: pools, TLS, timers, breakers and retry budgets; and children, who are
+//! connections to a program. Knows nothing of what is carried.
 
 mod body;
+pub mod child;
 mod connect;
 mod egress;
 mod health;

@@ -1,8 +1,9 @@
 //! Idle connections by origin. One pool per core, so that nothing is shared between cores and the mutex is never
-//! contended: it only makes the pool usable from `Send` futures.
+//! contended: it only makes the pool usable from `Send` futures. Connections that were made to a checked address are kept apart
+//! from those that were made to any: the one kind is never used in place of the other.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use foldhash::HashMap;
@@ -33,9 +34,23 @@ impl Default for PoolLimits {
 pub struct Pool(Arc<Shared>);
 
 pub(crate) struct Shared {
-    idle: Mutex<HashMap<Origin, Vec<Idle>>>,
+    trusted: Mutex<Shelf>,
+    public: Mutex<Shelf>,
     tls: Tls,
     limits: PoolLimits,
+}
+
+/// Idle connections of one kind.
+type Shelf = HashMap<Origin, Vec<Idle>>;
+
+impl Shared {
+    fn shelf(&self, egress: Egress) -> MutexGuard<'_, Shelf> {
+        let shelf = match egress {
+            Egress::Trusted => &self.trusted,
+            Egress::Public => &self.public,
+        };
+        shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 struct Idle {
@@ -66,7 +81,7 @@ impl Pool {
     /// An empty pool.
     #[must_use]
     pub fn new(tls: Tls, limits: PoolLimits) -> Self {
-        Self(Arc::new(Shared { idle: Mutex::default(), tls, limits }))
+        Self(Arc::new(Shared { trusted: Mutex::default(), public: Mutex::default(), tls, limits }))
     }
 
     /// Sends a request and waits for the head of the answer. Dropping the future closes the connection.
@@ -79,21 +94,10 @@ impl Pool {
         timeouts: &Timeouts,
         request: Request<Payload>,
     ) -> Result<Sent, SendError> {
-        let mut request = request.map(Outgoing);
-        while let Some(mut connection) = self.idle(origin) {
-            if !connection.sender.is_ready() && connection.sender.ready().await.is_err() {
-                continue;
-            }
-            match self.exchange(origin, timeouts, connection, request).await? {
-                Exchanged::Answer(sent) => return Ok(sent),
-                Exchanged::NotSent(back) => request = back,
-            }
-        }
-        self.send_fresh(Egress::Trusted, origin, timeouts, request).await
+        self.send_through(Egress::Trusted, origin, timeouts, request).await
     }
 
-    /// The same to an address that somebody else than the configuration may have chosen. Always over a new connection: one
-    /// that was made without a check is never used where one is asked for.
+    /// The same to an address that somebody else than the configuration may have chosen.
     ///
     /// # Errors
     /// See [`SendError`]; an address that may not be called is one that cannot be connected to.
@@ -104,10 +108,17 @@ impl Pool {
         timeouts: &Timeouts,
         request: Request<Payload>,
     ) -> Result<Sent, SendError> {
-        match egress {
-            Egress::Trusted => self.send(origin, timeouts, request).await,
-            Egress::Public => self.send_fresh(egress, origin, timeouts, request.map(Outgoing)).await,
+        let mut request = request.map(Outgoing);
+        while let Some(mut connection) = self.idle(egress, origin) {
+            if !connection.sender.is_ready() && connection.sender.ready().await.is_err() {
+                continue;
+            }
+            match self.exchange(egress, origin, timeouts, connection, request).await? {
+                Exchanged::Answer(sent) => return Ok(sent),
+                Exchanged::NotSent(back) => request = back,
+            }
         }
+        self.send_fresh(egress, origin, timeouts, request).await
     }
 
     async fn send_fresh(
@@ -120,7 +131,7 @@ impl Pool {
         // Boxed: connections are seldom made, and every call would carry the room for it.
         let connecting = Box::pin(connect(origin, egress, &self.0.tls, timeouts.connect));
         let connection = connecting.await.map_err(SendError::Connect)?;
-        match self.exchange(origin, timeouts, connection, request).await? {
+        match self.exchange(egress, origin, timeouts, connection, request).await? {
             Exchanged::Answer(sent) => Ok(sent),
             Exchanged::NotSent(_) => Err(SendError::Connect(io::ErrorKind::ConnectionAborted.into())),
         }
@@ -128,17 +139,19 @@ impl Pool {
 
     /// Drops connections that were idle too long. Called now and then by the core that owns the pool.
     pub fn sweep(&self) {
-        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|_, connections| {
-            connections
-                .retain(|idle| idle.since.elapsed() < self.0.limits.idle_for && !idle.connection.sender.is_closed());
-            connections.shrink_to(4);
-            !connections.is_empty()
-        });
+        for egress in [Egress::Trusted, Egress::Public] {
+            self.0.shelf(egress).retain(|_, connections| {
+                connections.retain(|idle| {
+                    idle.since.elapsed() < self.0.limits.idle_for && !idle.connection.sender.is_closed()
+                });
+                connections.shrink_to(4);
+                !connections.is_empty()
+            });
+        }
     }
 
-    fn idle(&self, origin: &Origin) -> Option<Connection> {
-        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+    fn idle(&self, egress: Egress, origin: &Origin) -> Option<Connection> {
+        let mut idle = self.0.shelf(egress);
         let connections = idle.get_mut(origin)?;
         while let Some(Idle { connection, since }) = connections.pop() {
             if !connection.sender.is_closed() && since.elapsed() < self.0.limits.idle_for {
@@ -150,6 +163,7 @@ impl Pool {
 
     async fn exchange(
         &self,
+        egress: Egress,
         origin: &Origin,
         timeouts: &Timeouts,
         mut connection: Connection,
@@ -167,7 +181,7 @@ impl Pool {
             Ok(Ok(answer)) => answer,
         };
         let (parts, incoming) = answer.into_parts();
-        let lease = Lease { connection, origin: origin.clone(), shared: Arc::clone(&self.0) };
+        let lease = Lease { connection, egress, origin: origin.clone(), shared: Arc::clone(&self.0) };
         let head = Head { status: parts.status, headers: parts.headers };
         Ok(Exchanged::Answer(Sent { head, body: Body::new(incoming, lease) }))
     }
@@ -181,6 +195,7 @@ enum Exchanged {
 /// A connection in use. `give_back` returns it to its pool; dropping it closes it.
 pub(crate) struct Lease {
     connection: Connection,
+    egress: Egress,
     origin: Origin,
     shared: Arc<Shared>,
 }
@@ -196,7 +211,7 @@ impl Lease {
             return;
         }
         self.connection.thirst.whole(false);
-        let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.shared.shelf(self.egress);
         let entry = Idle { connection: self.connection, since: Instant::now() };
         match idle.get_mut(&self.origin) {
             Some(connections) if connections.len() >= self.shared.limits.idle_per_origin => {}

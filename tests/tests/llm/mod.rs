@@ -1,5 +1,6 @@
 //! The LLM gateway: what a client of any dialect may rely on.
 
+mod alerts;
 mod bad_input;
 mod breakers;
 mod broken_providers;

@@ -157,6 +157,22 @@ fn an_unpriced_model_costs_nothing_and_says_so() {
 }
 
 #[test]
+fn an_unpriced_model_is_refused_where_the_configuration_says_so_and_a_priced_fallback_answers() {
+    let upstream = Upstream::start();
+    let house = House::with_one(CHAT, &upstream)
+        .model("cheap", &["only/cheap-model"])
+        .set(
+            "/models/both",
+            json!({"targets": [{"provider": "only", "model": "upstream-model"}], "fallbacks": ["cheap"]}),
+        )
+        .set("/prices", json!({"unpriced": "refuse", "overrides": {"only/cheap-model": {"input": 1, "output": 1}}}));
+    let gate = house.start();
+    assert!(gate.client().ask(CHAT, "fast", "Hello?").refused(CHAT, 402).contains("no price"));
+    assert_eq!(upstream.served(), 0);
+    assert_eq!(gate.client().ask(CHAT, "both", "Hello?").header("x-gatehouse-model"), Some("cheap-model"));
+}
+
+#[test]
 fn a_call_costs_what_the_tier_costs_that_served_it() {
     // gpt-5.4 at OpenAI: 2.50 and 15 dollars per million; twice as much with priority.
     for (served, dollars) in [("default", 0.0055), ("priority", 0.011)] {

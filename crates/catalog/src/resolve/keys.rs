@@ -1,6 +1,6 @@
 //! `keys`: uniqueness, references and dates.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use gatehouse_domain::Secret;
@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::mcp::Servers;
 use super::principals::{known_models, known_tags};
 use super::server::KEY_CHARS_MIN;
 use super::{limits, ranges};
@@ -19,11 +20,11 @@ use crate::written;
 
 pub(super) fn all(
     keys: Vec<written::Key>,
-    models: &BTreeMap<String, written::Model>,
+    models: &Names<'_, written::Model>,
+    mcp: &Servers,
     principals: &Principals,
     check: &mut Check,
 ) -> Vec<Key> {
-    let models = Names::of(models);
     let mut names: HashMap<String, usize> = HashMap::new();
     let mut secrets: HashMap<String, usize> = HashMap::new();
     let mut resolved = Vec::with_capacity(keys.len());
@@ -36,7 +37,7 @@ pub(super) fn all(
             check.error_at(&format!("{path}.name"), message, Some("names are unique".to_owned()));
         }
         secret(&path, &key.secret.0, &mut secrets, n, check);
-        resolved.push(one(&path, key, &models, principals, check));
+        resolved.push(one(&path, key, models, mcp, principals, check));
     }
     resolved
 }
@@ -59,15 +60,14 @@ fn one(
     path: &str,
     key: written::Key,
     names: &Names<'_, written::Model>,
+    mcp: &Servers,
     principals: &Principals,
     check: &mut Check,
 ) -> Key {
     known_models(path, &key.models, names, check);
-    for (field, later) in [("mcp_servers", &key.mcp_servers), ("toolsets", &key.toolsets), ("agents", &key.agents)] {
-        if !later.is_empty() {
-            let message = "has no effect yet: it comes with a later release";
-            check.warn(&format!("{path}.{field}"), message, None);
-        }
+    mcp.known(path, &key.mcp_servers, &key.toolsets, check);
+    if !key.agents.is_empty() {
+        check.warn(&format!("{path}.agents"), "has no effect yet: it comes with a later release", None);
     }
     Key {
         name: key.name.as_str().into(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gatehouse_domain::{Money, On, Payer, PayerKind, tags};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
+use super::mcp::Servers;
 use crate::check::{Check, nth};
 use crate::config::{Counted, Rule, Terms, Window};
 use crate::pattern::Names;
@@ -181,7 +182,12 @@ fn downgrades(place: &str, rule: Rule, models: &Models<'_>, check: &mut Check) -
 }
 
 /// The section `limits`.
-pub(super) fn all(written: Vec<LimitsOn>, models: &Models<'_>, check: &mut Check) -> Vec<(On, Terms)> {
+pub(super) fn all(
+    written: Vec<LimitsOn>,
+    models: &Models<'_>,
+    servers: &Servers,
+    check: &mut Check,
+) -> Vec<(On, Terms)> {
     let mut resolved = Vec::with_capacity(written.len());
     for (n, entry) in written.into_iter().enumerate() {
         let path = nth("limits", n);
@@ -192,7 +198,7 @@ pub(super) fn all(written: Vec<LimitsOn>, models: &Models<'_>, check: &mut Check
         let terms = terms(&path, entry.limits, entry.budgets, models, check);
         match on(&entry.on) {
             Ok(on) => {
-                known_model(&path, &on, models, check);
+                known(&path, &on, &terms, models, servers, check);
                 resolved.push((on, terms));
             }
             Err((message, hint)) => check.error_at(&format!("{path}.on"), message, Some(hint)),
@@ -201,17 +207,42 @@ pub(super) fn all(written: Vec<LimitsOn>, models: &Models<'_>, check: &mut Check
     resolved
 }
 
-fn known_model(path: &str, on: &On, models: &Models<'_>, check: &mut Check) {
-    let On::One(Payer { kind: PayerKind::Model, name }) = on else { return };
-    if !models.meets(name) && !check.positions.has(&format!("models.{name}")) {
-        let hint = check.near(name, models.all());
-        check.error_at(&format!("{path}.on.model"), format!("there is no model `{name}`"), hint);
+/// Is there such a model, server or tool?
+fn known(path: &str, on: &On, terms: &Terms, models: &Models<'_>, servers: &Servers, check: &mut Check) {
+    let On::One(Payer { kind, name }) = on else { return };
+    match kind {
+        PayerKind::Model if !models.meets(name) && !check.positions.has(&format!("models.{name}")) => {
+            let hint = check.near(name, models.all());
+            check.error_at(&format!("{path}.on.model"), format!("there is no model `{name}`"), hint);
+        }
+        PayerKind::McpServer => {
+            servers.server(&format!("{path}.on.mcp_server"), name, check);
+            of_tools(path, terms, check);
+        }
+        PayerKind::Tool => {
+            servers.tool(&format!("{path}.on.tool"), name, check);
+            of_tools(path, terms, check);
+        }
+        _ => {}
+    }
+}
+
+/// Limits of tools count no tokens, and no model answers in the place of a tool.
+pub(super) fn of_tools(path: &str, terms: &Terms, check: &mut Check) {
+    let of_tokens = terms.limits.iter().enumerate().filter(|(_, limit)| limit.tokens.is_some());
+    for (n, _) in of_tokens {
+        let hint = "count `requests`, or money with a budget".to_owned();
+        check.error_at(&nth(&format!("{path}.limits"), n), "calls of tools have no tokens", Some(hint));
+    }
+    if terms.downgrades().next().is_some() {
+        let hint = "remove `on_exhaust`".to_owned();
+        check.error_at(path, "a call of a tool cannot be downgraded to a model", Some(hint));
     }
 }
 
 fn on(written: &OnWritten) -> Result<On, (String, String)> {
     let OnWritten::Named(named) = written else { return Ok(On::Each(PayerKind::Run)) };
-    let OnNamed { organisation, team, user, service_account, agent, key, model, tag } = &**named;
+    let OnNamed { organisation, team, user, service_account, agent, key, model, mcp_server, tool, tag } = &**named;
     let kinds = [
         (PayerKind::Organisation, organisation),
         (PayerKind::Team, team),
@@ -220,6 +251,8 @@ fn on(written: &OnWritten) -> Result<On, (String, String)> {
         (PayerKind::Agent, agent),
         (PayerKind::Key, key),
         (PayerKind::Model, model),
+        (PayerKind::McpServer, mcp_server),
+        (PayerKind::Tool, tool),
         (PayerKind::Tag, tag),
     ];
     let mut said = kinds.into_iter().filter_map(|(kind, name)| Some((kind, name.as_deref()?)));
@@ -230,8 +263,8 @@ fn on(written: &OnWritten) -> Result<On, (String, String)> {
     match (kind, name) {
         (_, "") => Err(("the name is empty".to_owned(), form())),
         (PayerKind::Tag, text) => tag_of(text),
-        // All models together is a pattern like any other; each model is what `models` is for.
-        (PayerKind::Model, name) => Ok(On::One(Payer::new(kind, name))),
+        // All models together is a pattern like any other; each model is what `models` is for. Tools likewise.
+        (PayerKind::Model | PayerKind::Tool, name) => Ok(On::One(Payer::new(kind, name))),
         (kind, "*") => Ok(On::Each(kind)),
         (kind, name) => Ok(On::One(Payer::new(kind, name))),
     }

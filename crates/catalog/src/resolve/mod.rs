@@ -1,11 +1,14 @@
 //! From the file as written to the resolved configuration: the checks of meaning.
 
 mod address;
+mod alerts;
 mod guardrails;
 mod identity;
 mod keys;
 mod limits;
+mod mcp;
 mod models;
+mod oauth;
 mod policies;
 mod principals;
 mod providers;
@@ -13,12 +16,14 @@ mod server;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use gatehouse_domain::{IpRange, NoIpRange};
 
 use crate::check::{Check, nth};
 use crate::config::{Config, Price};
 use crate::load::Surroundings;
+use crate::mcp::Mcp;
 use crate::pattern::Names;
 use crate::written::{File, Prices, Provider};
 
@@ -30,10 +35,13 @@ const USD_PER_MILLION_MAX: f64 = 10_000.0;
 
 /// The resolved form. `None` only after an error was reported.
 pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Check) -> Option<Config> {
+    let servers = mcp::Servers::of(&file);
     let principals = principals::all(&mut file, check);
     let telemetry = server::telemetry(file.telemetry, check);
     let caps = server::caps(&file.server, check);
     let auth = server::auth(file.auth, around, check);
+    let held_against = oauth::Around { principals: &principals, issuers: &auth.jwt };
+    let oauth = oauth::oauth(file.oauth, &held_against, check);
     let tls = server::tls(file.tls, around, check);
     // Its components without the `.` ones, because people read this path.
     let data_dir: PathBuf = around.folder.join(&file.data_dir).components().collect();
@@ -50,12 +58,20 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         check,
     );
     prices(&file.prices, &file.providers, check);
+    let names = Names::of(&file.models);
     let models = models::all(&file.models, &file.providers, check);
     let providers = providers::all(file.providers, check);
-    let keys = keys::all(file.keys, &file.models, &principals, check);
+    let keys = keys::all(file.keys, &names, &servers, &principals, check);
     let policies = policies::all(&file.policies, around, check);
-    let limits = limits::all(file.limits, &Names::of(&file.models), check);
+    let limits = limits::all(file.limits, &names, &servers, check);
+    let mcp = Mcp {
+        allowed_hosts: mcp::hosts(&file.mcp.allowed_hosts, check),
+        client_document: mcp::client_document(file.mcp.client_document.as_deref(), check),
+        servers: mcp::servers(file.mcp_servers, &file.mcp, &names, around, check),
+        toolsets: mcp::toolsets(file.toolsets, &servers, check),
+    };
     let guardrails = guardrails::all(file.guardrails, check);
+    let alerts = alerts::all(file.alerts, check);
     let listeners = listeners?;
     Some(Config {
         listen: listeners.listen,
@@ -66,15 +82,19 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         master_key,
         old_master_keys,
         auth,
+        oauth: Arc::new(oauth?),
         tls,
         server: caps?,
         providers,
         models,
+        mcp,
         principals,
         keys,
         policies,
         limits,
         guardrails,
+        alerts,
+        unpriced: file.prices.unpriced,
         prices: file.prices.overrides,
         telemetry: telemetry?,
     })

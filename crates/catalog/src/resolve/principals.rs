@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gatehouse_domain::{DEFAULT_ORGANISATION, tags};
 
 use super::limits;
+use super::mcp::Servers;
 use crate::check::{Check, nth};
 use crate::pattern::Names;
 use crate::principals::{Agent, Means, Principals, ServiceAccount, Team, User};
@@ -16,13 +17,14 @@ const NAME_BYTES_MAX: usize = 255;
 
 /// Everybody the file declares.
 pub(super) fn all(file: &mut File, check: &mut Check) -> Principals {
-    let models = Names::of(&file.models);
+    let (models, mcp) = (Names::of(&file.models), Servers::of(file));
+    let usable = Usable { models: &models, mcp: &mcp };
     let names = Known::of(file);
     let mut principals = Principals::default();
     for (name, written) in std::mem::take(&mut file.organisations) {
         let path = named("organisations", &name, check);
-        let means =
-            means(&path, Written(written.models, written.limits, written.budgets, written.tags), &models, check);
+        let lists = [written.models, written.mcp_servers, written.toolsets];
+        let means = usable.means(&path, Written(lists, written.limits, written.budgets, written.tags), check);
         principals.organisations.insert(name.into(), means);
     }
     for (name, written) in std::mem::take(&mut file.teams) {
@@ -31,12 +33,12 @@ pub(super) fn all(file: &mut File, check: &mut Check) -> Principals {
         for (n, member) in written.members.iter().enumerate() {
             names.user(&nth(&format!("{path}.members"), n), member, check);
         }
-        let means =
-            means(&path, Written(written.models, written.limits, written.budgets, written.tags), &models, check);
+        let lists = [written.models, written.mcp_servers, written.toolsets];
+        let means = usable.means(&path, Written(lists, written.limits, written.budgets, written.tags), check);
         principals.teams.insert(name.into(), Team { organisation: or_default(organisation), means });
     }
     for (name, written) in std::mem::take(&mut file.users) {
-        let user = user(&name, written, &names, &principals, &models, check);
+        let user = user(&name, written, &names, &principals, &usable, check);
         principals.users.insert(name.into(), user);
     }
     for (name, written) in std::mem::take(&mut file.service_accounts) {
@@ -44,8 +46,8 @@ pub(super) fn all(file: &mut File, check: &mut Check) -> Principals {
         let team = names.team(&format!("{path}.team"), written.team, check);
         let organisation = names.organisation(&path, written.organisation, check);
         let organisation = home(&path, &team, organisation, &principals, check);
-        let means =
-            means(&path, Written(written.models, written.limits, written.budgets, written.tags), &models, check);
+        let lists = [written.models, written.mcp_servers, written.toolsets];
+        let means = usable.means(&path, Written(lists, written.limits, written.budgets, written.tags), check);
         let account = ServiceAccount { team, organisation, role: written.role.map(Into::into), means };
         principals.service_accounts.insert(name.into(), account);
     }
@@ -62,8 +64,8 @@ pub(super) fn all(file: &mut File, check: &mut Check) -> Principals {
             names.user(&format!("{path}.owner"), owner, check);
         }
         let organisation = home(&path, &team, None, &principals, check);
-        let means =
-            means(&path, Written(written.models, written.limits, written.budgets, written.tags), &models, check);
+        let lists = [written.models, written.mcp_servers, written.toolsets];
+        let means = usable.means(&path, Written(lists, written.limits, written.budgets, written.tags), check);
         let agent = Agent { team, owner: written.owner.map(Into::into), organisation, means };
         principals.agents.insert(name.into(), agent);
     }
@@ -75,7 +77,7 @@ fn user(
     written: written::User,
     names: &Known,
     principals: &Principals,
-    models: &Names<'_, Model>,
+    usable: &Usable<'_>,
     check: &mut Check,
 ) -> User {
     let path = named("users", name, check);
@@ -99,7 +101,8 @@ fn user(
             check.error_at(&path, message, Some("a person is of one organisation".to_owned()));
         }
     }
-    let means = means(&path, Written(Vec::new(), written.limits, written.budgets, written.tags), models, check);
+    let lists = [const { Vec::new() }; 3];
+    let means = usable.means(&path, Written(lists, written.limits, written.budgets, written.tags), check);
     User { teams, organisation, role: written.role.map(Into::into), email: written.email, means }
 }
 
@@ -137,16 +140,27 @@ fn named(section: &str, name: &str, check: &mut Check) -> String {
     path
 }
 
-/// Models, limits, budgets and tags as written.
-struct Written(Vec<String>, Vec<written::Limit>, Vec<written::Budget>, BTreeMap<String, String>);
+/// Models, MCP servers and toolsets, limits, budgets and tags as written.
+struct Written([Vec<String>; 3], Vec<written::Limit>, Vec<written::Budget>, BTreeMap<String, String>);
 
-fn means(path: &str, written: Written, names: &Names<'_, Model>, check: &mut Check) -> Means {
-    let Written(models, written_limits, written_budgets, written_tags) = written;
-    known_models(path, &models, names, check);
-    Means {
-        models,
-        terms: limits::terms(path, written_limits, written_budgets, names, check),
-        tags: known_tags(path, &written_tags, check),
+/// What there is to use.
+struct Usable<'a> {
+    models: &'a Names<'a, Model>,
+    mcp: &'a Servers,
+}
+
+impl Usable<'_> {
+    fn means(&self, path: &str, written: Written, check: &mut Check) -> Means {
+        let Written([models, mcp_servers, toolsets], limits, budgets, tags) = written;
+        known_models(path, &models, self.models, check);
+        self.mcp.known(path, &mcp_servers, &toolsets, check);
+        Means {
+            models,
+            mcp_servers,
+            toolsets,
+            terms: limits::terms(path, limits, budgets, self.models, check),
+            tags: known_tags(path, &tags, check),
+        }
     }
 }
 

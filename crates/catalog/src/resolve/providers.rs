@@ -63,15 +63,15 @@ fn one(name: &str, written: written::Provider, check: &mut Check) -> Provider {
 }
 
 /// A reference to an empty variable is a value that was not given.
-fn given(text: Option<String>) -> Option<String> {
+pub(super) fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-fn secret(text: Option<SecretText>) -> Option<Secret> {
+pub(super) fn secret(text: Option<SecretText>) -> Option<Secret> {
     text.map(|text| text.0).filter(|secret| !secret.is_empty())
 }
 
-fn headers(path: &str, written: BTreeMap<String, SecretText>, check: &mut Check) -> Vec<(String, Secret)> {
+pub(super) fn headers(path: &str, written: BTreeMap<String, SecretText>, check: &mut Check) -> Vec<(String, Secret)> {
     let mut headers: BTreeMap<String, Secret> = BTreeMap::new();
     for (name, value) in written {
         let at = format!("{path}.headers.{name}");

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod limits;
+mod mcp;
 mod meaning;
 mod objects;
 mod places;
@@ -31,6 +32,8 @@ pub(super) fn read(text: impl AsRef<[u8]>) -> Result<Loaded, Problems> {
         Some("/run/secrets/key") => Ok("sk-from-a-file\n".to_owned()),
         Some("/etc/gatehouse/cert.pem") => Ok("-----BEGIN CERTIFICATE-----".to_owned()),
         Some("/etc/gatehouse/policies/a.cedar") => Ok("permit (principal, action, resource);".to_owned()),
+        Some("/etc/gatehouse/petstore.yaml") => Ok("openapi: 3.1.0\npaths: {/pets: {}}\n".to_owned()),
+        Some("/etc/gatehouse/swagger.json") => Ok(r#"{"swagger": "2.0", "paths": {}}"#.to_owned()),
         _ => Err(io::Error::from(io::ErrorKind::NotFound)),
     };
     let list = |folder: &Path| match folder.to_str() {

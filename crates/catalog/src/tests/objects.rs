@@ -5,7 +5,7 @@ use crate::{Declared, KINDS, Kind, Loaded, Problems, Surroundings, load_with};
 
 const FILE: &str = "providers: {openai: {kind: openai, api_key: sk-0123456789abcdef}}\n";
 
-fn with(file: &str, objects: &[(&str, &str, Value)]) -> Result<Loaded, Problems> {
+pub(super) fn with(file: &str, objects: &[(&str, &str, Value)]) -> Result<Loaded, Problems> {
     let declared: Vec<_> =
         objects.iter().map(|(kind, name, body)| Declared { kind: Kind::named(kind).unwrap(), name, body }).collect();
     let folder = std::path::Path::new("/etc/gatehouse");

@@ -76,7 +76,7 @@ fn every_repeated_key_is_reported() {
 
 #[test]
 fn sections_of_later_releases_are_named_as_such() {
-    refused("toolsets: []\n", &["gatehouse.yaml:1:1: toolsets: this section comes with a later release (remove it)"]);
+    refused("registry: {}\n", &["gatehouse.yaml:1:1: registry: this section comes with a later release (remove it)"]);
 }
 
 #[test]
@@ -127,9 +127,10 @@ fn the_default_file_is_what_an_empty_file_means_plus_the_demo() {
     let (written, empty) = (good(DEFAULT_YAML), good(""));
     assert_eq!(written.models["demo"].targets[0].model, "demo");
     assert_eq!(&*written.models["demo"].targets[0].provider, "demo");
-    assert!(!written.auth.anonymous);
+    assert!(!written.auth.anonymous && written.mcp.servers.contains_key("demo"));
     let rest = |config: crate::Config| {
-        format!("{:?}", crate::Config { providers: Default::default(), models: Default::default(), ..config })
+        let (providers, models, mcp) = Default::default();
+        format!("{:?}", crate::Config { providers, models, mcp, ..config })
     };
     assert_eq!(rest(written), rest(empty));
 }

@@ -28,10 +28,10 @@ pub struct Key {
     /// Models it may use; `*` at the end of a name takes every model that starts so. Empty: all.
     #[serde(default)]
     pub models: Vec<String>,
-    /// MCP servers it may use. Comes with a later release.
+    /// MCP servers it may use, all their tools; `*` at the end of a name as above. Without this and `toolsets`: all.
     #[serde(default)]
     pub mcp_servers: Vec<String>,
-    /// Toolsets it may use. Comes with a later release.
+    /// Toolsets it may use, besides `mcp_servers`: the tools in them and no others.
     #[serde(default)]
     pub toolsets: Vec<String>,
     /// Agents it may call. Comes with a later release.

@@ -146,6 +146,10 @@ pub struct OnNamed {
     pub key: Option<String>,
     /// A model; a name that ends in `*` is one budget for all that match.
     pub model: Option<String>,
+    /// An MCP server.
+    pub mcp_server: Option<String>,
+    /// A tool as `server.tool`; a name that ends in `*` is one budget for all that match.
+    pub tool: Option<String>,
     /// A tag, `name=value`.
     pub tag: Option<String>,
 }

@@ -4,11 +4,14 @@
 //! docs/configuration.md are all derived from or tested against them, and a doc comment here is the description an
 //! editor shows. `resolve` turns them into a `Config`.
 
+mod alerts;
 mod guardrails;
 mod identity;
 mod keys;
 mod limits;
+mod mcp;
 mod models;
+mod oauth;
 mod principals;
 mod providers;
 mod server;
@@ -19,11 +22,17 @@ use gatehouse_domain::Secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+pub use alerts::{Alert, AlertOn};
 pub use guardrails::{Action, Detect, Fail, Guardrail, Pattern, Point};
 pub use identity::{Algorithm, Claims, Expected, Jwt, OneOrMore};
 pub use keys::Key;
 pub use limits::{Budget, Downgrade, Limit, LimitsOn, Nameless, OnExhaust, OnNamed, OnWritten, Period, Refuse};
+pub use mcp::{
+    Builtin, Mcp, McpAuth, McpClient, McpGrant, McpIdentityProvider, McpServer, McpSizes, McpTimeouts, Pins,
+    ToolOverride, Toolset,
+};
 pub use models::{Model, Target};
+pub use oauth::{Login, OAuth, OAuthClient};
 pub use principals::{Agent, Organisation, Role, ServiceAccount, Team, User};
 pub use providers::{Provider, Timeouts};
 pub use server::{Audit, Auth, Content, LogFormat, Requests, Server, Storage, Telemetry, Tls};
@@ -45,6 +54,8 @@ pub struct File {
     pub storage: Storage,
     /// Who may use the admin API, and whether callers without a key may come in.
     pub auth: Auth,
+    /// The gateway as an authorization server: access tokens for the MCP paths, for clients that know no keys.
+    pub oauth: OAuth,
     /// Serve HTTPS with this certificate instead of HTTP.
     pub tls: Option<Tls>,
     /// Sizes, timers and caps of the listener.
@@ -54,6 +65,12 @@ pub struct File {
     /// What clients send as "model". A name may end in `*`: `openai/*` takes every name that starts with `openai/`,
     /// and a target model `*` stands for the part that matched.
     pub models: BTreeMap<String, Model>,
+    /// What holds for MCP as a whole.
+    pub mcp: Mcp,
+    /// MCP servers, by a name of your choice: up to 64 letters, digits, `_` and `-`.
+    pub mcp_servers: BTreeMap<String, McpServer>,
+    /// Choices of their tools, each under a path of its own: `/mcp/toolsets/NAME`.
+    pub toolsets: BTreeMap<String, Toolset>,
     /// Organisations, by name. Everything that names none is of the organisation `default`.
     pub organisations: BTreeMap<String, Organisation>,
     /// Teams, by name.
@@ -72,6 +89,8 @@ pub struct File {
     pub limits: Vec<LimitsOn>,
     /// What may not stand in the texts of calls, and what follows where it does.
     pub guardrails: Vec<Guardrail>,
+    /// Who is told when something needs a person.
+    pub alerts: Vec<Alert>,
     /// Prices where the built-in catalogue has none or another one.
     pub prices: Prices,
     /// Logs and traces.
@@ -87,10 +106,14 @@ impl Default for File {
             data_dir: "./gatehouse-data".to_owned(),
             storage: Storage::default(),
             auth: Auth::default(),
+            oauth: OAuth::default(),
             tls: None,
             server: Server::default(),
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
+            mcp: Mcp::default(),
+            mcp_servers: BTreeMap::new(),
+            toolsets: BTreeMap::new(),
             organisations: BTreeMap::new(),
             teams: BTreeMap::new(),
             users: BTreeMap::new(),
@@ -100,6 +123,7 @@ impl Default for File {
             policies: Vec::new(),
             limits: Vec::new(),
             guardrails: Vec::new(),
+            alerts: Vec::new(),
             prices: Prices::default(),
             telemetry: Telemetry::default(),
         }
@@ -112,6 +136,19 @@ impl Default for File {
 pub struct Prices {
     /// By `provider/model`, as the ledger names a target.
     pub overrides: BTreeMap<String, Price>,
+    /// Models without a price: `allow` lets calls to them run, uncounted and marked as such; `refuse` does not.
+    pub unpriced: Unpriced,
+}
+
+/// What becomes of calls to models without a price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Unpriced {
+    /// They run, and the ledger says that their cost is not known.
+    #[default]
+    Allow,
+    /// They are refused; a target without a price is left out of every plan.
+    Refuse,
 }
 
 /// What one model costs, in USD per million tokens. A kind of token without a price costs what the plain kind costs.

@@ -13,6 +13,10 @@ use super::{Budget, Limit};
 pub struct Organisation {
     /// Models its members may use; `*` at the end of a name takes every model that starts so. Empty: all.
     pub models: Vec<String>,
+    /// MCP servers its members may use, all their tools. Without this and `toolsets`: all.
+    pub mcp_servers: Vec<String>,
+    /// Toolsets its members may use, besides `mcp_servers`.
+    pub toolsets: Vec<String>,
     /// How fast all its calls together may come.
     pub limits: Vec<Limit>,
     /// How much all its calls together may spend.
@@ -31,6 +35,10 @@ pub struct Team {
     pub members: Vec<String>,
     /// Models its members may use. Empty: all of the organisation's.
     pub models: Vec<String>,
+    /// MCP servers its members may use, all their tools. Without this and `toolsets`: all.
+    pub mcp_servers: Vec<String>,
+    /// Toolsets its members may use, besides `mcp_servers`.
+    pub toolsets: Vec<String>,
     /// How fast all its calls together may come.
     pub limits: Vec<Limit>,
     /// How much all its calls together may spend.
@@ -73,6 +81,10 @@ pub struct ServiceAccount {
     pub role: Option<Role>,
     /// Models it may use. Empty: all of the team's.
     pub models: Vec<String>,
+    /// MCP servers it may use, all their tools. Without this and `toolsets`: all.
+    pub mcp_servers: Vec<String>,
+    /// Toolsets it may use, besides `mcp_servers`.
+    pub toolsets: Vec<String>,
     /// How fast all its calls together may come.
     pub limits: Vec<Limit>,
     /// How much all its calls together may spend.
@@ -95,6 +107,10 @@ pub struct Agent {
     pub owner: Option<String>,
     /// Models it may use. Empty: all of the team's.
     pub models: Vec<String>,
+    /// MCP servers it may use, all their tools. Without this and `toolsets`: all.
+    pub mcp_servers: Vec<String>,
+    /// Toolsets it may use, besides `mcp_servers`.
+    pub toolsets: Vec<String>,
     /// How fast all its calls together may come, whoever it acts for.
     pub limits: Vec<Limit>,
     /// How much all its calls together may spend, whoever it acts for.

@@ -8,6 +8,8 @@ pub(crate) mod connect;
 pub(crate) mod doctor;
 pub(crate) mod guardrails;
 pub(crate) mod keys;
+pub(crate) mod mcp;
+pub(crate) mod oauth;
 pub(crate) mod objects;
 pub(crate) mod policy;
 pub(crate) mod prices;

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use gatehouse_catalog::Config;
+use gatehouse_catalog::mcp::{Builtin, McpServer, McpTransport};
 use gatehouse_domain::{Now, Secret};
 use gatehouse_store::{NewKey, Pepper, StoreError, keys};
 use serde_json::value::RawValue;
@@ -48,16 +50,26 @@ async fn greet(ready: Ready<'_>) -> Result<(), Failure> {
     let found: Vec<&str> =
         OFFERED.iter().map(|(name, _)| *name).filter(|name| std::env::var_os(name).is_some()).collect();
     let model = ready.config.models.keys().find(|name| !name.ends_with('*')).map_or("demo", |name| name);
+    let tools = demo_tools(ready.config);
     let banner = Banner {
         url: &url,
         data_dir: &ready.config.data_dir.display().to_string(),
         claim_link: claim_link.as_deref(),
         key: key.as_ref(),
         model,
+        tools: tools.as_deref(),
         found: &found,
     };
     std::io::stdout().lock().write_all(banner.to_string().as_bytes())?;
     Ok(())
+}
+
+/// Where the tools of the demo MCP server are called by their own names.
+fn demo_tools(config: &Config) -> Option<String> {
+    let mut servers = config.mcp.servers.iter();
+    let is_demo = |server: &McpServer| matches!(server.transport, McpTransport::Builtin(Builtin::Demo));
+    let (name, _) = servers.find(|(_, server)| is_demo(server))?;
+    Some(if config.mcp.servers.len() == 1 { "/mcp".to_owned() } else { format!("/mcp/servers/{name}") })
 }
 
 /// Makes a key if there is none at all, neither in the file nor in the database.

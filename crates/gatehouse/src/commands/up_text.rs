@@ -17,6 +17,8 @@ pub(crate) struct Banner<'a> {
     pub(crate) key: Option<&'a Secret>,
     /// The model the example calls ask for.
     pub(crate) model: &'a str,
+    /// The path of an MCP endpoint with the demo server's tools, if there is one.
+    pub(crate) tools: Option<&'a str>,
     /// Names of the environment variables in `OFFERED` that are set and not used by the configuration.
     pub(crate) found: &'a [&'a str],
 }
@@ -73,6 +75,14 @@ impl fmt::Display for Banner<'_> {
             "curl {url}/v1beta/models/{model}:generateContent -H \"x-goog-api-key: {key}\" {json} \
              -d '{{\"contents\":[{{\"parts\":[{{\"text\":\"Hello\"}}]}}]}}'"
         )?;
+        if let Some(path) = self.tools {
+            writeln!(
+                f,
+                "\ncurl {url}{path} -H \"authorization: Bearer {key}\" {json} \
+                 -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{{\"name\":\"add\",\
+                 \"arguments\":{{\"a\":2,\"b\":3}}}}}}'"
+            )?;
+        }
         let offers: Vec<&str> =
             OFFERED.iter().filter(|(name, _)| self.found.contains(name)).map(|(_, line)| *line).collect();
         if !offers.is_empty() {
@@ -98,6 +108,7 @@ mod tests {
             claim_link: Some("http://127.0.0.1:8080/console/claim#c"),
             key,
             model: "demo",
+            tools: Some("/mcp"),
             found,
         }
     }
@@ -107,7 +118,7 @@ mod tests {
         let key = Secret::new("gh_abc");
         let text = banner(Some(&key), &[]).to_string();
         let curls: Vec<&str> = text.lines().filter(|line| line.starts_with("curl ")).collect();
-        assert_eq!(curls.len(), 3);
+        assert_eq!(curls.len(), 4);
         for line in curls {
             let body = line.rsplit_once("-d '").unwrap().1.trim_end_matches('\'');
             assert!(serde_json::from_str::<serde_json::Value>(body).is_ok(), "{body}");

@@ -57,7 +57,7 @@ impl Issuers {
     }
 
     /// Keys belong to an issuer *and* a place: another place is not trusted with what an earlier one said.
-    fn keys(&self, issuer: &JwtIssuer) -> Arc<IssuerKeys> {
+    pub(super) fn keys(&self, issuer: &JwtIssuer) -> Arc<IssuerKeys> {
         let name = match &issuer.jwks {
             JwksSource::Url(url) => format!("{} {}", issuer.issuer, url.text),
             JwksSource::File(path) => format!("{} {}", issuer.issuer, path.display()),

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use gatehouse_catalog::Config;
@@ -17,14 +16,14 @@ use gatehouse_store::{Pepper, Shipper, Store, StoreError};
 use gatehouse_telemetry::Consumer;
 use gatehouse_upstream::{Pool, PoolLimits, Tls, tls_config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch as told;
+use tokio::sync::{Notify, watch as told};
 
 use super::last_used::LastUsed;
 use super::objects::declared;
 use super::parts::{Parts, log_format};
 use super::records::{Keep, Recorder};
 use super::source::{Overrides, Source, Started};
-use super::{House, jwks, tokens, watch};
+use super::{House, alerts, jwks, oauth, tokens, watch};
 use crate::acts;
 use crate::failure::Failure;
 
@@ -58,6 +57,8 @@ pub(crate) struct Ready<'a> {
     pub(crate) pepper: &'a Pepper,
     /// The claim link's token, while nobody has claimed the gateway.
     pub(crate) claim: Option<Secret>,
+    /// Tells the gateway to stop, like a signal.
+    pub(crate) stop: Arc<Notify>,
 }
 
 /// Runs the gateway until it is told to stop. `ready` is called once, when it serves; what it made (a first key) is in
@@ -111,7 +112,11 @@ where
     let recording = tokio::spawn(record(Arc::clone(&house), recorder, records_ending));
     tokio::spawn(tokens::keep_fresh(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(jwks::keep_fresh(Arc::clone(&house), issuers));
+    tokio::spawn(oauth::keep(Arc::clone(&house)));
+    tokio::spawn(alerts::deliver(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(watch_keys(Arc::clone(&house)));
+    tokio::spawn(keep_mcp(Arc::clone(&house)));
+    house.mcp.first_lists().await;
     watch::start(&house, &certificates)?;
     // Before anybody is told that the gateway serves: whoever knows may also want it to stop.
     let mut signals = Signals::listen()?;
@@ -119,14 +124,24 @@ where
         .await
         .map_err(|error| failure("the claim link cannot be made", error))?;
     let address = cores[0].address();
-    ready(Ready { address, config: &config, store: &house.store, pepper: &house.pepper, claim }).await?;
+    let enough = Arc::new(Notify::new());
+    let here = Ready {
+        address,
+        config: &config,
+        store: &house.store,
+        pepper: &house.pepper,
+        claim,
+        stop: Arc::clone(&enough),
+    };
+    ready(here).await?;
     house.keys_changed().await;
     say_listening(&cores, config.tls.is_some());
     drop(sd_notify::notify(&[sd_notify::NotifyState::Ready]));
-    signals.until_told_to_stop(&house, &certificates).await;
+    signals.until_told_to_stop(&house, &certificates, &enough).await;
     drop(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
     drain(cores, &shared, config.server.drain).await;
     stop.send_replace(true);
+    drop(tokio::time::timeout(FLUSH, house.mcp.close()).await);
     drop(tokio::time::timeout(FLUSH, keeping).await);
     drop(tokio::time::timeout(FLUSH, telemetry).await);
     house.note(acts::by_gateway("gateway.stop", "gateway", &house.source.name())).await;
@@ -227,8 +242,14 @@ fn start_cores(
     cores: Vec<Arc<Core>>,
 ) -> Result<Vec<Cores>, Failure> {
     let operations: Arc<House> = Arc::clone(house);
-    let control =
-        Control { store: house.store.clone(), pepper: house.pepper.clone(), operations, claim_remote: terms.remote };
+    let control = Control {
+        store: house.store.clone(),
+        pepper: house.pepper.clone(),
+        operations,
+        claim_remote: terms.remote,
+        oauth: Arc::<House>::clone(house),
+        signing: Arc::clone(&house.own.signing),
+    };
     let Some(shared) = house.shared() else { return Err(nothing_in_force()) };
     let caps = Caps {
         connections_max: (config.server.connections_max as usize).div_ceil(cores.len()),
@@ -351,6 +372,19 @@ async fn watch_keys(house: Arc<House>) {
     }
 }
 
+/// Lets go of idle links, and hears when MCP servers offer something else.
+async fn keep_mcp(house: Arc<House>) {
+    let mut catalogue = house.mcp.catalogue();
+    let hear = async {
+        while catalogue.changed().await.is_ok() {
+            if let Err(error) = house.offers_changed().await {
+                tracing::error!(%error, "policies and metrics do not know yet what MCP servers offer");
+            }
+        }
+    };
+    tokio::join!(hear, house.mcp.keep());
+}
+
 /// Why a changed file is not in force.
 enum NotReloaded {
     Refused,
@@ -414,12 +448,13 @@ impl Signals {
         Ok(Self { terminate, interrupt, hangup: listen(SignalKind::hangup())? })
     }
 
-    /// Waits for SIGTERM or SIGINT; SIGHUP reloads.
-    async fn until_told_to_stop(&mut self, house: &House, certificates: &TlsReload) {
+    /// Waits for SIGTERM or SIGINT, or for whoever was given the right to stop the gateway; SIGHUP reloads.
+    async fn until_told_to_stop(&mut self, house: &House, certificates: &TlsReload, stop: &Notify) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
+                () = stop.notified() => return,
                 _ = self.hangup.recv() => reload(house, certificates).await,
             }
         }
@@ -428,7 +463,7 @@ impl Signals {
 
 /// Lets running calls finish; a second signal, or the deadline, cuts them.
 async fn drain(cores: Vec<Cores>, shared: &Arc<Shared>, limit: Duration) {
-    shared.draining.store(true, Ordering::Relaxed);
+    shared.drain();
     tracing::info!(calls = shared.in_flight(), limit_secs = limit.as_secs(), "draining");
     let waiting = Arc::clone(shared);
     let drained = tokio::task::spawn_blocking(move || {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use gatehouse_catalog::{Config, Counted, Period as Written, Rule as WrittenRule, Terms as WrittenTerms};
-use gatehouse_domain::{Money, Now, On, Payer, PayerKind, Principal, PrincipalKind};
+use gatehouse_domain::{Action, Money, Now, On, Payer, PayerKind, Principal, PrincipalKind};
 use gatehouse_pipeline::KeyTable;
 use gatehouse_policy::{BudgetEvent, Measure, OnExhaust, OpenWindow, Period, Rule, Stand, Terms, Tree, Window};
 use gatehouse_server::control;
 use gatehouse_store::{KeyRecord, Span, Spender, Spent, StoreError};
 
 use super::House;
+use super::alerts::Event;
 
 /// Everybody who has limits or budgets.
 pub(super) fn terms(config: &Config, stored: &[KeyRecord]) -> Vec<(On, Terms)> {
@@ -29,11 +30,12 @@ pub(super) fn terms(config: &Config, stored: &[KeyRecord]) -> Vec<(On, Terms)> {
     let agents = people.agents.iter().map(|(name, agent)| one(PayerKind::Agent, name, &agent.means.terms));
     let people = organisations.chain(teams).chain(users).chain(accounts).chain(agents);
     let models = config.models.iter().map(|(name, model)| one(PayerKind::Model, name, &model.terms));
+    let servers = config.mcp.servers.iter().map(|(name, server)| one(PayerKind::McpServer, name, &server.terms));
     let keys = config.keys.iter().map(|key| one(PayerKind::Key, &key.name, &key.terms));
     let stored =
         stored.iter().map(|record| (On::One(Payer::new(PayerKind::Key, &*record.key.id)), stored_terms(record)));
     let others = config.limits.iter().map(|(on, written)| (on.clone(), terms_of(written)));
-    people.chain(models).chain(keys).chain(stored).chain(others).collect()
+    people.chain(models).chain(servers).chain(keys).chain(stored).chain(others).collect()
 }
 
 fn terms_of(written: &WrittenTerms) -> Terms {
@@ -101,7 +103,7 @@ impl House {
             let mut parts = Parts::new();
             for (spender, spent) in self.store.spending(wanted).await? {
                 let who = caller(&spender, callers.get(&*spender.key).copied());
-                let of_call = tree.of_call(&spender.model, spender.tags.as_deref(), None, now);
+                let of_call = tree.of_call(asked(&spender), spender.tags.as_deref(), None, now);
                 for meter in tree.of_caller(&who, now).iter().chain(&of_call) {
                     parts.entry(meter.payer().clone()).or_default().push(spent);
                 }
@@ -134,10 +136,11 @@ impl House {
         rows.collect()
     }
 
-    /// Says thresholds that were reached in the log of diagnostics.
+    /// Says thresholds that were reached in the log of diagnostics, and to those who want to be told.
     pub(super) fn say_alerts(&self) {
         let Some(shared) = self.shared() else { return };
         for event in shared.alerts.take() {
+            self.bell.ring(Event::threshold(&event));
             let BudgetEvent { payer, measure, window, share, max, used, .. } = event;
             let (measure, per, share) = (measure.as_str(), window.to_string(), share.fraction());
             tracing::warn!(%payer, measure, per, share, max, used, "a threshold of a limit or budget is reached");
@@ -147,6 +150,17 @@ impl House {
 
 fn span(open: &OpenWindow) -> Span {
     Span { since_unix_ms: open.start_unix_ms, until_unix_ms: open.until_unix_ms, slice_ms: open.slice_ms }
+}
+
+/// What a row of the ledger was asked for.
+fn asked(spender: &Spender) -> (Action, &str) {
+    let action = match (&*spender.dialect, &*spender.operation) {
+        ("mcp", "tools/call") => Action::CallTool,
+        ("mcp", "prompts/get") => Action::GetPrompt,
+        ("mcp", _) => Action::ReadResource,
+        _ => Action::CallModel,
+    };
+    (action, &spender.model)
 }
 
 /// A caller as the ledger remembers it. What only the key knows, such as the name of a service account, comes from the key.

@@ -1,11 +1,14 @@
 //! The running gateway: what is in force, how it is replaced, and what operators may ask of it. Start-up and reload take
 //! the same way through [`House::apply`].
 
+mod alerts;
 mod demo;
 mod jwks;
 mod last_used;
 mod lifecycle;
 mod limits;
+pub(crate) mod mcp;
+mod oauth;
 mod objects;
 mod operations;
 mod parts;
@@ -18,7 +21,7 @@ mod tokens;
 mod watch;
 pub(crate) mod wiring;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -26,10 +29,11 @@ use arc_swap::ArcSwapOption;
 use gatehouse_catalog::Loaded;
 use gatehouse_domain::{Gateway, Now, TokenGrant};
 use gatehouse_llm_gateway::gateway::{BlueprintProblem, LlmGateway};
+use gatehouse_mcp_gateway::Blueprint;
 use gatehouse_pipeline::identity::Identities;
 use gatehouse_pipeline::outbox::Outbox;
 use gatehouse_pipeline::{Keeper, Lane, Shared, Snapshot, Token, TokenCache};
-use gatehouse_policy::permissions::Permissions;
+use gatehouse_policy::permissions::{Named, Permissions, Thing};
 use gatehouse_policy::{Meters, Tree};
 use gatehouse_server::control::ConfigProblem;
 use gatehouse_store::audit::AuditEvent;
@@ -40,8 +44,10 @@ use gatehouse_upstream::HealthTable;
 
 pub(crate) use lifecycle::{Options, Ready, run};
 
+use alerts::Bell;
 use demo::Demo;
 use jwks::Issuers;
+use oauth::OwnIssuer;
 use records::Records;
 use source::Source;
 use wiring::KeyRoom;
@@ -56,12 +62,15 @@ pub(crate) struct House {
     health: HealthTable,
     meters: Meters,
     demo: Demo,
+    mcp: mcp::Room,
     source: Source,
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
     records: Arc<Records>,
+    bell: Bell,
     tokens: Mutex<HashMap<String, Arc<ArcSwapOption<Token>>>>,
     issuers: Issuers,
+    own: OwnIssuer,
     /// Bearer tokens that were presented to the admin API.
     presented: TokenCache,
     /// Empty until the first configuration is in force.
@@ -79,6 +88,8 @@ struct State {
     loaded: Option<Arc<Loaded>>,
     grants: Vec<TokenGrant>,
     permissions: Arc<Permissions>,
+    /// What trusted MCP servers say of their tools, as those permissions know it.
+    tool_facts: BTreeMap<Named, Thing>,
     vocabulary: Arc<Vocabulary>,
     generation: u64,
     from: String,
@@ -116,7 +127,8 @@ impl House {
         let demo = self.demo.address(config).await.map_err(ApplyError::Demo)?;
         let gateway = LlmGateway::build(wiring::blueprint(config, &demo))
             .map_err(|found| ApplyError::Refused(problems(&loaded, &found)))?;
-        let permissions = self.permissions(&loaded)?;
+        let tools = Arc::new(mcp::blueprint(config));
+        let permissions = self.permissions(&loaded, &tools)?;
         let guardrails =
             crate::guardrails::guardrails(config).map_err(|found| ApplyError::Refused(problems(&loaded, &found)))?;
         let stored = self.store.list_keys().await?;
@@ -130,8 +142,11 @@ impl House {
             return Err(error.into());
         }
         let grants = gateway.grants().to_vec();
-        let vocabulary = Arc::new(seen::vocabulary(config, &gateway));
+        let vocabulary = Arc::new(seen::vocabulary(config, &gateway, &self.mcp.tool_names()));
         let lane = self.lane(Arc::new(gateway));
+        if !self.is_in_force(&loaded) {
+            self.mcp.furnish(&loaded, Arc::clone(&tools)).await;
+        }
         let generation = {
             let mut state = self.state();
             state.generation += 1;
@@ -146,15 +161,20 @@ impl House {
             state.generation
         };
         let traced = config.telemetry.otlp.is_some();
-        let issuers = self.issuers.trusted(config);
+        let mut issuers = self.issuers.trusted(config);
+        let own = self.own.trusted(config).map(|(issuer, own)| {
+            issuers.push(issuer);
+            own
+        });
         let welcome = Some(people::welcome(Arc::clone(&loaded), Arc::clone(&tree)));
         let snapshot = Snapshot {
             generation,
             lanes: vec![lane],
+            talks: vec![self.mcp.gate(&loaded, &tools)],
             keys,
             tree,
             permissions,
-            identities: Identities { issuers, welcome },
+            identities: Identities { issuers, welcome, own },
             trusted_proxies: config.server.trusted_proxies.clone(),
             caps: wiring::caps(config),
             guardrails,
@@ -168,21 +188,37 @@ impl House {
                 _ = self.shared.set(Arc::new(shared));
             }
         }
+        self.mcp.stir();
         self.meters.forget_unused();
         Ok(generation)
     }
 
-    /// The policies of a configuration: those in force, and what was decided by them, if it is the same one.
-    fn permissions(&self, loaded: &Arc<Loaded>) -> Result<Arc<Permissions>, ApplyError> {
-        let state = self.state();
-        if state.loaded.as_ref().is_some_and(|known| Arc::ptr_eq(known, loaded)) {
+    fn is_in_force(&self, loaded: &Arc<Loaded>) -> bool {
+        self.state().loaded.as_ref().is_some_and(|known| Arc::ptr_eq(known, loaded))
+    }
+
+    /// The policies of a configuration over what trusted servers say of their tools: those in force, and what was decided by
+    /// them, if nothing of it has changed.
+    fn permissions(&self, loaded: &Arc<Loaded>, tools: &Blueprint) -> Result<Arc<Permissions>, ApplyError> {
+        let facts = self.mcp.tool_facts(tools);
+        let mut state = self.state();
+        let same = state.loaded.as_ref().is_some_and(|known| Arc::ptr_eq(known, loaded));
+        if same && state.tool_facts == facts {
             return Ok(Arc::clone(&state.permissions));
         }
-        drop(state);
-        let made = crate::policies::permissions(&loaded.config);
-        let refused =
-            |_| ApplyError::Refused(crate::policies::problems(loaded).iter().map(ToString::to_string).collect());
-        made.map(Arc::new).map_err(refused)
+        let mut made = if same {
+            let directory = crate::policies::directory(&loaded.config);
+            Permissions { policies: Arc::clone(&state.permissions.policies), directory }
+        } else {
+            let refused =
+                |_| ApplyError::Refused(crate::policies::problems(loaded).iter().map(ToString::to_string).collect());
+            crate::policies::permissions(&loaded.config).map_err(refused)?
+        };
+        for (tool, said) in &facts {
+            made.directory.insert(tool.clone(), said.clone());
+        }
+        state.tool_facts = facts;
+        Ok(Arc::new(made))
     }
 
     /// Reads the keys of the database again: one was made, rotated or revoked.
@@ -194,6 +230,11 @@ impl House {
         };
         let Some(loaded) = loaded else { return Ok(()) };
         self.apply(loaded, &from).await.map(drop)
+    }
+
+    /// What MCP servers offer has changed: policies and metrics know of it.
+    pub(crate) async fn offers_changed(&self) -> Result<(), ApplyError> {
+        self.refresh_keys().await
     }
 
     fn lane(&self, gateway: Arc<dyn Gateway>) -> Lane {

@@ -1,7 +1,6 @@
 //! What the admin API may ask of the running gateway.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use gatehouse_catalog::principals;
@@ -12,17 +11,19 @@ use gatehouse_pipeline::identity::{client_address, identify};
 use gatehouse_pipeline::{KeyEntry, Snapshot};
 use gatehouse_server::control::{
     Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, DeclaredObject, FileKey, FileObject,
-    From, Holder, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Readiness, Reload,
-    ReplayQuestion, ReplayReport, Standing, Whoami, Wrong, WrongHolder,
+    From, Holder, McpChanges, McpDecision, McpExplanation, McpFinding, McpQuestion, McpServerStanding, NotReady,
+    Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price, Readiness, Reload, ReplayQuestion, ReplayReport,
+    Standing, Whoami, Wrong, WrongHolder,
 };
-use gatehouse_store::LedgerEntry;
 use gatehouse_store::audit::Refusal;
+use gatehouse_store::{LedgerEntry, StoreError};
 use gatehouse_telemetry::{CONTENT_TYPE, Sample};
 use gatehouse_upstream::BreakerState as Upstream;
 use serde_json::value::RawValue;
 
+use super::alerts::Event;
 use super::objects::declared;
-use super::{House, wiring};
+use super::{House, mcp, wiring};
 
 impl Operations for House {
     fn admin_key(&self) -> Option<Secret> {
@@ -33,7 +34,7 @@ impl Operations for House {
         let mut reasons = Vec::new();
         match self.shared() {
             None => reasons.push(NotReady::NoConfig),
-            Some(shared) if shared.draining.load(Ordering::Relaxed) => reasons.push(NotReady::Draining),
+            Some(shared) if shared.is_draining() => reasons.push(NotReady::Draining),
             Some(_) => {}
         }
         let journal = self.journal.health();
@@ -89,12 +90,15 @@ impl Operations for House {
 
     fn reload(&self) -> Answer<'_, Reload> {
         Box::pin(async {
-            let _one_at_a_time = self.reading.lock().await;
+            let reading = self.reading.lock().await;
             let name = self.source.name();
             match self.read_and_apply(&name).await {
                 Ok(generation) => {
                     tracing::info!(generation, source = name, "configuration in force");
                     self.config(|config| self.source.keep(config));
+                    drop(reading);
+                    self.mcp.first_lists().await;
+                    self.keys_changed().await;
                     Reload::Accepted(self.config_status())
                 }
                 Err(text) => {
@@ -200,6 +204,30 @@ impl Operations for House {
     fn priced_parts(&self, attempt: &LedgerEntry) -> Option<Vec<PricedPart>> {
         self.config(|config| wiring::priced_parts(config, attempt)).flatten()
     }
+
+    fn mcp_servers(&self) -> Vec<McpServerStanding> {
+        self.mcp.standings()
+    }
+
+    fn mcp_findings(&self) -> Vec<McpFinding> {
+        self.mcp.findings()
+    }
+
+    fn refresh_mcp_server(&self, name: &str) -> bool {
+        self.mcp.ask_again(name)
+    }
+
+    fn diff_mcp(&self, kind: &str, before: &str, after: &str) -> McpChanges {
+        mcp::changes(kind, before, after)
+    }
+
+    fn decide_mcp(&self, decision: McpDecision) -> Answer<'_, Result<bool, StoreError>> {
+        Box::pin(async move { self.mcp.decide(&decision).await })
+    }
+
+    fn explain_mcp(&self, question: &McpQuestion) -> Result<McpExplanation, PolicyRefusal> {
+        self.explain_tool(question)
+    }
 }
 
 impl House {
@@ -217,6 +245,11 @@ impl House {
         let now = Now(SystemTime::now());
         let entry = identify(&snapshot, &self.presented, presented, now)?;
         entry.permit.standing(now)?;
+        if entry.principal.access.is_some() {
+            let message =
+                "an access token opens the resource it was issued for; here, present a key or a token of its issuer";
+            return Err(Fault::new(Code::WrongAudience, message));
+        }
         Ok((snapshot, entry))
     }
 
@@ -231,6 +264,7 @@ impl House {
             at_unix_ms: Now(SystemTime::now()).unix_ms(),
             problems: text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect(),
         };
+        self.bell.ring(Event::config_refused(text));
         let mut state = self.state();
         state.rejected += 1;
         state.problem = Some(problem.clone());
@@ -253,10 +287,11 @@ impl House {
             config_generation: generation,
             reloads_accepted,
             reloads_rejected,
+            alerts_dropped: self.bell.dropped() + self.shared().map_or(0, |shared| shared.alerts.dropped()),
             requests_dropped: self.records.requests_dropped(),
             refusals_dropped: self.records.refusals_dropped(),
             outbox_dropped: self.outboxes.iter().map(|outbox| outbox.dropped()).sum(),
-            draining: self.shared().is_some_and(|shared| shared.draining.load(Ordering::Relaxed)),
+            draining: self.shared().is_some_and(|shared| shared.is_draining()),
         }
     }
 }

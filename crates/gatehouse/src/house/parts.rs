@@ -13,8 +13,11 @@ use gatehouse_store::{DataDir, Pepper, Shipper, ShipperConfig, Store};
 use gatehouse_telemetry::{Consumer, Exposition, LogFormat, Origin, Settings, Vocabulary};
 use gatehouse_upstream::{HealthTable, Pool, PoolLimits, Tls};
 
+use super::alerts::Bell;
 use super::demo::Demo;
 use super::jwks::Issuers;
+use super::mcp::Room;
+use super::oauth::OwnIssuer;
 use super::records::{Recorder, Records};
 use super::source::Source;
 use super::{House, State};
@@ -45,7 +48,9 @@ impl Parts {
         let outboxes: Vec<_> = (0..count).map(|_| Arc::new(Outbox::default())).collect();
         let (consumer, exposition) = telemetry(config, tls)?;
         let shipper = Shipper::new(store.clone(), reader, ShipperConfig::default());
-        let kept = Kept { store, pepper, journal, records };
+        let own = OwnIssuer::open(&store, tls).await.map_err(unusable)?;
+        let mcp = Room::open(&data_dir, &store, &Pool::new(Arc::clone(tls), PoolLimits::default()), tls).await?;
+        let kept = Kept { store, pepper, journal, records, own, mcp };
         let house = house(kept, &shipper, source, exposition, outboxes.clone());
         Ok(Self { house, shipper, writers, outboxes, consumer, recorder })
     }
@@ -57,6 +62,8 @@ struct Kept {
     pepper: Pepper,
     journal: Journal,
     records: Arc<Records>,
+    own: OwnIssuer,
+    mcp: Room,
 }
 
 fn house(
@@ -66,7 +73,7 @@ fn house(
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
 ) -> Arc<House> {
-    let Kept { store, pepper, journal, records } = kept;
+    let Kept { store, pepper, journal, records, own, mcp } = kept;
     Arc::new(House {
         keeper: Arc::new(Keeper::new(store.clone(), tokio::runtime::Handle::current())),
         store,
@@ -76,12 +83,15 @@ fn house(
         health: HealthTable::default(),
         meters: Meters::default(),
         demo: Demo::default(),
+        mcp,
         source,
         exposition,
         outboxes,
         records,
+        bell: Bell::default(),
         tokens: Mutex::new(HashMap::new()),
         issuers: Issuers::default(),
+        own,
         presented: TokenCache::default(),
         shared: OnceLock::new(),
         state: Mutex::new(State::default()),

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatehouse_catalog::principals::{Holder, JwtIssuer, Principals};
+use gatehouse_catalog::principals::{Holder, JwtIssuer, Means, Principals};
 use gatehouse_catalog::{Config, Loaded, written};
 use gatehouse_domain::{Actor, Code, Fault, Now, Principal, PrincipalKind};
 use gatehouse_pipeline::KeyEntry;
 use gatehouse_pipeline::identity::Welcome;
 use gatehouse_policy::identity::{Algorithm, ClaimNames, Expected, Identity, Issuer};
-use gatehouse_policy::{Patterns, Permit, Tree};
+use gatehouse_policy::{Patterns, Permit, ToolLists, Tree};
 
 /// What is pinned of an issuer, in the words of the one who verifies.
 pub(super) fn pinned(issuer: &JwtIssuer) -> Issuer {
@@ -32,6 +32,7 @@ pub(super) fn pinned(issuer: &JwtIssuer) -> Issuer {
         },
         require: issuer.require.iter().map(|(claim, value)| (claim.clone(), expected(value))).collect(),
         leeway_secs: issuer.leeway.as_secs(),
+        own: false,
     }
 }
 
@@ -40,13 +41,20 @@ pub(super) fn models(principals: &Principals, who: &Principal) -> Patterns {
     principals.means_of(who).fold(Patterns::default(), |models, means| models.narrowed(&means.models))
 }
 
+/// The tools a caller may use as far as those it belongs to say.
+pub(super) fn tools(principals: &Principals, who: &Principal) -> ToolLists {
+    let narrowed = |tools: ToolLists, means: &Means| tools.narrowed(&means.mcp_servers, &means.toolsets);
+    principals.means_of(who).fold(ToolLists::default(), narrowed)
+}
+
 /// Takes holders of good tokens for whom the configuration declares, with the limits and budgets of everybody they are.
 pub(super) fn welcome(loaded: Arc<Loaded>, tree: Arc<Tree>) -> Box<Welcome> {
     Box::new(move |issuer, identity| {
         let Config { principals, .. } = &loaded.config;
         let principal = principal(principals, issuer, identity)?;
         let meters = tree.of_caller(&principal, Now(SystemTime::now()));
-        let permit = Permit { models: models(principals, &principal), ..Permit::default() };
+        let (models, tools) = (models(principals, &principal), tools(principals, &principal));
+        let permit = Permit { models, tools, ..Permit::default() };
         Ok(Arc::new(KeyEntry { principal: Arc::new(principal), permit, meters }))
     })
 }
@@ -119,7 +127,8 @@ fn actor(principals: &Principals, name: &str) -> Actor {
 /// an agent stores for somebody is not that person's own; so all three are in it, and none can pass for another.
 fn caller_id(issuer: &Issuer, identity: &Identity) -> String {
     let plain = |text: &str| text.replace('%', "%25").replace('#', "%23");
-    let mut id = format!("{}#{}", issuer.issuer, plain(&identity.subject));
+    let vouched_by = identity.own.as_ref().and_then(|own| own.vouched_by.as_deref());
+    let mut id = format!("{}#{}", vouched_by.unwrap_or(&issuer.issuer), plain(&identity.subject));
     if let Some(agent) = &identity.agent {
         id.push('#');
         id.push_str(&plain(agent));
@@ -168,6 +177,7 @@ agents: {billing: {team: research, owner: bob}}
             agent: None,
             act: Vec::new(),
             until_unix_secs: 1,
+            own: None,
         }
     }
 
@@ -179,6 +189,7 @@ agents: {billing: {team: research, owner: bob}}
             claims: ClaimNames::default(),
             require: Vec::new(),
             leeway_secs: 0,
+            own: false,
         };
         principal(&known(), &issuer, identity).unwrap()
     }

@@ -56,5 +56,5 @@ pub(crate) fn replacement(
         let hint = "Nothing was asked of them. `gatehouse policy schema` prints what policies may name.";
         PolicyRefusal::new(format!("The policies cannot be used: {problems}"), hint)
     })?;
-    Ok(Arc::new(Permissions { policies, directory: before.directory.clone() }))
+    Ok(Arc::new(Permissions { policies: policies.into(), directory: before.directory.clone() }))
 }

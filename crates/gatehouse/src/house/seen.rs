@@ -1,4 +1,4 @@
-//! What metrics may name: the models, providers and targets of the configuration in force.
+//! What metrics may name: the models, providers and targets of the configuration in force, MCP servers and their tools.
 
 use std::sync::Arc;
 
@@ -7,12 +7,15 @@ use gatehouse_domain::Gateway;
 use gatehouse_llm_gateway::providers;
 use gatehouse_telemetry::Vocabulary;
 
-pub(super) fn vocabulary(config: &Config, gateway: &dyn Gateway) -> Vocabulary {
+/// `tools`: each by its canonical name and by its server's own.
+pub(super) fn vocabulary(config: &Config, gateway: &dyn Gateway, tools: &[[Arc<str>; 2]]) -> Vocabulary {
     let models = config.models.keys().map(Arc::clone);
     let providers = config.providers.iter().map(|(name, provider)| {
         let conventional = providers::kind(&provider.kind).map_or(&*provider.kind, |kind| kind.telemetry_name);
         (Arc::clone(name), Arc::from(conventional))
     });
+    let servers = config.mcp.servers.keys().map(|name| (Arc::clone(name), Arc::from("mcp")));
     let upstream = gateway.targets().iter().map(|target| Arc::clone(&target.model));
-    Vocabulary::new(models, providers, upstream)
+    let [canonical, own] = [0, 1].map(|which| tools.iter().map(move |names| Arc::clone(&names[which])));
+    Vocabulary::new(models.chain(canonical), providers.chain(servers), upstream.chain(own))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use gatehouse_catalog::principals::{Holder, Principals};
+use gatehouse_catalog::written::Unpriced;
 use gatehouse_catalog::{Config, Key, Price};
 use gatehouse_domain::{IpRange, Now, PricedPart, Principal, PrincipalKind};
 use gatehouse_llm_gateway::gateway::{Blueprint, ModelPlan, ProviderPlan, TargetPlan};
@@ -37,6 +38,7 @@ pub(crate) fn blueprint(config: &Config, demo: &str) -> Blueprint {
         catalogue: catalogue(config),
         built_unix_secs: Now(SystemTime::now()).unix_secs(),
         keeps_responses: config.server.responses_store,
+        refuses_unpriced: config.unpriced == Unpriced::Refuse,
     }
 }
 
@@ -135,6 +137,7 @@ impl KeyRoom<'_> {
         principal.role = key.role;
         let permit = Permit {
             models: people::models(principals, &principal).narrowed(&key.models),
+            tools: people::tools(principals, &principal).narrowed(&key.mcp_servers, &key.toolsets),
             ip_ranges: key.ip_ranges.clone(),
             expires_unix_ms: key.expires.and_then(|moment| u64::try_from(moment.as_millisecond()).ok()),
             revoked_unix_ms: None,
@@ -153,10 +156,12 @@ impl KeyRoom<'_> {
         // A role nobody knows any more is none.
         principal.role = key.role.as_deref().and_then(|role| role.parse().ok());
         let models = people::models(principals, &principal).narrowed(&key.models);
+        let tools = people::tools(principals, &principal).narrowed(&key.mcp_servers, &key.toolsets);
         let principal = Arc::new(principal);
         let entry = |expires| {
             let permit = Permit {
                 models: models.clone(),
+                tools: tools.clone(),
                 ip_ranges: ip_ranges.clone(),
                 expires_unix_ms: expires,
                 revoked_unix_ms: record.revoked_unix_ms,

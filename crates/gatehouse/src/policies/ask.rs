@@ -8,7 +8,7 @@ use std::sync::Arc;
 use gatehouse_domain::{Actor, DEFAULT_ORGANISATION, Now, Principal, PrincipalKind, tags};
 use gatehouse_policy::Permit;
 use gatehouse_policy::permissions::{
-    ACTIONS, Caller, Circumstances, Kind, Named, Permissions, Question, kind_of_action,
+    ACTIONS, Caller, Circumstances, Kind, Named, Permissions, Question, kind_of_action, server_of,
 };
 use gatehouse_server::control::{
     DecidingPolicy, PolicyAnswer, PolicyError, PolicyPrincipal, PolicyQuestion, PolicyRefusal,
@@ -114,12 +114,20 @@ pub(crate) fn answer(
     let circumstances = circumstances(asked, now)?;
     let question = Question { caller, action: &asked.action, kind, resource: &resource, circumstances };
     let decision = permissions.decide(&question);
-    let permit = asked.key.as_ref().and_then(|key| known.get(&**key)).filter(|_| kind == Kind::Model);
+    let permit = asked.key.as_ref().and_then(|key| known.get(&**key));
+    let permitted = |permit: &Permit| match kind {
+        Kind::Model => Some(permit.models.match_name(&resource)),
+        Kind::Tool | Kind::Resource | Kind::Prompt => {
+            let toolsets = permissions.directory.toolsets_of(kind, &resource);
+            Some(permit.tools.permit(server_of(&resource), toolsets))
+        }
+        _ => None,
+    };
     Ok(PolicyAnswer {
         allow: decision.allow,
         basis: decision.basis.as_str().to_owned(),
         reason: decision.reason(&question),
-        key_permits: permit.map(|(_, permit)| permit.models.match_name(&resource)),
+        key_permits: permit.and_then(|(_, permit)| permitted(permit)),
         principal: caller.who().to_string(),
         action: asked.action.clone(),
         resource: question.resource().to_string(),

@@ -7,14 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gatehouse_catalog::{Config, Loaded, PolicyText, Position, Problem, Severity, did_you_mean};
-use gatehouse_policy::permissions::{Directory, Fact, Kind, Named, Permissions, PolicyProblem, PolicySet, Thing};
+use gatehouse_policy::permissions::{
+    Directory, Fact, Kind, Named, Permissions, PolicyProblem, PolicySet, Thing, server_of,
+};
 
 pub(crate) use ask::{Known, answer};
 pub(crate) use replay::{Period, replay};
 
 /// What calls are judged by.
 pub(crate) fn permissions(config: &Config) -> Result<Permissions, gatehouse_policy::permissions::PolicyProblems> {
-    Ok(Permissions { policies: load(&config.policies)?, directory: directory(config) })
+    Ok(Permissions { policies: load(&config.policies)?.into(), directory: directory(config) })
 }
 
 /// A set of policies out of its texts.
@@ -36,30 +38,40 @@ pub(crate) fn problems(loaded: &Loaded) -> Vec<Problem> {
     warnings.chain(strangers(loaded, &set)).collect()
 }
 
-/// Models and providers that a policy names and the configuration does not have.
+/// Models, providers, servers and toolsets that a policy names and the configuration does not have.
 fn strangers(loaded: &Loaded, set: &PolicySet) -> Vec<Problem> {
     let config = &loaded.config;
-    let models: Vec<&str> = config.models.keys().map(|name| &**name).collect();
-    let providers: Vec<&str> = config.providers.keys().map(|name| &**name).collect();
-    let knows = |named: &Named| match named.kind {
-        Kind::Model => models
-            .iter()
-            .any(|known| known.strip_suffix('*').map_or(*known == &*named.name, |start| named.name.starts_with(start))),
-        Kind::Provider => providers.contains(&&*named.name),
-        _ => true,
+    let names = |kind| -> Vec<&str> {
+        match kind {
+            Kind::Model => config.models.keys().map(|name| &**name).collect(),
+            Kind::Provider => config.providers.keys().map(|name| &**name).collect(),
+            Kind::McpServer => config.mcp.servers.keys().map(|name| &**name).collect(),
+            Kind::Toolset => config.mcp.toolsets.keys().map(|name| &**name).collect(),
+            _ => Vec::new(),
+        }
     };
     let stranger = |literal: &gatehouse_policy::permissions::Literal| {
-        let known = if literal.named.kind == Kind::Model { &models } else { &providers };
+        // Of a tool it is known whose it is; which tools there are, its server says.
+        let (kind, name) = match literal.named.kind {
+            Kind::Tool => (Kind::McpServer, server_of(&literal.named.name)),
+            kind => (kind, &*literal.named.name),
+        };
+        let meant = |known: &&str| known.strip_suffix('*').map_or(**known == *name, |start| name.starts_with(start));
+        let can_be_known = matches!(kind, Kind::Model | Kind::Provider | Kind::McpServer | Kind::Toolset);
+        let known = names(kind);
+        if !can_be_known || known.iter().any(|known| meant(&known)) {
+            return None;
+        }
         let problem = PolicyProblem {
             file: Arc::clone(&literal.file),
             line: literal.line,
             column: literal.column,
-            message: format!("there is no {}", literal.named),
-            hint: did_you_mean(&literal.named.name, known.iter().copied()),
+            message: format!("there is no {}", Named::new(kind, name)),
+            hint: did_you_mean(name, known.iter().copied()),
         };
-        placed(loaded, &problem, Severity::Warning)
+        Some(placed(loaded, &problem, Severity::Warning))
     };
-    set.literals().iter().filter(|literal| !knows(&literal.named)).map(stranger).collect()
+    set.literals().iter().filter_map(stranger).collect()
 }
 
 fn placed(loaded: &Loaded, problem: &PolicyProblem, severity: Severity) -> Problem {
@@ -79,11 +91,15 @@ fn placed(loaded: &Loaded, problem: &PolicyProblem, severity: Severity) -> Probl
     }
 }
 
-/// What policies may know of the models of a configuration: everything each may reach, fallbacks included.
+/// What policies may know of the models and toolsets of a configuration: everything a model may reach, fallbacks included,
+/// and what each toolset offers. What trusted servers say of their tools comes to it with their lists.
 pub(crate) fn directory(config: &Config) -> Directory {
     let mut directory = Directory::default();
     for name in config.models.keys() {
         directory.insert(Named::new(Kind::Model, Arc::clone(name)), model_thing(reach(config, name)));
+    }
+    for (name, toolset) in &config.mcp.toolsets {
+        directory.insert_toolset(Arc::clone(name), &toolset.tools, toolset.resources);
     }
     directory
 }

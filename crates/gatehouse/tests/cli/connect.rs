@@ -72,6 +72,9 @@ fn codex() {
         assert_eq!(provider["base_url"].as_str(), Some("http://gw.test:8080/v1"));
         assert_eq!(provider["wire_api"].as_str(), Some("responses"));
         assert_eq!(provider["env_key"].as_str(), Some("GATEHOUSE_API_KEY"));
+        let tools = &config["mcp_servers"]["gatehouse"];
+        assert_eq!(tools["url"].as_str(), Some("http://gw.test:8080/mcp"));
+        assert_eq!(tools["bearer_token_env_var"].as_str(), Some("GATEHOUSE_API_KEY"));
         assert!(text.contains("# mine") && text.contains("# best") && text.contains("\"docs\" # keep"), "{text}");
         assert!(!text.contains("gh_k"), "the key belongs into the environment");
     });
@@ -94,6 +97,28 @@ fn vscode() {
         assert_eq!(models.as_array().map(Vec::len), Some(2));
     });
     from_nothing("vscode", file);
+    let servers = file.replace("chatLanguageModels", "mcp");
+    there_and_back("vscode", &servers, "{ \"servers\": { \"mine\": { \"command\": \"x\" } } }", |text| {
+        let servers = &json(text)["servers"];
+        assert_eq!(servers["mine"]["command"], "x");
+        assert_eq!(servers["gatehouse"]["url"], "http://gw.test:8080/mcp");
+        assert_eq!(servers["gatehouse"]["headers"]["Authorization"], "Bearer gh_k");
+    });
+}
+
+#[test]
+fn cursor() {
+    let before = "{\n  \"mcpServers\": {\n    \"mine\": { \"command\": \"x\" }\n  }\n}\n";
+    there_and_back("cursor", ".cursor/mcp.json", before, |text| {
+        let servers = &json(text)["mcpServers"];
+        assert_eq!(servers["mine"]["command"], "x");
+        assert_eq!(servers["gatehouse"]["url"], "http://gw.test:8080/mcp");
+        assert_eq!(servers["gatehouse"]["headers"]["Authorization"], "Bearer gh_k");
+    });
+    from_nothing("cursor", ".cursor/mcp.json");
+    let home = folder();
+    let said = done(&mut connect(home.path(), "cursor", &["--key", "gh_k"]));
+    assert!(said.contains("Override OpenAI Base URL: http://gw.test:8080/v1"), "{said}");
 }
 
 #[test]
@@ -115,6 +140,7 @@ fn there_and_back_pair() {
         "# keys\nGEMINI_API_KEY=gh_k\nDEBUG=1\nGOOGLE_GEMINI_BASE_URL=http://gw.test:8080\nGEMINI_MODEL=fast\n"
     );
     let written = fs::read_to_string(&settings).expect("there");
+    assert!(written.contains("\"httpUrl\": \"http://gw.test:8080/mcp\""), "{written}");
     assert!(written.contains("// mine") && written.contains("\"selectedType\": \"gemini-api-key\""), "{written}");
     done(&mut connect(home.path(), "gemini-cli", &["--revert"]));
     assert_eq!(fs::read_to_string(&env).expect("there"), before.0);
@@ -131,6 +157,8 @@ fn opencode() {
         assert_eq!(provider["npm"], "@ai-sdk/openai-compatible");
         assert_eq!(provider["options"]["baseURL"], "http://gw.test:8080/v1");
         assert_eq!(provider["models"]["fast"]["name"], "fast");
+        assert_eq!(config["mcp"]["gatehouse"]["url"], "http://gw.test:8080/mcp");
+        assert_eq!(config["mcp"]["gatehouse"]["headers"]["Authorization"], "Bearer gh_k");
     });
     from_nothing("opencode", ".config/opencode/opencode.json");
 }
@@ -139,7 +167,6 @@ fn opencode() {
 fn clients_without_a_file_are_told_in_words() {
     let home = folder();
     for (client, expected) in [
-        ("cursor", "Override OpenAI Base URL: http://gw.test:8080/v1"),
         ("openai-sdk", "export OPENAI_BASE_URL=http://gw.test:8080/v1\nexport OPENAI_API_KEY=gh_k"),
         ("anthropic-sdk", "export ANTHROPIC_BASE_URL=http://gw.test:8080\n"),
         ("google-genai", "export GOOGLE_GEMINI_BASE_URL=http://gw.test:8080\n"),
@@ -157,6 +184,7 @@ fn printing_touches_nothing_and_needs_no_key() {
     let home = folder();
     let said = done(&mut connect(home.path(), "claude-code", &[]));
     assert!(said.contains("YOUR_GATEHOUSE_KEY") && said.contains(".claude/settings.json"));
+    assert!(said.contains("claude mcp add --scope user --transport http gatehouse http://gw.test:8080/mcp"));
     assert_eq!(fs::read_dir(home.path()).expect("listed").count(), 0);
     fails(&mut connect(home.path(), "claude-code", &["--write"]), 2);
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gatehouse_domain::{Target, Timeouts, TokenGrant};
+use gatehouse_domain::{Code, Fault, Now, Target, Timeouts, TokenGrant};
 use gatehouse_llm_router::{ModelSpec, Route, Routes, TargetSpec};
 use http::uri::PathAndQuery;
 
@@ -30,6 +30,8 @@ pub struct Blueprint {
     pub built_unix_secs: u64,
     /// Are answers of the Responses API kept here where the provider keeps none?
     pub keeps_responses: bool,
+    /// Are targets without a price left out?
+    pub refuses_unpriced: bool,
 }
 
 /// One provider as configured.
@@ -161,6 +163,7 @@ pub(crate) struct Built {
     pub(crate) catalogue: Catalogue,
     pub(crate) built_unix_secs: u64,
     pub(crate) keeps_responses: bool,
+    refuses_unpriced: bool,
 }
 
 pub(crate) fn build(blueprint: Blueprint) -> Result<Built, Vec<BlueprintProblem>> {
@@ -194,6 +197,7 @@ pub(crate) fn build(blueprint: Blueprint) -> Result<Built, Vec<BlueprintProblem>
         catalogue: blueprint.catalogue,
         built_unix_secs: blueprint.built_unix_secs,
         keeps_responses: blueprint.keeps_responses,
+        refuses_unpriced: blueprint.refuses_unpriced,
     };
     let specs: Vec<ModelSpec> = blueprint.models.iter().map(|plan| built.spec(plan, &accounts)).collect();
     // Models whose provider is broken would only be reported twice.
@@ -231,6 +235,30 @@ impl Built {
             targets,
             fallbacks: plan.fallbacks.iter().map(ToString::to_string).collect(),
         }
+    }
+
+    /// A plan without the targets that have no price, where the configuration says so.
+    ///
+    /// # Errors
+    /// `UnpricedModel` when none is left.
+    pub(crate) fn priced(
+        &self,
+        mut order: Vec<usize>,
+        model: &str,
+        matched: Option<&str>,
+        now: Now,
+    ) -> Result<Vec<usize>, Fault> {
+        if self.refuses_unpriced {
+            order.retain(|target| self.facts(*target, matched).is_some_and(|facts| facts.prices.at(now).is_some()));
+        }
+        if order.is_empty() {
+            let message = format!(
+                "there is no price for any target of the model `{model}`, and this gateway refuses what it cannot count; use \
+                 another model, or have the operator set a price under `prices.overrides`"
+            );
+            return Err(Fault::new(Code::UnpricedModel, message).at("model"));
+        }
+        Ok(order)
     }
 
     fn add_models(&mut self, routes: &Routes) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{
-    Action, Background, Blame, Call, Code, Fault, Head, Judgement, Keep, Kept, Look, Metered, Money, Need, Now,
+    Action, Asked, Background, Blame, Call, Code, Fault, Head, Judgement, Keep, Kept, Look, Metered, Money, Need, Now,
     Outbound, Payload, Point, Relay, Reply, Request, Screen, Target, Usage, WriteContext,
 };
 
@@ -253,7 +253,7 @@ impl ChatCall {
     }
 }
 
-impl Call for ChatCall {
+impl Asked for ChatCall {
     fn need(&self) -> &Need {
         &self.need
     }
@@ -267,6 +267,27 @@ impl Call for ChatCall {
         self.built.entries[self.entry?].targets().filter_map(dearest).max()
     }
 
+    fn review(&mut self, look: &mut Look<'_>) -> Result<(), Fault> {
+        let Some(body) = passages::review(&self.request.body, Point::Request, look)? else { return Ok(()) };
+        self.peek = peek::peek(&body)?;
+        self.request.body = body.into();
+        self.ask = None;
+        Ok(())
+    }
+
+    fn redirect(&mut self, model: &str) -> bool {
+        let Some((entry, matched)) = self.built.find(model) else { return false };
+        (self.entry, self.matched) = (Some(entry), matched.map(str::to_owned));
+        self.need.resource = model.into();
+        self.need.known = true;
+        if let Some(ask) = &mut self.ask {
+            Arc::make_mut(ask).model = model.to_owned();
+        }
+        true
+    }
+}
+
+impl Call for ChatCall {
     fn recalls(&self) -> Option<Arc<str>> {
         self.memory.as_ref()?.recalls()
     }
@@ -285,31 +306,12 @@ impl Call for ChatCall {
         memory.room(&self.request.body, self.built.keeps_responses, free)
     }
 
-    fn review(&mut self, look: &mut Look<'_>) -> Result<(), Fault> {
-        let Some(body) = passages::review(&self.request.body, Point::Request, look)? else { return Ok(()) };
-        self.peek = peek::peek(&body)?;
-        self.request.body = body.into();
-        self.ask = None;
-        Ok(())
-    }
-
     fn background(&mut self) -> Result<Option<Background>, Fault> {
         if !self.memory.as_ref().is_some_and(|memory| memory.background) {
             return Ok(None);
         }
         let ask = self.ask()?;
         Ok(Some(self.own_shelf().background(ask)))
-    }
-
-    fn redirect(&mut self, model: &str) -> bool {
-        let Some((entry, matched)) = self.built.find(model) else { return false };
-        (self.entry, self.matched) = (Some(entry), matched.map(str::to_owned));
-        self.need.resource = model.into();
-        self.need.known = true;
-        if let Some(ask) = &mut self.ask {
-            Arc::make_mut(ask).model = model.to_owned();
-        }
-        true
     }
 
     fn local(&mut self, allowed: &dyn Fn(&str) -> bool, _: Now) -> Option<Result<Reply, Fault>> {
@@ -325,7 +327,7 @@ impl Call for ChatCall {
         let route = &self.built.entries[entry].route;
         let plan = gatehouse_llm_router::plan(route, facts)?;
         self.route = Some(plan.route(route));
-        self.bind(plan.order)
+        self.bind(self.built.priced(plan.order, &self.need.resource, self.matched.as_deref(), facts.now)?)
     }
 
     fn target(&self, index: usize) -> Option<Arc<Target>> {

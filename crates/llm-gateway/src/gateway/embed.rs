@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{
-    Action, Blame, Call, Code, End, Fault, Head, Judgement, Look, Metered, Money, Need, Now, Outbound, Point, Relay,
-    Reply, Request, Screen, ServiceTier, Target, Usage, WriteContext,
+    Action, Asked, Blame, Call, Code, End, Fault, Head, Judgement, Look, Metered, Money, Need, Now, Outbound, Point,
+    Relay, Reply, Request, Screen, ServiceTier, Target, Usage, WriteContext,
 };
 use http::HeaderMap;
 
@@ -112,7 +112,7 @@ fn dialect(name: DialectName) -> &'static EmbedDialect {
     }
 }
 
-impl Call for EmbedCall {
+impl Asked for EmbedCall {
     fn need(&self) -> &Need {
         &self.need
     }
@@ -137,6 +137,17 @@ impl Call for EmbedCall {
         true
     }
 
+    fn review(&mut self, look: &mut Look<'_>) -> Result<(), Fault> {
+        let Some(body) = passages::review(&self.request.body, Point::Request, look)? else { return Ok(()) };
+        let model = self.ask.model.clone();
+        self.ask = Arc::new(EmbedAsk { model, ..(dialect(self.own).read_ask)(&body)? });
+        self.model_at = peek::peek(&body)?.model_at.filter(|_| self.own != DialectName::Gemini);
+        self.request.body = body.into();
+        Ok(())
+    }
+}
+
+impl Call for EmbedCall {
     fn local(&mut self, _: &dyn Fn(&str) -> bool, _: Now) -> Option<Result<Reply, Fault>> {
         None
     }
@@ -146,7 +157,7 @@ impl Call for EmbedCall {
         let route = &self.built.entries[entry].route;
         let plan = gatehouse_llm_router::plan(route, facts)?;
         self.route = Some(plan.route(route));
-        Ok(plan.order)
+        self.built.priced(plan.order, &self.need.resource, self.matched.as_deref(), facts.now)
     }
 
     fn target(&self, index: usize) -> Option<Arc<Target>> {
@@ -176,15 +187,6 @@ impl Call for EmbedCall {
         let outbound = providers::outbound(&provider, ask, body, context)?;
         self.current = Some(facts);
         Ok(outbound)
-    }
-
-    fn review(&mut self, look: &mut Look<'_>) -> Result<(), Fault> {
-        let Some(body) = passages::review(&self.request.body, Point::Request, look)? else { return Ok(()) };
-        let model = self.ask.model.clone();
-        self.ask = Arc::new(EmbedAsk { model, ..(dialect(self.own).read_ask)(&body)? });
-        self.model_at = peek::peek(&body)?.model_at.filter(|_| self.own != DialectName::Gemini);
-        self.request.body = body.into();
-        Ok(())
     }
 
     /// Vectors have no texts to look at.

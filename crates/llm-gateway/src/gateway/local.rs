@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gatehouse_domain::{
-    Action, Call, Code, Fault, Head, Judgement, Money, Need, Now, Outbound, Relay, Reply, Request, Screen, Target,
-    Usage, WriteContext,
+    Action, Asked, Call, Code, Fault, Head, Judgement, Money, Need, Now, Outbound, Relay, Reply, Request, Screen,
+    Target, Usage, WriteContext,
 };
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -75,7 +75,7 @@ impl Listing {
     }
 }
 
-impl Call for Listing {
+impl Asked for Listing {
     fn need(&self) -> &Need {
         &self.need
     }
@@ -83,7 +83,9 @@ impl Call for Listing {
     fn ceiling(&self) -> Option<Money> {
         None
     }
+}
 
+impl Call for Listing {
     fn local(&mut self, allowed: &dyn Fn(&str) -> bool, _: Now) -> Option<Result<Reply, Fault>> {
         Some(match self.entrance {
             Entrance::Model => self.one(allowed).map(|model| json(listings::single(self.form, &model))),

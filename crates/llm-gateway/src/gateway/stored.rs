@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatehouse_domain::{
-    Action, Blame, Call, Code, Fault, Head, Judgement, Keep, Kept, Money, Need, Now, Outbound, Relay, Reply, Request,
-    Screen, Stage, Target, Usage, WriteContext,
+    Action, Asked, Blame, Call, Code, Fault, Head, Judgement, Keep, Kept, Money, Need, Now, Outbound, Relay, Reply,
+    Request, Screen, Stage, Target, Usage, WriteContext,
 };
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -108,7 +108,7 @@ impl StoredCall {
     }
 }
 
-impl Call for StoredCall {
+impl Asked for StoredCall {
     fn need(&self) -> &Need {
         &self.need
     }
@@ -116,7 +116,9 @@ impl Call for StoredCall {
     fn ceiling(&self) -> Option<Money> {
         None
     }
+}
 
+impl Call for StoredCall {
     fn recalls(&self) -> Option<Arc<str>> {
         matches!(self.found, Found::Unknown).then(|| Arc::clone(&self.id))
     }

@@ -2,33 +2,9 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 
-/// The text of one JSON value, known to be well-formed; a slice of what came off the wire wherever it can be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Raw(Bytes);
-
-impl Raw {
-    /// Takes text that is known to be one JSON value.
-    #[must_use]
-    pub fn trusted(text: Bytes) -> Self {
-        Self(text)
-    }
-    /// The text.
-    #[must_use]
-    pub fn bytes(&self) -> &Bytes {
-        &self.0
-    }
-}
-
-/// The id of a request. Its type is kept: `1` and `"1"` are two ids; `1.0` is `1`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Id {
-    /// A whole number.
-    Number(i64),
-    /// A text.
-    Text(Arc<str>),
-}
+use super::{Id, Raw};
 
 /// A request: something that gets a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,4 +56,176 @@ pub enum Message {
     Notification(Notification),
     /// Is one.
     Response(Response),
+}
+
+impl Request {
+    /// A request.
+    #[must_use]
+    pub fn new(id: Id, method: impl Into<Arc<str>>, params: Option<Raw>) -> Self {
+        Self { id, method: method.into(), params }
+    }
+}
+
+impl Notification {
+    /// A notification.
+    #[must_use]
+    pub fn new(method: impl Into<Arc<str>>, params: Option<Raw>) -> Self {
+        Self { method: method.into(), params }
+    }
+}
+
+impl Response {
+    /// A result.
+    #[must_use]
+    pub fn result(id: Id, result: Raw) -> Self {
+        Self { id: Some(id), outcome: Ok(result) }
+    }
+
+    /// An error; without an id, where it could not be read.
+    #[must_use]
+    pub fn error(id: Option<Id>, error: RpcError) -> Self {
+        Self { id, outcome: Err(error) }
+    }
+}
+
+impl RpcError {
+    /// An error without data.
+    #[must_use]
+    pub fn new(code: i64, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), data: None }
+    }
+
+    /// The same with data.
+    #[must_use]
+    pub fn with_data(mut self, data: Raw) -> Self {
+        self.data = Some(data);
+        self
+    }
+
+    /// The `error` object.
+    #[must_use]
+    pub fn raw(&self) -> Raw {
+        let mut text = BytesMut::new();
+        self.put(&mut text);
+        Raw::trusted(text.freeze())
+    }
+
+    fn put(&self, text: &mut BytesMut) {
+        text.extend_from_slice(b"{\"code\":");
+        text.extend_from_slice(self.code.to_string().as_bytes());
+        text.extend_from_slice(b",\"message\":");
+        text.extend_from_slice(Raw::text(&self.message).bytes());
+        if let Some(data) = &self.data {
+            text.extend_from_slice(b",\"data\":");
+            text.extend_from_slice(data.bytes());
+        }
+        text.put_u8(b'}');
+    }
+}
+
+impl Message {
+    /// As JSON; what is inside keeps its bytes.
+    #[must_use]
+    pub fn write(&self) -> Bytes {
+        let mut text = BytesMut::with_capacity(self.inside().map_or(0, |raw| raw.bytes().len()) + 128);
+        text.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
+        match self {
+            Self::Request(request) => {
+                put_id(&mut text, Some(&request.id));
+                put_call(&mut text, &request.method, request.params.as_ref());
+            }
+            Self::Notification(notification) => {
+                put_call(&mut text, &notification.method, notification.params.as_ref());
+            }
+            Self::Response(response) => {
+                put_id(&mut text, response.id.as_ref());
+                match &response.outcome {
+                    Ok(result) => {
+                        text.extend_from_slice(b",\"result\":");
+                        text.extend_from_slice(result.bytes());
+                    }
+                    Err(error) => {
+                        text.extend_from_slice(b",\"error\":");
+                        error.put(&mut text);
+                    }
+                }
+            }
+        }
+        text.put_u8(b'}');
+        text.freeze()
+    }
+
+    /// As JSON without line breaks and without one at its end: a line of a stdio stream, the `data` of an event.
+    #[must_use]
+    pub fn write_line(&self) -> Bytes {
+        Raw::trusted(self.write()).on_one_line().bytes().clone()
+    }
+
+    /// The method, of what has one.
+    #[must_use]
+    pub fn method(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Request(Request { method, .. }) | Self::Notification(Notification { method, .. }) => Some(method),
+            Self::Response(_) => None,
+        }
+    }
+
+    /// The id, of what has one.
+    #[must_use]
+    pub fn id(&self) -> Option<&Id> {
+        match self {
+            Self::Request(request) => Some(&request.id),
+            Self::Notification(_) => None,
+            Self::Response(response) => response.id.as_ref(),
+        }
+    }
+
+    /// The `params` of what has a method.
+    #[must_use]
+    pub fn params(&self) -> Option<&Raw> {
+        match self {
+            Self::Request(Request { params, .. }) | Self::Notification(Notification { params, .. }) => params.as_ref(),
+            Self::Response(_) => None,
+        }
+    }
+
+    fn inside(&self) -> Option<&Raw> {
+        match self {
+            Self::Response(response) => response.outcome.as_ref().ok(),
+            _ => self.params(),
+        }
+    }
+}
+
+impl From<Request> for Message {
+    fn from(request: Request) -> Self {
+        Self::Request(request)
+    }
+}
+impl From<Notification> for Message {
+    fn from(notification: Notification) -> Self {
+        Self::Notification(notification)
+    }
+}
+impl From<Response> for Message {
+    fn from(response: Response) -> Self {
+        Self::Response(response)
+    }
+}
+
+/// An error to a request whose id could not be read has none: the schemas of the protocol know no `null` there.
+fn put_id(text: &mut BytesMut, id: Option<&Id>) {
+    if let Some(id) = id {
+        text.extend_from_slice(b",\"id\":");
+        text.extend_from_slice(id.raw().bytes());
+    }
+}
+
+fn put_call(text: &mut BytesMut, method: &str, params: Option<&Raw>) {
+    text.extend_from_slice(b",\"method\":");
+    text.extend_from_slice(Raw::text(method).bytes());
+    if let Some(params) = params {
+        text.extend_from_slice(b",\"params\":");
+        text.extend_from_slice(params.bytes());
+    }
 }

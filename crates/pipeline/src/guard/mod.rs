@@ -10,7 +10,7 @@ mod webhook;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gatehouse_domain::{Call, Code, Fault, GuardrailRun, Passage, Place, Point, Principal, RequestId, Screen};
+use gatehouse_domain::{Asked, Code, Fault, GuardrailRun, Passage, Place, Point, Principal, RequestId, Screen};
 use gatehouse_policy::guardrails::{Action, Finding, Guardrail, JsonWindow, Released, Subject, redact};
 use gatehouse_upstream::Pool;
 
@@ -107,7 +107,7 @@ impl Guard {
     ///
     /// # Errors
     /// `GuardrailBlocked`, or `GuardrailUnavailable` if one that must run could not.
-    pub(crate) async fn request(&self, call: &mut dyn Call, pool: &Pool) -> Result<(), Fault> {
+    pub(crate) async fn request<A: Asked + ?Sized>(&self, call: &mut A, pool: &Pool) -> Result<(), Fault> {
         if !self.detectors.is_empty() {
             let began = Instant::now();
             let reviewed = call.review(&mut |passage| self.whole(passage));
@@ -139,7 +139,18 @@ impl Guard {
         looks.then(|| Box::new(AnswerScreen::new(Arc::clone(self))) as Box<dyn Screen>)
     }
 
-    /// Does a webhook wait for the answer? Then it is collected whole.
+    /// Who looks at what a tool answers, if anybody does.
+    pub(crate) fn screen_results(self: &Arc<Self>) -> Option<Box<dyn Screen>> {
+        let looks = self.detectors.iter().any(|post| is_for_results(&post.guardrail.on));
+        looks.then(|| Box::new(AnswerScreen::new(Arc::clone(self))) as Box<dyn Screen>)
+    }
+
+    /// Does a webhook wait for what a tool answers?
+    pub(crate) fn asks_about_results(&self) -> bool {
+        self.webhooks.iter().any(|post| is_for_results(&post.webhook.on))
+    }
+
+    /// Does a webhook wait for the answer of a model? Then it is collected whole.
     pub(crate) fn asks_about_answers(&self) -> bool {
         self.webhooks.iter().any(|post| is_for_answers(&post.webhook.on))
     }
@@ -362,6 +373,10 @@ pub(crate) fn is_guards(code: Code) -> bool {
 
 fn is_for_answers(on: &[Point]) -> bool {
     on.iter().any(|point| matches!(point, Point::Response | Point::ToolArgs))
+}
+
+fn is_for_results(on: &[Point]) -> bool {
+    on.iter().any(|point| matches!(point, Point::Response | Point::ToolResult))
 }
 
 /// Under which of its points a guardrail sees a text: the exact one, or the side of the call as a whole.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gatehouse_domain::{Code, Fault, Now};
 
 use crate::caller::present_key;
-use crate::identity::{client_address, identify};
+use crate::identity::{client_address, identify, opens};
 use crate::journey::Journey;
 use crate::path::Arrived;
 use crate::snapshot::KeyEntry;
@@ -30,6 +30,9 @@ pub(crate) fn authenticate(journey: &mut Journey, arrived: Arrived, now: Now) ->
         })?,
     };
     journey.known(&caller.principal);
+    if let Some(access) = &caller.principal.access {
+        opens(snapshot, access, headers, arrived.request.uri().path())?;
+    }
     caller.permit.standing(now)?;
     let address = client_address(&snapshot.trusted_proxies, arrived.peer, headers);
     journey.address = Some(address);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use gatehouse_domain::{Call, Code, Fault, Now, Reply, TraceParent, tags};
+use gatehouse_domain::{Call, Code, Door, Fault, Now, Reply, Request, TraceParent, tags};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName};
 use http_body::Body as _;
@@ -14,23 +14,38 @@ use hyper::body::Incoming;
 
 use crate::in_time::in_time;
 use crate::journey::Journey;
-use crate::path::without_credentials;
+use crate::path::{Arrived, without_credentials};
 use crate::snapshot::{Caps, KeyEntry, Snapshot};
 use crate::stages::admit::Asker;
 use crate::stages::authenticate::Known;
 
-/// A request that was read, of a caller who is known.
-pub(crate) struct Read {
+/// A request that was read, of a caller who is known: a call, or a conversation.
+pub(crate) struct Read<A: ?Sized = dyn Call> {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) lane: usize,
     pub(crate) caller: Arc<KeyEntry>,
-    pub(crate) call: Box<dyn Call>,
+    pub(crate) call: Box<A>,
 }
 
 pub(crate) async fn read(journey: &mut Journey, known: Known, now: Now) -> Result<Read, Fault> {
     let Known { arrived, caller } = known;
-    let (parts, incoming) = arrived.request.into_parts();
-    let caps = arrived.snapshot.caps;
+    let Arrived { snapshot, lane, door, request, .. } = arrived;
+    let request = request_of(journey, &snapshot, door, request, now).await?;
+    let call = snapshot.lanes[lane].gateway.read(request, &caller.principal)?;
+    journey.asked(call.need());
+    Ok(Read { snapshot, lane, caller, call })
+}
+
+/// A request with its body, as a gateway takes it.
+pub(crate) async fn request_of(
+    journey: &mut Journey,
+    snapshot: &Snapshot,
+    door: Door,
+    request: http::Request<Incoming>,
+    now: Now,
+) -> Result<Request, Fault> {
+    let (parts, incoming) = request.into_parts();
+    let caps = snapshot.caps;
     let began = Instant::now();
     let body = whole_body(incoming, &caps).await?;
     journey.waited_since(began);
@@ -40,12 +55,7 @@ pub(crate) async fn read(journey: &mut Journey, known: Known, now: Now) -> Resul
         Some(encoding) => inflate(encoding.to_str().unwrap_or("?"), &body, caps.request_bytes_max)?,
     };
     attribute(journey, &parts.headers)?;
-    let request = without_credentials(parts, arrived.door, body, journey.outcome.id, now);
-    let call = arrived.snapshot.lanes[arrived.lane].gateway.read(request, &caller.principal)?;
-    let need = call.need();
-    journey.outcome.model = (!need.resource.is_empty()).then(|| Arc::clone(&need.resource));
-    journey.outcome.stream = need.stream;
-    Ok(Read { snapshot: arrived.snapshot, lane: arrived.lane, caller, call })
+    Ok(without_credentials(parts, door, body, journey.outcome.id, now))
 }
 
 /// The longest name of a run, in bytes.
@@ -75,16 +85,18 @@ fn attribute(journey: &mut Journey, headers: &HeaderMap) -> Result<(), Fault> {
     outcome.run = match run {
         Some(run) if is_run(run) => Some(run.into()),
         Some(_) => return Err(no_run()),
-        None => {
-            let trace = outcome.traceparent.as_deref().and_then(TraceParent::parse);
-            trace.map(|trace| format!("{:032x}", trace.trace_id).into())
-        }
+        None => outcome.traceparent.as_deref().and_then(run_of_trace),
     };
     if let Some(said) = said {
         let merged = tags([said, outcome.tags.as_deref().unwrap_or_default()]);
         outcome.tags = merged.ok_or_else(no_tags)?;
     }
     Ok(())
+}
+
+/// The run a call belongs to that names none: its trace.
+pub(crate) fn run_of_trace(traceparent: &str) -> Option<Arc<str>> {
+    TraceParent::parse(traceparent).map(|trace| format!("{:032x}", trace.trace_id).into())
 }
 
 fn is_run(text: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gatehouse_domain::{Call, Code, Fault, Head, Relay, Reply, Target};
+use gatehouse_domain::{Call, Code, Fault, Head, Relay, Reply, RequestId, Target};
 use gatehouse_policy::Warning;
 use gatehouse_upstream::Body;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -143,6 +143,14 @@ pub(crate) fn detached(journey: &mut Journey, reply: Reply) -> Response<GateBody
     response
 }
 
+/// The answer of a conversation that speaks: its record is with it.
+pub(crate) fn speaking(id: RequestId, mut headers: HeaderMap, body: GateBody) -> Response<GateBody> {
+    insert_made(&mut headers, REQUEST_ID, id.to_string());
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    response
+}
+
 /// What guardrails did, as far as it is known when the head leaves.
 pub(crate) fn say_guardrails(response: &mut Response<GateBody>, guard: &Guard) {
     let open = response.body().is_stream();
@@ -161,7 +169,8 @@ pub(crate) fn refusal(mut journey: Box<Journey>, reply: Reply, fault: &Fault) ->
     let headers = response.headers_mut();
     insert(headers, REQUEST_ID, &journey.outcome.id.to_string());
     if fault.status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, challenge(fault.code));
+        // A gateway whose doors are protected resources of their own says more than this.
+        headers.entry(WWW_AUTHENTICATE).or_insert_with(|| challenge(fault.code));
     }
     if let Some(seconds) = fault.retry_after_secs {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

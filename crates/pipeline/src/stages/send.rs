@@ -103,7 +103,9 @@ async fn attempt(
     }
     let call = &routed.admitted.read.call;
     let hold = Hold { ceiling: call.ceiling(), input_tokens: call.need().input_tokens };
-    journey.open(target, &health, &hold, (now, at)).map_err(|fault| missed(Blame::Gateway, fault))?;
+    journey
+        .open((&target.provider, &target.model), &health, &hold, (now, at))
+        .map_err(|fault| missed(Blame::Gateway, fault))?;
     let (sent, at) = match deliver(journey, target, outbound, at).await {
         Ok(sent) => sent,
         Err((status, fault)) => {

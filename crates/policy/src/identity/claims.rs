@@ -1,6 +1,6 @@
 //! What is pinned of an issuer, and what its claims say about a caller.
 
-use gatehouse_domain::Role;
+use gatehouse_domain::{Access, Role, Scopes};
 use serde_json::{Map, Value};
 
 use super::Algorithm;
@@ -28,6 +28,9 @@ pub struct Issuer {
     pub require: Vec<(String, Expected)>,
     /// Seconds its clock may be off.
     pub leeway_secs: u64,
+    /// Is it this gateway's own authorization server? Then each token is for one resource, whichever, and whoever lets its bearer
+    /// in must compare: [`Identity::own`] says for which.
+    pub own: bool,
 }
 
 /// Which claim says what. A dot leads into an object.
@@ -71,13 +74,27 @@ pub struct Identity {
     pub act: Vec<String>,
     /// Unix seconds from which on the token counts no more, leeway included.
     pub until_unix_secs: u64,
+    /// What only tokens of this gateway's own authorization server say.
+    pub own: Option<Own>,
+}
+
+/// What a token of this gateway's own authorization server says besides who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Own {
+    /// What it is bound to.
+    pub access: Access,
+    /// The id of the key its bearer logged in with: it is as good as that key, and no better.
+    pub key: Option<String>,
+    /// The issuer that knows the person by this subject, if another one does.
+    pub vouched_by: Option<String>,
 }
 
 impl Issuer {
     /// Reads whom the claims are about, after everything that is pinned was held against them.
     pub(super) fn identity(&self, claims: &Map<String, Value>, now_secs: u64) -> Result<Identity, TokenFault> {
         let until_unix_secs = self.in_time(claims, now_secs)?;
-        if !texts(claims.get("aud")).any(|audience| self.audiences.iter().any(|known| known == audience)) {
+        let own = if self.own { Some(own(claims)?) } else { None };
+        if !self.own && !texts(claims.get("aud")).any(|audience| self.audiences.iter().any(|known| known == audience)) {
             return Err(TokenFault::Audience);
         }
         for (claim, expected) in &self.require {
@@ -100,6 +117,7 @@ impl Issuer {
             agent: one(&self.claims.agent).or_else(|| act.first().cloned()),
             act,
             until_unix_secs,
+            own,
         })
     }
 
@@ -154,6 +172,18 @@ fn moment(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, TokenF
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "such a cast stops at the bounds")]
     let seconds = value.as_u64().or_else(|| value.as_f64().filter(|secs| *secs >= 0.0).map(|secs| secs as u64));
     seconds.map(Some).ok_or(TokenFault::Shape("has a time that is no number"))
+}
+
+/// RFC 9068 §2.2, with one audience, and the two claims that are ours.
+fn own(claims: &Map<String, Value>) -> Result<Own, TokenFault> {
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let Some(resource) = text("aud") else { return Err(TokenFault::Audience) };
+    let scopes = Scopes::read(text("scope").unwrap_or_default());
+    let (Some(client), Some(grant)) = (text("client_id"), text("grant")) else {
+        return Err(TokenFault::Shape("does not say to which client and by which grant it was issued"));
+    };
+    let access = Access { grant: grant.into(), client: client.into(), resource: resource.into(), scopes };
+    Ok(Own { access, key: text("key").map(str::to_owned), vouched_by: text("vouched_by").map(str::to_owned) })
 }
 
 fn act_chain(claims: &Map<String, Value>) -> Result<Vec<String>, TokenFault> {

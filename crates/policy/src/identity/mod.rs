@@ -10,7 +10,7 @@ mod strict;
 mod tests;
 mod token;
 
-pub use claims::{ClaimNames, Expected, Identity, Issuer};
+pub use claims::{ClaimNames, Expected, Identity, Issuer, Own};
 pub use keyring::{Keyring, KeyringError};
 pub use token::{Token, TokenFault, looks_like_token};
 

@@ -91,6 +91,7 @@ fn issuer() -> Issuer {
         },
         require: Vec::new(),
         leeway_secs: 60,
+        own: false,
     }
 }
 

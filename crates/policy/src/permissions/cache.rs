@@ -9,7 +9,7 @@ use super::question::Question;
 
 /// The most decisions kept. A full cache is emptied: what is asked often comes back with its next question.
 const ENTRIES_MAX: usize = 4_096;
-/// Questions longer than this (arguments of a tool) are decided anew each time.
+/// Questions longer than this (the URI of a resource) are decided anew each time.
 const KEY_BYTES_MAX: usize = 2_048;
 
 /// Decisions of one core.
@@ -28,6 +28,10 @@ impl DecisionCache {
         if !self.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, permissions)) {
             self.entries.clear();
             self.of = Some(Arc::clone(permissions));
+        }
+        // Hardly two calls have the same arguments: kept, their decisions would drive out those that are asked again.
+        if permissions.policies.reads_arguments() && question.circumstances.arguments.is_some() {
+            return Arc::new(permissions.decide(question));
         }
         self.write_key(permissions, question);
         if let Some(known) = self.entries.get(self.key.as_slice()) {

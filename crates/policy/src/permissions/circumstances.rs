@@ -112,15 +112,8 @@ impl Attribute {
                 key.push(from.output_cap.is_some().into());
                 key.extend_from_slice(&from.output_cap.unwrap_or_default().to_le_bytes());
             }
-            Self::Arguments => {
-                for (name, value) in from.arguments.into_iter().flatten() {
-                    for part in [name, value] {
-                        key.extend_from_slice(&part.len().to_le_bytes());
-                        key.extend_from_slice(part.as_bytes());
-                    }
-                }
-            }
-            Self::Organisation | Self::Team | Self::User | Self::Agent | Self::Act | Self::Tags => {}
+            // With arguments nothing is kept, where a policy reads them.
+            Self::Arguments | Self::Organisation | Self::Team | Self::User | Self::Agent | Self::Act | Self::Tags => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the policies say to a question, and why.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -15,8 +16,8 @@ use super::words::Kind;
 /// Policies, and what is known of the things they talk about: what calls are judged by.
 #[derive(Debug, Default)]
 pub struct Permissions {
-    /// The policies.
-    pub policies: PolicySet,
+    /// The policies. Shared by those who know of other things.
+    pub policies: Arc<PolicySet>,
     /// The things.
     pub directory: Directory,
 }
@@ -81,9 +82,8 @@ impl Permissions {
         if !self.policies.governed.contains(&question.kind) {
             return Decision::new(Basis::Ungoverned, Vec::new(), Vec::new());
         }
-        let unknown = Thing::default();
-        let thing = self.directory.find(&question.resource()).unwrap_or(&unknown);
-        match entities::request(question, thing, &self.policies.read) {
+        let thing = self.directory.find(&question.resource()).unwrap_or(Cow::Owned(Thing::default()));
+        match entities::request(question, &thing, &self.policies.read) {
             Ok((request, entities)) => {
                 let response = Authorizer::new().is_authorized(&request, &self.policies.cedar, &entities);
                 self.decision(&response)
@@ -200,6 +200,7 @@ impl Decision {
         };
         let way_out = match question.kind {
             Kind::Model => "GET /v1/models lists what it may use; ask whoever runs the gateway for more.",
+            Kind::Tool => "tools/list shows what it may use; ask whoever runs the gateway for more.",
             _ => "Ask whoever runs the gateway for more.",
         };
         let param = if question.kind == Kind::Model { "model" } else { "name" };

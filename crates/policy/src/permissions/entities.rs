@@ -47,7 +47,7 @@ pub(super) fn request(
         Request::new(principal, action, resource.clone(), context, None).map_err(|error| error.to_string())?;
     let mut all = vec![asked(question, resource.clone(), thing)?];
     all.extend(callers(caller, &who).into_iter().filter(|entity| entity.uid() != resource));
-    if let Some(arguments) = question.circumstances.arguments {
+    if let Some(arguments) = question.circumstances.arguments.filter(|_| read.contains(&Attribute::Arguments)) {
         all.extend(argument_entity(arguments)?);
     }
     let entities = Entities::from_entities(all, None).map_err(|error| error.to_string())?;

@@ -118,6 +118,12 @@ impl PolicySet {
         self.governed.iter().copied()
     }
 
+    /// Does any policy read the arguments of tool calls?
+    #[must_use]
+    pub fn reads_arguments(&self) -> bool {
+        self.read.contains(&Attribute::Arguments)
+    }
+
     /// Policies that fit the schema and are probably not meant so.
     #[must_use]
     pub fn warnings(&self) -> &[PolicyProblem] {

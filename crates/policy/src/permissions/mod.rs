@@ -25,7 +25,7 @@ mod tests;
 pub use cache::DecisionCache;
 pub use circumstances::Circumstances;
 pub use decision::{Basis, Decision, EvaluationError, Permissions};
-pub use directory::{Directory, Fact, Thing};
+pub use directory::{Directory, Fact, Thing, server_of};
 pub use load::{Literal, PolicyProblem, PolicyProblems, PolicySet};
 pub use question::{Caller, Question};
 pub use words::{ACTIONS, Kind, Named, SCHEMA, kind_of_action};

@@ -23,7 +23,7 @@ fn permissions(text: &str) -> Arc<Permissions> {
         let names = Fact::Texts(providers.iter().map(|name| (*name).to_owned()).collect());
         directory.insert(Named::new(Kind::Model, name), Thing { parents, facts: [("providers", names)].into() });
     }
-    Arc::new(Permissions { policies: set(text), directory })
+    Arc::new(Permissions { policies: set(text).into(), directory })
 }
 
 const ANN: Caller<'static> = Caller {
@@ -167,10 +167,7 @@ fn a_model_is_in_every_provider_it_may_reach() {
 fn the_arguments_of_a_tool_are_seen() {
     let policy = r#"permit (principal, action == Action::"call_tool", resource in McpServer::"files")
         when { context has arguments && context.arguments.hasTag("path") && context.arguments.getTag("path") like "/srv/*" };"#;
-    let mut directory = Directory::default();
-    let parents = vec![Named::new(Kind::McpServer, "files")];
-    directory.insert(Named::new(Kind::Tool, "files.read"), Thing { parents, ..Thing::default() });
-    let permissions = Permissions { policies: set(policy), directory };
+    let permissions = Permissions { policies: set(policy).into(), directory: Directory::default() };
     let ask = |path: &str| {
         let arguments: BTreeMap<String, String> = [("path".to_owned(), path.to_owned())].into();
         let circumstances = Circumstances { arguments: Some(&arguments), ..call("").circumstances };
@@ -185,6 +182,50 @@ fn the_arguments_of_a_tool_are_seen() {
             .allow
     };
     assert!(ask("/srv/report") && !ask("/etc/passwd"));
+}
+
+/// A question about a tool, without arguments.
+fn tool(name: &str) -> Question<'_> {
+    Question { action: "call_tool", kind: Kind::Tool, resource: name, ..call("") }
+}
+
+#[test]
+fn a_tool_is_in_its_server_and_in_the_toolsets_that_offer_it() {
+    let mut directory = Directory::default();
+    directory.insert_toolset("support", &["time.*", "github.search_*"], false);
+    let policy = r#"permit (principal, action, resource in Toolset::"support");
+        permit (principal, action, resource in McpServer::"demo");
+        permit (principal, action == Action::"read_resource", resource) when { resource.server == "files" };"#;
+    let permissions = Permissions { policies: set(policy).into(), directory };
+    let allowed = |name| permissions.decide(&tool(name)).allow;
+    assert!(allowed("time.now") && allowed("github.search_code") && allowed("demo.echo"));
+    assert!(!allowed("github.delete") && !allowed("demos.echo"));
+    let read = |name| Question { action: "read_resource", kind: Kind::Resource, resource: name, ..call("") };
+    assert!(
+        permissions.decide(&read("files.file:///a.b")).allow && !permissions.decide(&read("other.file:///a")).allow
+    );
+}
+
+#[test]
+fn what_a_trusted_server_says_of_a_tool_counts_and_an_unknown_tool_says_nothing() {
+    let mut directory = Directory::default();
+    let facts = [("read_only", Fact::Flag(true))].into();
+    directory.insert(Named::new(Kind::Tool, "files.read"), Thing { facts, ..Thing::default() });
+    let policy = "permit (principal, action, resource is Tool) when { resource has read_only && resource.read_only };";
+    let permissions = Permissions { policies: set(policy).into(), directory };
+    assert!(permissions.decide(&tool("files.read")).allow);
+    assert!(!permissions.decide(&tool("files.write")).allow);
+}
+
+#[test]
+fn toolsets_with_resources_offer_those_of_the_servers_they_have_tools_of() {
+    let mut directory = Directory::default();
+    directory.insert_toolset("all", &["files.*"], true);
+    directory.insert_toolset("tools", &["files.read"], false);
+    let of = |kind, name| directory.toolsets_of(kind, name).collect::<Vec<_>>();
+    assert_eq!(of(Kind::Tool, "files.read"), ["all", "tools"]);
+    assert_eq!(of(Kind::Resource, "files.file:///x"), ["all"]);
+    assert!(of(Kind::Prompt, "other.x").is_empty());
 }
 
 #[test]
@@ -330,6 +371,22 @@ fn what_no_policy_reads_makes_no_new_question() {
     later.circumstances.unix_secs += 1;
     later.circumstances.input_tokens = 7;
     assert!(Arc::ptr_eq(&first, &cache.decide(&permissions, &later)));
+}
+
+#[test]
+fn decisions_by_arguments_are_made_anew_each_time() {
+    let reads = r#"permit (principal, action == Action::"call_tool", resource)
+        when { context has arguments && context.arguments.hasTag("a") && context.arguments.getTag("a") == "1" };"#;
+    let (reads, plain) = (permissions(reads), permissions("permit (principal, action, resource is Tool);"));
+    let (one, two) = ([("a".to_owned(), "1".to_owned())].into(), [("a".to_owned(), "2".to_owned())].into());
+    let with = |arguments| Question {
+        circumstances: Circumstances { arguments: Some(arguments), ..call("").circumstances },
+        ..tool("demo.echo")
+    };
+    let mut cache = DecisionCache::default();
+    assert!(cache.decide(&reads, &with(&one)).allow && !cache.decide(&reads, &with(&two)).allow);
+    let first = cache.decide(&plain, &with(&one));
+    assert!(Arc::ptr_eq(&first, &cache.decide(&plain, &with(&two))), "nobody reads them: one question");
 }
 
 #[test]

@@ -72,9 +72,9 @@ fn a_call_touches_its_model_each_of_its_tags_and_its_run() {
         On::EachTag("customer".into()),
         On::Each(PayerKind::Run),
     ]);
-    let touched = tree.of_call("fast", Some("customer=acme,env=prod,job=x"), Some("run-1"), at(0));
+    let touched = tree.of_call((Action::CallModel, "fast"), Some("customer=acme,env=prod,job=x"), Some("run-1"), at(0));
     assert_eq!(names(&touched), ["model:fast", "tag:customer=acme", "tag:env=prod", "run:run-1"]);
-    assert!(tree.of_call("slow", Some("env=dev"), None, at(0)).is_empty());
+    assert!(tree.of_call((Action::CallModel, "slow"), Some("env=dev"), None, at(0)).is_empty());
 }
 
 #[test]
@@ -84,10 +84,38 @@ fn a_model_is_found_by_its_name_then_by_the_longest_pattern() {
         one(PayerKind::Model, "openai/gpt-*"),
         one(PayerKind::Model, "openai/gpt-5"),
     ]);
-    let found = |model| names(&tree.of_call(model, None, None, at(0)));
+    let found = |model| names(&tree.of_call((Action::CallModel, model), None, None, at(0)));
     assert_eq!(found("openai/gpt-5"), ["model:openai/gpt-5"]);
     assert_eq!(found("openai/gpt-4"), ["model:openai/gpt-*"]);
     assert_eq!(found("openai/o3"), ["model:openai/*"]);
+}
+
+#[test]
+fn a_tool_touches_its_server_itself_and_every_family_it_is_in() {
+    let tree = tree(vec![
+        one(PayerKind::McpServer, "github"),
+        one(PayerKind::Tool, "github.*"),
+        one(PayerKind::Tool, "github.search_*"),
+        one(PayerKind::Tool, "github.search_code"),
+        one(PayerKind::Model, "github.search_code"),
+    ]);
+    let found = |action, name| names(&tree.of_call((action, name), None, None, at(0)));
+    assert_eq!(
+        found(Action::CallTool, "github.search_code"),
+        ["mcp_server:github", "tool:github.search_code", "tool:github.search_*", "tool:github.*"]
+    );
+    assert_eq!(found(Action::ReadResource, "github.repo://a.b"), ["mcp_server:github"]);
+    assert!(found(Action::CallTool, "time.now").is_empty());
+}
+
+#[test]
+fn each_server_can_have_a_limit_of_its_own() {
+    let tree = tree(vec![On::Each(PayerKind::McpServer)]);
+    let found = |name| names(&tree.of_call((Action::CallTool, name), None, None, at(0)));
+    assert_eq!(
+        (found("time.now"), found("demo.add")),
+        (vec!["mcp_server:time".into()], vec!["mcp_server:demo".into()])
+    );
 }
 
 #[test]

@@ -22,8 +22,10 @@ mod extract;
 mod guesses;
 mod health;
 mod keys;
+mod mcp;
 mod moment;
 mod new_key;
+mod oauth;
 mod objects;
 mod policies;
 mod price;
@@ -56,6 +58,12 @@ use crate::control::Control;
 use error::ApiError;
 
 pub use claim::issue as issue_claim;
+
+// What the authorization server shares with this API: one count of wrong keys, one audit log, one way of telling admin keys.
+pub(crate) use actor::same;
+pub(crate) use audited::append as append_audit;
+pub(crate) use auth::address;
+pub(crate) use guesses::Guesses;
 
 /// No body of this API comes near it.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -97,8 +105,9 @@ impl Modify for AdminKeyScheme {
 
 /// The admin API, the claim page and the probes, ready to be served.
 pub fn router(control: Control) -> Router {
-    let admin =
-        Admin { control: control.clone(), claims: Arc::default(), guesses: Arc::default(), changing: Arc::default() };
+    let guesses = Arc::<Guesses>::default();
+    let oauth = crate::oauth::router(control.clone(), Arc::clone(&guesses));
+    let admin = Admin { control: control.clone(), claims: Arc::default(), guesses, changing: Arc::default() };
     let (open, closed) = (open_routes(), closed_routes());
     let document = document::finish(&open.clone().merge(closed.clone()).into_openapi());
     let document: Arc<str> = format!("{document:#}").into();
@@ -121,6 +130,7 @@ pub fn router(control: Control) -> Router {
         .layer(map_response(never_stored))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(admin)
+        .merge(oauth)
         .merge(probes(control))
 }
 
@@ -153,7 +163,20 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(config::reload))
         .routes(routes!(policies::explain))
         .routes(routes!(policies::replay))
+        .routes(routes!(mcp::servers))
+        .routes(routes!(mcp::refresh))
+        .routes(routes!(mcp::findings))
+        .routes(routes!(mcp::explain))
+        .routes(routes!(mcp::pins::list))
+        .routes(routes!(mcp::pins::diff))
+        .routes(routes!(mcp::pins::approve))
+        .routes(routes!(mcp::pins::rollback))
         .routes(routes!(health::health))
+        .routes(routes!(oauth::clients))
+        .routes(routes!(oauth::revoke_client))
+        .routes(routes!(oauth::grants))
+        .routes(routes!(oauth::revoke_grant))
+        .routes(routes!(oauth::rotate_keys))
 }
 
 fn open_routes() -> OpenApiRouter<Admin> {
@@ -164,6 +187,14 @@ fn open_routes() -> OpenApiRouter<Admin> {
 async fn never_stored(mut response: Response) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// Is this an admin key?
+///
+/// # Errors
+/// When that cannot be found out.
+pub(crate) async fn admin_key(control: &Control, presented: &str) -> Result<bool, ()> {
+    actor::admin_key(control, presented).await.map(|name| name.is_some()).map_err(drop)
 }
 
 /// Unix milliseconds.

@@ -69,6 +69,20 @@ const ROUTES: &[(&str, &str, Row)] = &[
     ("POST", "/policy/explain", READ_INSTANCE),
     ("POST", "/policy/replay", READ_INSTANCE),
     ("GET", "/health", READ_INSTANCE),
+    ("GET", "/mcp/servers", READ_INSTANCE),
+    ("POST", "/mcp/servers/{name}/refresh", WRITE_INSTANCE),
+    ("GET", "/mcp/findings", READ_INSTANCE),
+    ("GET", "/mcp/explain", READ_INSTANCE),
+    ("GET", "/mcp/pins", READ_INSTANCE),
+    ("GET", "/mcp/pins/diff", READ_INSTANCE),
+    ("POST", "/mcp/pins/approve", WRITE_INSTANCE),
+    ("POST", "/mcp/pins/rollback", WRITE_INSTANCE),
+    // Clients are of no organisation: whoever asks people for access is known to all of them.
+    ("GET", "/oauth/clients", READ_INSTANCE),
+    ("POST", "/oauth/clients/{id}/revoke", WRITE_INSTANCE),
+    ("GET", "/oauth/grants", READ),
+    ("POST", "/oauth/grants/{id}/revoke", WRITE),
+    ("POST", "/oauth/keys/rotate", WRITE_INSTANCE),
 ];
 
 /// Kinds of object: who reads them, who changes them.
@@ -76,6 +90,7 @@ const KINDS: &[(&str, Row, Row)] = &[
     ("agents", READ, WRITE),
     ("guardrails", READ, WRITE),
     ("limits", READ, WRITE),
+    ("mcp_servers", READ, WRITE),
     ("models", CATALOGUE, WRITE),
     ("organisations", READ_INSTANCE, WRITE_INSTANCE),
     ("policies", READ, WRITE),
@@ -83,6 +98,7 @@ const KINDS: &[(&str, Row, Row)] = &[
     ("providers", READ, WRITE),
     ("service_accounts", READ, WRITE),
     ("teams", READ, WRITE),
+    ("toolsets", CATALOGUE, WRITE),
     ("users", READ, WRITE),
 ];
 

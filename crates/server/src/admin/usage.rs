@@ -24,7 +24,7 @@ const ROWS_MAX: u32 = 10_000;
 #[into_params(parameter_in = Query)]
 pub(crate) struct UsageQuestion {
     /// Dimensions, separated by commas: key, organisation, team, user, agent, tags, run,
-    /// model, provider, upstream_model, dialect, operation, status, service_tier, day, hour, attempt.
+    /// model, provider, upstream_model, mcp_server, tool, dialect, operation, status, service_tier, day, hour, attempt.
     by: Option<String>,
     /// Attempts that started at or after this: a time, a day (UTC), or how long ago (`7d`, `24h`, `30m`).
     since: Option<String>,
@@ -63,6 +63,10 @@ pub(crate) struct UsageRowForm {
     model: Option<String>,
     provider: Option<String>,
     upstream_model: Option<String>,
+    /// Null for what is no MCP.
+    mcp_server: Option<String>,
+    /// As `server.tool`; null for what calls none.
+    tool: Option<String>,
     dialect: Option<String>,
     operation: Option<String>,
     status: Option<String>,

@@ -1,6 +1,8 @@
 //! `responses`: answers kept for their callers, until they expire. The bytes belong to the caller; nothing here reads
 //! them.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row as _, Sqlite};
@@ -49,11 +51,20 @@ impl Store {
     /// When the database fails.
     pub async fn write_responses(&self, changes: &[ResponseChange]) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
-        for change in changes {
-            match change {
-                ResponseChange::Put(response) => put(response).execute(&mut *transaction).await?,
-                ResponseChange::Delete { id, key_id } => delete(id, key_id).execute(&mut *transaction).await?,
-            };
+        for alike in changes.chunk_by(|a, b| a.is_put() && b.is_put()) {
+            let mut rest = alike;
+            for (size, sql) in PUTS.iter() {
+                while rest.len() >= *size && rest[0].is_put() {
+                    let (chunk, later) = rest.split_at(*size);
+                    put(sql, chunk).execute(&mut *transaction).await?;
+                    rest = later;
+                }
+            }
+            for change in rest {
+                if let ResponseChange::Delete { id, key_id } = change {
+                    delete(id, key_id).execute(&mut *transaction).await?;
+                }
+            }
         }
         transaction.commit().await?;
         Ok(())
@@ -102,23 +113,42 @@ impl Store {
     }
 }
 
+impl ResponseChange {
+    fn is_put(&self) -> bool {
+        matches!(self, Self::Put(_))
+    }
+}
+
 type Statement<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
-fn put(response: &StoredResponse) -> Statement<'_> {
-    sqlx::query(
-        "INSERT INTO responses (id, key_id, created_ms, expires_ms, status, request, answer)
-         VALUES (?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (id) DO UPDATE SET expires_ms = excluded.expires_ms, status = excluded.status,
-             request = excluded.request, answer = excluded.answer
-         WHERE responses.key_id = excluded.key_id",
-    )
-    .bind(&response.id)
-    .bind(&response.key_id)
-    .bind(signed(response.created_unix_ms))
-    .bind(signed(response.expires_unix_ms))
-    .bind(&response.status)
-    .bind(&response.request[..])
-    .bind(&response.answer[..])
+/// A few sizes of insert, largest first: each is prepared once, and any number of rows takes few statements.
+static PUTS: LazyLock<[(usize, String); 3]> = LazyLock::new(|| {
+    [32, 8, 1].map(|rows| {
+        let tuples = vec!["(?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
+        let sql = format!(
+            "INSERT INTO responses (id, key_id, created_ms, expires_ms, status, request, answer) VALUES {tuples}
+             ON CONFLICT (id) DO UPDATE SET expires_ms = excluded.expires_ms, status = excluded.status,
+                 request = excluded.request, answer = excluded.answer
+             WHERE responses.key_id = excluded.key_id"
+        );
+        (rows, sql)
+    })
+});
+
+fn put<'q>(sql: &'static str, changes: &'q [ResponseChange]) -> Statement<'q> {
+    let mut query = sqlx::query(sql);
+    for change in changes {
+        let ResponseChange::Put(response) = change else { continue };
+        query = query
+            .bind(&response.id)
+            .bind(&response.key_id)
+            .bind(signed(response.created_unix_ms))
+            .bind(signed(response.expires_unix_ms))
+            .bind(&response.status)
+            .bind(&response.request[..])
+            .bind(&response.answer[..]);
+    }
+    query
 }
 
 fn delete<'q>(id: &'q str, key_id: &'q str) -> Statement<'q> {

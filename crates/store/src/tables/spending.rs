@@ -54,8 +54,12 @@ pub struct Spender {
     pub agent: Option<Arc<str>>,
     /// Tags, as [`gatehouse_domain::tags`] writes them.
     pub tags: Option<Arc<str>>,
-    /// The model as the client named it.
+    /// The model as the client named it, or `server.tool`.
     pub model: Arc<str>,
+    /// The caller's dialect.
+    pub dialect: Arc<str>,
+    /// What was asked for.
+    pub operation: Arc<str>,
 }
 
 const SUMS: &str = "sum(substr(l.id, 16) = X'00') AS calls, sum(l.input + l.output) AS tokens,
@@ -71,12 +75,12 @@ impl Store {
     /// When the database fails.
     pub async fn spending(&self, span: Span) -> Result<Vec<(Spender, Spent)>, StoreError> {
         let sql = format!(
-            "SELECT s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, l.slice, sum(l.calls) AS calls,
-                 sum(l.tokens) AS tokens, sum(l.cost) AS cost
+            "SELECT s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, s.dialect, s.operation, l.slice,
+                 sum(l.calls) AS calls, sum(l.tokens) AS tokens, sum(l.cost) AS cost
              FROM (SELECT l.subject, (l.started_ms - ?3) / ?5 AS slice, {SUMS} FROM {LEDGER} WHERE {IN_SPAN}
                    GROUP BY l.subject, slice) l
              JOIN ledger_subjects s ON s.id = l.subject
-             GROUP BY s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, l.slice"
+             GROUP BY s.key, s.organisation, s.team, s.user, s.agent, s.tags, s.model, s.dialect, s.operation, l.slice"
         );
         let rows = self.in_span(&sql, span).await?;
         rows.iter().map(|row| Ok((read_spender(row)?, read_spent(row, span)?))).collect()
@@ -117,6 +121,8 @@ fn read_spender(row: &SqliteRow) -> Result<Spender, StoreError> {
         agent: perhaps("agent")?,
         tags: perhaps("tags")?,
         model: name("model")?,
+        dialect: name("dialect")?,
+        operation: name("operation")?,
     })
 }
 

@@ -42,6 +42,10 @@ pub enum UsageDimension {
     Provider,
     /// The provider's model.
     UpstreamModel,
+    /// The MCP server; null for what is no MCP.
+    McpServer,
+    /// The tool, as `server.tool`; null for what calls none.
+    Tool,
     /// The caller's dialect.
     Dialect,
     /// What was asked for.
@@ -108,7 +112,7 @@ pub struct UsageRow {
 
 impl UsageDimension {
     /// Every dimension.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Key,
         Self::Organisation,
         Self::Team,
@@ -119,6 +123,8 @@ impl UsageDimension {
         Self::Model,
         Self::Provider,
         Self::UpstreamModel,
+        Self::McpServer,
+        Self::Tool,
         Self::Dialect,
         Self::Operation,
         Self::Status,
@@ -142,6 +148,8 @@ impl UsageDimension {
             Self::Model => "model",
             Self::Provider => "provider",
             Self::UpstreamModel => "upstream_model",
+            Self::McpServer => "mcp_server",
+            Self::Tool => "tool",
             Self::Dialect => "dialect",
             Self::Operation => "operation",
             Self::Status => "status",
@@ -164,6 +172,8 @@ impl UsageDimension {
             Self::Model => "s.model",
             Self::Provider => "s.provider",
             Self::UpstreamModel => "s.upstream_model",
+            Self::McpServer => "CASE WHEN s.dialect = 'mcp' THEN s.provider ELSE '' END",
+            Self::Tool => "CASE WHEN s.dialect = 'mcp' AND s.operation = 'tools/call' THEN s.model ELSE '' END",
             Self::Dialect => "s.dialect",
             Self::Operation => "s.operation",
             Self::Status => "l.status",
@@ -200,7 +210,7 @@ impl FromStr for UsageDimension {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is nothing a report can be broken down by; there are key, organisation, team, user, agent, tags, run, model, \
-     provider, upstream_model, dialect, operation, status, service_tier, day, hour and attempt"
+     provider, upstream_model, mcp_server, tool, dialect, operation, status, service_tier, day, hour and attempt"
 )]
 pub struct UnknownDimension(String);
 

@@ -3,6 +3,8 @@
 
 mod exactly_once;
 mod killed;
+mod mcp;
+mod mcp_connections;
 mod objects;
 mod requests;
 mod tables;

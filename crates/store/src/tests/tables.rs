@@ -42,6 +42,7 @@ on_every_backend!(
     a_revoked_key_stays_revoked_since_the_first_time,
     the_generation_changes_with_every_change_a_gateway_must_see,
     a_stored_response_is_its_owners_alone,
+    many_changes_are_written_in_their_order,
     an_expired_response_is_gone,
     a_value_is_what_it_was_last_set_to,
     a_sound_database_has_no_findings,
@@ -332,6 +333,18 @@ async fn a_stored_response_is_its_owners_alone(store: &Store) {
     assert_eq!(store.response("resp_1", "key_a", START).await.unwrap(), Some(mine));
     store.write_responses(&[deletion("resp_1", "key_a")]).await.unwrap();
     assert_eq!(store.response("resp_1", "key_a", START).await.unwrap(), None);
+}
+
+async fn many_changes_are_written_in_their_order(store: &Store) {
+    let put = |n: usize| ResponseChange::Put(response(&format!("resp_{n}"), "key_a"));
+    let mut changes: Vec<_> = (0..45).map(put).collect();
+    changes.push(deletion("resp_7", "key_a"));
+    changes.extend([put(45), deletion("resp_8", "key_a"), put(8)]);
+    store.write_responses(&changes).await.unwrap();
+    for (n, there) in [(0, true), (7, false), (8, true), (44, true), (45, true)] {
+        let found = store.response(&format!("resp_{n}"), "key_a", START).await.unwrap();
+        assert_eq!(found.is_some(), there, "resp_{n}");
+    }
 }
 
 async fn an_expired_response_is_gone(store: &Store) {

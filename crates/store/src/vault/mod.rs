@@ -213,6 +213,16 @@ impl Vault {
         Ok(done.rows_affected() > 0)
     }
 
+    /// Deletes the secrets of a kind that were made before a moment and says how many there were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn prune(&self, kind: &str, before_unix_ms: u64) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM secrets WHERE kind = ? AND created_ms < ?";
+        let done = sqlx::query(sql).bind(kind).bind(signed(before_unix_ms)).execute(&self.store.pool).await?;
+        Ok(done.rows_affected())
+    }
+
     /// Wraps every record anew: with a new master key, made now, where they live in the data folder; with
     /// `storage.master_key` where the configuration names it. The gateway may run meanwhile. Interrupted at any point, the
     /// next call goes on; an old key is kept until no record needs it.

@@ -43,7 +43,15 @@ fn claude_code(settings: &Settings) -> Recipe {
     let path = settings.home.folder("CLAUDE_CONFIG_DIR", ".claude").join("settings.json");
     Recipe {
         files: vec![FileEdit { path, edit: Edit::Json(fields) }],
-        steps: vec!["Unset ANTHROPIC_API_KEY if it is set, then start `claude` and look at /status.".to_owned()],
+        steps: vec![
+            "Unset ANTHROPIC_API_KEY if it is set, then start `claude` and look at /status.".to_owned(),
+            // Its list of MCP servers is in a file that it writes itself all the time.
+            format!(
+                "For its tools: claude mcp add --scope user --transport http gatehouse {} --header \"{}\"",
+                settings.mcp(),
+                settings.authorization_line()
+            ),
+        ],
         ..Recipe::default()
     }
 }
@@ -59,6 +67,8 @@ fn codex(settings: &Settings) -> Recipe {
         (at("base_url"), format!("{}/v1", settings.url)),
         (at("env_key"), "GATEHOUSE_API_KEY".to_owned()),
         (at("wire_api"), "responses".to_owned()),
+        (vec!["mcp_servers", "gatehouse", "url"], settings.mcp()),
+        (vec!["mcp_servers", "gatehouse", "bearer_token_env_var"], "GATEHOUSE_API_KEY".to_owned()),
     ];
     let path = settings.home.folder("CODEX_HOME", ".codex").join("config.toml");
     Recipe {
@@ -68,9 +78,12 @@ fn codex(settings: &Settings) -> Recipe {
     }
 }
 
-/// Keeps this in its application state, which is no file to edit.
+/// Keeps models in its application state, which is no file to edit, and MCP servers in one.
 fn cursor(settings: &Settings) -> Recipe {
+    let server = json!({ "url": settings.mcp(), "headers": settings.headers() });
+    let fields = vec![(vec!["mcpServers", "gatehouse"], server)];
     Recipe {
+        files: vec![FileEdit { path: settings.home.root.join(".cursor/mcp.json"), edit: Edit::Json(fields) }],
         steps: vec![
             "In Cursor, open Settings, Models, API Keys:".to_owned(),
             format!("  1. OpenAI API Key: {}", settings.key),
@@ -82,7 +95,7 @@ fn cursor(settings: &Settings) -> Recipe {
     }
 }
 
-/// One provider group in the list of language models.
+/// One provider group in the list of language models, one server in that of MCP servers.
 fn vscode(settings: &Settings) -> Recipe {
     let usual = if cfg!(target_os = "macos") { "Library/Application Support/Code/User" } else { ".config/Code/User" };
     let entry = json!({
@@ -100,11 +113,14 @@ fn vscode(settings: &Settings) -> Recipe {
             "maxOutputTokens": 16_000,
         }],
     });
+    let server = json!({ "type": "http", "url": settings.mcp(), "headers": settings.headers() });
+    let servers = Edit::Json(vec![(vec!["servers", "gatehouse"], server)]);
+    let folder = settings.home.root.join(usual);
     Recipe {
-        files: vec![FileEdit {
-            path: settings.home.root.join(usual).join("chatLanguageModels.json"),
-            edit: Edit::JsonEntry { field: "name", entry },
-        }],
+        files: vec![
+            FileEdit { path: folder.join("chatLanguageModels.json"), edit: Edit::JsonEntry { field: "name", entry } },
+            FileEdit { path: folder.join("mcp.json"), edit: servers },
+        ],
         steps: vec!["Restart VS Code and pick the model in the chat's model picker.".to_owned()],
         ..Recipe::default()
     }
@@ -118,7 +134,11 @@ fn gemini_cli(settings: &Settings) -> Recipe {
     if let Some(model) = &settings.model {
         variables.push(("GEMINI_MODEL", model.clone()));
     }
-    let fields = vec![(vec!["security", "auth", "selectedType"], json!("gemini-api-key"))];
+    let server = json!({ "httpUrl": settings.mcp(), "headers": settings.headers() });
+    let fields = vec![
+        (vec!["security", "auth", "selectedType"], json!("gemini-api-key")),
+        (vec!["mcpServers", "gatehouse"], server),
+    ];
     Recipe {
         files: vec![
             FileEdit { path: folder.join(".env"), edit: Edit::Env(variables) },
@@ -137,7 +157,12 @@ fn opencode(settings: &Settings) -> Recipe {
         "options": { "baseURL": format!("{}/v1", settings.url), "apiKey": settings.key },
         "models": { model: { "name": model } },
     });
-    let fields = vec![(vec!["provider", "gatehouse"], provider), (vec!["model"], json!(format!("gatehouse/{model}")))];
+    let server = json!({ "type": "remote", "url": settings.mcp(), "headers": settings.headers(), "enabled": true });
+    let fields = vec![
+        (vec!["provider", "gatehouse"], provider),
+        (vec!["model"], json!(format!("gatehouse/{model}"))),
+        (vec!["mcp", "gatehouse"], server),
+    ];
     let path = settings.home.folder("XDG_CONFIG_HOME", ".config").join("opencode/opencode.json");
     Recipe { files: vec![FileEdit { path, edit: Edit::Json(fields) }], ..Recipe::default() }
 }

@@ -118,6 +118,19 @@ impl Settings {
     fn model(&self) -> &str {
         self.model.as_deref().unwrap_or("demo")
     }
+
+    /// The endpoint of all tools the key may use.
+    fn mcp(&self) -> String {
+        format!("{}/mcp", self.url)
+    }
+
+    fn authorization_line(&self) -> String {
+        format!("Authorization: Bearer {}", self.key)
+    }
+
+    fn headers(&self) -> serde_json::Value {
+        serde_json::json!({ "Authorization": format!("Bearer {}", self.key) })
+    }
 }
 
 /// Prints, writes or takes back.

@@ -130,7 +130,7 @@ fn permissions(test: &TestFile, folder: &Path) -> Result<Permissions, Failure> {
     let policies = policies::load(&texts).map_err(|problems| {
         Failure::problem(format!("the policies cannot be used:\n{problems}"), "mend the lines above")
     })?;
-    Ok(Permissions { policies, directory })
+    Ok(Permissions { policies: policies.into(), directory })
 }
 
 fn thing(tool: &ToolFacts) -> Thing {

@@ -45,11 +45,11 @@ const fn kind_of(fault: &Fault) -> &'static str {
         | Code::UpstreamRejected => "invalid_request_error",
         Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey => "authentication_error",
         Code::InvalidToken | Code::ExpiredToken | Code::WrongAudience => "authentication_error",
-        Code::NotAllowed | Code::PolicyDenied => "permission_error",
+        Code::NotAllowed | Code::InsufficientScope | Code::PolicyDenied | Code::ConsentNeeded => "permission_error",
         Code::UnknownModel | Code::NotFound | Code::PreviousNotFound | Code::NotYetServed => "not_found_error",
         Code::BodyTooLarge => "request_too_large",
         Code::RateLimited | Code::UpstreamLimited => "rate_limit_error",
-        Code::BudgetExceeded => "billing_error",
+        Code::BudgetExceeded | Code::UnpricedModel => "billing_error",
         Code::RequestTimeout | Code::UpstreamTimeout => "timeout_error",
         Code::GuardrailUnavailable
         | Code::UpstreamOverloaded

@@ -36,13 +36,15 @@ pub const fn exception_name(fault: &Fault) -> &'static str {
         | Code::ExpiredKey
         | Code::RevokedKey
         | Code::NotAllowed
-        | Code::PolicyDenied => "AccessDeniedException",
+        | Code::InsufficientScope
+        | Code::PolicyDenied
+        | Code::ConsentNeeded => "AccessDeniedException",
         Code::UnknownModel | Code::NotFound | Code::PreviousNotFound | Code::NotYetServed => {
             "ResourceNotFoundException"
         }
         Code::RateLimited | Code::UpstreamLimited => "ThrottlingException",
         // Not a throttle: SDKs try those again.
-        Code::BudgetExceeded => "ServiceQuotaExceededException",
+        Code::BudgetExceeded | Code::UnpricedModel => "ServiceQuotaExceededException",
         Code::RequestTimeout | Code::UpstreamTimeout => "ModelTimeoutException",
         Code::UpstreamBroken => "ModelErrorException",
         Code::GuardrailUnavailable

@@ -87,10 +87,10 @@ fn status_word(fault: &Fault) -> &'static str {
         },
         Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey => "UNAUTHENTICATED",
         Code::InvalidToken | Code::ExpiredToken | Code::WrongAudience => "UNAUTHENTICATED",
-        Code::NotAllowed | Code::PolicyDenied => "PERMISSION_DENIED",
+        Code::NotAllowed | Code::InsufficientScope | Code::PolicyDenied | Code::ConsentNeeded => "PERMISSION_DENIED",
         Code::UnknownModel | Code::NotFound | Code::PreviousNotFound => "NOT_FOUND",
         Code::MethodNotAllowed | Code::NotYetServed => "UNIMPLEMENTED",
-        Code::RateLimited | Code::BudgetExceeded | Code::UpstreamLimited => "RESOURCE_EXHAUSTED",
+        Code::RateLimited | Code::BudgetExceeded | Code::UnpricedModel | Code::UpstreamLimited => "RESOURCE_EXHAUSTED",
         Code::RequestTimeout | Code::UpstreamTimeout => "DEADLINE_EXCEEDED",
         Code::GuardrailUnavailable
         | Code::UpstreamOverloaded

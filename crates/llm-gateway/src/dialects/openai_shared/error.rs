@@ -46,9 +46,9 @@ const fn kind_of(code: Code) -> &'static str {
     match code {
         Code::MissingKey | Code::UnknownKey | Code::ExpiredKey | Code::RevokedKey => "authentication_error",
         Code::InvalidToken | Code::ExpiredToken | Code::WrongAudience => "authentication_error",
-        Code::NotAllowed | Code::PolicyDenied => "permission_error",
+        Code::NotAllowed | Code::InsufficientScope | Code::PolicyDenied | Code::ConsentNeeded => "permission_error",
         Code::RateLimited | Code::UpstreamLimited => "rate_limit_error",
-        Code::BudgetExceeded => "insufficient_quota",
+        Code::BudgetExceeded | Code::UnpricedModel => "insufficient_quota",
         Code::GuardrailUnavailable
         | Code::UpstreamOverloaded
         | Code::UpstreamCredentials

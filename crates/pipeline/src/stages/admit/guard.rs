@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use gatehouse_domain::Fault;
+use gatehouse_domain::{Asked, Fault};
 
 use crate::guard::Guard;
 use crate::journey::Journey;
 use crate::stages::read::Read;
 
-pub(super) async fn guard(journey: &mut Journey, read: &mut Read) -> Result<(), Fault> {
+pub(super) async fn guard<A: Asked + ?Sized>(journey: &mut Journey, read: &mut Read<A>) -> Result<(), Fault> {
     let Some(guardrails) = &read.snapshot.guardrails else { return Ok(()) };
     let need = read.call.need();
     let asked_for = journey.downgraded_from.as_deref();

@@ -4,20 +4,21 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatehouse_domain::{Fault, Now};
+use gatehouse_domain::{Asked, Fault, Money, Need, Now};
 use gatehouse_policy::{Cost, Refusal, Reservation, standing};
 
 use crate::journey::Journey;
+use crate::snapshot::{KeyEntry, Snapshot};
 use crate::stages::read::Read;
 
 /// Models a call is downgraded to at most: each budget on its way may name another.
 const DOWNGRADES_MAX: usize = 4;
 
 /// Reserves; `allowed` is asked again about each model the call is downgraded to.
-pub(super) fn reserve(
+pub(super) fn reserve<A: Asked + ?Sized>(
     journey: &mut Journey,
-    read: &mut Read,
-    allowed: impl Fn(&mut Journey, &Read) -> Result<(), Fault>,
+    read: &mut Read<A>,
+    allowed: impl Fn(&mut Journey, &Read<A>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     // Not the moment the call arrived: its body may have taken a window's time to come.
     let now = Now(SystemTime::now());
@@ -47,16 +48,30 @@ pub(super) fn reserve(
     Err(refusal.fault())
 }
 
-fn take(journey: &mut Journey, read: &Read, now: Now) -> Result<Option<Reservation>, Box<Refusal>> {
-    let need = read.call.need();
+fn take<A: Asked + ?Sized>(
+    journey: &mut Journey,
+    read: &Read<A>,
+    now: Now,
+) -> Result<Option<Reservation>, Box<Refusal>> {
+    take_for(journey, &read.snapshot, &read.caller, (read.call.need(), read.call.ceiling()), now)
+}
+
+/// Takes what something may use out of every payer it touches.
+pub(crate) fn take_for(
+    journey: &mut Journey,
+    snapshot: &Snapshot,
+    caller: &KeyEntry,
+    (need, ceiling): (&Need, Option<Money>),
+    now: Now,
+) -> Result<Option<Reservation>, Box<Refusal>> {
     let (tags, run) = (journey.outcome.tags.as_deref(), journey.outcome.run.as_deref());
-    let of_call = read.snapshot.tree.of_call(&need.resource, tags, run, now);
-    if read.caller.meters.is_empty() && of_call.is_empty() {
+    let of_call = snapshot.tree.of_call((need.action, &need.resource), tags, run, now);
+    if caller.meters.is_empty() && of_call.is_empty() {
         return Ok(None);
     }
-    let meters = || read.caller.meters.iter().chain(&of_call);
+    let meters = || caller.meters.iter().chain(&of_call);
     let tokens = need.input_tokens.saturating_add(need.output_cap.unwrap_or(0));
-    let cost = Cost { tokens, ceiling: read.call.ceiling() };
+    let cost = Cost { tokens, ceiling };
     let held = gatehouse_policy::reserve(meters(), now, cost);
     held.map(Some).inspect_err(|_| journey.standing = Some(standing(meters(), now)))
 }

@@ -196,6 +196,8 @@ impl Step {
     fn is_named_by(&self, record: &KeyRecord) -> bool {
         match self.kind.name {
             "models" => record.key.models.contains(&self.name),
+            "mcp_servers" => record.key.mcp_servers.contains(&self.name),
+            "toolsets" => record.key.toolsets.contains(&self.name),
             "teams" => record.key.team.as_ref() == Some(&self.name),
             _ => false,
         }

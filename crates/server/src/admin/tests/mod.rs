@@ -6,6 +6,7 @@ mod budgets;
 mod claim;
 mod document;
 mod keys;
+mod mcp;
 mod objects;
 mod operations;
 mod policies;
@@ -20,8 +21,9 @@ use std::time::SystemTime;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use gatehouse_domain::{Code, Fault, PicoPerToken, PricedPart, Principal, PrincipalKind, Secret};
+use gatehouse_oauth::server::Subject;
 use gatehouse_store::audit::Refusal;
-use gatehouse_store::{DataDir, LedgerEntry, Pepper, Store};
+use gatehouse_store::{DataDir, LedgerEntry, Pepper, Store, StoreError};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -31,9 +33,13 @@ use tower::ServiceExt as _;
 use super::router;
 use crate::control::{
     Answer, Breaker, BreakerState, BudgetStanding, ConfigProblem, ConfigStatus, Control, DecidingPolicy,
-    DeclaredObject, FileKey, FileObject, From, Holder, NotReady, Operations, PolicyAnswer, PolicyQuestion,
-    PolicyRefusal, Price, Readiness, Reload, ReplayQuestion, ReplayReport, Whoami, Wrong, WrongHolder,
+    DeclaredObject, FileKey, FileObject, From, Holder, McpChange, McpChanges, McpDecision, McpExplanation, McpFinding,
+    McpQuestion, McpServerStanding, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price,
+    Readiness, Reload, ReplayQuestion, ReplayReport, Whoami, Wrong, WrongHolder,
 };
+
+use crate::control::oauth::{Fetch, Fetched, OAuthOperations, Settings, Shown, Signed, Vouched};
+use crate::oauth::SigningKeys;
 
 const ADMIN: &str = "the-admin-key-of-the-file";
 
@@ -43,6 +49,7 @@ struct Still {
     keys_changed: AtomicUsize,
     objects_changed: AtomicUsize,
     refusals: Mutex<Vec<Refusal>>,
+    decisions: Mutex<Vec<McpDecision>>,
     broken_file: bool,
     ready: bool,
     claim_remote: bool,
@@ -55,6 +62,7 @@ impl Default for Still {
             keys_changed: AtomicUsize::new(0),
             objects_changed: AtomicUsize::new(0),
             refusals: Mutex::default(),
+            decisions: Mutex::default(),
             broken_file: false,
             ready: true,
             claim_remote: false,
@@ -264,6 +272,62 @@ impl Operations for Still {
         let rate = PicoPerToken(attempt.cost.nano_usd.unsigned_abs() * 1000 / attempt.usage.total());
         Some(vec![PricedPart { kind: "input", tokens: attempt.usage.total(), rate }])
     }
+    fn mcp_servers(&self) -> Vec<McpServerStanding> {
+        vec![McpServerStanding {
+            name: "git".into(),
+            state: "down",
+            last_error: Some("refused".into()),
+            era: Some("modern"),
+            revision: Some("2026-07-28".into()),
+            fetched_unix_ms: Some(1),
+            tools: 2,
+            prompts: 0,
+            resources: 0,
+            templates: 0,
+            held: 1,
+            tool_tokens: 300,
+            findings: 1,
+        }]
+    }
+    fn mcp_findings(&self) -> Vec<McpFinding> {
+        let finding = |severity, server: &str| McpFinding {
+            severity,
+            code: "shared_name",
+            server: server.into(),
+            kind: "tool",
+            name: "log".into(),
+            message: "It has company.".into(),
+        };
+        vec![finding("low", "git"), finding("high", "git"), finding("low", "web")]
+    }
+    fn refresh_mcp_server(&self, name: &str) -> bool {
+        ["git", "mine"].contains(&name)
+    }
+    /// Two texts are one change of a text.
+    fn diff_mcp(&self, _: &str, before: &str, after: &str) -> McpChanges {
+        let change =
+            McpChange { path: String::new(), before: Some(before.into()), after: Some(after.into()), class: "text" };
+        let changes = if before == after { vec![] } else { vec![change] };
+        McpChanges { class: changes.first().map(|change| change.class), changes }
+    }
+    fn decide_mcp(&self, decision: McpDecision) -> Answer<'_, Result<bool, StoreError>> {
+        self.decisions.lock().unwrap().push(decision);
+        Box::pin(std::future::ready(Ok(true)))
+    }
+    fn explain_mcp(&self, question: &McpQuestion) -> Result<McpExplanation, PolicyRefusal> {
+        if question.key.as_deref() == Some("nobody") {
+            return Err(PolicyRefusal::new("There is no such key.", "GET /api/v1/keys lists them."));
+        }
+        Ok(McpExplanation {
+            visible: false,
+            why: "held".into(),
+            message: "It waits.".into(),
+            tool: Some(question.tool.clone()),
+            exposed: None,
+            server_state: Some("up"),
+            findings: vec![],
+        })
+    }
     fn price(&self, provider: &str, model: &str, _at: SystemTime) -> Option<Price> {
         (provider == "openai" && model == "gpt-5-mini").then(|| Price {
             provider: provider.into(),
@@ -275,6 +339,27 @@ impl Operations for Still {
             from: "list".into(),
         })
     }
+}
+
+/// It issues no access tokens: those who do are tested through the binary.
+impl OAuthOperations for Still {
+    fn settings(&self) -> Option<Settings> {
+        None
+    }
+    fn fetch(&self, _: Fetch) -> Answer<'_, Result<Fetched, &'static str>> {
+        Box::pin(std::future::ready(Err("it cannot be reached")))
+    }
+    fn verify(&self, _: &Signed<'_>) -> Result<Vouched, Fault> {
+        Err(Fault::new(Code::InvalidToken, "nobody is believed"))
+    }
+    fn token_of(&self, _: &str) -> Result<Shown, Fault> {
+        Err(Fault::new(Code::InvalidToken, "nobody is believed"))
+    }
+    fn who(&self, _: &Subject) -> Result<Arc<Principal>, Fault> {
+        Err(Fault::new(Code::RevokedKey, "nobody is known"))
+    }
+    fn grant_revoked(&self, _: &str) {}
+    fn signing_keys_changed(&self) {}
 }
 
 /// The API, and what it stands on.
@@ -318,6 +403,8 @@ impl Desk {
             pepper: pepper.clone(),
             operations,
             claim_remote: still.claim_remote,
+            oauth: Arc::clone(&still) as Arc<dyn OAuthOperations>,
+            signing: Arc::new(SigningKeys::open(&store).await.unwrap()),
         });
         Self { router, store, pepper, still, _folder: folder }
     }

@@ -31,8 +31,24 @@ const PROMISED: &[(&str, &str, &str, bool)] = &[
     ("get", "/config", "AAANNN", true),
     ("post", "/config/reload", "ANNNNN", true),
     ("get", "/health", "AAANNN", true),
+    ("get", "/mcp/servers", "AAANNN", true),
+    ("post", "/mcp/servers/{name}/refresh", "AANNNN", true),
+    ("get", "/mcp/findings", "AAANNN", true),
+    ("get", "/mcp/explain", "AAANNN", true),
+    ("get", "/mcp/pins", "AAANNN", true),
+    ("get", "/mcp/pins/diff", "AAANNN", true),
+    ("post", "/mcp/pins/approve", "AANNNN", true),
+    ("post", "/mcp/pins/rollback", "AANNNN", true),
     ("post", "/policy/explain", "AAANNN", true),
     ("post", "/policy/replay", "AAANNN", true),
+    ("get", "/mcp_servers", "AAANNN", false),
+    ("get", "/mcp_servers/{name}", "AAANNN", false),
+    ("put", "/mcp_servers/{name}", "AANNNN", false),
+    ("delete", "/mcp_servers/{name}", "AANNNN", false),
+    ("get", "/toolsets", "AAAAAA", false),
+    ("get", "/toolsets/{name}", "AAAAAA", false),
+    ("put", "/toolsets/{name}", "AANNNN", false),
+    ("delete", "/toolsets/{name}", "AANNNN", false),
     ("get", "/models", "AAAAAA", false),
     ("get", "/models/{name}", "AAAAAA", false),
     ("put", "/models/{name}", "AANNNN", false),
@@ -80,12 +96,18 @@ impl Route {
     /// Asks for it with a key, about the key `id` or the object `mine`, both of the organisation `default`.
     async fn ask(&self, desk: &Desk, id: &str, key: &str) -> Answered {
         let path = self.path.replace("{id}", id).replace("{name}", "mine");
-        let query = if path == "/price" { "?provider=openai&model=gpt-5-mini" } else { "" };
+        let query = match &*path {
+            "/price" => "?provider=openai&model=gpt-5-mini",
+            "/mcp/explain" => "?tool=git.log",
+            "/mcp/pins/diff" => "?server=git&kind=tool&name=log",
+            _ => "",
+        };
         let sent = match (&*self.method, &*path) {
             ("post", "/keys") => Some(json!({"name": "another"})),
             ("post", "/usage/reprice") => Some(json!({"since": "1d"})),
             ("post", "/policy/explain") => Some(json!({"action": "call_model", "resource": "fast"})),
             ("post", "/policy/replay") => Some(json!({"policies": []})),
+            ("post", "/mcp/pins/rollback") => Some(json!({"server": "git", "kind": "tool", "name": "log"})),
             ("post", "/apply") => Some(json!({"objects": []})),
             ("post", _) => Some(json!({})),
             ("put", _) => Some(body(self.kind())),
@@ -98,7 +120,7 @@ impl Route {
 
 /// A gateway with one key of the team `support` and one object of each kind.
 async fn furnished() -> (Desk, String) {
-    let desk = Desk::open().await;
+    let desk = mcp::desk().await;
     let id = refurnish(&desk).await;
     (desk, id)
 }

@@ -1,22 +1,18 @@
 //! `gatehouse doctor`: looks at everything a gateway needs and says what is wrong with it and what to do.
 
-use std::path::Path;
-use std::time::Duration;
+mod reach;
 
-use gatehouse_catalog::Config;
+use std::path::Path;
+
 use gatehouse_store::{DataDir, Pepper, Store};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
-use tokio::net::TcpStream;
 
 use crate::admin_client::AdminClient;
 use crate::cli::{Output, PlaceArguments};
 use crate::config_file;
 use crate::failure::Failure;
 use crate::output::Listing;
-
-/// How long a provider may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// One thing that was looked at.
 struct Finding {
@@ -123,8 +119,9 @@ async fn folder(file: Option<&Path>) -> Vec<Finding> {
         let detail = format!("{} is not there yet", config.data_dir.display());
         findings.push(Finding::ok("data folder", detail));
     }
-    findings.push(listener(config).await);
-    findings.extend(providers(config).await);
+    findings.push(reach::listener(config).await);
+    findings.extend(reach::providers(config).await);
+    findings.extend(reach::mcp_servers(config).await);
     findings
 }
 
@@ -154,43 +151,6 @@ async fn data_folder(path: &Path) -> Vec<Finding> {
             store.close().await;
         }
         Err(error) => findings.push(Finding::problem("database", error, "check the disk and who may write there")),
-    }
-    findings
-}
-
-/// Can the gateway listen where it is told to, or does something answer there already?
-async fn listener(config: &Config) -> Finding {
-    let check = format!("listen {}", config.listen);
-    match tokio::net::TcpListener::bind(config.listen).await {
-        Ok(_) => Finding::ok(check, "free"),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            let next = format!(
-                "if it is not the gateway, stop it; if it is: gatehouse doctor --url {}",
-                config.public_url.text
-            );
-            Finding::warning(check, "something listens there", next)
-        }
-        Err(error) => Finding::problem(check, error, "choose another address or port for `listen`"),
-    }
-}
-
-/// Can the providers with an address of their own be reached?
-async fn providers(config: &Config) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (name, provider) in &config.providers {
-        let Some(url) = &provider.base_url else { continue };
-        let check = format!("provider {name}");
-        let connecting = TcpStream::connect((&*url.origin.host, url.origin.port));
-        findings.push(match tokio::time::timeout(CONNECT, connecting).await {
-            Ok(Ok(_)) => Finding::ok(check, format!("{} accepts connections", url.text)),
-            Ok(Err(error)) => {
-                Finding::problem(check, format!("{}: {error}", url.text), "check base_url, DNS and firewall")
-            }
-            Err(_) => {
-                let detail = format!("{} did not answer within {} s", url.text, CONNECT.as_secs());
-                Finding::problem(check, detail, "check base_url and firewall")
-            }
-        });
     }
     findings
 }

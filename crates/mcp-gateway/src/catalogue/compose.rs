@@ -1,0 +1,296 @@
+//! Sheets, names and pins become a catalogue. Everything is decided here, once, so that a list is a matter of copying and a
+//! call of looking up.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::entry::{Entry, naming_member, raw_text};
+use super::fetched::Standing;
+use super::finding::{Finding, Kind, Severity};
+use super::json::{self, Cuts};
+use super::names::{NameBook, Named};
+use super::offer::{Offer, Route, Slot, index_of};
+use super::sheet::{Item, Sheet};
+use super::toolset;
+use super::uris::Uris;
+use super::{Catalogue, ServerView};
+use crate::blueprint::{Blueprint, PinPolicy, Toolset};
+use crate::pins::{PinBook, PinState, Sighting};
+use crate::poison;
+use crate::search::Index;
+
+/// What a catalogue is made of.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    /// Servers and toolsets as configured.
+    pub blueprint: &'a Blueprint,
+    /// How it stands with each server; those that are not in the blueprint do not count.
+    pub standings: &'a [(Standing, Option<Arc<Sheet>>)],
+    /// What was approved, and what was not.
+    pub pins: &'a PinBook,
+    /// The number of this catalogue.
+    pub generation: u64,
+}
+
+/// A catalogue, and what is to be remembered of its making.
+#[derive(Debug)]
+pub struct Composed {
+    /// The catalogue.
+    pub catalogue: Catalogue,
+    /// Names that were given in this making; in the book already, to be stored.
+    pub named: Vec<Named>,
+    /// Versions of items that were never seen before, with what became of them; to be stored.
+    pub sightings: Vec<Sighting>,
+}
+
+/// One item and whether it is held.
+struct Judged<'a> {
+    item: &'a Item,
+    held: bool,
+}
+
+impl Catalogue {
+    /// Puts a catalogue together. `names` gains the names that are given.
+    #[must_use]
+    pub fn compose(parts: &Parts<'_>, names: &mut NameBook) -> Composed {
+        let configured: BTreeSet<Arc<str>> =
+            parts.blueprint.servers.iter().map(|each| Arc::clone(&each.name)).collect();
+        let sheets: Vec<&Arc<Sheet>> = parts
+            .standings
+            .iter()
+            .filter(|(standing, _)| configured.contains(&standing.server))
+            .filter_map(|(_, sheet)| sheet.as_ref())
+            .collect();
+        names.keep(&configured);
+        let mut findings: Vec<Finding> = sheets.iter().flat_map(|sheet| sheet.findings.iter().cloned()).collect();
+        findings.extend(shadows(&sheets));
+        let mut sightings = Vec::new();
+        let (judged, instructions) = judge(parts, &sheets, &findings, &mut sightings);
+        let wanted: BTreeSet<Named> = judged
+            .iter()
+            .map(|each| &each.item.entry)
+            .filter(|entry| matches!(entry.kind, Kind::Tool | Kind::Prompt))
+            .map(|entry| (entry.kind, Arc::clone(&entry.server), Arc::clone(&entry.real)))
+            .collect();
+        let named = names.give(&wanted, configured.len() > 1, &mut findings);
+        let offers = offers(parts, &configured, &judged, names, &mut findings);
+        findings.sort();
+        findings.dedup();
+        let servers = views(parts, &configured, &judged, &instructions);
+        let catalogue = Catalogue { generation: parts.generation, offers, servers, findings };
+        Composed { catalogue, named, sightings }
+    }
+}
+
+/// Who speaks of whose tools.
+fn shadows(sheets: &[&Arc<Sheet>]) -> Vec<Finding> {
+    let mut owners: HashMap<&str, BTreeSet<&Arc<str>>> = HashMap::new();
+    for item in sheets.iter().flat_map(|sheet| &sheet.items) {
+        if item.entry.kind == Kind::Tool {
+            owners.entry(&item.entry.real).or_default().insert(&item.entry.server);
+        }
+    }
+    let other = |word: &str, server: &Arc<str>| -> Option<Arc<str>> {
+        let owners = owners.get(word)?;
+        if owners.contains(server) { None } else { owners.first().map(|owner| Arc::clone(owner)) }
+    };
+    let mut found = Vec::new();
+    for sheet in sheets {
+        let server = sheet.server();
+        for item in &sheet.items {
+            found.extend(poison::shadowing(&item.scan, server, item.entry.kind, &item.entry.real, &other));
+        }
+        if let Some(instructions) = &sheet.instructions {
+            found.extend(poison::shadowing(&instructions.scan, server, Kind::Instructions, "", &other));
+        }
+    }
+    found
+}
+
+/// Asks the pins about each item, and about the instructions.
+fn judge<'a>(
+    parts: &Parts<'_>,
+    sheets: &[&'a Arc<Sheet>],
+    findings: &[Finding],
+    sightings: &mut Vec<Sighting>,
+) -> (Vec<Judged<'a>>, BTreeMap<Arc<str>, Arc<str>>) {
+    let poisoned: BTreeSet<(&Arc<str>, Kind, &Arc<str>)> = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::High)
+        .map(|finding| (&finding.server, finding.kind, &finding.item))
+        .collect();
+    let policy = |server: &Arc<str>| {
+        let configured = parts.blueprint.servers.iter().find(|each| each.name == *server);
+        configured.map_or_else(PinPolicy::default, |each| each.pins)
+    };
+    let (mut judged, mut instructions) = (Vec::new(), BTreeMap::new());
+    let nothing: Arc<str> = Arc::from("");
+    for sheet in sheets {
+        let (server, policy) = (sheet.server(), policy(sheet.server()));
+        for item in &sheet.items {
+            let (kind, name) = (item.entry.kind, &item.entry.real);
+            let bad = poisoned.contains(&(server, kind, name));
+            let Some(hash) = item.pin else {
+                judged.push(Judged { item, held: bad });
+                continue;
+            };
+            let state = parts.pins.judge(policy, server, kind, name, hash, bad);
+            if let Some(state) = state.unseen() {
+                sightings.push(Sighting::of_item(&item.entry, hash, state, sheet.fetched.at));
+            }
+            judged.push(Judged { item, held: state.state() != PinState::Approved });
+        }
+        if let Some(text) = &sheet.instructions {
+            let bad = poisoned.contains(&(server, Kind::Instructions, &nothing));
+            let state = parts.pins.judge(policy, server, Kind::Instructions, &nothing, text.pin, bad);
+            if let Some(state) = state.unseen() {
+                sightings.push(Sighting::of_instructions(server, &text.text, text.pin, state, sheet.fetched.at));
+            }
+            if state.state() == PinState::Approved {
+                instructions.insert(Arc::clone(server), Arc::clone(&text.text));
+            }
+        }
+    }
+    (judged, instructions)
+}
+
+/// The offers of every endpoint.
+fn offers(
+    parts: &Parts<'_>,
+    configured: &BTreeSet<Arc<str>>,
+    judged: &[Judged<'_>],
+    names: &NameBook,
+    findings: &mut Vec<Finding>,
+) -> HashMap<Route, Offer> {
+    let mut offers = HashMap::new();
+    for server in configured {
+        let own = judged.iter().filter(|each| each.item.entry.server == *server);
+        let entries = own.map(|each| (Arc::clone(&each.item.entry), each.held));
+        let servers = BTreeSet::from([Arc::clone(server)]);
+        offers.insert(Route::Server(Arc::clone(server)), assemble(parts, servers, entries, true));
+    }
+    let uris = Uris::new(configured.iter().cloned());
+    let known = |each: &Judged<'_>, uris: &Uris| (Arc::new(exposed(&each.item.entry, names, uris)), each.held);
+    let all = judged.iter().map(|each| known(each, &uris));
+    offers.insert(Route::All, assemble(parts, configured.clone(), all, true));
+    for toolset in &parts.blueprint.toolsets {
+        let offer = toolset_offer(parts, toolset, configured, judged, names, findings);
+        offers.insert(Route::Toolset(Arc::clone(&toolset.name)), offer);
+    }
+    offers
+}
+
+fn toolset_offer(
+    parts: &Parts<'_>,
+    set: &Toolset,
+    configured: &BTreeSet<Arc<str>>,
+    judged: &[Judged<'_>],
+    names: &NameBook,
+    findings: &mut Vec<Finding>,
+) -> Offer {
+    let reached = |server: &Arc<str>| set.tools.iter().any(|pattern| toolset::reaches(pattern, server));
+    let servers: BTreeSet<Arc<str>> = configured.iter().filter(|server| reached(server)).cloned().collect();
+    let uris = Uris::new(servers.iter().cloned());
+    let held: HashMap<&str, bool> = judged
+        .iter()
+        .filter(|each| each.item.entry.kind == Kind::Tool)
+        .map(|each| (&*each.item.entry.canonical, each.held))
+        .collect();
+    let of_set = judged.iter().filter(|each| servers.contains(&each.item.entry.server));
+    let (tools, others): (Vec<_>, Vec<_>) = of_set.partition(|each| each.item.entry.kind == Kind::Tool);
+    let tools: Vec<Arc<Entry>> = tools.iter().map(|each| Arc::new(exposed(&each.item.entry, names, &uris))).collect();
+    let tools = toolset::choose(set, tools.iter(), findings).into_iter().map(|tool| {
+        let held = held.get(&*tool.canonical).copied().unwrap_or(true);
+        (tool, held)
+    });
+    let others = others.into_iter().filter(|_| set.resources);
+    let others = others.map(|each| (Arc::new(exposed(&each.item.entry, names, &uris)), each.held));
+    let mut offer = assemble(parts, servers.clone(), tools.chain(others), set.resources);
+    if set.search {
+        offer.search = Some(Arc::new(Index::new(offer.entries(Kind::Tool))));
+    }
+    offer
+}
+
+/// An item under the name and with the URIs that clients of several servers see.
+fn exposed(entry: &Entry, names: &NameBook, uris: &Uris) -> Entry {
+    let name: Arc<str> = match entry.kind {
+        Kind::Tool | Kind::Prompt => {
+            names.name(entry.kind, &entry.server, &entry.real).map_or_else(|| Arc::clone(&entry.real), Arc::clone)
+        }
+        _ => Arc::from(&*uris.expose(&entry.server, &entry.real)),
+    };
+    let text = raw_text(&entry.json);
+    let mut cuts = Cuts::of(text);
+    if name != entry.exposed
+        && let Some(value) = json::member(text, naming_member(entry.kind))
+    {
+        cuts.replace(value, json::quoted(&name));
+    }
+    if uris.wraps()
+        && let Some(meta) = json::member(text, "_meta")
+    {
+        uris.meta(&entry.server, meta, &mut cuts);
+    }
+    if cuts.is_empty() { entry.clone() } else { entry.with_json(cuts.apply(), &name) }
+}
+
+/// Items into lists and a table of names.
+fn assemble(
+    parts: &Parts<'_>,
+    servers: BTreeSet<Arc<str>>,
+    entries: impl Iterator<Item = (Arc<Entry>, bool)>,
+    resources_offered: bool,
+) -> Offer {
+    let fetched = parts.standings.iter().filter(|(standing, _)| servers.contains(&standing.server));
+    let fetched: Vec<_> = fetched.filter_map(|(_, sheet)| sheet.as_ref()).map(|sheet| &sheet.fetched).collect();
+    let mut offer = Offer {
+        uris: Uris::new(servers.iter().cloned()),
+        ttl_ms: fetched.iter().map(|each| each.ttl_ms).min().unwrap_or(0),
+        public: !fetched.is_empty() && fetched.iter().all(|each| each.public),
+        servers,
+        resources_offered,
+        ..Offer::default()
+    };
+    for (entry, held) in entries {
+        let key = (entry.kind, Arc::clone(&entry.exposed));
+        let Some(list) = index_of(entry.kind).and_then(|index| offer.entries.get_mut(index)) else { continue };
+        if offer.by_name.contains_key(&key) {
+            continue;
+        }
+        let slot = if held {
+            Slot::Held(entry)
+        } else {
+            list.push(entry);
+            Slot::Offered(list.len() - 1)
+        };
+        offer.by_name.insert(key, slot);
+    }
+    offer
+}
+
+/// What is told of each server.
+fn views(
+    parts: &Parts<'_>,
+    configured: &BTreeSet<Arc<str>>,
+    judged: &[Judged<'_>],
+    instructions: &BTreeMap<Arc<str>, Arc<str>>,
+) -> BTreeMap<Arc<str>, ServerView> {
+    let mut views = BTreeMap::new();
+    for (standing, sheet) in parts.standings.iter().filter(|(standing, _)| configured.contains(&standing.server)) {
+        let own = || judged.iter().filter(|each| each.item.entry.server == standing.server);
+        let count = |kind| own().filter(|each| each.item.entry.kind == kind && !each.held).count();
+        let view = ServerView {
+            standing: standing.clone(),
+            counts: Kind::LISTED.map(count),
+            held: own().filter(|each| each.held).count(),
+            weight: own()
+                .filter(|each| !each.held && each.item.entry.kind == Kind::Tool)
+                .fold(0, |sum, each| each.item.entry.weight.saturating_add(sum)),
+            instructions: instructions.get(&standing.server).cloned(),
+            fetched: sheet.as_ref().map(|sheet| Arc::clone(&sheet.fetched)),
+        };
+        views.insert(Arc::clone(&standing.server), view);
+    }
+    views
+}

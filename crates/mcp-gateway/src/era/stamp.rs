@@ -1,0 +1,73 @@
+//! What goes on a request on its way to a server, by the server's era.
+
+use std::sync::Arc;
+
+use crate::wire::{Raw, Request};
+
+use super::headers::{self, encode};
+use super::meta::key;
+use super::{Era, Method, Revision};
+
+/// Who asks: what the server is told of the client. The fields are those of a link's client.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Its `capabilities` object, in the words of the server's era.
+    pub capabilities: &'a Raw,
+    /// Its `clientInfo` object.
+    pub info: Option<&'a Raw>,
+    /// The log messages it wants.
+    pub log_level: Option<&'a str>,
+    /// The trace to go on with.
+    pub traceparent: Option<&'a str>,
+}
+
+/// What each modern request says of itself, and what is of no use to a legacy server.
+const PER_REQUEST: &[&str] = &[key::PROTOCOL_VERSION, key::CLIENT_INFO, key::CLIENT_CAPABILITIES, key::LOG_LEVEL];
+
+/// Puts on a request what its revision wants in `_meta`, and takes off what belongs to the other era only. A progress token
+/// and members nobody here knows stay.
+#[must_use]
+pub fn body(revision: Revision, mut request: Request, facts: Facts<'_>) -> Request {
+    let said = request.params.as_ref().and_then(|params| params.get(&["_meta"])).unwrap_or_else(Raw::empty);
+    let ours = |name: &str| PER_REQUEST.contains(&name) || (name == key::TRACEPARENT && facts.traceparent.is_some());
+    let mut meta: Vec<(String, Raw)> = said.members().into_iter().filter(|(name, _)| !ours(name)).collect();
+    let mut say = |name: &str, value: Raw| meta.push((name.to_owned(), value));
+    if revision.era() == Era::Modern {
+        say(key::PROTOCOL_VERSION, Raw::text(revision.as_str()));
+        if let Some(info) = facts.info {
+            say(key::CLIENT_INFO, info.clone());
+        }
+        say(key::CLIENT_CAPABILITIES, facts.capabilities.clone());
+        if let Some(level) = facts.log_level {
+            say(key::LOG_LEVEL, Raw::text(level));
+        }
+    }
+    if let Some(trace) = facts.traceparent {
+        say(key::TRACEPARENT, Raw::text(trace));
+    }
+    if !meta.is_empty() {
+        let meta = Raw::object(meta.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        request.params = Some(request.params.unwrap_or_else(Raw::empty).with(&["_meta"], &meta));
+    } else if let Some(params) = request.params.take() {
+        request.params = Some(params.without(&["_meta"]));
+    }
+    request
+}
+
+/// The headers that repeat the body: `mcp-protocol-version`, and for a modern server `mcp-method` and `mcp-name`. Made
+/// from the request as it goes out. Names are in lower case.
+#[must_use]
+pub fn headers(revision: Revision, request: &Request) -> Vec<(&'static str, Arc<str>)> {
+    let version = (headers::PROTOCOL_VERSION, Arc::from(revision.as_str()));
+    let method = Method::of(&request.method);
+    if revision.era() == Era::Legacy {
+        let sent = revision.has_version_header() && method != Some(Method::Initialize);
+        return if sent { vec![version] } else { Vec::new() };
+    }
+    let mut sent = vec![version, (headers::METHOD, encode(&request.method).into())];
+    let member = method.and_then(Method::name_member);
+    if let Some(name) = member.and_then(|member| request.params.as_ref()?.text_at(&[member])) {
+        sent.push((headers::NAME, encode(&name).into()));
+    }
+    sent
+}

@@ -1,0 +1,210 @@
+//! From an HTTP request to what its client asks: the looks of research §1.3 in their order, as far as they need neither the
+//! catalogue nor policies. What comes out is judged by its body alone; headers were only compared with it.
+
+use bytes::Bytes;
+use gatehouse_domain::{Code, Fault};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, Method as Verb};
+
+use super::refuse::Refusal;
+use super::session::Session;
+use crate::era::arrive::{self, Arrival};
+use crate::era::{Era, Method, Revision, Speaker, headers};
+use crate::wire::{self, Id, Malformed, Message, Notification, Raw, Request, Response};
+
+/// What a client asks.
+#[derive(Clone, Debug)]
+pub struct Asking {
+    /// What the client is, by its own word: this call's, or its session's.
+    pub speaker: Speaker,
+    /// The session it is of.
+    pub session: Option<Session>,
+    /// What it is.
+    pub what: What,
+    /// Does the client take a stream for an answer?
+    pub streams: bool,
+}
+
+/// The kinds of thing a client sends.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A request.
+    Request(Method, Request),
+    /// A notification.
+    Notification(Notification),
+    /// The answer to a question it was asked.
+    Answer(Response),
+    /// Several at once (2025-03-26): the requests are answered as one array.
+    Batch(Vec<Self>),
+    /// Its `GET`: it listens, from behind this event if it names one.
+    Listening {
+        /// `Last-Event-ID`.
+        after: Option<String>,
+    },
+    /// Its `DELETE`: the session ends.
+    Ending,
+}
+
+/// Why a request is not taken, and the id to say it to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unasked {
+    /// The id of the request, where it could be read.
+    pub id: Option<Id>,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// Opens the session id of a header: it must be of this principal and this endpoint.
+pub type OpenSession<'a> = dyn Fn(&str) -> Option<Session> + 'a;
+
+/// Reads what came in.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn read(verb: &Verb, map: &HeaderMap, body: &Bytes, open: &OpenSession<'_>) -> Result<Asking, Unasked> {
+    match *verb {
+        Verb::POST => post(map, body, open),
+        Verb::GET => listening(map, open).map_err(|refusal| Unasked { id: None, refusal }),
+        Verb::DELETE => ending(map, open).map_err(|refusal| Unasked { id: None, refusal }),
+        _ => Err(Unasked { id: None, refusal: no_such_verb("This endpoint takes GET, POST and DELETE.") }),
+    }
+}
+
+fn post(map: &HeaderMap, body: &Bytes, open: &OpenSession<'_>) -> Result<Asking, Unasked> {
+    content(map).map_err(|refusal| Unasked { id: None, refusal })?;
+    let message = match wire::read(body.clone()) {
+        Ok(message) => message,
+        Err(unread) if unread.why == Malformed::Batch => return batch(map, body, open),
+        Err(unread) => return Err(Unasked { refusal: Refusal::rpc(400, unread.rpc()), id: unread.id }),
+    };
+    let id = message.id().cloned();
+    let at = |era: Era| {
+        let id = id.clone();
+        move |refusal: crate::era::Refusal| Unasked { id, refusal: Refusal::of_era(&refusal, era) }
+    };
+    let arrival = arrive::of_post(map, &message).map_err(at(Era::Modern))?;
+    let (speaker, session) = match arrival {
+        Arrival::Modern => return modern(map, message).map_err(at(Era::Modern)),
+        Arrival::Opening => (Speaker::of_initialize(message.params()).map_err(at(Era::Legacy))?, None),
+        Arrival::Session(token) => {
+            let session = open(&token).ok_or_else(|| Unasked { id: id.clone(), refusal: no_such_session() })?;
+            (session.speaker(), Some(session))
+        }
+        Arrival::Sessionless(revision) => (silent(revision), None),
+    };
+    let what = legacy(map, speaker.revision, message).map_err(at(Era::Legacy))?;
+    Ok(Asking { speaker, session, what, streams: streams(map) })
+}
+
+fn modern(map: &HeaderMap, message: Message) -> Result<Asking, crate::era::Refusal> {
+    let (speaker, what) = match message {
+        Message::Request(request) => {
+            let (method, speaker) = arrive::check_modern(map, &request)?;
+            (speaker, What::Request(method, request))
+        }
+        // None is defined over HTTP but that of stdio, and that one changes nothing here.
+        Message::Notification(notification) => (silent(Revision::LATEST), What::Notification(notification)),
+        Message::Response(response) => (silent(Revision::LATEST), What::Answer(response)),
+    };
+    Ok(Asking { speaker, session: None, what, streams: streams(map) })
+}
+
+fn legacy(map: &HeaderMap, revision: Revision, message: Message) -> Result<What, crate::era::Refusal> {
+    Ok(match message {
+        Message::Request(request) => What::Request(arrive::check_legacy(Some(map), revision, &request)?, request),
+        Message::Notification(notification) => What::Notification(notification),
+        Message::Response(response) => What::Answer(response),
+    })
+}
+
+/// Only a session of the one revision that has them may send several messages at once.
+fn batch(map: &HeaderMap, body: &Bytes, open: &OpenSession<'_>) -> Result<Asking, Unasked> {
+    let session = session_id(map).and_then(open).filter(|session| session.revision.has_batches());
+    let refused = |unread: wire::Unread| Unasked { refusal: Refusal::rpc(400, unread.rpc()), id: None };
+    let Some(session) = session else { return Err(refused(Malformed::Batch.into())) };
+    let (messages, _) = wire::read_batch(body.clone()).map_err(refused)?;
+    let mut all = Vec::with_capacity(messages.len());
+    for message in messages {
+        let id = message.id().cloned();
+        let what = legacy(map, session.revision, message);
+        let what = what.map_err(|refusal| Unasked { id, refusal: Refusal::of_era(&refusal, Era::Legacy) })?;
+        if matches!(what, What::Request(Method::Initialize, _)) {
+            // 2025-03-26, lifecycle: the initialize request is never part of a batch.
+            return Err(refused(Malformed::Envelope("`initialize` is never part of a batch").into()));
+        }
+        all.push(what);
+    }
+    Ok(Asking { speaker: session.speaker(), session: Some(session), what: What::Batch(all), streams: streams(map) })
+}
+
+fn listening(map: &HeaderMap, open: &OpenSession<'_>) -> Result<Asking, Refusal> {
+    let session = session_of(map, open)?;
+    if !accepts(map, &["text/event-stream"]) {
+        return Err(Fault::new(Code::InvalidRequest, "Send `Accept: text/event-stream`.").with_status(406).into());
+    }
+    let after = map.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+    Ok(Asking { speaker: session.speaker(), session: Some(session), what: What::Listening { after }, streams: true })
+}
+
+fn ending(map: &HeaderMap, open: &OpenSession<'_>) -> Result<Asking, Refusal> {
+    let session = session_of(map, open)?;
+    Ok(Asking { speaker: session.speaker(), session: Some(session), what: What::Ending, streams: false })
+}
+
+/// The session of a request without a body. Sessions are of the older era; to the newer one such a request says nothing.
+fn session_of(map: &HeaderMap, open: &OpenSession<'_>) -> Result<Session, Refusal> {
+    let modern = map.get(headers::PROTOCOL_VERSION).and_then(|value| Revision::of(value.to_str().ok()?));
+    let token = session_id(map).filter(|_| modern.is_none_or(|revision| revision.era() == Era::Legacy));
+    let Some(token) = token else {
+        return Err(no_such_verb("Without a session there is nothing to listen to or to end: send a POST."));
+    };
+    open(token).ok_or_else(no_such_session)
+}
+
+fn session_id(map: &HeaderMap) -> Option<&str> {
+    map.get(headers::SESSION_ID).and_then(|value| value.to_str().ok())
+}
+
+/// A client of which nothing is known but the revision.
+fn silent(revision: Revision) -> Speaker {
+    Speaker { revision, capabilities: Raw::empty(), info: None, log_level: None }
+}
+
+fn content(map: &HeaderMap) -> Result<(), Refusal> {
+    let kind = map.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        return Err(Fault::new(Code::UnsupportedMedia, "Send `Content-Type: application/json`.").into());
+    }
+    if !accepts(map, &["application/json", "text/event-stream"]) {
+        let message = "Send `Accept: application/json, text/event-stream`.";
+        return Err(Fault::new(Code::InvalidRequest, message).with_status(406).into());
+    }
+    Ok(())
+}
+
+fn streams(map: &HeaderMap) -> bool {
+    accepts(map, &["text/event-stream"])
+}
+
+/// Does the client take any of these? One that says nothing takes everything.
+fn accepts(map: &HeaderMap, kinds: &[&str]) -> bool {
+    let mut said = map.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    said.peek().is_none()
+        || said.flat_map(|value| value.split(',')).any(|range| {
+            let range = range.split(';').next().unwrap_or_default().trim();
+            let family =
+                |kind: &&str| range.strip_suffix("/*").is_some_and(|family| kind.split('/').next() == Some(family));
+            range == "*/*" || kinds.iter().any(|kind| range.eq_ignore_ascii_case(kind) || family(kind))
+        })
+}
+
+fn no_such_verb(message: &'static str) -> Refusal {
+    Fault::new(Code::MethodNotAllowed, message).into()
+}
+
+/// Whether it never was, has ended, or is somebody else's: nobody learns which.
+fn no_such_session() -> Refusal {
+    Fault::new(Code::NotFound, "There is no such session. Send `initialize` without `Mcp-Session-Id` to begin one.")
+        .into()
+}

@@ -1,0 +1,364 @@
+//! The text of one JSON value, looked into and cut without ever becoming a tree: what is not touched keeps its bytes, its
+//! order and the members nobody here knows. Names are compared as what they mean: `na\u006de` is `name`.
+//!
+//! Everything in here takes text that [`Raw::read`] or [`read`](super::read()) has found well-formed and free of duplicate
+//! names. Of a text that is not, the functions say that nothing is there; they never fail.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::{self, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::walk::{self, Place, within};
+use super::{Malformed, strict, unquote};
+
+/// The text of one JSON value, known to be well-formed; a slice of what came off the wire wherever it can be. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Raw(Bytes);
+
+/// What kind of value a [`Raw`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool,
+    /// A number.
+    Number,
+    /// A string.
+    Text,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl Raw {
+    /// Takes text that is known to be one JSON value.
+    #[must_use]
+    pub fn trusted(text: Bytes) -> Self {
+        Self(text)
+    }
+
+    /// Reads text that must be one JSON value and nothing else, under the rules for messages: UTF-8, no name twice in any
+    /// object, not nested too deeply.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(text: Bytes) -> Result<Self, Malformed> {
+        let checked = strict::check(&text)?;
+        let value = within(checked, checked.trim_matches([' ', '\n', '\r', '\t']));
+        Ok(Self(text.slice(value)))
+    }
+
+    /// The text of a tree.
+    #[must_use]
+    pub fn of(value: &Value) -> Self {
+        Self(Bytes::from(value.to_string()))
+    }
+
+    /// A string.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self::of(&Value::from(text))
+    }
+
+    /// `{}`.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self(Bytes::from_static(b"{}"))
+    }
+
+    /// An array of these.
+    #[must_use]
+    pub fn array(elements: &[Self]) -> Self {
+        let mut text = BytesMut::with_capacity(elements.iter().map(|element| element.0.len() + 1).sum::<usize>() + 2);
+        text.put_u8(b'[');
+        for (at, element) in elements.iter().enumerate() {
+            if at > 0 {
+                text.put_u8(b',');
+            }
+            text.extend_from_slice(&element.0);
+        }
+        text.put_u8(b']');
+        Self(text.freeze())
+    }
+
+    /// An object of these, in this order.
+    #[must_use]
+    pub fn object<'n>(members: impl IntoIterator<Item = (&'n str, Self)>) -> Self {
+        let mut text = BytesMut::new();
+        text.put_u8(b'{');
+        for (name, value) in members {
+            if text.len() > 1 {
+                text.put_u8(b',');
+            }
+            put_member(&mut text, name, &value);
+        }
+        text.put_u8(b'}');
+        Self(text.freeze())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// The text, as such.
+    #[must_use]
+    pub fn as_json(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// What kind of value it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.0.first() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::Text,
+            Some(b't' | b'f') => Kind::Bool,
+            Some(b'n') | None => Kind::Null,
+            Some(_) => Kind::Number,
+        }
+    }
+
+    /// Is it an object?
+    #[must_use]
+    pub fn is_object(&self) -> bool {
+        self.kind() == Kind::Object
+    }
+
+    /// The string it is, unescaped.
+    #[must_use]
+    pub fn as_text(&self) -> Option<Cow<'_, str>> {
+        unquote(self.as_json())
+    }
+
+    /// The truth value it is.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match &self.0[..] {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The whole number it is, however it is written: `1.0` and `1e0` are 1.
+    #[must_use]
+    pub fn as_whole(&self) -> Option<i64> {
+        super::id::whole(self.as_json())
+    }
+
+    /// As a tree, for code that needs one.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        serde_json::from_slice(&self.0).unwrap_or_default()
+    }
+
+    /// As a type that can be read from it.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&self.0)
+    }
+
+    /// The value at a path of member names; the empty path is the value itself.
+    #[must_use]
+    pub fn get(&self, path: &[&str]) -> Option<Self> {
+        let Some((first, rest)) = path.split_first() else { return Some(self.clone()) };
+        let place = self.places().into_iter().find(|place| place.name == *first)?;
+        Self(self.0.slice(place.value)).get(rest)
+    }
+
+    /// The string at a path.
+    #[must_use]
+    pub fn text_at(&self, path: &[&str]) -> Option<String> {
+        self.get(path)?.as_text().map(Cow::into_owned)
+    }
+
+    /// Is there a value at this path? `null` is one.
+    #[must_use]
+    pub fn has(&self, path: &[&str]) -> bool {
+        self.get(path).is_some()
+    }
+
+    /// The members, in their order; none if it is no object.
+    #[must_use]
+    pub fn members(&self) -> Vec<(String, Self)> {
+        let member = |place: Place<'_>| (place.name.into_owned(), Self(self.0.slice(place.value)));
+        self.places().into_iter().map(member).collect()
+    }
+
+    /// The names of the members, in their order.
+    pub fn names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.places().into_iter().map(|place| place.name)
+    }
+
+    /// The elements, in their order; none if it is no array.
+    #[must_use]
+    pub fn elements(&self) -> Vec<Self> {
+        walk::elements(self.as_json()).unwrap_or_default().into_iter().map(|range| Self(self.0.slice(range))).collect()
+    }
+
+    /// The same with the value at a path replaced, or added as the last member; objects on the way are made where there is
+    /// none.
+    #[must_use]
+    pub fn with(&self, path: &[&str], value: &Self) -> Self {
+        let Some((first, rest)) = path.split_first() else { return value.clone() };
+        let places = self.places();
+        if let Some(place) = places.iter().find(|place| place.name == *first) {
+            let inner = Self(self.0.slice(place.value.clone())).with(rest, value);
+            return self.spliced(place.value.clone(), &inner.0);
+        }
+        let inner = Self::empty().with(rest, value);
+        if !self.is_object() {
+            return Self::object([(*first, inner)]);
+        }
+        let mut member = BytesMut::new();
+        let end = match places.last() {
+            Some(last) => {
+                member.put_u8(b',');
+                last.value.end
+            }
+            None => 1,
+        };
+        put_member(&mut member, first, &inner);
+        self.spliced(end..end, &member)
+    }
+
+    /// The same with the value at a path replaced, where there is one, by what `change` makes of it.
+    #[must_use]
+    pub fn change(&self, path: &[&str], change: impl FnOnce(&Self) -> Self) -> Self {
+        match self.get(path) {
+            Some(value) => self.with(path, &change(&value)),
+            None => self.clone(),
+        }
+    }
+
+    /// The same without the member at a path.
+    #[must_use]
+    pub fn without(&self, path: &[&str]) -> Self {
+        let Some((first, rest)) = path.split_first() else { return self.clone() };
+        let places = self.places();
+        let Some(at) = places.iter().position(|place| place.name == *first) else { return self.clone() };
+        let here = &places[at];
+        if !rest.is_empty() {
+            let inner = Self(self.0.slice(here.value.clone())).without(rest);
+            return self.spliced(here.value.clone(), &inner.0);
+        }
+        let gone = match (at.checked_sub(1).and_then(|before| places.get(before)), places.get(at + 1)) {
+            (Some(before), _) => before.value.end..here.value.end,
+            (None, Some(after)) => here.key.start..after.key.start,
+            (None, None) => here.key.start..here.value.end,
+        };
+        self.spliced(gone, b"")
+    }
+
+    /// The same without each of the members with these names.
+    #[must_use]
+    pub fn without_each(&self, names: &[&str]) -> Self {
+        self.edited(names.iter().map(|name| (*name, None)))
+    }
+
+    /// The same with several members changed at once: to a value, where there is one, in place or as the last member; else
+    /// taken off. One pass and one copy, however many they are.
+    #[must_use]
+    pub fn edited<'n>(&self, edits: impl IntoIterator<Item = (&'n str, Option<Self>)>) -> Self {
+        let mut edits: Vec<(&str, Option<Self>)> = edits.into_iter().collect();
+        let places = self.places();
+        let is_there = |name: &str| places.iter().any(|place| place.name == name);
+        if !edits.iter().any(|(name, value)| value.is_some() || is_there(name)) {
+            return self.clone();
+        }
+        let mut text = BytesMut::with_capacity(self.0.len() + 64);
+        text.put_u8(b'{');
+        for place in &places {
+            let edit = edits.iter_mut().find(|(name, _)| place.name == *name).map(|(_, value)| value.take());
+            let value = match &edit {
+                Some(Some(value)) => &value.0[..],
+                Some(None) => continue,
+                None => &self.0[place.value.clone()],
+            };
+            if text.len() > 1 {
+                text.put_u8(b',');
+            }
+            text.extend_from_slice(&self.0[place.key.clone()]);
+            text.put_u8(b':');
+            text.extend_from_slice(value);
+        }
+        for (name, value) in edits {
+            let Some(value) = value else { continue };
+            if text.len() > 1 {
+                text.put_u8(b',');
+            }
+            put_member(&mut text, name, &value);
+        }
+        text.put_u8(b'}');
+        Self(text.freeze())
+    }
+
+    /// The same array with each element as `change` makes it; an element it makes nothing of is left out.
+    #[must_use]
+    pub fn each(&self, change: impl FnMut(Self) -> Option<Self>) -> Self {
+        if self.kind() != Kind::Array {
+            return self.clone();
+        }
+        Self::array(&self.elements().into_iter().filter_map(change).collect::<Vec<_>>())
+    }
+
+    /// The same text without line breaks, which in JSON are blanks: a line of a stdio stream, a `data` field of an event.
+    #[must_use]
+    pub fn on_one_line(&self) -> Self {
+        if memchr::memchr2(b'\n', b'\r', &self.0).is_none() {
+            return self.clone();
+        }
+        Self(self.0.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect())
+    }
+
+    fn places(&self) -> Vec<Place<'_>> {
+        walk::members(self.as_json()).unwrap_or_default()
+    }
+
+    fn spliced(&self, range: Range<usize>, with: &[u8]) -> Self {
+        let mut text = BytesMut::with_capacity(self.0.len() + with.len());
+        text.extend_from_slice(&self.0[..range.start]);
+        text.extend_from_slice(with);
+        text.extend_from_slice(&self.0[range.end..]);
+        Self(text.freeze())
+    }
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_json())
+    }
+}
+
+/// As the JSON it is; with `serde_json` only.
+impl Serialize for Raw {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(self.as_json()).map_err(ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(Self(Bytes::from(Box::<str>::from(raw).into_string())))
+    }
+}
+
+fn put_member(text: &mut BytesMut, name: &str, value: &Raw) {
+    text.extend_from_slice(Raw::text(name).bytes());
+    text.put_u8(b':');
+    text.extend_from_slice(&value.0);
+}

@@ -1,0 +1,530 @@
+//! One request to one server, and everything the server says because of it. This is where the four cells of the bridge meet: a
+//! server of either era, a client of either era, and questions that cross between them in the middle of a call.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gatehouse_domain::{AttemptStatus, Code, Fault, Need};
+use gatehouse_mcp_gateway::bridge::capabilities;
+use gatehouse_mcp_gateway::bridge::notices::{self, Notice};
+use gatehouse_mcp_gateway::bridge::questions::{Answers, InputRequired, Question};
+use gatehouse_mcp_gateway::era::{Era, LogLevel, Method, Revision, headers, meta};
+use gatehouse_mcp_gateway::gateway::Refusal;
+use gatehouse_mcp_gateway::wire::code;
+use gatehouse_mcp_gateway::{Id, Message, Notification, Raw, Request, Response, RpcError};
+use gatehouse_pipeline::talk::{Closing, Opening};
+use gatehouse_upstream::{Pool, Verdict};
+use tokio::time::{Interval, MissedTickBehavior, interval_at};
+
+use super::consent;
+use super::errand::{Cargo, boxed, invalid, mirrors};
+use super::feed::{Feeds, Source};
+use super::park::Waiting;
+use super::talk::Context;
+use super::voice::{KEEP_ALIVE, Outcome, Voice};
+use super::{park, result};
+use crate::link::{Client, Exchange, Failure, Hello, Link, Outgoing, Remedy};
+
+/// How often a server may ask for more before it is an error.
+const ROUNDS_MAX: u32 = 10;
+
+/// What a server asks within this of one another, it asks together; and at most so much.
+const TOGETHER: Duration = Duration::from_millis(40);
+const QUESTIONS_MAX: usize = 16;
+
+/// A request to be carried.
+pub(super) struct Call<'a> {
+    pub(super) context: &'a Context,
+    pub(super) cargo: Cargo,
+    pub(super) need: Need,
+}
+
+/// The server as this call reaches it.
+pub(super) struct Way {
+    pub(super) link: Arc<dyn Link>,
+    pub(super) hello: Arc<Hello>,
+    pub(super) revision: Revision,
+    pub(super) client: Client,
+    pub(super) pool: Pool,
+}
+
+/// What a server came to say at last.
+pub(super) enum Said {
+    /// Its response.
+    Outcome(Result<Raw, RpcError>),
+    /// A modern client has been asked something, and the call waits for its answer.
+    Parked(Raw),
+}
+
+/// Carries a call that its client may stop; `None` if it did.
+pub(super) async fn stoppable(call: Call<'_>, voice: &mut Voice, id: &Id) -> Option<Outcome> {
+    let Some(memory) = call.context.memory.clone() else {
+        return Some(carry(call, voice).await);
+    };
+    let running = memory.begin(id);
+    // A client of the older era that is cut off has not given up: it comes back for the rest, or stops the call.
+    voice.floor.outlives_client(true);
+    let outcome = tokio::select! {
+        outcome = carry(call, voice) => Some(outcome),
+        () = running.stopped() => None,
+    };
+    voice.floor.outlives_client(false);
+    outcome
+}
+
+/// Carries a call. Where its person has to agree first, the client is asked to see to that.
+async fn carry(call: Call<'_>, voice: &mut Voice) -> Outcome {
+    let Call { context, mut cargo, need } = call;
+    match carried(context, &mut cargo, &need, voice).await {
+        Err(refusal) => consent::asked(context, &cargo, refusal),
+        outcome => outcome,
+    }
+}
+
+/// As many rounds as the server needs answers for.
+async fn carried(context: &Context, cargo: &mut Cargo, need: &Need, voice: &mut Voice) -> Outcome {
+    let way = reach(context, cargo, voice).await.map_err(|failure| refused(context, failure))?;
+    if let Some(parked) = cargo.parked.take() {
+        return park::resume(context, cargo, &way, voice, &parked).await;
+    }
+    for round in 0..=ROUNDS_MAX {
+        if round > 0 {
+            voice.floor.again(need, cargo.price).map_err(boxed)?;
+        }
+        let said = attempt(context, cargo, &way, voice).await?;
+        let outcome = match said {
+            Said::Parked(result) => return Ok(result),
+            Said::Outcome(outcome) => outcome,
+        };
+        let asked = match &outcome {
+            Ok(result) if way.hello.modern => {
+                InputRequired::read(cargo.method, result).map_err(|bad| broken(cargo, &bad.to_string()))?
+            }
+            _ => None,
+        };
+        match asked {
+            None => return result::finish(context, cargo, &way, voice, outcome).await,
+            Some(asked) if context.is_modern() => return relayed(context, cargo, asked),
+            Some(asked) => cargo.answers = collect(context, voice, asked).await?,
+        }
+    }
+    Err(broken(cargo, "asked for input again and again"))
+}
+
+/// Finds the way to the server and shakes hands, where that was not done before.
+pub(super) async fn reach(context: &Context, cargo: &Cargo, voice: &mut Voice) -> Result<Way, Failure> {
+    let session = context.session.as_ref().map(|session| &session.id);
+    let began = Instant::now();
+    let pool = voice.floor.pool();
+    let mut client = client(context, voice);
+    let truth = client.capabilities.clone();
+    client.capabilities = capabilities::of_client(&truth, context.speaker.revision, Revision::LATEST_LEGACY);
+    // A server of the older era hears it once, when it is met, and asks in the middle of calls: a modern client can be asked
+    // there only where calls may wait for it.
+    if context.is_modern() && !cargo.server.park {
+        client.capabilities = unasked(&client.capabilities);
+    }
+    let link = context.inner.desk.links.of(&cargo.server.name, &context.caller.principal, session, &client)?;
+    let hello = link.hello(&pool, &client).await;
+    voice.floor.waited_since(began);
+    let hello = hello?;
+    let revision = Revision::of(&hello.revision).unwrap_or(Revision::LATEST);
+    if hello.modern {
+        client.capabilities = capabilities::of_client(&truth, context.speaker.revision, revision);
+    } else {
+        overheard(context, cargo, &link, &client).await;
+    }
+    Ok(Way { link, hello, revision, client, pool })
+}
+
+/// A server of the older era says things beside its calls. A session hears them from its first call on.
+async fn overheard(context: &Context, cargo: &Cargo, link: &Arc<dyn Link>, client: &Client) {
+    let (Some(memory), Some(session)) = (&context.memory, &context.session) else { return };
+    if memory.hears(&cargo.server.name) {
+        return;
+    }
+    let source = Source {
+        server: Arc::clone(&cargo.server.name),
+        principal: Arc::clone(&context.caller.principal.key),
+        session: Some(Arc::clone(&session.id)),
+        link: Arc::clone(link),
+        client: client.clone(),
+        mail: Some(Arc::clone(&memory.mail)),
+    };
+    let feed = Feeds::open(&context.inner.desk, source);
+    memory.hear(&cargo.server.name, Arc::clone(&feed));
+    feed.opened().await;
+}
+
+/// The truth about the client, as far as this server may know it: what nobody could answer, nobody may be asked.
+fn client(context: &Context, voice: &Voice) -> Client {
+    let speaker = &context.speaker;
+    let session_level = context.memory.as_ref().and_then(|memory| memory.level());
+    let level = speaker.log_level.or(session_level);
+    let askable = voice.can_speak() && (context.session.is_some() || context.is_modern());
+    let capabilities = if askable { speaker.capabilities.clone() } else { unasked(&speaker.capabilities) };
+    Client {
+        capabilities,
+        info: speaker.info.clone(),
+        log_level: level.map(|level| level.as_str().into()),
+        traceparent: voice.floor.traceparent().map(Arc::from),
+    }
+}
+
+/// A client that cannot be asked anything.
+fn unasked(capabilities: &Raw) -> Raw {
+    capabilities.without_each(&["sampling", "elicitation", "roots"])
+}
+
+/// One attempt: an intent, a request, a settled record.
+async fn attempt(context: &Context, cargo: &Cargo, way: &Way, voice: &mut Voice) -> Result<Said, Box<Refusal>> {
+    let desk = &context.inner.desk;
+    let opening =
+        Opening { server: &cargo.server.name, name: &cargo.name, health: &desk.breaker, ceiling: cargo.price };
+    voice.floor.open(&opening).map_err(boxed)?;
+    tell_level(context, cargo, way).await;
+    let began = Instant::now();
+    let asked = way.link.ask(&way.pool, outgoing(context, cargo, way)).await;
+    voice.floor.waited_since(began);
+    let exchange = match asked {
+        Ok(exchange) => exchange,
+        Err(failure) => {
+            voice.floor.close(closing(&failure.fault));
+            return Err(refused(context, failure));
+        }
+    };
+    follow(context, cargo, way, voice, exchange).await
+}
+
+/// The request as the server gets it.
+fn outgoing(context: &Context, cargo: &Cargo, way: &Way) -> Outgoing {
+    let desk = &context.inner.desk;
+    let params = cargo.answers.on(Some(&cargo.params));
+    // Tokens of several clients meet on one connection, so each gets one of ours.
+    let token = meta::progress_token(Some(&params)).map(|_| desk.next_id());
+    let params = match &token {
+        Some(token) => meta::with_progress_token(Some(&params), Some(token)),
+        None => Some(params),
+    };
+    let param_headers = match &cargo.entry {
+        Some(entry) if way.hello.modern && cargo.method == Method::ToolsCall => {
+            headers::params(mirrors(entry), params.as_ref().and_then(|params| params.get(&["arguments"])).as_ref())
+        }
+        _ => Vec::new(),
+    };
+    let tool = cargo.entry.as_ref().and_then(|entry| entry.tool.as_ref());
+    let safe =
+        tool.is_some_and(|tool| tool.annotations.read_only == Some(true) || tool.annotations.idempotent == Some(true));
+    Outgoing {
+        request: Request::new(desk.next_id(), cargo.method.as_str(), params),
+        client: way.client.clone(),
+        param_headers,
+        repeatable: cargo.server.trusted && safe,
+    }
+}
+
+/// A server of the older era is told once how much its client wants logged.
+async fn tell_level(context: &Context, cargo: &Cargo, way: &Way) {
+    let level = way.client.log_level.as_ref().and_then(|level| level.parse::<LogLevel>().ok());
+    let Some(level) = level.filter(|_| !way.hello.modern && way.hello.capabilities.has(&["logging"])) else { return };
+    let told = context
+        .memory
+        .as_ref()
+        .is_some_and(|memory| !memory.must_tell(&cargo.server.name, way.hello.incarnation, level));
+    if told || cargo.server.shared {
+        return;
+    }
+    let params = Raw::object([("level", Raw::text(level.as_str()))]);
+    let request = Request::new(context.inner.desk.next_id(), Method::SetLevel.as_str(), Some(params));
+    let outgoing = Outgoing { request, client: way.client.clone(), param_headers: Vec::new(), repeatable: true };
+    // A call is not worth less for want of its log.
+    if let Ok(mut exchange) = way.link.ask(&way.pool, outgoing).await {
+        while let Some(Ok(message)) = exchange.next().await {
+            if matches!(message, Message::Response(_)) {
+                break;
+            }
+        }
+    }
+}
+
+/// Listens until the response has come, passing on what belongs to the call.
+pub(super) async fn follow(
+    context: &Context,
+    cargo: &Cargo,
+    way: &Way,
+    voice: &mut Voice,
+    mut exchange: Box<dyn Exchange>,
+) -> Result<Said, Box<Refusal>> {
+    let token = meta::progress_token(Some(&cargo.params));
+    let mut quiet = ticks();
+    let mut first = true;
+    loop {
+        let began = Instant::now();
+        let message = {
+            let mut next = exchange.next();
+            loop {
+                tokio::select! {
+                    message = &mut next => break message,
+                    _ = quiet.tick() => voice.keep_alive().await,
+                }
+            }
+        };
+        voice.floor.waited_since(began);
+        if std::mem::take(&mut first) {
+            voice.floor.heard();
+        }
+        match message {
+            Some(Ok(Message::Response(response))) => {
+                voice.floor.close(settled(cargo, &response));
+                return Ok(Said::Outcome(response.outcome));
+            }
+            Some(Ok(Message::Notification(note))) => pass_on(context, cargo, way, voice, note, token.as_ref()).await,
+            Some(Ok(Message::Request(request))) if context.is_modern() && cargo.server.park => {
+                let mut aside = Aside { context, cargo, way, questions: Vec::new() };
+                aside.question(request).await?;
+                let rest = aside.gather(voice, exchange.as_mut(), token.as_ref()).await?;
+                if let Some(response) = rest {
+                    voice.floor.close(settled(cargo, &response));
+                    return Ok(Said::Outcome(response.outcome));
+                }
+                if !aside.questions.is_empty() {
+                    voice.floor.close(parked_for_now());
+                    let waiting = Waiting { questions: aside.questions, exchange, link: Arc::clone(&way.link) };
+                    return park::park(context, cargo, waiting).map(Said::Parked);
+                }
+            }
+            Some(Ok(Message::Request(request))) => ask(context, way, voice, request).await?,
+            Some(Err(failure)) => {
+                voice.floor.close(closing(&failure.fault));
+                return Err(refused(context, failure));
+            }
+            None => {
+                let fault = Fault::new(
+                    Code::UpstreamBroken,
+                    format!("the MCP server `{}` ended without an answer", cargo.server.name),
+                );
+                voice.floor.close(closing(&fault));
+                return Err(boxed(fault));
+            }
+        }
+        quiet.reset();
+    }
+}
+
+fn ticks() -> Interval {
+    let mut ticks = interval_at(tokio::time::Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// A notification that belongs to the call, under the names its client knows.
+async fn pass_on(
+    context: &Context,
+    cargo: &Cargo,
+    way: &Way,
+    voice: &mut Voice,
+    note: Notification,
+    token: Option<&Id>,
+) {
+    let note = match Notice::of(&note) {
+        Notice::Progress(_) => match token {
+            Some(token) => notices::with_token(&note, token),
+            None => return,
+        },
+        Notice::Log(level) => match wanted(context) {
+            Some(least) if level >= least => note,
+            _ => return,
+        },
+        // Changes are told to those who listen, and by us.
+        Notice::ToolsChanged | Notice::PromptsChanged | Notice::ResourcesChanged | Notice::Updated(_) => return,
+        Notice::Cancelled(_) | Notice::Acknowledged | Notice::Initialized | Notice::RootsChanged => return,
+        notice if notice.is_known_to(context.speaker.revision) => {
+            let (principal, server) = (&context.caller.principal.key, &cargo.server.name);
+            result::renamed_note(&context.inner.desk, principal, server, &note)
+        }
+        Notice::Other if way.revision.era() == context.speaker.revision.era() => note,
+        _ => return,
+    };
+    voice.say(&note.into()).await;
+}
+
+/// The least log message the client wants: a modern one none, unless it says so with the call.
+fn wanted(context: &Context) -> Option<LogLevel> {
+    if context.is_modern() {
+        return context.speaker.log_level;
+    }
+    Some(context.memory.as_ref().and_then(|memory| memory.level()).unwrap_or(LogLevel::Debug))
+}
+
+/// A server of the older era asks in the middle of a call.
+async fn ask(context: &Context, way: &Way, voice: &mut Voice, request: Request) -> Result<(), Box<Refusal>> {
+    let id = request.id.clone();
+    let question = Question::of_request("input", &request).ok();
+    let question = question.filter(|question| question.is_for(&way.client.capabilities) && !context.is_modern());
+    let response = match question {
+        Some(question) => match put(context, voice, &question).await {
+            Ok(response) => Response { id: Some(id), outcome: response.outcome },
+            Err(fault) => Response::error(Some(id), Refusal::from(fault).error),
+        },
+        None => cannot(id),
+    };
+    way.link.answer(&way.pool, &way.client, response).await.map_err(|failure| refused(context, failure))
+}
+
+fn cannot(id: Id) -> Response {
+    Response::error(Some(id), RpcError::new(code::METHOD_NOT_FOUND, "The client cannot be asked this"))
+}
+
+/// Questions of a server of the older era that a modern client will be asked together.
+struct Aside<'a> {
+    context: &'a Context,
+    cargo: &'a Cargo,
+    way: &'a Way,
+    questions: Vec<(Question, Id)>,
+}
+
+impl Aside<'_> {
+    async fn question(&mut self, request: Request) -> Result<(), Box<Refusal>> {
+        let key = match self.questions.len() {
+            0 => "input".to_owned(),
+            more => format!("input-{}", more + 1),
+        };
+        let question = Question::of_request(key, &request).ok();
+        match question.filter(|question| question.is_for(&self.way.client.capabilities)) {
+            Some(question) => self.questions.push((question, request.id)),
+            None => {
+                let answered = self.way.link.answer(&self.way.pool, &self.way.client, cannot(request.id)).await;
+                answered.map_err(|failure| refused(self.context, failure))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a server asks at once comes at once: a moment is waited for the rest of it. A response that comes instead is all
+    /// that was waited for.
+    async fn gather(
+        &mut self,
+        voice: &mut Voice,
+        exchange: &mut dyn Exchange,
+        token: Option<&Id>,
+    ) -> Result<Option<Response>, Box<Refusal>> {
+        while self.questions.len() < QUESTIONS_MAX {
+            let Ok(message) = tokio::time::timeout(TOGETHER, exchange.next()).await else { return Ok(None) };
+            match message {
+                Some(Ok(Message::Request(request))) => self.question(request).await?,
+                Some(Ok(Message::Notification(note))) => {
+                    pass_on(self.context, self.cargo, self.way, voice, note, token).await;
+                }
+                Some(Ok(Message::Response(response))) => return Ok(Some(response)),
+                Some(Err(failure)) => {
+                    voice.floor.close(closing(&failure.fault));
+                    return Err(refused(self.context, failure));
+                }
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Puts a question to a client of the older era, on the stream of its call, and waits for the answer.
+async fn put(context: &Context, voice: &mut Voice, question: &Question) -> Result<Response, Fault> {
+    let nobody =
+        || Fault::new(Code::InvalidRequest, "The client cannot be asked: it takes no stream, or has no session");
+    let session = context.session.as_ref().filter(|_| voice.can_speak()).ok_or_else(nobody)?;
+    let mut asked = context.inner.desk.questions.expect(&session.id)?;
+    let Id::Text(name) = asked.id() else { return Err(nobody()) };
+    let request = question.request(asked.id(), context.speaker.revision, &name);
+    voice.say(&request.into()).await;
+    let began = Instant::now();
+    let mut quiet = ticks();
+    let response = loop {
+        tokio::select! {
+            response = asked.answer() => break response,
+            _ = quiet.tick() => voice.keep_alive().await,
+        }
+    };
+    voice.floor.waited_since(began);
+    response.ok_or_else(nobody)
+}
+
+/// Puts every question of a modern server to a client of the older era.
+async fn collect(context: &Context, voice: &mut Voice, asked: InputRequired) -> Result<Answers, Box<Refusal>> {
+    let mut answers = Vec::with_capacity(asked.questions.len());
+    for question in &asked.questions {
+        if !question.is_for(&context.speaker.capabilities) {
+            return Err(missing(question, context.speaker.revision));
+        }
+        let response = put(context, voice, question).await.map_err(boxed)?;
+        let answer = question.answer(&response).map_err(|error| Box::new(Refusal::rpc(200, error)))?;
+        answers.push((Arc::clone(&question.key), answer));
+    }
+    Ok(Answers { answers, state: asked.state })
+}
+
+/// The questions of a modern server for a modern client; the server's state goes along sealed.
+fn relayed(context: &Context, cargo: &Cargo, mut asked: InputRequired) -> Outcome {
+    if let Some(question) = asked.questions.iter().find(|question| !question.is_for(&context.speaker.capabilities)) {
+        return Err(missing(question, context.speaker.revision));
+    }
+    if let Some(state) = asked.state.take() {
+        asked.state = Some(park::state(context, cargo, Some(state), None)?);
+    }
+    Ok(result::dressed(context, cargo, &asked.write()))
+}
+
+/// The client did not declare what the server's question needs. The older era has no number of its own for that.
+fn missing(question: &Question, revision: Revision) -> Box<Refusal> {
+    let refusal = gatehouse_mcp_gateway::era::Refusal::MissingCapability { required: question.needs() };
+    Box::new(match revision.era() {
+        Era::Modern => Refusal::of_era(&refusal, Era::Modern),
+        Era::Legacy => Refusal::rpc(200, RpcError::new(code::INVALID_REQUEST, refusal.to_string())),
+    })
+}
+
+/// What is told of a failure that stands between the gateway and a server.
+pub(super) fn refused(context: &Context, failure: Failure) -> Box<Refusal> {
+    match failure.remedy {
+        // The state the session stands for is gone: a client that starts anew is right again.
+        Remedy::StartAnew if context.session.is_some() => {
+            if let Some(memory) = &context.memory {
+                memory.end();
+            }
+            let message =
+                "The session with the server behind this endpoint was lost. Send `initialize` to begin a new one.";
+            boxed(Fault::new(Code::NotFound, message))
+        }
+        _ => boxed(failure.fault),
+    }
+}
+
+fn broken(cargo: &Cargo, what: &str) -> Box<Refusal> {
+    boxed(Fault::new(Code::UpstreamBroken, format!("the MCP server `{}` {what}", cargo.server.name)))
+}
+
+fn settled(cargo: &Cargo, response: &Response) -> Closing {
+    match &response.outcome {
+        Ok(_) => Closing { status: AttemptStatus::Ok, verdict: Verdict::Silent, cost: cargo.price },
+        Err(_) => Closing { status: AttemptStatus::Rejected, verdict: Verdict::Silent, cost: None },
+    }
+}
+
+fn closing(fault: &Fault) -> Closing {
+    let status = match fault.code {
+        Code::UpstreamTimeout => AttemptStatus::TimedOut,
+        Code::UpstreamLimited => AttemptStatus::Limited,
+        Code::UpstreamRejected => AttemptStatus::Rejected,
+        _ => AttemptStatus::Failed,
+    };
+    Closing { status, verdict: Verdict::Silent, cost: None }
+}
+
+/// What was done so far is done; the rest will be an attempt of its own.
+fn parked_for_now() -> Closing {
+    Closing { status: AttemptStatus::Ok, verdict: Verdict::Silent, cost: None }
+}
+
+/// Questions that were answered without having been asked.
+pub(super) fn unexpected() -> Box<Refusal> {
+    invalid("This call is not waiting for an answer any more. Call again without `requestState`.")
+}

@@ -1,0 +1,153 @@
+//! The gate of MCP as one configuration has it: which doors there are, who may knock, what is behind them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gatehouse_domain::{Code, Door, Fault, Reply, Request};
+use gatehouse_mcp_gateway::Blueprint;
+use gatehouse_mcp_gateway::blueprint::Server;
+use gatehouse_mcp_gateway::catalogue::Route;
+use gatehouse_mcp_gateway::era::headers;
+use gatehouse_mcp_gateway::gateway::{Guests, Refusal, Session, asking, doors, refuse};
+use gatehouse_pipeline::{KeyEntry, Refused, Talk, Talks};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, VARY,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use super::desk::Desk;
+use super::talk::Conversation;
+
+/// The gate. Cheap to clone; built with every configuration.
+#[derive(Clone)]
+pub struct Gate(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) desk: Arc<Desk>,
+    pub(super) servers: HashMap<Arc<str>, Arc<Server>>,
+    pub(super) toolsets: Vec<Arc<str>>,
+    guests: Guests,
+    public_url: Arc<str>,
+    /// What this gateway writes on requests that leave it: what comes in with it has gone round in a circle.
+    hop: HeaderValue,
+    /// Sessions of another state of the permissions are no longer good.
+    pub(super) policy_epoch: u64,
+}
+
+impl Gate {
+    /// The gate of this configuration. `hop` is what links write into their hop header; `policy_epoch` changes when sessions
+    /// that were opened before must not go on.
+    #[must_use]
+    pub fn new(desk: Arc<Desk>, blueprint: &Blueprint, hop: HeaderValue, policy_epoch: u64) -> Self {
+        let servers = blueprint.servers.iter().map(|server| (Arc::clone(&server.name), Arc::clone(server)));
+        Self(Arc::new(Inner {
+            desk,
+            servers: servers.collect(),
+            toolsets: blueprint.toolsets.iter().map(|toolset| Arc::clone(&toolset.name)).collect(),
+            guests: Guests::new(&blueprint.public_url, &blueprint.allowed_hosts),
+            public_url: Arc::clone(&blueprint.public_url),
+            hop,
+            policy_epoch,
+        }))
+    }
+}
+
+impl Inner {
+    /// Is there such an endpoint?
+    fn has(&self, route: &Route) -> bool {
+        match route {
+            Route::All => true,
+            Route::Server(name) => self.servers.contains_key(name),
+            Route::Toolset(name) => self.toolsets.contains(name),
+        }
+    }
+
+    /// May the caller enter there? Whether there is none or it is not for the caller, the answer is the same.
+    fn enter(&self, route: &Route, caller: &KeyEntry) -> Result<(), Fault> {
+        let allowed = match route {
+            Route::All => true,
+            Route::Server(name) => caller.permit.of_server(name, std::iter::empty()).is_ok(),
+            Route::Toolset(name) => caller.permit.tools.permit_toolset(name),
+        };
+        if allowed && self.has(route) {
+            return Ok(());
+        }
+        let message = "There is no such MCP endpoint, or this key may not use it. /mcp has everything that it may use.";
+        Err(Fault::new(Code::NotFound, message))
+    }
+
+    fn session(&self, token: &str, caller: &KeyEntry, route: &Route, now: u64) -> Option<Session> {
+        let session: Session = self.desk.sealer.open(token, now).ok()?;
+        let good = session.is_good(&caller.principal.key, &doors::path(route), self.policy_epoch);
+        (good && !self.desk.sessions.of(&session.id).has_ended()).then_some(session)
+    }
+}
+
+impl Talks for Gate {
+    fn door(&self, _: &Method, path: &str) -> Option<Door> {
+        doors::door(path)
+    }
+
+    fn greet(&self, _: &Door, head: &Parts) -> Result<Option<Reply>, Fault> {
+        self.0.guests.admit(&head.uri, &head.headers)?;
+        if head.headers.get_all(crate::link::HOP_HEADER).iter().any(|hop| *hop == self.0.hop) {
+            let message = "This request was sent by this gateway itself: one of its MCP servers leads back to it.";
+            return Err(Fault::new(Code::InvalidRequest, message).with_status(508));
+        }
+        Ok((head.method == Method::OPTIONS).then(preflight))
+    }
+
+    fn dress(&self, origin: &HeaderValue, headers: &mut HeaderMap) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        headers.append(VARY, HeaderValue::from_static("origin"));
+    }
+
+    fn audience(&self, door: &Door) -> Option<Arc<str>> {
+        Some(format!("{}{}", self.0.public_url, doors::path(&doors::route(door))).into())
+    }
+
+    fn read(&self, request: Request, caller: &Arc<KeyEntry>) -> Result<Box<dyn Talk>, Box<Refused>> {
+        let route = doors::route(&request.door);
+        let refused =
+            |id: Option<&_>, refusal: Refusal| Box::new(Refused { reply: refusal.reply(id), fault: refusal.fault });
+        self.0.enter(&route, caller).map_err(|fault| refused(None, fault.into()))?;
+        let now = request.now.unix_secs();
+        let open = |token: &str| self.0.session(token, caller, &route, now);
+        let asking = asking::read(&request.method, &request.headers, &request.body, &open)
+            .map_err(|unasked| refused(unasked.id.as_ref(), unasked.refusal))?;
+        let talk = Conversation::read(&self.0, caller, route, asking, &request)
+            .map_err(|(id, refusal)| refused(id.as_ref(), *refusal))?;
+        Ok(Box::new(talk))
+    }
+
+    fn refuse(&self, _: &Door, fault: &Fault) -> Reply {
+        Refusal::from(fault.clone()).reply(None)
+    }
+}
+
+/// What a page may read of the head of an answer.
+const EXPOSED: &str = "mcp-session-id, mcp-protocol-version, www-authenticate, x-gatehouse-request-id, retry-after";
+
+fn preflight() -> Reply {
+    let mut reply = refuse::accepted();
+    reply.status = StatusCode::NO_CONTENT;
+    let said = [
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE, OPTIONS"),
+        (
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name, \
+             traceparent, x-api-key",
+        ),
+        (ACCESS_CONTROL_MAX_AGE, "600"),
+    ];
+    for (name, value) in said {
+        reply.headers.insert(name, HeaderValue::from_static(value));
+    }
+    reply
+}
+
+/// The header a session's id goes in.
+pub(super) const SESSION_ID: &str = headers::SESSION_ID;

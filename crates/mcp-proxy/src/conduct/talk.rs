@@ -1,0 +1,195 @@
+//! One conversation: a message, who sent it and where, and the errand it came to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gatehouse_domain::{Action, Asked, Code, Fault, Look, Money, Need, Reply, Request};
+use gatehouse_mcp_gateway::catalogue::{Catalogue, Route};
+use gatehouse_mcp_gateway::era::{Era, Method, Speaker, meta};
+use gatehouse_mcp_gateway::gateway::{Asking, Refusal, Session, What, doors, refuse};
+use gatehouse_mcp_gateway::{Id, Raw, texts};
+use gatehouse_pipeline::{Conducted, Conducting, Floor, KeyEntry, Talk};
+
+use super::errand::{Errand, Finder, Quest, boxed, free};
+use super::gate::Inner;
+use super::memory::Memory;
+use super::voice::Voice;
+use super::{carry, listen, local, notes};
+
+/// Who says something, where, and as what.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub(super) inner: Arc<Inner>,
+    pub(super) caller: Arc<KeyEntry>,
+    pub(super) route: Route,
+    /// The route as it stands in a URL.
+    pub(super) path: Arc<str>,
+    pub(super) speaker: Speaker,
+    pub(super) session: Option<Session>,
+    pub(super) memory: Option<Arc<Memory>>,
+    /// Does the client take a stream for an answer?
+    pub(super) streams: bool,
+}
+
+impl Context {
+    /// The catalogue as it is now for this caller.
+    pub(super) fn catalogue(&self) -> Arc<Catalogue> {
+        self.inner.desk.refresher.known_to(&self.caller.principal)
+    }
+
+    pub(super) fn is_modern(&self) -> bool {
+        self.speaker.revision.era() == Era::Modern
+    }
+}
+
+/// A conversation, read.
+pub(super) struct Conversation {
+    context: Context,
+    /// The id of the request, of what is one.
+    id: Option<Id>,
+    method: Option<Method>,
+    traceparent: Option<Arc<str>>,
+    errand: Errand,
+    need: Need,
+}
+
+impl Conversation {
+    /// What a client asks, found in the catalogue.
+    ///
+    /// # Errors
+    /// When there is no such thing, with the id of who asked.
+    pub(super) fn read(
+        inner: &Arc<Inner>,
+        caller: &Arc<KeyEntry>,
+        route: Route,
+        asking: Asking,
+        request: &Request,
+    ) -> Result<Self, (Option<Id>, Box<Refusal>)> {
+        let Asking { speaker, session, what, streams } = asking;
+        let memory = session.as_ref().map(|session| inner.desk.sessions.of(&session.id));
+        let path = doors::path(&route).into();
+        let (inner, caller) = (Arc::clone(inner), Arc::clone(caller));
+        let context = Context { inner, caller, route, path, speaker, session, memory, streams };
+        Self::of(context, what, Some(&request.headers), request.now.unix_secs())
+    }
+
+    /// The same of a message that came with others.
+    pub(super) fn part(context: &Context, what: What, now: u64) -> Result<Self, (Option<Id>, Box<Refusal>)> {
+        Self::of(context.clone(), what, None, now)
+    }
+
+    fn of(
+        context: Context,
+        what: What,
+        headers: Option<&http::HeaderMap>,
+        now: u64,
+    ) -> Result<Self, (Option<Id>, Box<Refusal>)> {
+        let (mut id, mut method, mut traceparent): (_, _, Option<Arc<str>>) = (None, None, None);
+        let quest = match what {
+            What::Request(of, request) => {
+                (id, method) = (Some(request.id.clone()), Some(of));
+                traceparent = meta::traceparent(request.params.as_ref()).map(|trace| trace.to_string().into());
+                let catalogue = context.catalogue();
+                let not_yet = || {
+                    let message = "this endpoint is being put together; try again in a moment";
+                    boxed(Fault::new(Code::Overloaded, message).retry_after(1))
+                };
+                let found = match catalogue.offer(&context.route) {
+                    Some(offer) => Finder { context: &context, offer, headers, now }.find(of, &request),
+                    None => Err(not_yet()),
+                };
+                found.map_err(|refusal| (id.clone(), refusal))?
+            }
+            What::Notification(note) => free(Errand::Note(note)),
+            What::Answer(response) => free(Errand::Answer(response)),
+            What::Batch(all) => free(Errand::Batch(all)),
+            What::Listening { after } => free(Errand::Stream(after)),
+            What::Ending => free(Errand::End),
+        };
+        let Quest { errand, need } = quest;
+        Ok(Self { context, id, method, traceparent, errand, need })
+    }
+
+    /// Carries it out. What is left to say is the answer to the request.
+    pub(super) async fn conduct(self, floor: Floor) -> Conducted {
+        let Self { context, id, errand, need, .. } = self;
+        let mut voice = Voice::new(floor, context.speaker.revision, context.streams, context.memory.clone());
+        let Some(id) = id else { return notes::take(&context, voice, errand).await };
+        let outcome = match errand {
+            Errand::Initialize => return local::initialize(&context, voice, &id).await,
+            Errand::Listen(filter) => return listen::modern(&context, voice, id, filter).await,
+            Errand::Carry(cargo) => {
+                let call = carry::Call { context: &context, cargo: *cargo, need };
+                match carry::stoppable(call, &mut voice, &id).await {
+                    Some(outcome) => outcome,
+                    None => return voice.end(),
+                }
+            }
+            Errand::Subscribe(cargo) => listen::subscribe(&context, &mut voice, *cargo).await,
+            Errand::List(kind, after) => local::list(&context, &mut voice, kind, after.as_deref()).await,
+            other => local::answer(&context, &voice, other),
+        };
+        voice.finish(&id, outcome).await
+    }
+}
+
+impl Asked for Conversation {
+    fn need(&self) -> &Need {
+        &self.need
+    }
+
+    fn ceiling(&self) -> Option<Money> {
+        match &self.errand {
+            Errand::Carry(cargo) => cargo.price,
+            _ => None,
+        }
+    }
+
+    fn review(&mut self, look: &mut Look<'_>) -> Result<(), Fault> {
+        let Errand::Carry(cargo) = &mut self.errand else { return Ok(()) };
+        let Some(arguments) = cargo.params.get(&["arguments"]) else { return Ok(()) };
+        if let Some(instead) = texts::review_arguments(&arguments, &cargo.canonical, look)? {
+            cargo.params = cargo.params.with(&["arguments"], &instead);
+        }
+        Ok(())
+    }
+
+    fn arguments(&self) -> Option<BTreeMap<String, String>> {
+        let Errand::Carry(cargo) = &self.errand else { return None };
+        Some(texts::arguments(&cargo.params.get(&["arguments"]).unwrap_or_else(Raw::empty)))
+    }
+}
+
+impl Talk for Conversation {
+    fn operation(&self) -> &'static str {
+        match (&self.method, &self.errand) {
+            (Some(method), _) => method.as_str(),
+            (None, Errand::Stream(_)) => "stream",
+            (None, Errand::End) => "end",
+            (None, Errand::Batch(_)) => "batch",
+            (None, Errand::Answer(_)) => "answer",
+            (None, _) => "notification",
+        }
+    }
+
+    fn asks_nothing(&self) -> bool {
+        self.need.action == Action::ListTools
+    }
+
+    fn traceparent(&self) -> Option<&str> {
+        self.traceparent.as_deref()
+    }
+
+    fn refuse(&self, fault: &Fault) -> Reply {
+        Refusal::from(fault.clone()).reply(self.id.as_ref())
+    }
+
+    fn conduct(self: Box<Self>, floor: Floor) -> Conducting {
+        Box::pin((*self).conduct(floor))
+    }
+}
+
+/// Nothing to say.
+pub(super) fn taken(floor: Floor) -> Conducted {
+    Conducted { floor, reply: Some(refuse::accepted()) }
+}

@@ -1,0 +1,130 @@
+//! The path of a conversation: the stages of a call up to admission, then its own way.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use gatehouse_domain::{Challenge, Code, Fault, Now, Reply};
+use http::header::{ORIGIN, WWW_AUTHENTICATE};
+use http::{HeaderMap, Response, StatusCode};
+
+use super::mouth::{Begun, Mouth, Running, TalkBody};
+use super::{Conducted, Floor, Refused, Talk, Talks};
+use crate::body::GateBody;
+use crate::core::Core;
+use crate::ids::request_id;
+use crate::journey::Journey;
+use crate::path::{Arrived, refuse_when_overloaded};
+use crate::stages::admit::{Admitted, admit_talk};
+use crate::stages::read::{Read, request_of, run_of_trace};
+use crate::stages::{authenticate, respond};
+
+/// Takes a conversation from its head to the beginning of its answer. `Arrived::lane` is its place in `Snapshot::talks`.
+pub async fn converse(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
+    let now = Now(SystemTime::now());
+    let mut journey = Journey::begin(core, request_id(now), &arrived.door, now);
+    let talks = Arc::clone(&arrived.snapshot.talks[arrived.lane]);
+    let resource = Resource::of(&arrived);
+    let (head, body) = arrived.request.into_parts();
+    let greeted = match talks.greet(&arrived.door, &head) {
+        Ok(greeted) => greeted,
+        Err(fault) => {
+            return respond::refusal(journey, resource.challenged(talks.refuse(&arrived.door, &fault), &fault), &fault);
+        }
+    };
+    let origin = head.headers.get(ORIGIN).cloned();
+    let arrived = Arrived { request: http::Request::from_parts(head, body), ..arrived };
+    let mut response = match greeted {
+        Some(reply) => respond::answer(journey, respond::Answer::local(reply)),
+        None => match walk(&mut journey, &*talks, arrived, now).await {
+            Ok(admitted) => conduct(journey, admitted, now).await,
+            Err(refused) => {
+                let reply = resource.challenged(refused.reply, &refused.fault);
+                respond::refusal(journey, reply, &refused.fault)
+            }
+        },
+    };
+    if let Some(origin) = origin {
+        talks.dress(&origin, response.headers_mut());
+    }
+    response
+}
+
+/// What a conversation is had with, as a protected resource (RFC 9728): where clients that have no token for it find one.
+struct Resource {
+    public_url: Option<Arc<str>>,
+    path: String,
+}
+
+impl Resource {
+    fn of(arrived: &Arrived) -> Self {
+        let public_url = arrived.snapshot.identities.own.as_ref().map(|own| Arc::clone(&own.public_url));
+        Self { public_url, path: arrived.request.uri().path().trim_end_matches('/').to_owned() }
+    }
+
+    /// A refusal that says how to come back with a token that suffices.
+    fn challenged(&self, mut reply: Reply, fault: &Fault) -> Reply {
+        let Some(public_url) = &self.public_url else { return reply };
+        let challenge = Challenge { public_url, path: &self.path };
+        let value = match fault.code {
+            Code::InsufficientScope => challenge.insufficient(fault.param.as_deref().unwrap_or_default()),
+            code if code.status() == 401 => challenge.unauthorized(code != Code::MissingKey),
+            _ => return reply,
+        };
+        reply.headers.insert(WWW_AUTHENTICATE, value);
+        reply
+    }
+}
+
+async fn walk(
+    journey: &mut Journey,
+    talks: &dyn Talks,
+    arrived: Arrived,
+    now: Now,
+) -> Result<Admitted<dyn Talk>, Box<Refused>> {
+    let door = arrived.door.clone();
+    let refused = |fault: Fault| Box::new(Refused { reply: talks.refuse(&door, &fault), fault });
+    refuse_when_overloaded(journey, &arrived).map_err(refused)?;
+    let known = authenticate::authenticate(journey, arrived, now).map_err(refused)?;
+    let (arrived, caller) = (known.arrived, known.caller);
+    let Arrived { snapshot, lane, request, .. } = arrived;
+    let request = request_of(journey, &snapshot, door.clone(), request, now).await.map_err(refused)?;
+    let talk = talks.read(request, &caller)?;
+    note(journey, &*talk);
+    admit_talk(journey, Read { snapshot, lane, caller, call: talk }, now).await
+}
+
+async fn conduct(journey: Box<Journey>, admitted: Admitted<dyn Talk>, now: Now) -> Response<GateBody> {
+    let Read { snapshot, lane, caller, call } = admitted.read;
+    let mouth = Arc::new(Mouth::default());
+    let id = journey.outcome.id;
+    let guard = journey.guard.clone();
+    let floor = Floor::new(journey, (snapshot, lane), caller, Arc::clone(&mouth), now);
+    let mut running = Running::new(call.conduct(floor), mouth);
+    let mut response = match running.begin().await {
+        Begun::Whole(Conducted { floor, reply }) => {
+            respond::answer(floor.journey, respond::Answer::local(reply.unwrap_or_else(nothing)))
+        }
+        Begun::Stream(headers) => respond::speaking(id, headers, GateBody::talk(TalkBody::new(running))),
+    };
+    if let Some(guard) = guard {
+        respond::say_guardrails(&mut response, &guard);
+    }
+    response
+}
+
+/// What a client is told that expects nothing: its message was taken.
+fn nothing() -> Reply {
+    Reply { status: StatusCode::ACCEPTED, headers: HeaderMap::new(), body: bytes::Bytes::new() }
+}
+
+/// What the body said of the call goes into its record.
+fn note(journey: &mut Journey, talk: &dyn Talk) {
+    journey.asked(talk.need());
+    journey.outcome.operation = talk.operation();
+    if journey.outcome.traceparent.is_none()
+        && let Some(trace) = talk.traceparent()
+    {
+        journey.outcome.traceparent = Some(trace.into());
+        journey.outcome.run = journey.outcome.run.take().or_else(|| run_of_trace(trace));
+    }
+}
