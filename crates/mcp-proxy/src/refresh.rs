@@ -129,6 +129,12 @@ impl Refresher {
         self.personal.known(principal).unwrap_or_else(|| Arc::clone(&self.current.borrow()))
     }
 
+    /// Why a server's lists are not there for a principal whose person has to agree first, as far as is known.
+    #[must_use]
+    pub fn unagreed(&self, principal: &Principal, server: &str) -> Option<Fault> {
+        self.personal.unagreed(principal, server)
+    }
+
     /// Takes over a configuration: the catalogue is composed of what is remembered at once, servers that are new or have changed
     /// are asked in the background.
     pub async fn configure(self: &Arc<Self>, blueprint: Arc<Blueprint>) {
@@ -189,7 +195,8 @@ impl Refresher {
         if known {
             making.pins.insert(server.into(), kind, name.into(), hash, state, true);
             self.publish(&mut making).await;
-            self.personal.outdate();
+            // A version that only some see changes nothing for all.
+            self.personal.compose_anew(&mut making).await;
         }
         Ok(known)
     }
@@ -269,10 +276,14 @@ impl Refresher {
 
     /// Composes, remembers, and lets everybody see it. Those who wait are woken only if something that is offered has changed.
     async fn publish(&self, making: &mut Making) {
-        let catalogue = Arc::new(making.compose());
+        let before = Arc::clone(&self.current.borrow());
+        let (catalogue, changed) = making.compose(&before);
+        if changed {
+            // Those with lists of their own see the change no later than everybody else.
+            self.personal.compose_anew(making).await;
+        }
         self.current.send_if_modified(|current| {
-            let changed = making.offers_otherwise(current, &catalogue);
-            *current = Arc::clone(&catalogue);
+            *current = Arc::new(catalogue);
             changed
         });
         making.remember(&self.means.store).await;

@@ -68,10 +68,16 @@ pub struct ServerView {
 }
 
 impl Catalogue {
-    /// Another one after every change.
+    /// Another one whenever something that is offered has changed.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The same under another number.
+    #[must_use]
+    pub fn numbered(self, generation: u64) -> Self {
+        Self { generation, ..self }
     }
 
     /// What an endpoint offers; `None` if there is no such server or toolset.

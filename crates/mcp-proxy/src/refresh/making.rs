@@ -118,11 +118,13 @@ impl Making {
         self.settled |= !self.sheets.values().any(waits);
     }
 
-    /// A catalogue of what there is.
-    pub(super) fn compose(&mut self) -> Catalogue {
-        self.generation += 1;
+    /// A catalogue of what there is, and whether it offers anything else than the one before.
+    pub(super) fn compose(&mut self, before: &Catalogue) -> (Catalogue, bool) {
         let standings: Vec<_> = self.sheets.values().cloned().collect();
-        self.compose_of(&standings)
+        let catalogue = self.compose_of(&standings);
+        let changed = self.offers_otherwise(before, &catalogue);
+        self.generation += u64::from(changed);
+        (catalogue.numbered(self.generation), changed)
     }
 
     /// A catalogue with one principal's own lists in it.
@@ -212,7 +214,7 @@ impl Making {
     }
 
     /// Does a catalogue offer anything else than another, on any endpoint?
-    pub(super) fn offers_otherwise(&self, one: &Catalogue, other: &Catalogue) -> bool {
+    fn offers_otherwise(&self, one: &Catalogue, other: &Catalogue) -> bool {
         let servers = self.blueprint.servers.iter().map(|server| Route::Server(Arc::clone(&server.name)));
         let toolsets = self.blueprint.toolsets.iter().map(|set| Route::Toolset(Arc::clone(&set.name)));
         let mut routes = std::iter::once(Route::All).chain(servers).chain(toolsets);

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gatehouse_domain::{Principal, PrincipalKind};
+use gatehouse_domain::{Code, Fault, Principal, PrincipalKind};
 use gatehouse_mcp_gateway::blueprint::Server;
 use gatehouse_mcp_gateway::catalogue::{Catalogue, Sheet};
 use tokio::sync::Mutex as Gate;
 
 use super::Refresher;
+use super::making::Making;
 
 /// How long one principal's lists are good.
 const GOOD_FOR: Duration = Duration::from_secs(5 * 60);
@@ -36,6 +37,8 @@ struct Kept {
     /// One at a time asks.
     lists: Gate<HashMap<Arc<str>, (Instant, Option<Arc<Sheet>>)>>,
     catalogue: Mutex<Option<(u64, Arc<Catalogue>)>>,
+    /// Servers that want this principal's person to agree first.
+    unagreed: Mutex<HashMap<Arc<str>, Fault>>,
     used: Mutex<Option<Instant>>,
 }
 
@@ -52,22 +55,31 @@ impl Personal {
         let mut asked = false;
         let mut asking = Vec::new();
         for server in servers {
-            let fresh = lists
-                .get(&server.name)
-                .is_some_and(|(at, sheet)| at.elapsed() < if sheet.is_some() { GOOD_FOR } else { FAILED_FOR });
+            let agreed = !lock(&kept.unagreed).contains_key(&server.name);
+            let fresh = lists.get(&server.name).is_some_and(|(at, sheet)| {
+                let good_for = if sheet.is_some() { GOOD_FOR } else { FAILED_FOR };
+                agreed && at.elapsed() < good_for
+            });
             if !fresh {
                 let (refresher, server, principal) = (Arc::clone(refresher), Arc::clone(server), Arc::clone(principal));
                 let control = refresher.means.control.clone();
                 asking.push(control.spawn(async move {
                     let fetched = tokio::time::timeout(PATIENCE, refresher.fetch(&server, &principal)).await;
-                    let sheet =
-                        fetched.ok().and_then(Result::ok).map(|fetched| Arc::new(Sheet::read(Arc::new(fetched))));
-                    (Arc::clone(&server.name), sheet)
+                    let (sheet, unagreed) = match fetched {
+                        Ok(Ok(fetched)) => (Some(Arc::new(Sheet::read(Arc::new(fetched)))), None),
+                        Ok(Err(fault)) => (None, Some(fault).filter(|fault| fault.code == Code::ConsentNeeded)),
+                        Err(_) => (None, None),
+                    };
+                    (Arc::clone(&server.name), sheet, unagreed)
                 }));
             }
         }
         for answer in asking {
-            if let Ok((server, sheet)) = answer.await {
+            if let Ok((server, sheet, unagreed)) = answer.await {
+                match unagreed {
+                    Some(fault) => drop(lock(&kept.unagreed).insert(Arc::clone(&server), fault)),
+                    None => drop(lock(&kept.unagreed).remove(&server)),
+                }
                 lists.insert(server, (Instant::now(), sheet));
                 asked = true;
             }
@@ -91,6 +103,12 @@ impl Personal {
         lock(&kept.catalogue).as_ref().map(|(_, catalogue)| Arc::clone(catalogue))
     }
 
+    /// Why a server's lists are not there, where its person has to agree first.
+    pub(super) fn unagreed(&self, principal: &Principal, server: &str) -> Option<Fault> {
+        let kept = lock(&self.kept).get(&whose(principal)).cloned()?;
+        lock(&kept.unagreed).get(server).cloned()
+    }
+
     /// Forgets everybody.
     pub(super) fn forget(&self) {
         lock(&self.kept).clear();
@@ -101,10 +119,18 @@ impl Personal {
         lock(&self.kept).remove(&whose(principal));
     }
 
-    /// The catalogues are of before, the lists are not.
-    pub(super) fn outdate(&self) {
-        for kept in lock(&self.kept).values() {
-            *lock(&kept.catalogue) = None;
+    /// Composes the catalogue of everybody who has one anew. Whoever is being asked for at this moment waits for `making` and will be
+    /// composed with what is new.
+    pub(super) async fn compose_anew(&self, making: &mut Making) {
+        let everybody: Vec<Arc<Kept>> = lock(&self.kept).values().cloned().collect();
+        for kept in everybody {
+            let Ok(lists) = kept.lists.try_lock() else { continue };
+            if lock(&kept.catalogue).is_some() {
+                let sheets: Vec<Arc<Sheet>> = lists.values().filter_map(|(_, sheet)| sheet.clone()).collect();
+                let catalogue = Arc::new(making.compose_with(&sheets));
+                *lock(&kept.catalogue) = Some((catalogue.generation(), catalogue));
+                tokio::task::yield_now().await;
+            }
         }
     }
 

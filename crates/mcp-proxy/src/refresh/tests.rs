@@ -195,14 +195,14 @@ async fn a_new_tool_is_seen_when_the_server_is_asked_again() {
 }
 
 #[tokio::test]
-async fn lists_that_are_the_same_wake_nobody() {
+async fn nobody_is_woken_when_nothing_that_is_offered_changes() {
     let house = House::new(vec![server("git")], &[("git", vec![tool("log", "x")])]).await;
     let before = house.offers(&["log"]).await.generation();
-    let mut catalogue = house.refresher.catalogue();
-    house.lists("git", vec![tool("log", "x")]);
-    house.until(|now| now.generation() > before).await;
-    assert!(!catalogue.has_changed().unwrap());
-    catalogue.mark_unchanged();
+    let catalogue = house.refresher.catalogue();
+    house.lists.lock().unwrap().clear();
+    house.refresher.ask_again("git");
+    let down = house.until(|now| state(now, "git") == State::Down).await;
+    assert!(!catalogue.has_changed().unwrap() && down.generation() == before);
 }
 
 #[tokio::test]
@@ -222,8 +222,11 @@ async fn a_changed_tool_is_held_over_restarts_until_somebody_approves() {
     let house = House::new(vec![server("git")], &[("git", vec![tool("log", "old")])]).await;
     house.offers(&["log"]).await;
     let house = house.restarted(vec![server("git")], &[("git", vec![tool("log", "new")])]).await;
-    let held = house.offers(&[]).await;
-    assert!(matches!(held.offer(&Route::All).unwrap().find(Kind::Tool, "log"), Found::Held(_)));
+    let is_held = |now: &Catalogue| {
+        matches!(now.offer(&Route::All).map(|offer| offer.find(Kind::Tool, "log")), Some(Found::Held(_)))
+    };
+    let held = house.until(is_held).await;
+    assert!(tools(&held).is_empty());
     let pins = house.refresher.means.store.mcp_pins().await.unwrap();
     let pending = pins.iter().find(|pin| pin.state == "pending").unwrap();
     let hash = pending.hash.parse().unwrap();
@@ -260,4 +263,22 @@ async fn a_users_own_list_is_shown_to_no_other() {
     assert_eq!(of("eve").await, ["log"]);
     assert_eq!(tools(&house.refresher.known_to(&principal("ada"))), ["log", "adas"]);
     assert_eq!(tools(&house.refresher.catalogue().borrow()), ["log"]);
+}
+
+#[tokio::test]
+async fn what_is_taken_back_is_taken_from_those_with_lists_of_their_own_too() {
+    let lists = [("git", vec![tool("log", "x")]), ("mail ada", vec![tool("adas", "x")])];
+    let house = House::new(vec![personal("mail"), server("git")], &lists).await;
+    house.offers(&["log"]).await;
+    let ada = principal("ada");
+    house.refresher.catalogue_of(&ada).await;
+    let hold = async |server: &str, name: &str| {
+        let pins = house.refresher.means.store.mcp_pins().await.unwrap();
+        let hash = pins.iter().find(|pin| pin.name == name).unwrap().hash.parse().unwrap();
+        house.refresher.decide((server, Kind::Tool, name), hash, PinState::Held, "bob", 1).await.unwrap()
+    };
+    assert!(hold("git", "log").await);
+    assert_eq!(tools(&house.refresher.known_to(&ada)), ["adas"]);
+    assert!(hold("mail", "adas").await);
+    assert_eq!(tools(&house.refresher.known_to(&ada)), Vec::<String>::new());
 }
