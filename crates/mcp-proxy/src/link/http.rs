@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use gatehouse_domain::Code;
-use gatehouse_mcp_gateway::era::Method;
 use gatehouse_mcp_gateway::{Message, Notification, Response};
 use gatehouse_upstream::Pool;
 use tokio::runtime::Handle;
@@ -248,7 +247,8 @@ impl Http {
             self.forget(spoken.hello(), &missed);
             let again = match &missed {
                 Missed::OtherEra => true,
-                Missed::SessionLost => outgoing.repeatable || only_reads(&outgoing.request.method),
+                // It was refused for want of a session, so nobody has begun with it.
+                Missed::SessionLost => true,
                 Missed::Failed(_) => false,
             };
             if !(first && again) {
@@ -265,36 +265,6 @@ impl Http {
             missed.into_failure(&self.endpoint)
         })
     }
-}
-
-/// Does a request of this method change nothing, whoever answers it?
-fn only_reads(method: &str) -> bool {
-    use Method::{
-        Complete, Discover, Listen, Ping, PromptsGet, PromptsList, ResourcesList, ResourcesRead, SetLevel, Subscribe,
-        TasksGet, TasksList, TasksResult, TemplatesList, ToolsList, Unsubscribe,
-    };
-    // The level and subscriptions are state, but state that the request itself says whole.
-    matches!(
-        Method::of(method),
-        Some(
-            ToolsList
-                | PromptsList
-                | PromptsGet
-                | ResourcesList
-                | TemplatesList
-                | ResourcesRead
-                | Complete
-                | Ping
-                | Discover
-                | Listen
-                | SetLevel
-                | Subscribe
-                | Unsubscribe
-                | TasksGet
-                | TasksResult
-                | TasksList
-        )
-    )
 }
 
 impl Link for Http {
