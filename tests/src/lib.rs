@@ -11,6 +11,7 @@
     reason = "a harness reports a broken expectation by panicking: that is a failed test"
 )]
 
+pub mod browser;
 mod canary;
 mod client;
 pub mod examiner;

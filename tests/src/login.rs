@@ -109,13 +109,19 @@ impl Login {
     /// A token for a person, good for five minutes, with these claims besides; null takes a claim out.
     #[must_use]
     pub fn token(&self, subject: &str, claims: &Value) -> String {
+        self.token_of_type("JWT", subject, claims)
+    }
+
+    /// The same of another type.
+    #[must_use]
+    pub fn token_of_type(&self, kind: &str, subject: &str, claims: &Value) -> String {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
         let mut all = json!({"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 300});
         for (name, value) in claims.as_object().into_iter().flatten() {
             all[name] = value.clone();
         }
         let key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
-        let header = json!({"alg": "ES256", "kid": key.kid, "typ": "JWT"});
+        let header = json!({"alg": "ES256", "kid": key.kid, "typ": kind});
         let signed = format!("{}.{}", B64.encode(header.to_string()), B64.encode(all.to_string()));
         let signature = key.pair.sign(&SystemRandom::new(), signed.as_bytes()).expect("a signature");
         format!("{signed}.{}", B64.encode(signature))

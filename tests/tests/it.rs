@@ -46,5 +46,6 @@ macro_rules! each_dialect {
 mod harness;
 mod llm;
 mod mcp;
+mod oauth;
 mod records;
 mod tools;

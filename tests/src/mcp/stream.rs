@@ -97,6 +97,8 @@ pub(super) async fn respond(
             shared.end_session(&session);
             wire.whole(200, &[], b"").await
         }
+        // There is nothing to post to but what the stream names.
+        ("POST", Era::Sse) if seen.http.query.is_empty() => wire.whole(405, &[], b"").await,
         ("POST", _) => post(seen, turn, era, &session, wire, reader, buffer, shared).await,
         _ => wire.whole(405, &[], b"").await,
     };

@@ -116,13 +116,14 @@ fn a_secret_passes_neither_to_a_server_nor_from_one() {
 
 /// Row 18.
 #[test]
-fn a_reference_in_a_schema_is_passed_on_and_never_fetched() {
+fn a_reference_in_a_schema_is_never_fetched_and_harms_no_other_tool() {
     let (server, elsewhere) = (McpServer::modern(), McpServer::modern());
-    let mut tool = echo_tool("echo");
+    let mut tool = echo_tool("refers");
     tool["inputSchema"]["properties"]["x"] = json!({"$ref": format!("{}/schema.json", elsewhere.url())});
-    server.change(|offer| offer.tools = vec![tool.clone()]);
+    server.change(|offer| offer.tools.push(tool));
     let gate = before(&server);
-    assert_eq!(modern_one(&gate).list("tools")[0]["inputSchema"], tool["inputSchema"]);
+    assert!(modern_one(&gate).names("tools").contains(&"echo".to_owned()));
+    drop(modern_one(&gate).call("refers", json!({"x": 1})));
     assert_eq!(modern_one(&gate).call("echo", json!({"text": "x"})).said(), "x");
     assert!(elsewhere.seen().is_empty());
 }

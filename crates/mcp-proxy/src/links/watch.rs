@@ -279,11 +279,9 @@ struct WatchedExchange {
 impl WatchedExchange {
     async fn next_message(&mut self) -> Option<Result<Message, Failure>> {
         // While somebody was asked, nobody listened: the server is not to blame for that time.
-        if let Some(asked) = &mut self.asked {
-            let now = Instant::now();
-            self.idle_at = now + self.trial.room.server.caps.idle;
-            self.until = self.until.map(|until| until + (now - *asked));
-            *asked = now;
+        if let Some(asked) = self.asked.take() {
+            self.idle_at = Instant::now() + self.trial.room.server.caps.idle;
+            self.until = self.until.map(|until| until + asked.elapsed());
         }
         let inner = self.inner.as_mut().filter(|_| !self.over)?;
         let heard = match self.until {

@@ -274,3 +274,23 @@ async fn a_stream_cut_anywhere_reads_the_same() {
     let script = legacy("2025-11-25", |asked| vec![Step::Drip(stream(&[response(asked.id())]))]).await;
     of(&script).call("tools/call", json!({"name": "t"})).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_person_may_think_longer_than_a_server_may_be_silent() {
+    let script = legacy("2025-11-25", |asked| {
+        let mut bytes = stream_head();
+        bytes.extend(event(&json!({"jsonrpc": "2.0", "id": 8, "method": "elicitation/create", "params": {}})));
+        bytes.extend(chunk("id: 1\nretry: 50\ndata:\n\n"));
+        if asked.verb == "GET" {
+            return vec![Step::Send(stream(&[response(&json!(1))]))];
+        }
+        vec![Step::Send(bytes), Step::Close]
+    })
+    .await;
+    let mut server = over_http(script.url());
+    server.caps.idle = Duration::from_millis(200);
+    let mut exchange = house(vec![server]).ask("tools/call", json!({"name": "t"})).await.unwrap();
+    assert_eq!(next(&mut exchange).await["method"], "elicitation/create");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(next(&mut exchange).await["id"], 1);
+}

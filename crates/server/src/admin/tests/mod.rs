@@ -21,6 +21,7 @@ use std::time::SystemTime;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use gatehouse_domain::{Code, Fault, PicoPerToken, PricedPart, Principal, PrincipalKind, Secret};
+use gatehouse_oauth::server::Subject;
 use gatehouse_store::audit::Refusal;
 use gatehouse_store::{DataDir, LedgerEntry, Pepper, Store, StoreError};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -36,6 +37,9 @@ use crate::control::{
     McpQuestion, McpServerStanding, NotReady, Operations, PolicyAnswer, PolicyQuestion, PolicyRefusal, Price,
     Readiness, Reload, ReplayQuestion, ReplayReport, Whoami, Wrong, WrongHolder,
 };
+
+use crate::control::oauth::{Fetch, Fetched, OAuthOperations, Settings, Shown, Signed, Vouched};
+use crate::oauth::SigningKeys;
 
 const ADMIN: &str = "the-admin-key-of-the-file";
 
@@ -337,6 +341,27 @@ impl Operations for Still {
     }
 }
 
+/// It issues no access tokens: those who do are tested through the binary.
+impl OAuthOperations for Still {
+    fn settings(&self) -> Option<Settings> {
+        None
+    }
+    fn fetch(&self, _: Fetch) -> Answer<'_, Result<Fetched, &'static str>> {
+        Box::pin(std::future::ready(Err("it cannot be reached")))
+    }
+    fn verify(&self, _: &Signed<'_>) -> Result<Vouched, Fault> {
+        Err(Fault::new(Code::InvalidToken, "nobody is believed"))
+    }
+    fn token_of(&self, _: &str) -> Result<Shown, Fault> {
+        Err(Fault::new(Code::InvalidToken, "nobody is believed"))
+    }
+    fn who(&self, _: &Subject) -> Result<Arc<Principal>, Fault> {
+        Err(Fault::new(Code::RevokedKey, "nobody is known"))
+    }
+    fn grant_revoked(&self, _: &str) {}
+    fn signing_keys_changed(&self) {}
+}
+
 /// The API, and what it stands on.
 struct Desk {
     router: Router,
@@ -378,6 +403,8 @@ impl Desk {
             pepper: pepper.clone(),
             operations,
             claim_remote: still.claim_remote,
+            oauth: Arc::clone(&still) as Arc<dyn OAuthOperations>,
+            signing: Arc::new(SigningKeys::open(&store).await.unwrap()),
         });
         Self { router, store, pepper, still, _folder: folder }
     }
