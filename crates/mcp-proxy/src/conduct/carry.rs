@@ -16,6 +16,7 @@ use gatehouse_pipeline::talk::{Closing, Opening};
 use gatehouse_upstream::{Pool, Verdict};
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
+use super::consent;
 use super::errand::{Cargo, boxed, invalid, mirrors};
 use super::feed::{Feeds, Source};
 use super::park::Waiting;
@@ -71,35 +72,43 @@ pub(super) async fn stoppable(call: Call<'_>, voice: &mut Voice, id: &Id) -> Opt
     outcome
 }
 
-/// Carries a call: as many rounds as the server needs answers for.
+/// Carries a call. Where its person has to agree first, the client is asked to see to that.
 async fn carry(call: Call<'_>, voice: &mut Voice) -> Outcome {
     let Call { context, mut cargo, need } = call;
-    let way = reach(context, &cargo, voice).await.map_err(|failure| refused(context, failure))?;
+    match carried(context, &mut cargo, &need, voice).await {
+        Err(refusal) => consent::asked(context, &cargo, refusal),
+        outcome => outcome,
+    }
+}
+
+/// As many rounds as the server needs answers for.
+async fn carried(context: &Context, cargo: &mut Cargo, need: &Need, voice: &mut Voice) -> Outcome {
+    let way = reach(context, cargo, voice).await.map_err(|failure| refused(context, failure))?;
     if let Some(parked) = cargo.parked.take() {
-        return park::resume(context, &cargo, &way, voice, &parked).await;
+        return park::resume(context, cargo, &way, voice, &parked).await;
     }
     for round in 0..=ROUNDS_MAX {
         if round > 0 {
-            voice.floor.again(&need, cargo.price).map_err(boxed)?;
+            voice.floor.again(need, cargo.price).map_err(boxed)?;
         }
-        let said = attempt(context, &cargo, &way, voice).await?;
+        let said = attempt(context, cargo, &way, voice).await?;
         let outcome = match said {
             Said::Parked(result) => return Ok(result),
             Said::Outcome(outcome) => outcome,
         };
         let asked = match &outcome {
             Ok(result) if way.hello.modern => {
-                InputRequired::read(cargo.method, result).map_err(|bad| broken(&cargo, &bad.to_string()))?
+                InputRequired::read(cargo.method, result).map_err(|bad| broken(cargo, &bad.to_string()))?
             }
             _ => None,
         };
         match asked {
-            None => return result::finish(context, &cargo, &way, voice, outcome).await,
-            Some(asked) if context.is_modern() => return relayed(context, &cargo, asked),
+            None => return result::finish(context, cargo, &way, voice, outcome).await,
+            Some(asked) if context.is_modern() => return relayed(context, cargo, asked),
             Some(asked) => cargo.answers = collect(context, voice, asked).await?,
         }
     }
-    Err(broken(&cargo, "asked for input again and again"))
+    Err(broken(cargo, "asked for input again and again"))
 }
 
 /// Finds the way to the server and shakes hands, where that was not done before.

@@ -8,6 +8,7 @@
 //! too large to send · [`desk`] what all of them share, across configurations.
 
 mod carry;
+mod consent;
 mod desk;
 mod errand;
 mod feed;
