@@ -128,7 +128,7 @@ impl Talks for Gate {
         let now = request.now.unix_secs();
         let open = |token: &str| self.0.session(token, caller, &route, now);
         let asking = asking::read(&request.method, &request.headers, &request.body, &open)
-            .map_err(|unasked| refused(unasked.id.as_ref(), unasked.refusal))?;
+            .map_err(|unasked| refused(unasked.id.as_ref(), *unasked.refusal))?;
         let talk = Conversation::read(&self.0, caller, route, asking, &request)
             .map_err(|(id, refusal)| refused(id.as_ref(), *refusal))?;
         Ok(Box::new(talk))
