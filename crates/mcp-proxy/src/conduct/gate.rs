@@ -30,7 +30,6 @@ pub(super) struct Inner {
     pub(super) servers: HashMap<Arc<str>, Arc<Server>>,
     pub(super) toolsets: Vec<Arc<str>>,
     guests: Guests,
-    public_url: Arc<str>,
     /// What this gateway writes on requests that leave it: what comes in with it has gone round in a circle.
     hop: HeaderValue,
     /// Sessions of another state of the permissions are no longer good.
@@ -51,7 +50,6 @@ impl Gate {
             servers: servers.collect(),
             toolsets: blueprint.toolsets.iter().map(|toolset| Arc::clone(&toolset.name)).collect(),
             guests: Guests::new(&blueprint.public_url, &blueprint.allowed_hosts),
-            public_url: Arc::clone(&blueprint.public_url),
             hop,
             policy_epoch,
             exchanges: blueprint.servers.iter().any(exchanged).then(|| tokens.clone()),
@@ -108,10 +106,6 @@ impl Talks for Gate {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
         headers.append(VARY, HeaderValue::from_static("origin"));
-    }
-
-    fn audience(&self, door: &Door) -> Option<Arc<str>> {
-        Some(format!("{}{}", self.0.public_url, doors::path(&doors::route(door))).into())
     }
 
     fn came(&self, caller: &Principal, token: &str) {
