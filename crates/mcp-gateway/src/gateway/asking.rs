@@ -51,7 +51,11 @@ pub struct Unasked {
     /// The id of the request, where it could be read.
     pub id: Option<Id>,
     /// Why.
-    pub refusal: Refusal,
+    pub refusal: Box<Refusal>,
+}
+
+fn unasked(id: Option<Id>, refusal: Refusal) -> Unasked {
+    Unasked { id, refusal: Box::new(refusal) }
 }
 
 /// Opens the session id of a header: it must be of this principal and this endpoint.
@@ -64,30 +68,30 @@ pub type OpenSession<'a> = dyn Fn(&str) -> Option<Session> + 'a;
 pub fn read(verb: &Verb, map: &HeaderMap, body: &Bytes, open: &OpenSession<'_>) -> Result<Asking, Unasked> {
     match *verb {
         Verb::POST => post(map, body, open),
-        Verb::GET => listening(map, open).map_err(|refusal| Unasked { id: None, refusal }),
-        Verb::DELETE => ending(map, open).map_err(|refusal| Unasked { id: None, refusal }),
-        _ => Err(Unasked { id: None, refusal: no_such_verb("This endpoint takes GET, POST and DELETE.") }),
+        Verb::GET => listening(map, open).map_err(|refusal| unasked(None, refusal)),
+        Verb::DELETE => ending(map, open).map_err(|refusal| unasked(None, refusal)),
+        _ => Err(unasked(None, no_such_verb("This endpoint takes GET, POST and DELETE."))),
     }
 }
 
 fn post(map: &HeaderMap, body: &Bytes, open: &OpenSession<'_>) -> Result<Asking, Unasked> {
-    content(map).map_err(|refusal| Unasked { id: None, refusal })?;
+    content(map).map_err(|refusal| unasked(None, refusal))?;
     let message = match wire::read(body.clone()) {
         Ok(message) => message,
         Err(unread) if unread.why == Malformed::Batch => return batch(map, body, open),
-        Err(unread) => return Err(Unasked { refusal: Refusal::rpc(400, unread.rpc()), id: unread.id }),
+        Err(unread) => return Err(unasked(unread.id.clone(), Refusal::rpc(400, unread.rpc()))),
     };
     let id = message.id().cloned();
     let at = |era: Era| {
         let id = id.clone();
-        move |refusal: crate::era::Refusal| Unasked { id, refusal: Refusal::of_era(&refusal, era) }
+        move |refusal: crate::era::Refusal| unasked(id, Refusal::of_era(&refusal, era))
     };
     let arrival = arrive::of_post(map, &message).map_err(at(Era::Modern))?;
     let (speaker, session) = match arrival {
         Arrival::Modern => return modern(map, message).map_err(at(Era::Modern)),
         Arrival::Opening => (Speaker::of_initialize(message.params()).map_err(at(Era::Legacy))?, None),
         Arrival::Session(token) => {
-            let session = open(&token).ok_or_else(|| Unasked { id: id.clone(), refusal: no_such_session() })?;
+            let session = open(&token).ok_or_else(|| unasked(id.clone(), no_such_session()))?;
             (session.speaker(), Some(session))
         }
         Arrival::Sessionless(revision) => (silent(revision), None),
@@ -120,14 +124,14 @@ fn legacy(map: &HeaderMap, revision: Revision, message: Message) -> Result<What,
 /// Only a session of the one revision that has them may send several messages at once.
 fn batch(map: &HeaderMap, body: &Bytes, open: &OpenSession<'_>) -> Result<Asking, Unasked> {
     let session = session_id(map).and_then(open).filter(|session| session.revision.has_batches());
-    let refused = |unread: wire::Unread| Unasked { refusal: Refusal::rpc(400, unread.rpc()), id: None };
+    let refused = |unread: wire::Unread| unasked(None, Refusal::rpc(400, unread.rpc()));
     let Some(session) = session else { return Err(refused(Malformed::Batch.into())) };
     let (messages, _) = wire::read_batch(body.clone()).map_err(refused)?;
     let mut all = Vec::with_capacity(messages.len());
     for message in messages {
         let id = message.id().cloned();
         let what = legacy(map, session.revision, message);
-        let what = what.map_err(|refusal| Unasked { id, refusal: Refusal::of_era(&refusal, Era::Legacy) })?;
+        let what = what.map_err(|refusal| unasked(id, Refusal::of_era(&refusal, Era::Legacy)))?;
         if matches!(what, What::Request(Method::Initialize, _)) {
             // 2025-03-26, lifecycle: the initialize request is never part of a batch.
             return Err(refused(Malformed::Envelope("`initialize` is never part of a batch").into()));

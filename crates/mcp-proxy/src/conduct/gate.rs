@@ -29,7 +29,6 @@ pub(super) struct Inner {
     pub(super) servers: HashMap<Arc<str>, Arc<Server>>,
     pub(super) toolsets: Vec<Arc<str>>,
     guests: Guests,
-    public_url: Arc<str>,
     /// What this gateway writes on requests that leave it: what comes in with it has gone round in a circle.
     hop: HeaderValue,
     /// Sessions of another state of the permissions are no longer good.
@@ -47,7 +46,6 @@ impl Gate {
             servers: servers.collect(),
             toolsets: blueprint.toolsets.iter().map(|toolset| Arc::clone(&toolset.name)).collect(),
             guests: Guests::new(&blueprint.public_url, &blueprint.allowed_hosts),
-            public_url: Arc::clone(&blueprint.public_url),
             hop,
             policy_epoch,
         }))
@@ -105,10 +103,6 @@ impl Talks for Gate {
         headers.append(VARY, HeaderValue::from_static("origin"));
     }
 
-    fn audience(&self, door: &Door) -> Option<Arc<str>> {
-        Some(format!("{}{}", self.0.public_url, doors::path(&doors::route(door))).into())
-    }
-
     fn read(&self, request: Request, caller: &Arc<KeyEntry>) -> Result<Box<dyn Talk>, Box<Refused>> {
         let route = doors::route(&request.door);
         let refused =
@@ -117,7 +111,7 @@ impl Talks for Gate {
         let now = request.now.unix_secs();
         let open = |token: &str| self.0.session(token, caller, &route, now);
         let asking = asking::read(&request.method, &request.headers, &request.body, &open)
-            .map_err(|unasked| refused(unasked.id.as_ref(), unasked.refusal))?;
+            .map_err(|unasked| refused(unasked.id.as_ref(), *unasked.refusal))?;
         let talk = Conversation::read(&self.0, caller, route, asking, &request)
             .map_err(|(id, refusal)| refused(id.as_ref(), *refusal))?;
         Ok(Box::new(talk))

@@ -38,9 +38,6 @@ pub trait Talks: Send + Sync {
     fn greet(&self, door: &Door, head: &Parts) -> Result<Option<Reply>, Fault>;
     /// What goes into the head of every answer to a web page whose request was let in.
     fn dress(&self, origin: &HeaderValue, headers: &mut HeaderMap);
-    /// Whom a bearer token must have been issued for to be taken at this door (RFC 8707), besides what the configuration
-    /// says of its issuer.
-    fn audience(&self, door: &Door) -> Option<Arc<str>>;
     /// Bytes to a conversation.
     ///
     /// # Errors
