@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gatehouse_domain::{Code, Door, Fault, Reply, Request};
+use gatehouse_domain::{Code, Door, Fault, Principal, Reply, Request, Secret};
 use gatehouse_mcp_gateway::Blueprint;
-use gatehouse_mcp_gateway::blueprint::Server;
+use gatehouse_mcp_gateway::blueprint::{Auth, Server};
 use gatehouse_mcp_gateway::catalogue::Route;
 use gatehouse_mcp_gateway::era::headers;
 use gatehouse_mcp_gateway::gateway::{Guests, Refusal, Session, asking, doors, refuse};
@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::desk::Desk;
 use super::talk::Conversation;
+use crate::auth::Tokens;
 
 /// The gate. Cheap to clone; built with every configuration.
 #[derive(Clone)]
@@ -33,13 +34,16 @@ pub(super) struct Inner {
     hop: HeaderValue,
     /// Sessions of another state of the permissions are no longer good.
     pub(super) policy_epoch: u64,
+    /// Takes callers' own tokens, where some server's settings exchange them.
+    exchanges: Option<Tokens>,
 }
 
 impl Gate {
     /// The gate of this configuration. `hop` is what links write into their hop header; `policy_epoch` changes when sessions
     /// that were opened before must not go on.
     #[must_use]
-    pub fn new(desk: Arc<Desk>, blueprint: &Blueprint, hop: HeaderValue, policy_epoch: u64) -> Self {
+    pub fn new(desk: Arc<Desk>, blueprint: &Blueprint, hop: HeaderValue, policy_epoch: u64, tokens: &Tokens) -> Self {
+        let exchanged = |server: &Arc<Server>| matches!(server.auth, Auth::Exchange(_));
         let servers = blueprint.servers.iter().map(|server| (Arc::clone(&server.name), Arc::clone(server)));
         Self(Arc::new(Inner {
             desk,
@@ -48,6 +52,7 @@ impl Gate {
             guests: Guests::new(&blueprint.public_url, &blueprint.allowed_hosts),
             hop,
             policy_epoch,
+            exchanges: blueprint.servers.iter().any(exchanged).then(|| tokens.clone()),
         }))
     }
 }
@@ -101,6 +106,12 @@ impl Talks for Gate {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
         headers.append(VARY, HeaderValue::from_static("origin"));
+    }
+
+    fn came(&self, caller: &Principal, token: &str) {
+        if let Some(tokens) = &self.0.exchanges {
+            tokens.came_with(caller, Secret::new(token));
+        }
     }
 
     fn read(&self, request: Request, caller: &Arc<KeyEntry>) -> Result<Box<dyn Talk>, Box<Refused>> {
