@@ -193,18 +193,6 @@ pub(crate) fn shadowing(scan: &Scan, server: &Arc<str>, kind: Kind, item: &str, 
             message: format!("It speaks of {word}, a tool of the server {owner}, {tail}."),
         });
     }
-    if kind == Kind::Tool
-        && let Some(other) = owner(item, server)
-    {
-        found.push(Finding {
-            severity: Severity::Low,
-            code: "shared_name",
-            server: Arc::clone(server),
-            kind,
-            item: Arc::from(item),
-            message: format!("The server {other} has a tool of this name, too. Each keeps the name it was given."),
-        });
-    }
     found
 }
 

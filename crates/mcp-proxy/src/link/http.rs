@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use gatehouse_domain::Code;
+use gatehouse_mcp_gateway::era::Method;
 use gatehouse_mcp_gateway::{Message, Notification, Response};
 use gatehouse_upstream::Pool;
 use tokio::runtime::Handle;
@@ -221,8 +222,11 @@ impl Http {
         Ok(Spoken::Sse(sse))
     }
 
-    /// What was spoken is over; the next to ask makes a new handshake.
+    /// What was spoken is over, unless it was something else that went wrong; the next to ask makes a new handshake.
     fn forget(&self, hello: &Arc<Hello>, missed: &Missed) {
+        if matches!(missed, Missed::Failed(_)) {
+            return;
+        }
         let mut standing = self.standing();
         if standing.current.as_ref().is_some_and(|current| Arc::ptr_eq(current.hello(), hello)) {
             standing.current = None;
@@ -241,16 +245,15 @@ impl Http {
             let spoken = self.spoken(pool, &outgoing.client).await?;
             let missed = match spoken.ask(pool, outgoing).await {
                 Ok(exchange) => return Ok(exchange),
-                Err(Missed::Failed(failure)) => return Err(failure),
                 Err(missed) => missed,
             };
-            self.forget(spoken.hello(), &missed);
             let again = match &missed {
-                Missed::OtherEra => true,
-                // It was refused for want of a session, so nobody has begun with it.
-                Missed::SessionLost => true,
-                Missed::Failed(_) => false,
+                // It was refused for want of a session, or before anybody looked at it: nobody has begun with it.
+                Missed::OtherEra | Missed::SessionLost => true,
+                // The connection broke, perhaps because it was an old one, and nobody knows who has begun with what.
+                Missed::Failed(failure) => failure.fault.code == Code::UpstreamBroken && is_repeatable(outgoing),
             };
+            self.forget(spoken.hello(), &missed);
             if !(first && again) {
                 return Err(missed.into_failure(&self.endpoint));
             }
@@ -265,6 +268,21 @@ impl Http {
             missed.into_failure(&self.endpoint)
         })
     }
+}
+
+/// Does it change nothing to send a request twice?
+fn is_repeatable(outgoing: &Outgoing) -> bool {
+    use Method::{
+        Complete, Discover, Ping, PromptsGet, PromptsList, ResourcesList, ResourcesRead, SetLevel, Subscribe, TasksGet,
+        TasksList, TemplatesList, ToolsList, Unsubscribe,
+    };
+    let reads = |method| match method {
+        ToolsList | PromptsList | PromptsGet | ResourcesList | TemplatesList | ResourcesRead => true,
+        // The level and subscriptions are state, but state that the request itself says whole.
+        Complete | Ping | Discover | SetLevel | Subscribe | Unsubscribe | TasksGet | TasksList => true,
+        _ => false,
+    };
+    outgoing.repeatable || Method::of(&outgoing.request.method).is_some_and(reads)
 }
 
 impl Link for Http {

@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PROGRAM", num_args = 1..)]
     command: Vec<String>,
     /// A variable for the program's environment, as `NAME=VALUE`. Nothing but PATH, HOME, LANG and TMPDIR is inherited.
-    #[arg(long = "env", value_name = "VARIABLE", requires = "command")]
+    #[arg(long = "env", value_name = "VARIABLE", requires = "command", conflicts_with = "to")]
     env: Vec<String>,
     /// More arguments of the program.
     #[arg(last = true, requires = "command")]
