@@ -3,7 +3,7 @@
 
 use gatehouse_tests::mcp::{Mcp, McpServer, Page, Person, Turn, encoded};
 use gatehouse_tests::{Gate, KEY};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{ONE, OTHER_KEY, at_home, house};
 
@@ -91,9 +91,10 @@ fn wants_consent(server: &McpServer) -> Gate {
     at_home(house(&[("s", server)]).set("/mcp_servers/s/auth", auth)).start()
 }
 
-/// The link in an answer.
-fn link(answer: &Value) -> String {
-    let text = answer.to_string();
+/// The link that a client is shown who wants to know what tools there are.
+fn link(gate: &Gate) -> String {
+    let mut client = Mcp::modern_with(&gate.client(), ONE, json!({"elicitation": {"url": {}}}));
+    let text = client.request("tools/list", json!({})).text;
     let start = text.find("/oauth/connect/").unwrap_or_else(|| panic!("a link in {text}"));
     text[start..].chars().take_while(|letter| letter.is_ascii_alphanumeric() || "/-_.~=".contains(*letter)).collect()
 }
@@ -103,10 +104,7 @@ fn link(answer: &Value) -> String {
 fn a_link_that_was_made_for_one_caller_is_refused_to_another() {
     let server = McpServer::modern();
     let gate = wants_consent(&server);
-    let mut client = Mcp::modern_with(&gate.client(), ONE, json!({"elicitation": {"url": {}}}));
-    let pending = client.call("echo", json!({})).result();
-    assert_eq!(pending["resultType"], "input_required", "{pending}");
-    let link = link(&pending);
+    let link = link(&gate);
     let mut thief = person(&gate);
     let page = thief.open(&link);
     let refused = logged_in(&mut thief, page, OTHER_KEY);
@@ -123,7 +121,6 @@ fn a_link_that_was_made_for_one_caller_is_refused_to_another() {
 fn a_link_proves_nothing_by_itself() {
     let server = McpServer::modern();
     let gate = wants_consent(&server);
-    let mut client = Mcp::modern_with(&gate.client(), ONE, json!({"elicitation": {"url": {}}}));
-    let page = person(&gate).open(&link(&client.call("echo", json!({})).result()));
+    let page = person(&gate).open(&link(&gate));
     assert!(page.leads_to.is_none() && page.asks_for("key"), "{page:?}");
 }
