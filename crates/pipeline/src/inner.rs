@@ -57,7 +57,7 @@ const TAGS: HeaderName = HeaderName::from_static("x-gatehouse-tags");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// One inner call under way. Boxed: a call may make calls that make calls.
-type Making = Pin<Box<dyn Future<Output = Reply> + Send>>;
+pub type Making = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 impl Errands {
     /// For the call of this journey. One that belongs to no run becomes a run of its own.

@@ -14,7 +14,7 @@ fn asked(dialect: DialectName, body: &Value) -> Result<Option<Rounds>, Fault> {
     let mut headers = HeaderMap::new();
     headers.insert(HOST, HeaderValue::from_static("gateway.test"));
     let request = Request {
-        id: RequestId::from_bytes([1; 16]),
+        id: RequestId::default(),
         now: Now(SystemTime::UNIX_EPOCH),
         method: Method::POST,
         door,

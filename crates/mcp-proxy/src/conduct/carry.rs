@@ -21,7 +21,7 @@ use super::feed::{Feeds, Source};
 use super::park::Waiting;
 use super::talk::Context;
 use super::voice::{KEEP_ALIVE, Outcome, Voice};
-use super::{park, result};
+use super::{park, result, sampling};
 use crate::link::{Client, Exchange, Failure, Hello, Link, Outgoing, Remedy};
 
 /// How often a server may ask for more before it is an error.
@@ -45,6 +45,8 @@ pub(super) struct Way {
     pub(super) revision: Revision,
     pub(super) client: Client,
     pub(super) pool: Pool,
+    /// The model that answers what the server asks the client's model.
+    pub(super) sampling: Option<Arc<str>>,
 }
 
 /// What a server came to say at last.
@@ -93,6 +95,14 @@ async fn carry(call: Call<'_>, voice: &mut Voice) -> Outcome {
             }
             _ => None,
         };
+        let sampled = match &asked {
+            Some(asked) => sampling::answers(&way, voice, asked).await.map_err(|error| Box::new(Refusal::rpc(200, error)))?,
+            None => None,
+        };
+        if let Some(answers) = sampled {
+            cargo.answers = answers;
+            continue;
+        }
         match asked {
             None => return result::finish(context, &cargo, &way, voice, outcome).await,
             Some(asked) if context.is_modern() => return relayed(context, &cargo, asked),
@@ -115,17 +125,20 @@ pub(super) async fn reach(context: &Context, cargo: &Cargo, voice: &mut Voice) -
     if context.is_modern() && !cargo.server.park {
         client.capabilities = unasked(&client.capabilities);
     }
+    let sampling = sampling::model(cargo, &client.capabilities);
+    client.capabilities = sampling::offered(sampling.as_ref(), client.capabilities);
     let link = context.inner.desk.links.of(&cargo.server.name, &context.caller.principal, session, &client)?;
     let hello = link.hello(&pool, &client).await;
     voice.floor.waited_since(began);
     let hello = hello?;
     let revision = Revision::of(&hello.revision).unwrap_or(Revision::LATEST);
     if hello.modern {
-        client.capabilities = capabilities::of_client(&truth, context.speaker.revision, revision);
+        let capabilities = capabilities::of_client(&truth, context.speaker.revision, revision);
+        client.capabilities = sampling::offered(sampling.as_ref(), capabilities);
     } else {
         overheard(context, cargo, &link, &client).await;
     }
-    Ok(Way { link, hello, revision, client, pool })
+    Ok(Way { link, hello, revision, client, pool, sampling })
 }
 
 /// A server of the older era says things beside its calls. A session hears them from its first call on.
@@ -270,9 +283,11 @@ pub(super) async fn follow(
                 return Ok(Said::Outcome(response.outcome));
             }
             Some(Ok(Message::Notification(note))) => pass_on(context, cargo, way, voice, note, token.as_ref()).await,
-            Some(Ok(Message::Request(request))) if context.is_modern() && cargo.server.park => {
+            Some(Ok(Message::Request(request)))
+                if context.is_modern() && cargo.server.park && !sampling::takes(way, &request) =>
+            {
                 let mut aside = Aside { context, cargo, way, questions: Vec::new() };
-                aside.question(request).await?;
+                aside.question(voice, request).await?;
                 let rest = aside.gather(voice, exchange.as_mut(), token.as_ref()).await?;
                 if let Some(response) = rest {
                     voice.floor.close(settled(cargo, &response));
@@ -302,7 +317,7 @@ pub(super) async fn follow(
     }
 }
 
-fn ticks() -> Interval {
+pub(super) fn ticks() -> Interval {
     let mut ticks = interval_at(tokio::time::Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
@@ -351,6 +366,10 @@ fn wanted(context: &Context) -> Option<LogLevel> {
 async fn ask(context: &Context, way: &Way, voice: &mut Voice, request: Request) -> Result<(), Box<Refusal>> {
     let id = request.id.clone();
     let question = Question::of_request("input", &request).ok();
+    if let Some(question) = question.as_ref().filter(|question| sampling::is_for(way, question)) {
+        let response = sampling::respond(way, voice, question, id).await;
+        return way.link.answer(&way.pool, &way.client, response).await.map_err(|failure| refused(context, failure));
+    }
     let question = question.filter(|question| question.is_for(&way.client.capabilities) && !context.is_modern());
     let response = match question {
         Some(question) => match put(context, voice, &question).await {
@@ -375,12 +394,15 @@ struct Aside<'a> {
 }
 
 impl Aside<'_> {
-    async fn question(&mut self, request: Request) -> Result<(), Box<Refusal>> {
+    async fn question(&mut self, voice: &mut Voice, request: Request) -> Result<(), Box<Refusal>> {
         let key = match self.questions.len() {
             0 => "input".to_owned(),
             more => format!("input-{}", more + 1),
         };
         let question = Question::of_request(key, &request).ok();
+        if question.as_ref().is_some_and(|question| sampling::is_for(self.way, question)) {
+            return ask(self.context, self.way, voice, request).await;
+        }
         match question.filter(|question| question.is_for(&self.way.client.capabilities)) {
             Some(question) => self.questions.push((question, request.id)),
             None => {
@@ -402,7 +424,7 @@ impl Aside<'_> {
         while self.questions.len() < QUESTIONS_MAX {
             let Ok(message) = tokio::time::timeout(TOGETHER, exchange.next()).await else { return Ok(None) };
             match message {
-                Some(Ok(Message::Request(request))) => self.question(request).await?,
+                Some(Ok(Message::Request(request))) => self.question(voice, request).await?,
                 Some(Ok(Message::Notification(note))) => {
                     pass_on(self.context, self.cargo, self.way, voice, note, token).await;
                 }
