@@ -39,6 +39,12 @@ def config(url, scenario, context):
     if scenario.startswith("auth/client-credentials"):
         extra = {"private_key": context["private_key_pem"]} if "private_key_pem" in context else {}
         server["auth"] = {"client_credentials": credentials | extra}
+    elif scenario == "auth/enterprise-managed-authorization":
+        provider = {"token_url": context["idp_token_endpoint"], "client_id": context["idp_client_id"]}
+        exchange = credentials | {"subject_token": context["idp_id_token"], "identity_provider": provider}
+        server["auth"] = {"exchange": exchange}
+    elif scenario == "auth/wif-jwt-bearer":
+        server["auth"] = {"exchange": credentials | {"subject_token": context["valid_jwt"], "grant": "jwt_bearer"}}
     elif scenario == "auth/pre-registration":
         server["auth"] = {"per_user": credentials}
     elif not scenario.startswith("auth/"):

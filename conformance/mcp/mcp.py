@@ -1,6 +1,7 @@
 """An MCP client of either era, small enough to read: answers questions with their defaults, says yes to links."""
 
 import json
+import threading
 import urllib.error
 import urllib.request
 
@@ -17,6 +18,8 @@ class Client:
             params = {"protocolVersion": "2025-11-25", "capabilities": CAPABILITIES, "clientInfo": INFO}
             self.send(self.message("initialize", params))
             self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+            # What a server asks beside its calls comes here.
+            threading.Thread(target=self.overhear, daemon=True).start()
 
     def message(self, method, params):
         self.next += 1
@@ -53,16 +56,28 @@ class Client:
         content |= {name: True for name, kind in properties.items() if kind.get("type") == "boolean" and name not in content}
         return {"action": "accept", "content": content}
 
-    def send(self, message):
-        params = message.get("params") or {}
+    def overhear(self):
+        request = urllib.request.Request(self.url, headers=self.headers() | {"accept": "text/event-stream"})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                self.read(answer, None)
+        except OSError:
+            pass  # The server has nothing to say, or has gone.
+
+    def headers(self):
         headers = {"content-type": "application/json", "accept": "application/json, text/event-stream",
                    "authorization": f"Bearer {self.key}"}
+        if self.session:
+            headers |= {"mcp-session-id": self.session, "mcp-protocol-version": "2025-11-25"}
+        return headers
+
+    def send(self, message):
+        params = message.get("params") or {}
+        headers = self.headers()
         if self.modern:
             headers |= {"mcp-protocol-version": "2026-07-28", "mcp-method": message.get("method", "")}
             if "name" in params:
                 headers["mcp-name"] = params["name"]
-        elif self.session:
-            headers |= {"mcp-session-id": self.session, "mcp-protocol-version": "2025-11-25"}
         request = urllib.request.Request(self.url, json.dumps(message).encode(), headers)
         try:
             answer = urllib.request.urlopen(request, timeout=60)
@@ -84,7 +99,7 @@ class Client:
             if not line.startswith(b"data:") or not said:
                 continue
             message = json.loads(said)
-            if message.get("id") == wanted and "method" not in message:
+            if wanted is not None and message.get("id") == wanted and "method" not in message:
                 return message
             if "method" in message and "id" in message:
                 if (message.get("params") or {}).get("mode") == "url":

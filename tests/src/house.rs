@@ -117,6 +117,12 @@ impl House {
         self
     }
 
+    /// Where it says it is found; empty if it says nothing.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        self.config["public_url"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// The file's text. JSON is YAML.
     #[must_use]
     pub fn file(&self) -> String {

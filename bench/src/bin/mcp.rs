@@ -239,10 +239,13 @@ fn listeners_memory(gateway: &Process, listeners: usize) -> Result<(f64, f64), E
     Ok((before, held))
 }
 
-/// One stream is one descriptor; shells allow a thousand. Where that cannot be raised, the lane says so by failing.
+/// One stream is one descriptor; shells allow a thousand until somebody asks for all that the machine allows.
 fn raise_descriptors(pid: u32) {
-    let limit = format!("--nofile={0}:{0}", 4 * LISTENERS);
-    drop(Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).status());
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    if let Some(most) = files.and_then(|line| line.split_whitespace().nth(1)) {
+        drop(Command::new("prlimit").args(["--pid", &pid.to_string(), &format!("--nofile={most}:{most}")]).status());
+    }
 }
 
 fn send(address: SocketAddr, path: &str, head: &str, body: &[u8]) -> Result<TcpStream, Error> {

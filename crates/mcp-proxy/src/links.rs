@@ -222,10 +222,10 @@ impl Links {
         Ok(())
     }
 
-    /// Closes links in the background.
+    /// Closes links in the background, each when its calls have ended.
     fn let_go(&self, links: Vec<Arc<Watched>>) {
         for link in links {
-            self.means.control.spawn(async move { link.close().await });
+            self.means.control.spawn(async move { link.retire().await });
         }
     }
 

@@ -129,6 +129,12 @@ impl Refresher {
         self.personal.known(principal).unwrap_or_else(|| Arc::clone(&self.current.borrow()))
     }
 
+    /// Why a server's lists are not there for a principal whose person has to agree first, as far as is known.
+    #[must_use]
+    pub fn unagreed(&self, principal: &Principal, server: &str) -> Option<Fault> {
+        self.personal.unagreed(principal, server)
+    }
+
     /// Takes over a configuration: the catalogue is composed of what is remembered at once, servers that are new or have changed
     /// are asked in the background.
     pub async fn configure(self: &Arc<Self>, blueprint: Arc<Blueprint>) {

@@ -23,7 +23,7 @@ pub use body::GateBody;
 pub use caller::present_key;
 pub use core::{Core, CoreParts, Shared};
 pub use guard::{Guardrails, Webhook};
-pub use inner::{Inbound, Made};
+pub use inner::{Inbound, Made, Making};
 pub use keeper::Keeper;
 pub use path::{Arrived, pass};
 pub use snapshot::{Caps, KeyEntry, KeyTable, Lane, Snapshot, Token};

@@ -183,7 +183,7 @@ fn a_server_hears_exactly_what_its_client_can() {
         [(json!({}), "nothing"), (json!({"elicitation": {"form": {}}, "sampling": {}}), "two")]
     {
         let (up_modern, up_legacy) = (McpServer::modern(), McpServer::legacy());
-        let gate = house(&[("s", &up_modern), ("l", &up_legacy)]).start();
+        let gate = house(&[("s", &up_modern), ("l", &up_legacy)]).set("/mcp_servers/l/park", json!(true)).start();
         drop(Mcp::modern_with(&gate.client(), ONE, capabilities.clone()).call("echo", json!({})).result());
         assert_eq!(up_modern.wait_for("tools/call", 1).capabilities(), &capabilities, "{of_era}");
         let mut client = Mcp::modern_with(&gate.client(), "/mcp/servers/l", capabilities.clone());

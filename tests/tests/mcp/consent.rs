@@ -5,7 +5,7 @@ use gatehouse_tests::mcp::{Mcp, McpServer, Page, Person, Turn, encoded};
 use gatehouse_tests::{Gate, KEY};
 use serde_json::{Value, json};
 
-use super::{ONE, OTHER_KEY, before, house};
+use super::{ONE, OTHER_KEY, at_home, house};
 
 /// Where the answer of the clients of these tests goes.
 const REDIRECT: &str = "http://127.0.0.1:9/callback";
@@ -42,12 +42,12 @@ fn logged_in(person: &mut Person, page: Page, key: &str) -> Page {
 #[test]
 fn who_agreed_to_one_client_is_asked_again_for_another() {
     let server = McpServer::modern();
-    let gate = before(&server);
+    let gate = at_home(house(&[("s", &server)])).start();
     let (honest, evil) = (register(&gate, "Honest"), register(&gate, "Evil"));
     let mut person = person(&gate);
     let first = person.open(&authorize(&gate, &honest));
     let asked = logged_in(&mut person, first, KEY);
-    assert!(asked.text.contains("Honest"), "{}", asked.text);
+    assert!(asked.text.contains("Honest"), "{asked:?}");
     let answer = person.submit(&asked, &[("answer", "allow")]);
     let back = answer.leads_to.expect("back at the client");
     assert!(back.starts_with(REDIRECT) && back.contains("code=") && back.contains("iss="), "{back}");
@@ -59,7 +59,7 @@ fn who_agreed_to_one_client_is_asked_again_for_another() {
 #[test]
 fn an_answer_counts_once_and_only_from_the_browser_that_was_asked() {
     let server = McpServer::modern();
-    let gate = before(&server);
+    let gate = at_home(house(&[("s", &server)])).start();
     let client = register(&gate, "Honest");
     let mut victim = person(&gate);
     let first = victim.open(&authorize(&gate, &client));
@@ -88,7 +88,7 @@ fn wants_consent(server: &McpServer) -> Gate {
         ("/.well-known/oauth-authorization-server".to_owned(), of_issuer),
     ]);
     let auth = json!({"per_user": {"client_id": "gatehouse", "client_secret": "known-beforehand"}});
-    house(&[("s", server)]).set("/mcp_servers/s/auth", auth).start()
+    at_home(house(&[("s", server)]).set("/mcp_servers/s/auth", auth)).start()
 }
 
 /// The link in an answer.

@@ -4,7 +4,7 @@ use gatehouse_tests::House;
 use gatehouse_tests::mcp::McpServer;
 use serde_json::{Value, json};
 
-use super::{ONE, before, house, modern_one};
+use super::{ONE, at_home, before, house, modern_one};
 
 /// Row 4.
 #[test]
@@ -117,15 +117,9 @@ fn a_name_with_line_breaks_writes_no_line_into_the_log() {
 /// Row 27.
 #[test]
 fn a_gateway_that_is_its_own_server_refuses_to_call_itself() {
-    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
-    let myself = json!({"url": format!("http://{address}{ONE}")});
-    let gate = House::new()
-        .set("/listen", json!(address.to_string()))
-        .set("/auth/anonymous", json!(true))
-        .set("/mcp_servers/s", myself)
-        .start();
+    let house = at_home(House::new().set("/auth/anonymous", json!(true)));
+    let myself = format!("{}{ONE}", house.public_url());
+    let gate = house.set("/mcp_servers/s", json!({"url": myself})).start();
     let answer = modern_one(&gate).call("echo", json!({}));
     assert!(answer.is_refused(), "{}", answer.text);
     assert_eq!(gate.client().get("/healthz").status, 200);

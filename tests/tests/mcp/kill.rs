@@ -66,7 +66,8 @@ fn a_kill_under_load_loses_no_session_no_row_and_leaves_no_process() {
 /// Each call the server took has exactly one row; a row more is an attempt that was killed before it left.
 fn one_row_each(gate: &Gate, server: &McpServer, answered: usize) {
     let calls = server.seen_of("tools/call").len();
-    let rows: Vec<_> = gate.ledger_of(calls).into_iter().filter(|row| row.provider == "s").collect();
+    // One more is the child's.
+    let rows: Vec<_> = gate.ledger_of(calls + 1).into_iter().filter(|row| row.provider == "s").collect();
     let mut ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     ids.sort_unstable();
     ids.dedup();

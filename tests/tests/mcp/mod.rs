@@ -51,6 +51,12 @@ pub(crate) fn house(servers: &[(&str, &McpServer)]) -> House {
         .fold(house, |house, (name, server)| house.set(&format!("/mcp_servers/{name}"), json!({"url": server.url()})))
 }
 
+/// The house at a port that is known beforehand, so that it can say where it is.
+pub(crate) fn at_home(house: House) -> House {
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    house.set("/listen", json!(free.to_string())).set("/public_url", json!(format!("http://{free}")))
+}
+
 /// A gateway before one server, `s`.
 pub(crate) fn before(server: &McpServer) -> Gate {
     house(&[("s", server)]).start()

@@ -43,7 +43,8 @@ fn a_client_nobody_knows_is_sent_to_register_and_the_browser_nowhere() {
 fn an_address_that_was_not_registered_is_sent_nothing() {
     let gate = house().start();
     let client = registered(&gate, &["https://app.example.com/cb"]);
-    for other in ["https://app.example.com/cb/", "https://evil.example/cb", "http://app.example.com/cb", "javascript:x"] {
+    for other in ["https://app.example.com/cb/", "https://evil.example/cb", "http://app.example.com/cb", "javascript:x"]
+    {
         let page = Browser::new(&gate).open(&authorize(&client, other, &[]));
         assert_eq!((page.status, page.header("location")), (400, None), "{other}");
     }
@@ -77,7 +78,8 @@ fn a_client_with_a_secret_must_show_it() {
     let code = query_of(&address, "code").unwrap();
     assert_eq!(error(&redeem(&gate, id, &code)), "invalid_client");
     let fields = |secret: &'static str| [("client_secret", secret)];
-    let wrong = [("grant_type", "authorization_code"), ("client_id", id), ("code", &code), ("code_verifier", super::VERIFIER)];
+    let wrong =
+        [("grant_type", "authorization_code"), ("client_id", id), ("code", &code), ("code_verifier", super::VERIFIER)];
     let with = |more: &[(&'static str, &str)]| {
         let mut all: Vec<(&str, &str)> = wrong.to_vec();
         all.extend(more);

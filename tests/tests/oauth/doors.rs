@@ -33,7 +33,8 @@ fn whoever_has_no_token_is_told_where_to_get_one() {
         let answer = gate.stranger().post(path, &json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}));
         let challenge = answer.header("www-authenticate").unwrap_or_default();
         assert_eq!(answer.status, 401);
-        let metadata = format!("resource_metadata=\"https://gw.example.com/.well-known/oauth-protected-resource{path}\"");
+        let metadata =
+            format!("resource_metadata=\"https://gw.example.com/.well-known/oauth-protected-resource{path}\"");
         assert!(challenge.starts_with("Bearer ") && challenge.contains(&metadata), "{challenge}");
         assert!(challenge.contains("scope=\"mcp:read mcp:tools\"") && !challenge.contains("error"), "{challenge}");
     }

@@ -26,8 +26,10 @@ fn a_code_is_redeemed_by_who_asked_for_it_alone() {
         query_of(&address, "code").unwrap()
     };
     assert_eq!(error(&redeem(&gate, &other, &code())), "invalid_grant");
-    for change in [("code_verifier", "another-verifier-that-is-long-enough-for-anybody"), ("redirect_uri", "http://127.0.0.1:1/cb")]
-    {
+    for change in [
+        ("code_verifier", "another-verifier-that-is-long-enough-for-anybody"),
+        ("redirect_uri", "http://127.0.0.1:1/cb"),
+    ] {
         let code = code();
         let mut fields = vec![
             ("grant_type", "authorization_code"),
@@ -71,8 +73,9 @@ fn a_hundred_refreshes_at_once_give_one_successor() {
     let (client, first) = tokens(&gate, KEY, &[]);
     let token = text(&first["refresh_token"]);
     let threads: Vec<_> = std::thread::scope(|scope| {
-        let running: Vec<_> =
-            (0..20).map(|_| scope.spawn(|| (0..5).map(|_| refresh(&gate, &client, &token)).collect::<Vec<_>>())).collect();
+        let running: Vec<_> = (0..20)
+            .map(|_| scope.spawn(|| (0..5).map(|_| refresh(&gate, &client, &token)).collect::<Vec<_>>()))
+            .collect();
         running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     let successors: std::collections::BTreeSet<String> =

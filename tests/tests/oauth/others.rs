@@ -100,10 +100,8 @@ fn an_assertion_that_is_not_for_this_is_refused() {
 }
 
 fn exchange(gate: &Gate, subject: &str, more: &[(&str, &str)]) -> Response {
-    let mut fields = vec![
-        ("subject_token", subject),
-        ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
-    ];
+    let mut fields =
+        vec![("subject_token", subject), ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token")];
     fields.extend(more);
     by(gate, EXCHANGE, &fields)
 }

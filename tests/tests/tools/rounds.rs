@@ -35,7 +35,11 @@ fn message(stream: bool) -> Value {
 }
 
 fn kinds(list: &Value) -> Vec<&str> {
-    list.as_array().unwrap_or_else(|| panic!("a list, not {list}")).iter().filter_map(|item| item["type"].as_str()).collect()
+    list.as_array()
+        .unwrap_or_else(|| panic!("a list, not {list}"))
+        .iter()
+        .filter_map(|item| item["type"].as_str())
+        .collect()
 }
 
 /// A model that wants to add for ever.
@@ -80,7 +84,8 @@ fn who_wants_a_stream_gets_one() {
     }
     let body = json!({"model": "fast", "input": "Add.", "stream": true, "tools": [tool()]});
     let response = gate.client().post("/v1/responses", &body);
-    for event in ["response.created", "response.mcp_call.completed", "response.output_text.delta", "response.completed"] {
+    for event in ["response.created", "response.mcp_call.completed", "response.output_text.delta", "response.completed"]
+    {
         assert!(response.text().contains(event), "{event} in {}", response.text());
     }
 }
@@ -105,7 +110,8 @@ fn a_tool_that_a_policy_forbids_is_not_offered_and_not_called() {
         .set("/policies", json!(["permit (principal, action, resource is Tool);", forbid]))
         .start();
     let whole = respond(&gate.client(), tool()).json();
-    let offered: Vec<&Value> = whole["output"][0]["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
+    let offered: Vec<&Value> =
+        whole["output"][0]["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
     assert_eq!(offered, ["clock", "echo"], "{whole}");
     assert_eq!(kinds(&whole["output"]), ["mcp_list_tools", "function_call"], "what nobody offered is the caller's");
 }

@@ -115,7 +115,7 @@ fn one(path: &str, written: written::OAuthClient, around: &Around<'_>, check: &m
     let mut grant_types = written.grant_types;
     for (n, grant) in grant_types.iter().enumerate() {
         if !GRANT_TYPES.contains(&grant.as_str()) {
-            let hint = check.near(grant, GRANT_TYPES.into_iter());
+            let hint = check.near(grant, GRANT_TYPES);
             check.error_at(&nth(&format!("{path}.grant_types"), n), "no way to a token", hint);
         }
     }

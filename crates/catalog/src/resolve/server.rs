@@ -10,7 +10,7 @@ use gatehouse_domain::Secret;
 use super::address::{endpoint, seconds, socket};
 use super::{identity, ranges};
 use crate::check::Check;
-use crate::config::{Auth, Endpoint, Server, Telemetry, Tls};
+use crate::config::{Auth, Config, Endpoint, Server, Telemetry, Tls};
 use crate::load::Surroundings;
 use crate::written;
 
@@ -68,6 +68,21 @@ pub(super) fn listeners(written: &Listen<'_>, check: &mut Check) -> Option<Liste
         None => None,
     };
     Some(Listeners { listen: listen?, admin_listen, public_url: public_url? })
+}
+
+impl Config {
+    /// Listens somewhere else than the file says. Where the file names no `public_url`, that goes along.
+    pub fn listen_on(&mut self, address: SocketAddr) {
+        let derived = |address, tls| format!("{}://{}", if tls { "https" } else { "http" }, reachable(address));
+        let tls = self.public_url.origin.tls;
+        if self.public_url.text == derived(self.listen, tls) {
+            let shown = reachable(address);
+            self.public_url.text = derived(address, tls);
+            self.public_url.origin.host = shown.ip().to_string().into();
+            self.public_url.origin.port = shown.port();
+        }
+        self.listen = address;
+    }
 }
 
 /// An address clients on this machine can use for one that is listened on.

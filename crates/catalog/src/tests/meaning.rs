@@ -265,3 +265,14 @@ fn an_admin_key_everybody_would_try_is_refused() {
     }
     good("auth: {admin_key: gk_admin_5b0c7e1d9a2f4c86}");
 }
+
+#[test]
+fn another_address_moves_the_public_url_unless_the_file_names_one() {
+    let address = "127.0.0.1:9999".parse().expect("an address");
+    let mut derived = good("");
+    derived.listen_on(address);
+    assert_eq!((&*derived.public_url.text, derived.public_url.origin.port), ("http://127.0.0.1:9999", 9999));
+    let mut named = good("public_url: https://gate.example.com\n");
+    named.listen_on(address);
+    assert_eq!(named.public_url.text, "https://gate.example.com");
+}

@@ -102,6 +102,8 @@ where
     jwks::first(&house, &issuers).await;
     let certificates = TlsReload::default();
     load_certificates(&certificates, &config)?;
+    // Before anybody can call: who is let in finds the tools there.
+    house.mcp.first_lists().await;
     let cores = start_cores(&house, &config, &terms, &certificates, cores(&house, &shared, &tls, writers, &outboxes))?;
     let (stop, stopping) = told::channel(false);
     let shipping = tokio::spawn(ship(shipper, stopping.clone()));
@@ -116,7 +118,6 @@ where
     tokio::spawn(alerts::deliver(Arc::clone(&house), Pool::new(Arc::clone(&tls), PoolLimits::default())));
     tokio::spawn(watch_keys(Arc::clone(&house)));
     tokio::spawn(keep_mcp(Arc::clone(&house)));
-    house.mcp.first_lists().await;
     watch::start(&house, &certificates)?;
     // Before anybody is told that the gateway serves: whoever knows may also want it to stop.
     let mut signals = Signals::listen()?;

@@ -228,6 +228,10 @@ impl OAuthOperations for House {
         Box::pin(async move { Ok(self.mcp.tokens().connected(&query, &who).await?.server.to_string()) })
     }
 
+    fn disconnect(&self, id: String) -> Answer<'_, Result<bool, StoreError>> {
+        Box::pin(async move { Ok(self.mcp.tokens().revoke(&id).await?.is_some()) })
+    }
+
     fn client_document(&self) -> Option<Value> {
         Some(self.mcp.tokens().document())
     }

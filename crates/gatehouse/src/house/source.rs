@@ -105,7 +105,7 @@ impl Source {
 
     fn with_overrides(&self, mut loaded: Loaded) -> Loaded {
         if let Some(listen) = self.over.listen {
-            loaded.config.listen = listen;
+            loaded.config.listen_on(listen);
         }
         if let Some(data_dir) = &self.over.data_dir {
             let relative = loaded.config.database.strip_prefix(&loaded.config.data_dir).map(Path::to_owned);

@@ -97,13 +97,17 @@ mod tests {
             "systemPrompt": "Be brief.", "maxTokens": 5,
         }));
         let body = ask(Some(&params), "small").unwrap();
-        assert_eq!((&body["model"], &body["max_tokens"], &body["system"]), (&json!("small"), &json!(5), &json!("Be brief.")));
+        assert_eq!(
+            (&body["model"], &body["max_tokens"], &body["system"]),
+            (&json!("small"), &json!(5), &json!("Be brief."))
+        );
         assert_eq!(body["messages"][0]["content"][0]["text"], "Hi");
     }
 
     #[test]
     fn what_was_not_offered_is_refused() {
-        for params in [json!({ "messages": [], "tools": [] }), json!({ "messages": [{ "role": "system" }] }), json!({})] {
+        for params in [json!({ "messages": [], "tools": [] }), json!({ "messages": [{ "role": "system" }] }), json!({})]
+        {
             assert_eq!(ask(Some(&Raw::of(&params)), "m").unwrap_err().code, code::INVALID_PARAMS, "{params}");
         }
     }

@@ -98,6 +98,10 @@ fn shadows(sheets: &[&Arc<Sheet>]) -> Vec<Finding> {
     for sheet in sheets {
         let server = sheet.server();
         for item in &sheet.items {
+            if item.entry.kind == Kind::Tool {
+                let sharing = owners.get(&*item.entry.real).into_iter().flatten().find(|owner| **owner != server);
+                found.extend(sharing.map(|owner| shared_name(&item.entry, owner)));
+            }
             found.extend(poison::shadowing(&item.scan, server, item.entry.kind, &item.entry.real, &other));
         }
         if let Some(instructions) = &sheet.instructions {
@@ -105,6 +109,17 @@ fn shadows(sheets: &[&Arc<Sheet>]) -> Vec<Finding> {
         }
     }
     found
+}
+
+fn shared_name(tool: &Entry, other: &str) -> Finding {
+    Finding {
+        severity: Severity::Low,
+        code: "shared_name",
+        server: Arc::clone(&tool.server),
+        kind: Kind::Tool,
+        item: Arc::clone(&tool.real),
+        message: format!("The server {other} has a tool of this name, too. Each keeps the name it was given."),
+    }
 }
 
 /// Asks the pins about each item, and about the instructions.

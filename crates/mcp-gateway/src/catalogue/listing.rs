@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::entry::{Entry, raw_text};
+use super::entry::Entry;
 use super::finding::Kind;
 use super::json;
 use crate::wire::Raw;
@@ -35,8 +35,10 @@ impl Default for Page<'_> {
 /// One page.
 #[derive(Clone, Debug)]
 pub struct Listing {
-    kind: Kind,
-    items: Bytes,
+    /// The result as far as it is the same for everybody: `{"tools":[…]`.
+    text: Vec<u8>,
+    /// Where in it the array begins.
+    array: usize,
     /// How many items it has.
     pub count: usize,
     /// Tokens its items take in a model's context, about.
@@ -57,61 +59,71 @@ impl Listing {
         page: &Page<'_>,
         (ttl_ms, public): (u64, bool),
     ) -> Self {
-        let mut items = Vec::with_capacity(entries.iter().map(|entry| entry.json.bytes().len() + 1).sum::<usize>() + 2);
+        let room: usize = entries.iter().map(|entry| entry.json.bytes().len() + 1).sum();
+        let mut text = Vec::with_capacity(room.min(PAGE_BYTES) + ENDS);
+        let array = begin(&mut text, kind);
         let (mut count, mut weight, mut last, mut next) = (0, 0_u32, None, None);
-        items.push(b'[');
+        text.push(b'[');
         for entry in entries {
             if !allowed(entry) {
                 continue;
             }
-            if count > 0 && (count >= page.items || items.len() + entry.json.bytes().len() > PAGE_BYTES) {
+            if count > 0 && (count >= page.items || text.len() + entry.json.bytes().len() > PAGE_BYTES) {
                 next = last;
                 break;
             }
             if count > 0 {
-                items.push(b',');
+                text.push(b',');
             }
-            items.extend_from_slice(entry.json.bytes());
+            text.extend_from_slice(entry.json.bytes());
             count += 1;
             weight = weight.saturating_add(entry.weight);
             last = Some(Arc::clone(&entry.exposed));
         }
-        items.push(b']');
-        Self { kind, items: Bytes::from(items), count, weight, next, ttl_ms, public: public && page.same_for_all }
+        text.push(b']');
+        Self { text, array, count, weight, next, ttl_ms, public: public && page.same_for_all }
     }
 
     /// A list that is not a server's (`find_tools`, `call_tool`).
     pub(crate) fn fixed(kind: Kind, items: &[Raw]) -> Self {
-        let texts: Vec<&str> = items.iter().map(raw_text).collect();
-        let text = format!("[{}]", texts.join(","));
-        let weight = crate::weight::tokens(&text);
-        Self { kind, items: Bytes::from(text), count: items.len(), weight, next: None, ttl_ms: 0, public: false }
+        let list = Raw::array(items);
+        let mut text = Vec::with_capacity(list.bytes().len() + ENDS);
+        let array = begin(&mut text, kind);
+        text.extend_from_slice(list.bytes());
+        let weight = crate::weight::tokens(list.as_json());
+        Self { text, array, count: items.len(), weight, next: None, ttl_ms: 0, public: false }
     }
 
     /// The array of items alone.
     #[must_use]
-    pub fn items(&self) -> &Bytes {
-        &self.items
+    pub fn items(&self) -> &[u8] {
+        self.text.get(self.array..).unwrap_or_default()
     }
 
     /// The `result` of the request. `cursor` is [`Listing::next`], sealed. Modern clients get `resultType`, `ttlMs` and `cacheScope`.
     #[must_use]
-    pub fn result(&self, modern: bool, cursor: Option<&str>) -> Raw {
-        let mut out = Vec::with_capacity(self.items.len() + 160);
-        out.push(b'{');
+    pub fn result(self, modern: bool, cursor: Option<&str>) -> Raw {
+        let mut text = self.text;
+        if let Some(cursor) = cursor {
+            text.extend_from_slice(format!(r#","nextCursor":{}"#, json::quoted(cursor)).as_bytes());
+        }
         if modern {
             let scope = if self.public { "public" } else { "private" };
-            let caching = format!(r#""resultType":"complete","ttlMs":{},"cacheScope":"{scope}","#, self.ttl_ms);
-            out.extend_from_slice(caching.as_bytes());
+            let caching = format!(r#","resultType":"complete","ttlMs":{},"cacheScope":"{scope}""#, self.ttl_ms);
+            text.extend_from_slice(caching.as_bytes());
         }
-        out.extend_from_slice(format!(r#""{}":"#, list_member(self.kind)).as_bytes());
-        out.extend_from_slice(&self.items);
-        if let Some(cursor) = cursor {
-            out.extend_from_slice(format!(r#","nextCursor":{}"#, json::quoted(cursor)).as_bytes());
-        }
-        out.push(b'}');
-        Raw::trusted(Bytes::from(out))
+        text.push(b'}');
+        Raw::trusted(Bytes::from(text))
     }
+}
+
+/// Room for what stands around the array, a sealed cursor included.
+const ENDS: usize = 1024;
+
+/// `{"tools":`; says where the array begins.
+fn begin(text: &mut Vec<u8>, kind: Kind) -> usize {
+    text.extend_from_slice(format!(r#"{{"{}":"#, list_member(kind)).as_bytes());
+    text.len()
 }
 
 /// The member of a result that has the list.

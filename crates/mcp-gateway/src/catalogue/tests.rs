@@ -136,6 +136,14 @@ fn one_endpoint_offers_the_tools_of_every_server_and_one_each_under_its_own_name
 }
 
 #[test]
+fn that_two_servers_have_a_tool_of_one_name_is_told_of_both() {
+    let both = vec![fetched("git", &[tool("search", "x"), tool("log", "x")]), fetched("web", &[tool("search", "y")])];
+    let catalogue = House::of(both).catalogue();
+    let told: Vec<_> = catalogue.findings().iter().map(|finding| (finding.code, &*finding.server)).collect();
+    assert_eq!(told, [("shared_name", "git"), ("shared_name", "web")]);
+}
+
+#[test]
 fn a_name_leads_to_the_server_and_the_name_it_knows() {
     let mut house = House::of(vec![fetched("git", &[tool("search", "x")]), fetched("web", &[tool("search", "y")])]);
     let catalogue = house.catalogue();

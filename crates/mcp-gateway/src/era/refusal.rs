@@ -74,9 +74,9 @@ impl Refusal {
 /// The HTTP status an error goes with. Legacy servers answer a request they could read with 200, whatever becomes of it.
 fn status(number: i64, era: Era, handled: bool) -> u16 {
     match (era, number) {
-        (_, code::PARSE | code::INVALID_REQUEST | code::UNSUPPORTED_VERSION) => 400,
+        (_, code::PARSE | code::INVALID_REQUEST | code::UNSUPPORTED_VERSION) if !handled => 400,
         (Era::Modern, code::METHOD_NOT_FOUND) => 404,
-        (Era::Modern, code::HEADER_MISMATCH | code::MISSING_CAPABILITY) => 400,
+        (Era::Modern, code::HEADER_MISMATCH | code::MISSING_CAPABILITY | code::UNSUPPORTED_VERSION) => 400,
         (Era::Modern, code::INVALID_PARAMS) if !handled => 400,
         _ => 200,
     }

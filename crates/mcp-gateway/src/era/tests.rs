@@ -133,6 +133,19 @@ fn a_revision_nobody_speaks_is_answered_with_those_that_are() {
 }
 
 #[test]
+fn what_a_server_answers_is_no_failure_of_http() {
+    let status = |number, era| RpcError::new(number, "").status(era);
+    for number in [code::INVALID_REQUEST, code::INVALID_PARAMS, code::INTERNAL, code::RESOURCE_NOT_FOUND, -1, 7] {
+        assert_eq!((status(number, Era::Legacy), status(number, Era::Modern)), (200, 200), "{number}");
+    }
+    assert_eq!((status(code::METHOD_NOT_FOUND, Era::Legacy), status(code::METHOD_NOT_FOUND, Era::Modern)), (200, 404));
+    assert_eq!(
+        (status(code::MISSING_CAPABILITY, Era::Legacy), status(code::MISSING_CAPABILITY, Era::Modern)),
+        (200, 400)
+    );
+}
+
+#[test]
 fn each_revision_has_its_methods() {
     let has = |revision, method: &str| check_legacy(None, revision, &request(method, &json!({}))).is_ok();
     assert!(has(Revision::V2025_11_25, "tasks/result") && !has(Revision::V2025_06_18, "tasks/result"));

@@ -170,15 +170,12 @@ pub(crate) fn scan_item(text: &str) -> Scan {
     scan.finish()
 }
 
+/// Whose tool a word is, if it is one of another server than this.
+pub(crate) type Owner<'a> = &'a dyn Fn(&str, &Arc<str>) -> Option<Arc<str>>;
+
 /// Does an item speak of another server's tool? `owner` says whose tool a word is, if it is another server's. One that also
 /// tells the model what to do with it wants to be used in its place.
-pub(crate) fn shadowing(
-    scan: &Scan,
-    server: &Arc<str>,
-    kind: Kind,
-    item: &str,
-    owner: &dyn Fn(&str, &Arc<str>) -> Option<Arc<str>>,
-) -> Vec<Finding> {
+pub(crate) fn shadowing(scan: &Scan, server: &Arc<str>, kind: Kind, item: &str, owner: Owner<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let foreign = scan.words.iter().find_map(|word| owner(word, server).map(|owner| (word, owner)));
     if let Some((word, owner)) = foreign.filter(|(word, _)| &***word != item) {
@@ -194,18 +191,6 @@ pub(crate) fn shadowing(
             kind,
             item: Arc::from(item),
             message: format!("It speaks of {word}, a tool of the server {owner}, {tail}."),
-        });
-    }
-    if kind == Kind::Tool
-        && let Some(other) = owner(item, server)
-    {
-        found.push(Finding {
-            severity: Severity::Low,
-            code: "shared_name",
-            server: Arc::clone(server),
-            kind,
-            item: Arc::from(item),
-            message: format!("The server {other} has a tool of this name, too. Each keeps the name it was given."),
         });
     }
     found

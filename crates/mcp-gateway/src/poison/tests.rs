@@ -102,13 +102,6 @@ fn a_tool_that_speaks_of_another_servers_tool_is_flagged() {
 }
 
 #[test]
-fn a_tool_of_the_same_name_is_told_of() {
-    let owner = |word: &str, _: &Arc<str>| (word == "add").then(|| Arc::from("other"));
-    let found = shadowing(&scan_item(&tool("Adds.").to_string()), &"maths".into(), Kind::Tool, "add", &owner);
-    assert_eq!((found[0].code, found[0].severity), ("shared_name", Severity::Low));
-}
-
-#[test]
 fn an_item_of_a_million_texts_is_given_up_on() {
     let many = json!({"name": "a", "x": vec!["y"; 100_000]});
     assert_eq!(worst(&many), Some(("too_many_texts", Severity::Medium)));

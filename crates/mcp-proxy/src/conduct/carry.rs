@@ -2,20 +2,21 @@
 //! server of either era, a client of either era, and questions that cross between them in the middle of a call.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gatehouse_domain::{AttemptStatus, Code, Fault, Need};
 use gatehouse_mcp_gateway::bridge::capabilities;
 use gatehouse_mcp_gateway::bridge::notices::{self, Notice};
-use gatehouse_mcp_gateway::bridge::questions::{Answers, InputRequired, Question};
-use gatehouse_mcp_gateway::era::{Era, LogLevel, Method, Revision, headers, meta};
+use gatehouse_mcp_gateway::bridge::questions::InputRequired;
+use gatehouse_mcp_gateway::era::{LogLevel, Method, Revision, headers, meta};
 use gatehouse_mcp_gateway::gateway::Refusal;
-use gatehouse_mcp_gateway::wire::code;
 use gatehouse_mcp_gateway::{Id, Message, Notification, Raw, Request, Response, RpcError};
 use gatehouse_pipeline::talk::{Closing, Opening};
 use gatehouse_upstream::{Pool, Verdict};
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
+use super::across::{Aside, ask, collect, relayed};
+use super::consent;
 use super::errand::{Cargo, boxed, invalid, mirrors};
 use super::feed::{Feeds, Source};
 use super::park::Waiting;
@@ -26,10 +27,6 @@ use crate::link::{Client, Exchange, Failure, Hello, Link, Outgoing, Remedy};
 
 /// How often a server may ask for more before it is an error.
 const ROUNDS_MAX: u32 = 10;
-
-/// What a server asks within this of one another, it asks together; and at most so much.
-const TOGETHER: Duration = Duration::from_millis(40);
-const QUESTIONS_MAX: usize = 16;
 
 /// A request to be carried.
 pub(super) struct Call<'a> {
@@ -73,30 +70,40 @@ pub(super) async fn stoppable(call: Call<'_>, voice: &mut Voice, id: &Id) -> Opt
     outcome
 }
 
-/// Carries a call: as many rounds as the server needs answers for.
+/// Carries a call. Where its person has to agree first, the client is asked to see to that.
 async fn carry(call: Call<'_>, voice: &mut Voice) -> Outcome {
     let Call { context, mut cargo, need } = call;
-    let way = reach(context, &cargo, voice).await.map_err(|failure| refused(context, failure))?;
+    match carried(context, &mut cargo, &need, voice).await {
+        Err(refusal) => consent::asked(context, &cargo, refusal),
+        outcome => outcome,
+    }
+}
+
+/// As many rounds as the server needs answers for.
+async fn carried(context: &Context, cargo: &mut Cargo, need: &Need, voice: &mut Voice) -> Outcome {
+    let way = reach(context, cargo, voice).await.map_err(|failure| refused(context, failure))?;
     if let Some(parked) = cargo.parked.take() {
-        return park::resume(context, &cargo, &way, voice, &parked).await;
+        return park::resume(context, cargo, &way, voice, &parked).await;
     }
     for round in 0..=ROUNDS_MAX {
         if round > 0 {
-            voice.floor.again(&need, cargo.price).map_err(boxed)?;
+            voice.floor.again(need, cargo.price).map_err(boxed)?;
         }
-        let said = attempt(context, &cargo, &way, voice).await?;
+        let said = attempt(context, cargo, &way, voice).await?;
         let outcome = match said {
             Said::Parked(result) => return Ok(result),
             Said::Outcome(outcome) => outcome,
         };
         let asked = match &outcome {
             Ok(result) if way.hello.modern => {
-                InputRequired::read(cargo.method, result).map_err(|bad| broken(&cargo, &bad.to_string()))?
+                InputRequired::read(cargo.method, result).map_err(|bad| broken(cargo, &bad.to_string()))?
             }
             _ => None,
         };
         let sampled = match &asked {
-            Some(asked) => sampling::answers(&way, voice, asked).await.map_err(|error| Box::new(Refusal::rpc(200, error)))?,
+            Some(asked) => {
+                sampling::answers(&way, voice, asked).await.map_err(|error| Box::new(Refusal::rpc(200, error)))?
+            }
             None => None,
         };
         if let Some(answers) = sampled {
@@ -104,12 +111,12 @@ async fn carry(call: Call<'_>, voice: &mut Voice) -> Outcome {
             continue;
         }
         match asked {
-            None => return result::finish(context, &cargo, &way, voice, outcome).await,
-            Some(asked) if context.is_modern() => return relayed(context, &cargo, asked),
+            None => return result::finish(context, cargo, &way, voice, outcome).await,
+            Some(asked) if context.is_modern() => return relayed(context, cargo, asked),
             Some(asked) => cargo.answers = collect(context, voice, asked).await?,
         }
     }
-    Err(broken(&cargo, "asked for input again and again"))
+    Err(broken(cargo, "asked for input again and again"))
 }
 
 /// Finds the way to the server and shakes hands, where that was not done before.
@@ -324,7 +331,7 @@ pub(super) fn ticks() -> Interval {
 }
 
 /// A notification that belongs to the call, under the names its client knows.
-async fn pass_on(
+pub(super) async fn pass_on(
     context: &Context,
     cargo: &Cargo,
     way: &Way,
@@ -362,139 +369,6 @@ fn wanted(context: &Context) -> Option<LogLevel> {
     Some(context.memory.as_ref().and_then(|memory| memory.level()).unwrap_or(LogLevel::Debug))
 }
 
-/// A server of the older era asks in the middle of a call.
-async fn ask(context: &Context, way: &Way, voice: &mut Voice, request: Request) -> Result<(), Box<Refusal>> {
-    let id = request.id.clone();
-    let question = Question::of_request("input", &request).ok();
-    if let Some(question) = question.as_ref().filter(|question| sampling::is_for(way, question)) {
-        let response = sampling::respond(way, voice, question, id).await;
-        return way.link.answer(&way.pool, &way.client, response).await.map_err(|failure| refused(context, failure));
-    }
-    let question = question.filter(|question| question.is_for(&way.client.capabilities) && !context.is_modern());
-    let response = match question {
-        Some(question) => match put(context, voice, &question).await {
-            Ok(response) => Response { id: Some(id), outcome: response.outcome },
-            Err(fault) => Response::error(Some(id), Refusal::from(fault).error),
-        },
-        None => cannot(id),
-    };
-    way.link.answer(&way.pool, &way.client, response).await.map_err(|failure| refused(context, failure))
-}
-
-fn cannot(id: Id) -> Response {
-    Response::error(Some(id), RpcError::new(code::METHOD_NOT_FOUND, "The client cannot be asked this"))
-}
-
-/// Questions of a server of the older era that a modern client will be asked together.
-struct Aside<'a> {
-    context: &'a Context,
-    cargo: &'a Cargo,
-    way: &'a Way,
-    questions: Vec<(Question, Id)>,
-}
-
-impl Aside<'_> {
-    async fn question(&mut self, voice: &mut Voice, request: Request) -> Result<(), Box<Refusal>> {
-        let key = match self.questions.len() {
-            0 => "input".to_owned(),
-            more => format!("input-{}", more + 1),
-        };
-        let question = Question::of_request(key, &request).ok();
-        if question.as_ref().is_some_and(|question| sampling::is_for(self.way, question)) {
-            return ask(self.context, self.way, voice, request).await;
-        }
-        match question.filter(|question| question.is_for(&self.way.client.capabilities)) {
-            Some(question) => self.questions.push((question, request.id)),
-            None => {
-                let answered = self.way.link.answer(&self.way.pool, &self.way.client, cannot(request.id)).await;
-                answered.map_err(|failure| refused(self.context, failure))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What a server asks at once comes at once: a moment is waited for the rest of it. A response that comes instead is all
-    /// that was waited for.
-    async fn gather(
-        &mut self,
-        voice: &mut Voice,
-        exchange: &mut dyn Exchange,
-        token: Option<&Id>,
-    ) -> Result<Option<Response>, Box<Refusal>> {
-        while self.questions.len() < QUESTIONS_MAX {
-            let Ok(message) = tokio::time::timeout(TOGETHER, exchange.next()).await else { return Ok(None) };
-            match message {
-                Some(Ok(Message::Request(request))) => self.question(voice, request).await?,
-                Some(Ok(Message::Notification(note))) => {
-                    pass_on(self.context, self.cargo, self.way, voice, note, token).await;
-                }
-                Some(Ok(Message::Response(response))) => return Ok(Some(response)),
-                Some(Err(failure)) => {
-                    voice.floor.close(closing(&failure.fault));
-                    return Err(refused(self.context, failure));
-                }
-                None => return Ok(None),
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// Puts a question to a client of the older era, on the stream of its call, and waits for the answer.
-async fn put(context: &Context, voice: &mut Voice, question: &Question) -> Result<Response, Fault> {
-    let nobody =
-        || Fault::new(Code::InvalidRequest, "The client cannot be asked: it takes no stream, or has no session");
-    let session = context.session.as_ref().filter(|_| voice.can_speak()).ok_or_else(nobody)?;
-    let mut asked = context.inner.desk.questions.expect(&session.id)?;
-    let Id::Text(name) = asked.id() else { return Err(nobody()) };
-    let request = question.request(asked.id(), context.speaker.revision, &name);
-    voice.say(&request.into()).await;
-    let began = Instant::now();
-    let mut quiet = ticks();
-    let response = loop {
-        tokio::select! {
-            response = asked.answer() => break response,
-            _ = quiet.tick() => voice.keep_alive().await,
-        }
-    };
-    voice.floor.waited_since(began);
-    response.ok_or_else(nobody)
-}
-
-/// Puts every question of a modern server to a client of the older era.
-async fn collect(context: &Context, voice: &mut Voice, asked: InputRequired) -> Result<Answers, Box<Refusal>> {
-    let mut answers = Vec::with_capacity(asked.questions.len());
-    for question in &asked.questions {
-        if !question.is_for(&context.speaker.capabilities) {
-            return Err(missing(question, context.speaker.revision));
-        }
-        let response = put(context, voice, question).await.map_err(boxed)?;
-        let answer = question.answer(&response).map_err(|error| Box::new(Refusal::rpc(200, error)))?;
-        answers.push((Arc::clone(&question.key), answer));
-    }
-    Ok(Answers { answers, state: asked.state })
-}
-
-/// The questions of a modern server for a modern client; the server's state goes along sealed.
-fn relayed(context: &Context, cargo: &Cargo, mut asked: InputRequired) -> Outcome {
-    if let Some(question) = asked.questions.iter().find(|question| !question.is_for(&context.speaker.capabilities)) {
-        return Err(missing(question, context.speaker.revision));
-    }
-    if let Some(state) = asked.state.take() {
-        asked.state = Some(park::state(context, cargo, Some(state), None)?);
-    }
-    Ok(result::dressed(context, cargo, &asked.write()))
-}
-
-/// The client did not declare what the server's question needs. The older era has no number of its own for that.
-fn missing(question: &Question, revision: Revision) -> Box<Refusal> {
-    let refusal = gatehouse_mcp_gateway::era::Refusal::MissingCapability { required: question.needs() };
-    Box::new(match revision.era() {
-        Era::Modern => Refusal::of_era(&refusal, Era::Modern),
-        Era::Legacy => Refusal::rpc(200, RpcError::new(code::INVALID_REQUEST, refusal.to_string())),
-    })
-}
-
 /// What is told of a failure that stands between the gateway and a server.
 pub(super) fn refused(context: &Context, failure: Failure) -> Box<Refusal> {
     match failure.remedy {
@@ -522,7 +396,7 @@ fn settled(cargo: &Cargo, response: &Response) -> Closing {
     }
 }
 
-fn closing(fault: &Fault) -> Closing {
+pub(super) fn closing(fault: &Fault) -> Closing {
     let status = match fault.code {
         Code::UpstreamTimeout => AttemptStatus::TimedOut,
         Code::UpstreamLimited => AttemptStatus::Limited,

@@ -303,6 +303,7 @@ impl Finder<'_> {
     fn load(&self, parcel: Parcel, params: Raw) -> Finding<Quest> {
         let Parcel { server, method, name, canonical, exposed, entry, price } = parcel;
         let mut answers = Answers::read(Some(&params)).map_err(|error| Box::new(Refusal::rpc(200, error)))?;
+        super::consent::take_off(&mut answers);
         let params = gatehouse_mcp_gateway::bridge::questions::bare(&params);
         let digest = seal::call_digest(&self.context.path, method.as_str(), Some(&params));
         let mut parked = None;
@@ -345,7 +346,7 @@ impl Finder<'_> {
             Some((entry, _)) if !self.may_see(entry) => Err(invalid(unknown())),
             Some((entry, false)) => Ok(Arc::clone(entry)),
             Some((entry, true)) => Err(boxed(held_fault(entry))),
-            None => Err(invalid(unknown())),
+            None => Err(super::consent::wanted_first(self.context).unwrap_or_else(|| invalid(unknown()))),
         }
     }
 

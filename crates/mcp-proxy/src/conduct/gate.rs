@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gatehouse_domain::{Code, Door, Fault, Reply, Request};
+use gatehouse_domain::{Code, Door, Fault, Principal, Reply, Request, Secret};
 use gatehouse_mcp_gateway::Blueprint;
-use gatehouse_mcp_gateway::blueprint::Server;
+use gatehouse_mcp_gateway::blueprint::{Auth, Server};
 use gatehouse_mcp_gateway::catalogue::Route;
 use gatehouse_mcp_gateway::era::headers;
 use gatehouse_mcp_gateway::gateway::{Guests, Refusal, Session, asking, doors, refuse};
@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::desk::Desk;
 use super::talk::Conversation;
+use crate::auth::Tokens;
 
 /// The gate. Cheap to clone; built with every configuration.
 #[derive(Clone)]
@@ -29,27 +30,29 @@ pub(super) struct Inner {
     pub(super) servers: HashMap<Arc<str>, Arc<Server>>,
     pub(super) toolsets: Vec<Arc<str>>,
     guests: Guests,
-    public_url: Arc<str>,
     /// What this gateway writes on requests that leave it: what comes in with it has gone round in a circle.
     hop: HeaderValue,
     /// Sessions of another state of the permissions are no longer good.
     pub(super) policy_epoch: u64,
+    /// Takes callers' own tokens, where some server's settings exchange them.
+    exchanges: Option<Tokens>,
 }
 
 impl Gate {
     /// The gate of this configuration. `hop` is what links write into their hop header; `policy_epoch` changes when sessions
     /// that were opened before must not go on.
     #[must_use]
-    pub fn new(desk: Arc<Desk>, blueprint: &Blueprint, hop: HeaderValue, policy_epoch: u64) -> Self {
+    pub fn new(desk: Arc<Desk>, blueprint: &Blueprint, hop: HeaderValue, policy_epoch: u64, tokens: &Tokens) -> Self {
+        let exchanged = |server: &Arc<Server>| matches!(server.auth, Auth::Exchange(_));
         let servers = blueprint.servers.iter().map(|server| (Arc::clone(&server.name), Arc::clone(server)));
         Self(Arc::new(Inner {
             desk,
             servers: servers.collect(),
             toolsets: blueprint.toolsets.iter().map(|toolset| Arc::clone(&toolset.name)).collect(),
             guests: Guests::new(&blueprint.public_url, &blueprint.allowed_hosts),
-            public_url: Arc::clone(&blueprint.public_url),
             hop,
             policy_epoch,
+            exchanges: blueprint.servers.iter().any(exchanged).then(|| tokens.clone()),
         }))
     }
 }
@@ -105,8 +108,10 @@ impl Talks for Gate {
         headers.append(VARY, HeaderValue::from_static("origin"));
     }
 
-    fn audience(&self, door: &Door) -> Option<Arc<str>> {
-        Some(format!("{}{}", self.0.public_url, doors::path(&doors::route(door))).into())
+    fn came(&self, caller: &Principal, token: &str) {
+        if let Some(tokens) = &self.0.exchanges {
+            tokens.came_with(caller, Secret::new(token));
+        }
     }
 
     fn read(&self, request: Request, caller: &Arc<KeyEntry>) -> Result<Box<dyn Talk>, Box<Refused>> {
@@ -117,7 +122,7 @@ impl Talks for Gate {
         let now = request.now.unix_secs();
         let open = |token: &str| self.0.session(token, caller, &route, now);
         let asking = asking::read(&request.method, &request.headers, &request.body, &open)
-            .map_err(|unasked| refused(unasked.id.as_ref(), unasked.refusal))?;
+            .map_err(|unasked| refused(unasked.id.as_ref(), *unasked.refusal))?;
         let talk = Conversation::read(&self.0, caller, route, asking, &request)
             .map_err(|(id, refusal)| refused(id.as_ref(), *refusal))?;
         Ok(Box::new(talk))

@@ -115,6 +115,9 @@ pub(super) async fn list(context: &Context, voice: &mut Voice, kind: Kind, after
     let catalogue = context.inner.desk.refresher.catalogue_of(&context.caller.principal).await;
     voice.floor.waited_since(began);
     let floor = &voice.floor;
+    if let Some(refusal) = super::consent::wanted_first(context) {
+        return Err(refusal);
+    }
     let Some(offer) = catalogue.offer(&context.route) else { return Ok(Raw::empty()) };
     let allowed = |entry: &Entry| floor.lists(used_by(kind), &entry.canonical);
     let listing = match offer.search() {

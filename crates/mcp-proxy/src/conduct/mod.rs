@@ -2,13 +2,16 @@
 //! into [`Talk`](gatehouse_pipeline::Talk)s, each of which is one errand carried out by a future that owns everything it needs.
 //!
 //! [`errand`] what a message wants, found in the catalogue · [`talk`] the one conversation · [`local`] what the gateway answers by
-//! itself · [`carry`] one request to one server and everything the server says because of it · [`voice`] how clients are spoken to
+//! itself · [`carry`] one request to one server and everything the server says because of it · [`across`] questions that cross
+//! between the eras on the way · [`voice`] how clients are spoken to
 //! · [`question`] what servers ask clients · [`park`] calls that wait for a modern client's answer · [`listen`] streams that only
 //! tell of changes · [`feed`] where those hear of them · [`memory`] what is kept for a session while it lasts · [`spill`] results
 //! too large to send · [`sampling`] questions that a model of the gateway answers
 //! · [`desk`] what all of them share, across configurations.
 
+mod across;
 mod carry;
+mod consent;
 mod desk;
 mod errand;
 mod feed;

@@ -222,8 +222,11 @@ impl Http {
         Ok(Spoken::Sse(sse))
     }
 
-    /// What was spoken is over; the next to ask makes a new handshake.
+    /// What was spoken is over, unless it was something else that went wrong; the next to ask makes a new handshake.
     fn forget(&self, hello: &Arc<Hello>, missed: &Missed) {
+        if matches!(missed, Missed::Failed(_)) {
+            return;
+        }
         let mut standing = self.standing();
         if standing.current.as_ref().is_some_and(|current| Arc::ptr_eq(current.hello(), hello)) {
             standing.current = None;
@@ -242,15 +245,15 @@ impl Http {
             let spoken = self.spoken(pool, &outgoing.client).await?;
             let missed = match spoken.ask(pool, outgoing).await {
                 Ok(exchange) => return Ok(exchange),
-                Err(Missed::Failed(failure)) => return Err(failure),
                 Err(missed) => missed,
             };
-            self.forget(spoken.hello(), &missed);
             let again = match &missed {
-                Missed::OtherEra => true,
-                Missed::SessionLost => outgoing.repeatable || only_reads(&outgoing.request.method),
-                Missed::Failed(_) => false,
+                // It was refused for want of a session, or before anybody looked at it: nobody has begun with it.
+                Missed::OtherEra | Missed::SessionLost => true,
+                // The connection broke, perhaps because it was an old one, and nobody knows who has begun with what.
+                Missed::Failed(failure) => failure.fault.code == Code::UpstreamBroken && is_repeatable(outgoing),
             };
+            self.forget(spoken.hello(), &missed);
             if !(first && again) {
                 return Err(missed.into_failure(&self.endpoint));
             }
@@ -267,34 +270,19 @@ impl Http {
     }
 }
 
-/// Does a request of this method change nothing, whoever answers it?
-fn only_reads(method: &str) -> bool {
+/// Does it change nothing to send a request twice?
+fn is_repeatable(outgoing: &Outgoing) -> bool {
     use Method::{
-        Complete, Discover, Listen, Ping, PromptsGet, PromptsList, ResourcesList, ResourcesRead, SetLevel, Subscribe,
-        TasksGet, TasksList, TasksResult, TemplatesList, ToolsList, Unsubscribe,
+        Complete, Discover, Ping, PromptsGet, PromptsList, ResourcesList, ResourcesRead, SetLevel, Subscribe, TasksGet,
+        TasksList, TemplatesList, ToolsList, Unsubscribe,
     };
-    // The level and subscriptions are state, but state that the request itself says whole.
-    matches!(
-        Method::of(method),
-        Some(
-            ToolsList
-                | PromptsList
-                | PromptsGet
-                | ResourcesList
-                | TemplatesList
-                | ResourcesRead
-                | Complete
-                | Ping
-                | Discover
-                | Listen
-                | SetLevel
-                | Subscribe
-                | Unsubscribe
-                | TasksGet
-                | TasksResult
-                | TasksList
-        )
-    )
+    let reads = |method| match method {
+        ToolsList | PromptsList | PromptsGet | ResourcesList | TemplatesList | ResourcesRead => true,
+        // The level and subscriptions are state, but state that the request itself says whole.
+        Complete | Ping | Discover | SetLevel | Subscribe | Unsubscribe | TasksGet | TasksList => true,
+        _ => false,
+    };
+    outgoing.repeatable || Method::of(&outgoing.request.method).is_some_and(reads)
 }
 
 impl Link for Http {

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use gatehouse_domain::Code;
 use gatehouse_mcp_gateway::openapi::{Api, ApiFault, Base, HttpRequest, refusal, result};
 use gatehouse_mcp_gateway::wire::code;
@@ -106,7 +105,7 @@ impl OpenApi {
     async fn send(&self, pool: &Pool, request: HttpRequest) -> Result<Sent, Failure> {
         let place =
             self.endpoint.beside(request.path.as_str()).ok_or_else(|| self.endpoint.broken("has no such path"))?;
-        place.send(pool, request.method, request.headers, request.body.unwrap_or_else(Bytes::new)).await
+        place.send(pool, request.method, request.headers, request.body.unwrap_or_default()).await
     }
 }
 

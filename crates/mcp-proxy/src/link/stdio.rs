@@ -163,7 +163,8 @@ impl Inner {
         match outcome {
             Ok((revision, hello)) => Ok(Child { process, revision, hello: Arc::new(hello) }),
             Err(unheard) => {
-                process.close().await;
+                // A child that does not speak may not listen either, and its end may take a while.
+                tokio::spawn(async move { process.close().await });
                 Err(unheard)
             }
         }

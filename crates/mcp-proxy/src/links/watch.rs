@@ -9,11 +9,13 @@ use gatehouse_domain::{Availability, Code};
 use gatehouse_mcp_gateway::blueprint::{Server, Transport};
 use gatehouse_mcp_gateway::{Message, Notification, Response};
 use gatehouse_upstream::{Health, Pool, Verdict};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::link::{Client, Doing, Exchange, Failure, Hello, Link, Outgoing, Remedy, State};
 
+/// How long a link that is let go waits for its calls.
+const RETIRES_WITHIN: Duration = Duration::from_secs(60);
 /// The most messages that may come because of one request that is no subscription.
 const MESSAGES_MAX: u32 = 100_000;
 
@@ -123,45 +125,75 @@ pub(super) struct Watched {
 /// Is a link used, and when was it last?
 #[derive(Default)]
 struct Use {
-    now: AtomicUsize,
+    /// Calls.
+    calls: AtomicUsize,
+    /// Streams that only tell of changes.
+    ears: AtomicUsize,
     last_secs: AtomicU64,
+    /// A call has ended.
+    ended: Notify,
 }
 
 /// One use of a link.
 struct Using {
     of: Arc<Use>,
     room: Arc<Room>,
+    listens: bool,
 }
 
 impl Drop for Using {
     fn drop(&mut self) {
         self.of.last_secs.store(self.room.began.elapsed().as_secs(), Ordering::Relaxed);
-        self.of.now.fetch_sub(1, Ordering::Relaxed);
+        self.of.count(self.listens).fetch_sub(1, Ordering::Relaxed);
+        self.of.ended.notify_waiters();
+    }
+}
+
+impl Use {
+    fn count(&self, listens: bool) -> &AtomicUsize {
+        if listens { &self.ears } else { &self.calls }
     }
 }
 
 impl Watched {
     pub(super) fn new(room: &Arc<Room>, inner: Arc<dyn Link>) -> Self {
-        let usage = Use { now: AtomicUsize::new(0), last_secs: AtomicU64::new(room.began.elapsed().as_secs()) };
+        let usage = Use { last_secs: AtomicU64::new(room.began.elapsed().as_secs()), ..Use::default() };
         Self { room: Arc::clone(room), inner, usage: Arc::new(usage) }
     }
 
     /// For how long nobody has used it; `None` while somebody does.
     pub(super) fn idle_for(&self) -> Option<Duration> {
         let last = Duration::from_secs(self.usage.last_secs.load(Ordering::Relaxed));
-        (self.usage.now.load(Ordering::Relaxed) == 0).then(|| self.room.began.elapsed().saturating_sub(last))
+        let users = self.usage.calls.load(Ordering::Relaxed) + self.usage.ears.load(Ordering::Relaxed);
+        (users == 0).then(|| self.room.began.elapsed().saturating_sub(last))
     }
 
-    fn using(&self) -> Using {
-        self.usage.now.fetch_add(1, Ordering::Relaxed);
-        Using { of: Arc::clone(&self.usage), room: Arc::clone(&self.room) }
+    /// Closes the link when its calls have ended, or have had time enough. Streams that only tell of changes end with it.
+    pub(super) async fn retire(&self) {
+        let ended = async {
+            loop {
+                let ended = self.usage.ended.notified();
+                if self.usage.calls.load(Ordering::Relaxed) == 0 {
+                    return;
+                }
+                ended.await;
+            }
+        };
+        // Whoever still waits is told by the end of the link.
+        drop(timeout(RETIRES_WITHIN, ended).await);
+        self.inner.close().await;
+    }
+
+    fn using(&self, listens: bool) -> Using {
+        self.usage.count(listens).fetch_add(1, Ordering::Relaxed);
+        Using { of: Arc::clone(&self.usage), room: Arc::clone(&self.room), listens }
     }
 
     async fn ask(&self, pool: &Pool, outgoing: Outgoing) -> Result<Box<dyn Exchange>, Failure> {
         let caps = &self.room.server.caps;
         let began = Instant::now();
-        let using = self.using();
         let listens = &*outgoing.request.method == "subscriptions/listen";
+        let using = self.using(listens);
         // Who only listens takes no slot: it would keep it for good.
         let slot = if listens { None } else { Some(self.room.slot()?) };
         let mut trial = self.room.begin()?;
@@ -191,7 +223,7 @@ impl Watched {
 
     /// Anything else that can fail. That it did not says nothing: a link may have answered from memory.
     async fn try_it<T>(&self, doing: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let _using = self.using();
+        let _using = self.using(false);
         let mut trial = self.room.begin()?;
         let caps = &self.room.server.caps;
         let Ok(done) = timeout_at(Instant::now() + caps.idle.min(caps.total), doing).await else {
@@ -231,7 +263,7 @@ impl Link for Watched {
         client: &'a Client,
     ) -> Doing<'a, Result<Option<Box<dyn Exchange>>, Failure>> {
         Box::pin(async move {
-            let using = self.using();
+            let using = self.using(true);
             let overheard = self.try_it(self.inner.overhear(pool, client)).await?;
             Ok(overheard.map(|inner| Box::new(Overheard { inner, _using: using }) as Box<dyn Exchange>))
         })
@@ -279,11 +311,9 @@ struct WatchedExchange {
 impl WatchedExchange {
     async fn next_message(&mut self) -> Option<Result<Message, Failure>> {
         // While somebody was asked, nobody listened: the server is not to blame for that time.
-        if let Some(asked) = &mut self.asked {
-            let now = Instant::now();
-            self.idle_at = now + self.trial.room.server.caps.idle;
-            self.until = self.until.map(|until| until + (now - *asked));
-            *asked = now;
+        if let Some(asked) = self.asked.take() {
+            self.idle_at = Instant::now() + self.trial.room.server.caps.idle;
+            self.until = self.until.map(|until| until + asked.elapsed());
         }
         let inner = self.inner.as_mut().filter(|_| !self.over)?;
         let heard = match self.until {

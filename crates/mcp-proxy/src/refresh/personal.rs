@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gatehouse_domain::{Principal, PrincipalKind};
+use gatehouse_domain::{Code, Fault, Principal, PrincipalKind};
 use gatehouse_mcp_gateway::blueprint::Server;
 use gatehouse_mcp_gateway::catalogue::{Catalogue, Sheet};
 use tokio::sync::Mutex as Gate;
@@ -37,6 +37,8 @@ struct Kept {
     /// One at a time asks.
     lists: Gate<HashMap<Arc<str>, (Instant, Option<Arc<Sheet>>)>>,
     catalogue: Mutex<Option<(u64, Arc<Catalogue>)>>,
+    /// Servers that want this principal's person to agree first.
+    unagreed: Mutex<HashMap<Arc<str>, Fault>>,
     used: Mutex<Option<Instant>>,
 }
 
@@ -53,22 +55,31 @@ impl Personal {
         let mut asked = false;
         let mut asking = Vec::new();
         for server in servers {
-            let fresh = lists
-                .get(&server.name)
-                .is_some_and(|(at, sheet)| at.elapsed() < if sheet.is_some() { GOOD_FOR } else { FAILED_FOR });
+            let agreed = !lock(&kept.unagreed).contains_key(&server.name);
+            let fresh = lists.get(&server.name).is_some_and(|(at, sheet)| {
+                let good_for = if sheet.is_some() { GOOD_FOR } else { FAILED_FOR };
+                agreed && at.elapsed() < good_for
+            });
             if !fresh {
                 let (refresher, server, principal) = (Arc::clone(refresher), Arc::clone(server), Arc::clone(principal));
                 let control = refresher.means.control.clone();
                 asking.push(control.spawn(async move {
                     let fetched = tokio::time::timeout(PATIENCE, refresher.fetch(&server, &principal)).await;
-                    let sheet =
-                        fetched.ok().and_then(Result::ok).map(|fetched| Arc::new(Sheet::read(Arc::new(fetched))));
-                    (Arc::clone(&server.name), sheet)
+                    let (sheet, unagreed) = match fetched {
+                        Ok(Ok(fetched)) => (Some(Arc::new(Sheet::read(Arc::new(fetched)))), None),
+                        Ok(Err(fault)) => (None, Some(fault).filter(|fault| fault.code == Code::ConsentNeeded)),
+                        Err(_) => (None, None),
+                    };
+                    (Arc::clone(&server.name), sheet, unagreed)
                 }));
             }
         }
         for answer in asking {
-            if let Ok((server, sheet)) = answer.await {
+            if let Ok((server, sheet, unagreed)) = answer.await {
+                match unagreed {
+                    Some(fault) => drop(lock(&kept.unagreed).insert(Arc::clone(&server), fault)),
+                    None => drop(lock(&kept.unagreed).remove(&server)),
+                }
                 lists.insert(server, (Instant::now(), sheet));
                 asked = true;
             }
@@ -90,6 +101,12 @@ impl Personal {
     pub(super) fn known(&self, principal: &Principal) -> Option<Arc<Catalogue>> {
         let kept = lock(&self.kept).get(&whose(principal)).cloned()?;
         lock(&kept.catalogue).as_ref().map(|(_, catalogue)| Arc::clone(catalogue))
+    }
+
+    /// Why a server's lists are not there, where its person has to agree first.
+    pub(super) fn unagreed(&self, principal: &Principal, server: &str) -> Option<Fault> {
+        let kept = lock(&self.kept).get(&whose(principal)).cloned()?;
+        lock(&kept.unagreed).get(server).cloned()
     }
 
     /// Forgets everybody.

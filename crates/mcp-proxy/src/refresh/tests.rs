@@ -222,8 +222,11 @@ async fn a_changed_tool_is_held_over_restarts_until_somebody_approves() {
     let house = House::new(vec![server("git")], &[("git", vec![tool("log", "old")])]).await;
     house.offers(&["log"]).await;
     let house = house.restarted(vec![server("git")], &[("git", vec![tool("log", "new")])]).await;
-    let held = house.offers(&[]).await;
-    assert!(matches!(held.offer(&Route::All).unwrap().find(Kind::Tool, "log"), Found::Held(_)));
+    let is_held = |now: &Catalogue| {
+        matches!(now.offer(&Route::All).map(|offer| offer.find(Kind::Tool, "log")), Some(Found::Held(_)))
+    };
+    let held = house.until(is_held).await;
+    assert!(tools(&held).is_empty());
     let pins = house.refresher.means.store.mcp_pins().await.unwrap();
     let pending = pins.iter().find(|pin| pin.state == "pending").unwrap();
     let hash = pending.hash.parse().unwrap();

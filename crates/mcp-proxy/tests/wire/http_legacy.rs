@@ -112,32 +112,44 @@ fn not_found() -> Vec<Step> {
 }
 
 #[tokio::test]
-async fn what_only_reads_is_repeated_in_a_new_session() {
+async fn what_was_refused_for_want_of_a_session_is_sent_again_in_a_new_one() {
     let script = forgetful(not_found).await;
     let house = of(&script);
-    house.call("tools/list", Value::Null).await.unwrap();
-    house.call("tools/list", Value::Null).await.unwrap();
+    house.call("tools/call", json!({"name": "t"})).await.unwrap();
+    house.call("tools/call", json!({"name": "t"})).await.unwrap();
     assert_eq!(script.asked().last().unwrap().header("mcp-session-id"), Some("s2"));
     let hello = house.link("ann").hello(&house.pool, &client()).await.unwrap();
     assert_eq!(hello.incarnation, 2);
 }
 
 #[tokio::test]
-async fn what_may_have_an_effect_is_not_and_the_client_has_to_start_anew() {
-    let script = forgetful(not_found).await;
-    let house = of(&script);
-    house.call("tools/call", json!({"name": "t"})).await.unwrap();
-    let failure = house.call("tools/call", json!({"name": "t"})).await.unwrap_err();
+async fn a_server_that_forgets_every_session_makes_the_client_start_anew() {
+    let script = legacy("2025-11-25", |_| not_found()).await;
+    let failure = of(&script).call("tools/call", json!({"name": "t"})).await.unwrap_err();
     assert_eq!(failure.remedy, Remedy::StartAnew);
-    house.call("tools/call", json!({"name": "t"})).await.unwrap();
-    assert_eq!(script.asked().last().unwrap().header("mcp-session-id"), Some("s2"));
+    assert_eq!(script.methods().iter().filter(|method| *method == "tools/call").count(), 2);
+}
+
+/// Breaks the connection at the first request after the handshake.
+async fn breaking() -> Script {
+    let calls = AtomicUsize::new(0);
+    legacy("2025-11-25", move |asked| match calls.fetch_add(1, Ordering::SeqCst) {
+        0 => vec![Step::Close],
+        _ => called(asked),
+    })
+    .await
 }
 
 #[tokio::test]
-async fn unless_somebody_trusted_says_that_it_may_be_repeated() {
-    let script = forgetful(not_found).await;
-    let house = of(&script);
-    house.call("tools/call", json!({"name": "t"})).await.unwrap();
+async fn what_only_reads_is_sent_again_when_the_connection_breaks() {
+    of(&breaking().await).call("tools/list", Value::Null).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_is_not_unless_somebody_trusted_says_that_it_may_be_repeated() {
+    let failure = of(&breaking().await).call("tools/call", json!({"name": "t"})).await.unwrap_err();
+    assert_eq!(failure.fault.code, Code::UpstreamBroken);
+    let house = of(&breaking().await);
     let mut again = outgoing(2, "tools/call", json!({"name": "t"}));
     again.repeatable = true;
     assert!(house.link("ann").ask(&house.pool, again).await.is_ok());
@@ -273,4 +285,24 @@ async fn a_batch_is_an_answer_too() {
 async fn a_stream_cut_anywhere_reads_the_same() {
     let script = legacy("2025-11-25", |asked| vec![Step::Drip(stream(&[response(asked.id())]))]).await;
     of(&script).call("tools/call", json!({"name": "t"})).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_person_may_think_longer_than_a_server_may_be_silent() {
+    let script = legacy("2025-11-25", |asked| {
+        let mut bytes = stream_head();
+        bytes.extend(event(&json!({"jsonrpc": "2.0", "id": 8, "method": "elicitation/create", "params": {}})));
+        bytes.extend(chunk("id: 1\nretry: 50\ndata:\n\n"));
+        if asked.verb == "GET" {
+            return vec![Step::Send(stream(&[response(&json!(1))]))];
+        }
+        vec![Step::Send(bytes), Step::Close]
+    })
+    .await;
+    let mut server = over_http(script.url());
+    server.caps.idle = Duration::from_millis(200);
+    let mut exchange = house(vec![server]).ask("tools/call", json!({"name": "t"})).await.unwrap();
+    assert_eq!(next(&mut exchange).await["method"], "elicitation/create");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(next(&mut exchange).await["id"], 1);
 }

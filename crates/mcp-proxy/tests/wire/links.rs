@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use gatehouse_domain::Code;
 use gatehouse_mcp_gateway::Raw;
@@ -11,7 +12,7 @@ use gatehouse_upstream::Egress;
 use serde_json::{Value, json};
 
 use crate::people::{House, client, house, outgoing, over_http, somebody};
-use crate::script::{Script, answer, result, serve};
+use crate::script::{Script, Step, answer, result, serve, stream_head};
 
 /// A server of the older era that says in each result which session asked.
 async fn stateful() -> Script {
@@ -24,6 +25,7 @@ async fn stateful() -> Script {
             let body = json!({"jsonrpc": "2.0", "id": asked.id(), "result": said}).to_string();
             answer(200, &[("content-type", "application/json"), ("mcp-session-id", &session)], &body)
         }
+        "tools/call" if asked.body["params"]["name"] == "slow" => vec![Step::Send(stream_head()), Step::Hang],
         "tools/call" => result(asked, &json!({"session": asked.header("mcp-session-id")})),
         _ => answer(202, &[], ""),
     })
@@ -87,6 +89,18 @@ async fn a_reload_keeps_links_to_what_did_not_change_and_closes_the_others() {
     assert_ne!(session(&house, house.link("ann")).await, before);
     house.links.load([]);
     assert_eq!(house.try_link("ann").err().unwrap().fault.code, Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_call_under_way_outlives_the_configuration_it_began_in() {
+    let script = stateful().await;
+    let house = house(vec![over_http(script.url())]);
+    let call = house.ask("tools/call", json!({"name": "slow"})).await.unwrap();
+    house.links.load([]);
+    let ended = script.until(|asked| asked.verb == "DELETE");
+    assert!(tokio::time::timeout(Duration::from_millis(100), ended).await.is_err(), "the session ended under the call");
+    drop(call);
+    script.until(|asked| asked.verb == "DELETE").await;
 }
 
 #[tokio::test]

@@ -171,7 +171,7 @@ impl Metadata {
             return oops("a client that registers itself acts for people: it needs the grant type authorization_code");
         }
         // What takes trust beforehand is declared in the configuration.
-        self.grant_types.retain(|grant| grant != token::CLIENT_CREDENTIALS);
+        self.grant_types.retain(|grant| grant != token::CLIENT_CREDENTIALS && grant != token::TOKEN_EXCHANGE);
         if self.response_types != ["code"] {
             return oops("the only response type is code");
         }
@@ -263,7 +263,9 @@ mod tests {
 
     #[test]
     fn nobody_registers_for_tokens_of_its_own() {
-        let grants = json!({"grant_types": ["authorization_code", "client_credentials", "refresh_token", "implicit"]});
+        let grants = json!({
+            "grant_types": ["authorization_code", "client_credentials", "refresh_token", "implicit", token::TOKEN_EXCHANGE],
+        });
         assert_eq!(register(&grants).unwrap().grant_types, ["authorization_code", "refresh_token"]);
         assert_eq!(register(&json!({"grant_types": ["client_credentials"]})).unwrap_err().wrong, Wrong::Metadata);
     }

@@ -16,7 +16,7 @@ mod pass;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use gatehouse_domain::{Asked, Door, Fault, Reply, Request};
+use gatehouse_domain::{Asked, Door, Fault, Principal, Reply, Request};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -38,9 +38,11 @@ pub trait Talks: Send + Sync {
     fn greet(&self, door: &Door, head: &Parts) -> Result<Option<Reply>, Fault>;
     /// What goes into the head of every answer to a web page whose request was let in.
     fn dress(&self, origin: &HeaderValue, headers: &mut HeaderMap);
-    /// Whom a bearer token must have been issued for to be taken at this door (RFC 8707), besides what the configuration
-    /// says of its issuer.
-    fn audience(&self, door: &Door) -> Option<Arc<str>>;
+    /// A caller came with a bearer token that an issuer of the configuration signed. It goes to no upstream; what it may become is
+    /// for those to say who know what it is good for.
+    fn came(&self, caller: &Principal, token: &str) {
+        _ = (caller, token);
+    }
     /// Bytes to a conversation.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use gatehouse_domain::{Challenge, Code, Fault, Now, Reply};
-use http::header::{ORIGIN, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::mouth::{Begun, Mouth, Running, TalkBody};
@@ -15,6 +15,7 @@ use crate::ids::request_id;
 use crate::inner::Inbound;
 use crate::journey::Journey;
 use crate::path::{Arrived, refuse_when_overloaded};
+use crate::snapshot::KeyEntry;
 use crate::stages::admit::{Admitted, admit_talk};
 use crate::stages::read::{Read, request_of, run_of_trace};
 use crate::stages::{authenticate, respond};
@@ -89,11 +90,21 @@ async fn walk(
     refuse_when_overloaded(journey, &arrived).map_err(refused)?;
     let known = authenticate::authenticate(journey, arrived, now).map_err(refused)?;
     let (arrived, caller) = (known.arrived, known.caller);
+    if let Some(token) = foreign_token(&arrived, &caller) {
+        talks.came(&caller.principal, token);
+    }
     let Arrived { snapshot, lane, request, .. } = arrived;
     let request = request_of(journey, &snapshot, door.clone(), request, now).await.map_err(refused)?;
     let talk = talks.read(request, &caller)?;
     note(journey, &*talk);
     admit_talk(journey, Read { snapshot, lane, caller, call: talk }, now).await
+}
+
+/// The token of another issuer that the caller came with, if it came with one. Those of our own are good here and nowhere else.
+fn foreign_token<'a>(arrived: &'a Arrived, caller: &KeyEntry) -> Option<&'a str> {
+    let (scheme, token) = arrived.request.headers().get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let signed = token.bytes().filter(|byte| *byte == b'.').count() == 2;
+    (signed && scheme.eq_ignore_ascii_case("bearer") && caller.principal.access.is_none()).then_some(token)
 }
 
 async fn conduct(journey: Box<Journey>, admitted: Admitted<dyn Talk>, now: Now) -> Response<GateBody> {

@@ -1,6 +1,7 @@
 //! MCP servers as they stand: reachable or not, what they offer, what is odd about it, and why somebody does not see a tool.
 //! What they may offer is decided in [`pins`].
 
+pub(crate) mod connections;
 pub(crate) mod pins;
 
 use axum::Json;

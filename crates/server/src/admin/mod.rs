@@ -167,6 +167,8 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(mcp::refresh))
         .routes(routes!(mcp::findings))
         .routes(routes!(mcp::explain))
+        .routes(routes!(mcp::connections::list))
+        .routes(routes!(mcp::connections::revoke))
         .routes(routes!(mcp::pins::list))
         .routes(routes!(mcp::pins::diff))
         .routes(routes!(mcp::pins::approve))

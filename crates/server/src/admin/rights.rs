@@ -73,6 +73,8 @@ const ROUTES: &[(&str, &str, Row)] = &[
     ("POST", "/mcp/servers/{name}/refresh", WRITE_INSTANCE),
     ("GET", "/mcp/findings", READ_INSTANCE),
     ("GET", "/mcp/explain", READ_INSTANCE),
+    ("GET", "/mcp/connections", READ),
+    ("POST", "/mcp/connections/{id}/revoke", WRITE),
     ("GET", "/mcp/pins", READ_INSTANCE),
     ("GET", "/mcp/pins/diff", READ_INSTANCE),
     ("POST", "/mcp/pins/approve", WRITE_INSTANCE),

@@ -7,6 +7,7 @@ use gatehouse_catalog::oauth::OAuth;
 use gatehouse_catalog::written::Claims;
 use gatehouse_domain::{Access, Code, Fault, Principal, Secret};
 use gatehouse_oauth::server::Subject;
+use gatehouse_store::StoreError;
 use serde_json::{Map, Value};
 
 use super::Answer;
@@ -125,6 +126,11 @@ pub trait OAuthOperations: Send + Sync {
     fn connected(&self, query: String, who: Arc<Principal>) -> Answer<'_, Result<String, Fault>> {
         _ = (query, who);
         Box::pin(std::future::ready(Err(nothing_to_connect())))
+    }
+    /// Forgets somebody's connection to an MCP server, and its tokens; `false` if there is none.
+    fn disconnect(&self, id: String) -> Answer<'_, Result<bool, StoreError>> {
+        _ = id;
+        Box::pin(std::future::ready(Ok(false)))
     }
     /// What this gateway says of itself as a client of other authorization servers (CIMD).
     fn client_document(&self) -> Option<Value> {

@@ -2,7 +2,7 @@
 //!
 //! `browser` is a random name for the browser; a ticket made for one is good in no other, so that nobody can be walked into
 //! somebody else's login. `session` is who logged in. Both are `__Host-` cookies where the gateway is reached by https; over plain
-//! http, which browsers allow secure cookies on for no one, they go without the prefix.
+//! http, where browsers keep no secure cookies, they go without the prefix and the mark.
 
 use std::sync::Arc;
 

@@ -31,7 +31,10 @@ const FAILED: Duration = Duration::from_secs(30);
 
 /// Documents of clients, as they were last fetched.
 #[derive(Debug, Default)]
-pub(super) struct Documents(Mutex<HashMap<String, (Instant, Result<Metadata, Oops>)>>);
+pub(super) struct Documents(Mutex<HashMap<String, Found>>);
+
+/// Until when it counts, and what was found.
+type Found = (Instant, Result<Metadata, Oops>);
 
 impl Documents {
     fn known(&self, id: &str) -> Option<Result<Metadata, Oops>> {

@@ -106,7 +106,7 @@ pub(crate) fn is_public(path: &str) -> bool {
 impl Server {
     /// What is in force.
     fn settings(&self) -> Result<Settings, Oops> {
-        let off = || Oops::new(Wrong::Unavailable, "this gateway issues no access tokens; use a key");
+        let off = || Oops::new(Wrong::AccessDenied, "this gateway issues no access tokens; use a key");
         self.control.oauth.settings().ok_or_else(off)
     }
 

@@ -21,10 +21,7 @@ pub(super) async fn server_of(State(server): State<Server>, Path(path): Path<Str
 }
 
 fn answer(server: &Server, path: &str) -> Response {
-    let settings = match server.settings() {
-        Ok(settings) => settings,
-        Err(_) => return not_here(),
-    };
+    let Ok(settings) = server.settings() else { return not_here() };
     if !path.is_empty() && split_origin(&settings.issuer).1 != path {
         return not_here();
     }

@@ -6,6 +6,7 @@
 //! Wrappers like `npx` and `uvx` hide the real server behind themselves; that is why it is always a group that is signalled,
 //! and why orphans of the group come back to the supervisor.
 
+mod streams;
 mod supervise;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
+pub use streams::own_streams;
 pub use supervise::supervise;
 
 /// How long a child may take to leave once its input is closed.

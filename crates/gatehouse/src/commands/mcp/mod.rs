@@ -2,6 +2,7 @@
 
 mod call;
 mod client;
+mod connections;
 mod list;
 mod pins;
 mod proxy;
@@ -39,6 +40,15 @@ pub(crate) enum Action {
         #[command(flatten)]
         place: PlaceArguments,
     },
+    /// Who has agreed that an MCP server is used in their name: list them, revoke one.
+    Connections {
+        /// What to do.
+        #[command(subcommand)]
+        action: connections::Action,
+        /// Where.
+        #[command(flatten)]
+        place: PlaceArguments,
+    },
     /// Say why a caller sees a tool, or does not.
     Explain(standing::Explain),
 }
@@ -52,6 +62,7 @@ pub(crate) fn run(action: Action, output: Format) -> Result<(), Failure> {
         Action::Servers { place } => crate::wait_for(standing::servers(place, output)),
         Action::Findings(wanted) => crate::wait_for(standing::findings(wanted, output)),
         Action::Pins { action, place } => crate::wait_for(pins::run(action, &place, output)),
+        Action::Connections { action, place } => crate::wait_for(connections::run(action, &place, output)),
         Action::Explain(wanted) => crate::wait_for(standing::explain(wanted, output)),
     }
 }

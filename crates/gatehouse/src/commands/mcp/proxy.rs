@@ -3,7 +3,6 @@
 
 use std::fs::{self, DirBuilder};
 use std::net::SocketAddr;
-use std::os::fd::AsFd as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use clap::Args;
 use gatehouse_domain::{Origin, Secret};
 use gatehouse_mcp_proxy::relay::{Door, relay};
 use gatehouse_store::keys;
+use gatehouse_upstream::child::own_streams;
 use gatehouse_upstream::{Pool, PoolLimits, tls_config};
 use http::uri::PathAndQuery;
 use serde_json::{Map, Value, json};
@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PROGRAM", num_args = 1..)]
     command: Vec<String>,
     /// A variable for the program's environment, as `NAME=VALUE`. Nothing but PATH, HOME, LANG and TMPDIR is inherited.
-    #[arg(long = "env", value_name = "VARIABLE", requires = "command")]
+    #[arg(long = "env", value_name = "VARIABLE", requires = "command", conflicts_with = "to")]
     env: Vec<String>,
     /// More arguments of the program.
     #[arg(last = true, requires = "command")]
@@ -71,25 +71,28 @@ pub(super) fn run_command(arguments: Arguments) -> Result<(), Failure> {
     let file = folder.0.join("proxy.yaml");
     let text = configuration(&arguments, key.as_ref(), &folder)?.to_string();
     private(&file, &text)?;
+    // Taken before anything is logged.
+    let streams = if arguments.stdio { Some(own_streams()?) } else { None };
     let options = Options { file: Some(file), listen: None, data_dir: None, claim_remote: false };
     run(options, async move |ready: Ready<'_>| {
-        if let (true, Some(key)) = (arguments.stdio, key) {
-            serve_streams(&ready, key)?;
+        if let (Some(streams), Some(key)) = (streams, key) {
+            serve_streams(&ready, key, streams)?;
         }
         Ok(())
     })
 }
 
+/// Standard input and output.
+type Streams = (fs::File, fs::File);
+
 /// Carries the standard streams to the gateway; their end is the gateway's.
-fn serve_streams(ready: &Ready<'_>, key: Secret) -> Result<(), Failure> {
+fn serve_streams(ready: &Ready<'_>, key: Secret, (input, output): Streams) -> Result<(), Failure> {
     let origin = Origin { tls: false, host: ready.address.ip().to_string().into(), port: ready.address.port() };
     let door = Door { origin, path: PathAndQuery::from_static("/mcp"), key: Some(key) };
     let pool = Pool::new(tls_config(None)?, PoolLimits::default());
     let stop = Arc::clone(&ready.stop);
-    let input = File::from_std(std::io::stdin().as_fd().try_clone_to_owned()?.into());
-    let output = File::from_std(std::io::stdout().as_fd().try_clone_to_owned()?.into());
     tokio::spawn(async move {
-        if let Err(error) = relay(pool, door, input, output).await {
+        if let Err(error) = relay(pool, door, File::from_std(input), File::from_std(output)).await {
             tracing::warn!(%error, "the client's streams failed");
         }
         stop.notify_one();

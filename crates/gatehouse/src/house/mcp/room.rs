@@ -99,7 +99,7 @@ impl Room {
 
     /// The gate of a configuration.
     pub(crate) fn gate(&self, loaded: &Loaded, blueprint: &Blueprint) -> Arc<dyn Talks> {
-        Arc::new(Gate::new(Arc::clone(&self.desk), blueprint, self.hop.clone(), policy_epoch(loaded)))
+        Arc::new(Gate::new(Arc::clone(&self.desk), blueprint, self.hop.clone(), policy_epoch(loaded), &self.tokens))
     }
 
     /// Another snapshot is in force: those who listen look again at what they may see.
