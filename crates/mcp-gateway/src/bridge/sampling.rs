@@ -36,9 +36,8 @@ pub fn ask(params: Option<&Raw>, model: &str) -> Result<Value, RpcError> {
 }
 
 fn message(of: &Value) -> Result<Value, RpcError> {
-    let role = match of["role"].as_str() {
-        Some(role @ ("user" | "assistant")) => role,
-        _ => return Err(wrong("the `role` of a message is `user` or `assistant`")),
+    let Some(role @ ("user" | "assistant")) = of["role"].as_str() else {
+        return Err(wrong("the `role` of a message is `user` or `assistant`"));
     };
     let blocks = match &of["content"] {
         Value::Array(blocks) => blocks.iter().map(block).collect::<Result<Vec<_>, _>>()?,
