@@ -1,5 +1,6 @@
 """An MCP client of either era, small enough to read: answers questions with their defaults, says yes to links."""
 
+import base64
 import json
 import threading
 import urllib.error
@@ -14,6 +15,8 @@ ROUNDS_MAX = 10
 class Client:
     def __init__(self, url, key, modern):
         self.url, self.key, self.modern, self.session, self.next = url, key, modern, None, 0
+        #: Schemas of tools as they were listed: arguments they mark stand in headers, too.
+        self.schemas = {}
         if not modern:
             params = {"protocolVersion": "2025-11-25", "capabilities": CAPABILITIES, "clientInfo": INFO}
             self.send(self.message("initialize", params))
@@ -36,6 +39,7 @@ class Client:
             result = answer.get("result") or {}
             asked = result.get("inputRequests") or {}
             links = [question for question in asked.values() if (question.get("params") or {}).get("mode") == "url"]
+            self.schemas |= {tool["name"]: tool.get("inputSchema") or {} for tool in result.get("tools", [])}
             if result.get("resultType") != "input_required" or links:
                 return answer
             params = params | {"inputResponses": {key: self.reply(question) for key, question in asked.items()}}
@@ -71,6 +75,18 @@ class Client:
             headers |= {"mcp-session-id": self.session, "mcp-protocol-version": "2025-11-25"}
         return headers
 
+    def mirrored(self, params):
+        """Arguments in headers, as the tool's schema wants it (SEP-2243)."""
+        headers = {}
+        for name, kind in self.schemas.get(params["name"], {}).get("properties", {}).items():
+            value = (params.get("arguments") or {}).get(name)
+            if "x-mcp-header" in kind and value is not None:
+                text = value if isinstance(value, str) else json.dumps(value)
+                plain = all(" " <= letter <= "~" for letter in text) and text == text.strip() and not text.startswith("=?")
+                coded = f"=?base64?{base64.b64encode(text.encode()).decode()}?="
+                headers[f"mcp-param-{kind['x-mcp-header']}"] = text if plain else coded
+        return headers
+
     def send(self, message):
         params = message.get("params") or {}
         headers = self.headers()
@@ -78,6 +94,7 @@ class Client:
             headers |= {"mcp-protocol-version": "2026-07-28", "mcp-method": message.get("method", "")}
             if "name" in params:
                 headers["mcp-name"] = params["name"]
+                headers |= self.mirrored(params)
         request = urllib.request.Request(self.url, json.dumps(message).encode(), headers)
         try:
             answer = urllib.request.urlopen(request, timeout=60)

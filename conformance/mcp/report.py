@@ -8,6 +8,8 @@ import suite
 
 HERE = pathlib.Path(__file__).resolve().parent
 EXPECTED = HERE / "expected-failures.json"
+#: The rows as they were run last.
+LAST = HERE / "results.json"
 PAGE = HERE.parents[1] / "docs/conformance.md"
 #: The MCP part of the page stands between these; `make conformance-sdk` leaves it alone.
 BEGIN, END = "<!-- mcp: written by make conformance-mcp -->", "<!-- mcp: end -->"
@@ -26,8 +28,8 @@ def say(name, verdicts):
         print(f"  {check}: {' '.join(why.split())[:300]}", flush=True)
 
 
-def judge(results, whole):
-    """0 if exactly what was expected fails; the page is written when everything ran."""
+def judge(results):
+    """0 if exactly what was expected fails. What was not run now keeps its place on the page."""
     expected = json.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
     new, stale = [], []
     for name, verdicts in results.items():
@@ -36,10 +38,12 @@ def judge(results, whole):
         stale += [f"{name}: {check}" for check in sorted(known - wrong)]
     if os.environ.get("UPDATE_EXPECTED"):
         expected |= {name: sorted(failing(verdicts)) for name, verdicts in results.items()}
-        EXPECTED.write_text(json.dumps({name: checks for name, checks in sorted(expected.items()) if checks}, indent=1) + "\n")
+        EXPECTED.write_text(pretty({name: checks for name, checks in expected.items() if checks}))
         new, stale = [], []
-    if whole:
-        write_page(results)
+    last = json.loads(LAST.read_text()) if LAST.exists() else {}
+    last |= {name: summary(name, verdicts) for name, verdicts in results.items()}
+    LAST.write_text(pretty(last))
+    write_page(last)
     for line in new:
         print(f"FAIL (not expected): {line}")
     for line in stale:
@@ -47,51 +51,67 @@ def judge(results, whole):
     return 1 if new or stale else 0
 
 
-def write_page(results):
+def pretty(value):
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"
+
+
+def summary(name, verdicts):
+    """A row as it is kept: how many checks of how many, which fail and why; of real peers, who could call whom."""
+    wrong = {check: " ".join(why.split())[:240] for check, why in failing(verdicts).items()}
+    total = sum(len(checks) for checks in verdicts.values())
+    kept = {"passed": total - len(wrong), "total": total, "failing": wrong}
+    if name.startswith("real/"):
+        kept["peers"] = {client: {server: why == "pass" for server, why in cells.items()} for client, cells in verdicts.items()}
+    return kept
+
+
+def write_page(last):
     page = PAGE.read_text() if PAGE.exists() else ""
     before, _, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]
-    PAGE.write_text(f"{before.rstrip()}\n\n{BEGIN}\n{section(results)}{END}\n{after.lstrip()}".lstrip())
+    PAGE.write_text(f"{before.rstrip()}\n\n{BEGIN}\n{section(last)}{END}\n{after.lstrip()}".lstrip())
 
 
-def section(results):
+def section(last):
     lines = [
         "## MCP: the official conformance suite",
         "",
         f"Written by `make conformance-mcp`: {', '.join(versions())}. A cell is passed checks of all, those included that the",
-        "suite runs and does not score. *server*: the suite calls the gateway, behind which stands our fixture over that",
-        "transport and era; the suite of one revision over a server of the other era is the bridge at work. *client*: the",
-        "gateway calls the suite's own servers, authorization included. *as*: the gateway's authorization server. *direct*: the",
-        "fixture without the gateway.",
+        "suite runs and does not score. *direct*: the suite against our fixture without the gateway. *server*: the suite calls",
+        "the gateway, behind which stands the fixture over that transport and era; the suite of one revision over a server of",
+        "the other era is the bridge at work. *client*: the gateway calls the suite's own servers, authorization included.",
+        "*as*: the gateway's authorization server.",
         "",
         "| | 2025-11-25 | 2026-07-28 |",
         "|---|---|---|",
     ]
     rows = {}
-    for name, verdicts in results.items():
+    for name, kept in sorted(last.items(), key=place):
         row, _, revision = name.rpartition("/")
-        total = sum(len(checks) for checks in verdicts.values())
-        rows.setdefault(row, {})[revision] = f"{total - len(failing(verdicts))} / {total}"
-    peers = results.get("real/peers/-")
+        rows.setdefault(row, {})[revision] = f"{kept['passed']} / {kept['total']}"
     for row, cells in rows.items():
-        if row != "real/peers":
+        if not row.startswith("real"):
             lines.append(f"| {row.replace('/', ', ')} | {cells.get('2025-11-25', '')} | {cells.get('2026-07-28', '')} |")
     lines += ["", "### What of it does not pass", ""]
-    wrong = [(name, check, why) for name, verdicts in results.items() for check, why in failing(verdicts).items()]
-    lines += [f"- {name}, `{check}`: {' '.join(why.split())[:240]}" for name, check, why in wrong] or ["Nothing."]
-    if peers:
+    wrong = [f"- {name}, `{check}`: {why}" for name, kept in sorted(last.items(), key=place) for check, why in kept["failing"].items()]
+    lines += wrong or ["Nothing."]
+    if "real/peers/-" in last:
         lines += ["", "### Real servers behind, real clients before the gateway", ""]
-        lines += peer_table(peers)
+        lines += peer_table(last["real/peers/-"]["peers"])
     return "\n".join(lines) + "\n"
+
+
+def place(item):
+    order = ["direct", "server", "client", "as", "real"]
+    return order.index(item[0].partition("/")[0]), item[0]
 
 
 def peer_table(peers):
     columns = sorted({server for cells in peers.values() for server in cells})
     lines = ["Each client lists the tools of each server through the gateway and calls one.", ""]
     lines += ["| client | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
-    for client, cells in peers.items():
-        marks = ["yes" if cells.get(server) == "pass" else "no" for server in columns]
-        lines.append(f"| {client} | " + " | ".join(marks) + " |")
+    for client, cells in sorted(peers.items()):
+        lines.append(f"| {client} | " + " | ".join("yes" if cells.get(server) else "no" for server in columns) + " |")
     return lines
 
 

@@ -82,7 +82,7 @@ def main():
             for name, verdicts in RUNS[part](lambda candidate, row=row: row in ("", candidate)):
                 results[name] = verdicts
                 report.say(name, verdicts)
-    sys.exit(report.judge(results, whole=not sys.argv[1:]))
+    sys.exit(report.judge(results))
 
 
 if __name__ == "__main__":

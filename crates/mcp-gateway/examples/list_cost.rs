@@ -34,7 +34,12 @@ fn main() {
     let bytes = page().result(true, None).bytes().len();
     println!("{} tools of {SERVERS} servers, {bytes} bytes", offer.entries(Kind::Tool).len());
     println!("list     {:?}", of(|| drop(black_box(page().result(true, None)))));
-    println!("find     {:?}", of(|| drop(black_box(offer.find(Kind::Tool, "tool_7_3")))));
+    println!(
+        "find     {:?}",
+        of(|| {
+            black_box(offer.find(Kind::Tool, "tool_7_3"));
+        })
+    );
     println!("compose  {:?}", of(|| drop(black_box(compose(&mut names)))));
     println!("read     {:?} (one server's lists: hashes and scan)", of(|| drop(black_box(server(3)))));
 }

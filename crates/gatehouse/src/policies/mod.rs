@@ -59,7 +59,7 @@ fn strangers(loaded: &Loaded, set: &PolicySet) -> Vec<Problem> {
         let meant = |known: &&str| known.strip_suffix('*').map_or(**known == *name, |start| name.starts_with(start));
         let can_be_known = matches!(kind, Kind::Model | Kind::Provider | Kind::McpServer | Kind::Toolset);
         let known = names(kind);
-        if !can_be_known || known.iter().any(|known| meant(known)) {
+        if !can_be_known || known.iter().any(meant) {
             return None;
         }
         let problem = PolicyProblem {

@@ -74,7 +74,7 @@ pub(super) async fn stoppable(call: Call<'_>, voice: &mut Voice, id: &Id) -> Opt
 async fn carry(call: Call<'_>, voice: &mut Voice) -> Outcome {
     let Call { context, mut cargo, need } = call;
     match carried(context, &mut cargo, &need, voice).await {
-        Err(refusal) => consent::asked(context, &cargo, refusal),
+        Err(refusal) => consent::asked(context, cargo.method, refusal),
         outcome => outcome,
     }
 }

@@ -5,14 +5,13 @@ use gatehouse_domain::Code;
 use gatehouse_mcp_gateway::bridge::answers;
 use gatehouse_mcp_gateway::bridge::questions::{Answers, Ask, InputRequired, Question};
 use gatehouse_mcp_gateway::catalogue::Route;
-use gatehouse_mcp_gateway::era::Revision;
+use gatehouse_mcp_gateway::era::{Method, Revision};
 use gatehouse_mcp_gateway::gateway::Refusal;
 use gatehouse_mcp_gateway::wire::code;
 use gatehouse_mcp_gateway::{Raw, RpcError};
 
-use super::errand::{Cargo, boxed};
+use super::errand::boxed;
 use super::local::dress;
-use super::result;
 use super::talk::Context;
 use super::voice::Outcome;
 
@@ -31,7 +30,7 @@ pub(super) fn take_off(answers: &mut Answers) {
 }
 
 /// What a client gets of a refusal: where it is for want of consent, in the form in which it can show a page to its user.
-pub(super) fn asked(context: &Context, cargo: &Cargo, refusal: Box<Refusal>) -> Outcome {
+pub(super) fn asked(context: &Context, method: Method, refusal: Box<Refusal>) -> Outcome {
     let Some(url) = refusal.fault.visit.clone().filter(|_| refusal.fault.code == Code::ConsentNeeded) else {
         return Err(refusal);
     };
@@ -42,9 +41,9 @@ pub(super) fn asked(context: &Context, cargo: &Cargo, refusal: Box<Refusal>) -> 
     ]);
     let question = Question { key: KEY.into(), ask: Ask::Elicitation, params: Some(params.clone()) };
     let shows_pages = question.is_for(&context.speaker.capabilities);
-    if context.is_modern() && shows_pages && cargo.method.may_ask() {
+    if context.is_modern() && shows_pages && method.may_ask() {
         let asking = InputRequired { questions: vec![question], state: None };
-        return Ok(result::dressed(context, cargo, &asking.write()));
+        return Ok(answers::dressed(context.speaker.revision, method, &asking.write(), &dress(context)));
     }
     // The bridge knows how a server of 2025-11-25 says it, and what the others are told instead.
     let id = url.rsplit('/').next().unwrap_or_default();
@@ -53,7 +52,7 @@ pub(super) fn asked(context: &Context, cargo: &Cargo, refusal: Box<Refusal>) -> 
     let error = RpcError::new(code::URL_ELICITATION_REQUIRED, refusal.fault.message.to_string()).with_data(data);
     let spoken = context.speaker.revision;
     let told = if shows_pages || context.is_modern() { spoken } else { spoken.min(Revision::V2025_06_18) };
-    let outcome = answers::outcome(Revision::LATEST_LEGACY, told, cargo.method, Err(error), &dress(context));
+    let outcome = answers::outcome(Revision::LATEST_LEGACY, told, method, Err(error), &dress(context));
     let fault = refusal.fault;
     outcome.map_err(|error| Box::new(Refusal { status: 200, error, fault }))
 }

@@ -52,6 +52,8 @@ pub(super) enum Errand {
     Note(Notification),
     /// Bring an answer to who asked.
     Answer(Response),
+    /// Look again when it is known what the servers have for this caller whose lists are each user's own.
+    Later(Method, Request),
     /// Each of these, by itself.
     Batch(Vec<gatehouse_mcp_gateway::gateway::What>),
 }

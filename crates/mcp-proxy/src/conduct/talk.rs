@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use gatehouse_domain::{Action, Asked, Code, Fault, Look, Money, Need, Reply, Request};
+use gatehouse_mcp_gateway::blueprint::Auth;
 use gatehouse_mcp_gateway::catalogue::{Catalogue, Route};
 use gatehouse_mcp_gateway::era::{Era, Method, Speaker, meta};
 use gatehouse_mcp_gateway::gateway::{Asking, Refusal, Session, What, doors, refuse};
-use gatehouse_mcp_gateway::{Id, Raw, texts};
+use gatehouse_mcp_gateway::{Id, Raw, Request as MessageRequest, texts};
 use gatehouse_pipeline::{Conducted, Conducting, Floor, KeyEntry, Talk};
 
 use super::errand::{Errand, Finder, Quest, boxed, free};
 use super::gate::Inner;
 use super::memory::Memory;
 use super::voice::Voice;
-use super::{carry, listen, local, notes};
+use super::{carry, consent, listen, local, notes};
 
 /// Who says something, where, and as what.
 #[derive(Clone)]
@@ -29,9 +31,19 @@ pub(super) struct Context {
     pub(super) memory: Option<Arc<Memory>>,
     /// Does the client take a stream for an answer?
     pub(super) streams: bool,
+    /// Are the caller's own lists known as well as they can be?
+    pub(super) settled: bool,
 }
 
 impl Context {
+    /// Does the endpoint lead to servers whose lists are each user's own?
+    fn has_personal_servers(&self) -> bool {
+        let catalogue = self.catalogue();
+        let servers = catalogue.offer(&self.route).into_iter().flat_map(|offer| offer.servers());
+        let mut servers = servers.filter_map(|name| self.inner.servers.get(name));
+        servers.any(|server| matches!(server.auth, Auth::PerUser(_) | Auth::Exchange(_)))
+    }
+
     /// The catalogue as it is now for this caller.
     pub(super) fn catalogue(&self) -> Arc<Catalogue> {
         self.inner.desk.refresher.known_to(&self.caller.principal)
@@ -69,13 +81,34 @@ impl Conversation {
         let memory = session.as_ref().map(|session| inner.desk.sessions.of(&session.id));
         let path = doors::path(&route).into();
         let (inner, caller) = (Arc::clone(inner), Arc::clone(caller));
-        let context = Context { inner, caller, route, path, speaker, session, memory, streams };
+        let context = Context { inner, caller, route, path, speaker, session, memory, streams, settled: false };
         Self::of(context, what, Some(&request.headers), request.now.unix_secs())
     }
 
     /// The same of a message that came with others.
     pub(super) fn part(context: &Context, what: What, now: u64) -> Result<Self, (Option<Id>, Box<Refusal>)> {
         Self::of(context.clone(), what, None, now)
+    }
+
+    /// Looks once more for what was not found, with the caller's own lists at hand.
+    async fn again(context: Context, mut voice: Voice, method: Method, request: MessageRequest) -> Conducted {
+        let began = Instant::now();
+        drop(context.inner.desk.refresher.catalogue_of(&context.caller.principal).await);
+        voice.floor.waited_since(began);
+        let (id, now) = (request.id.clone(), voice.floor.now().unix_secs());
+        let settled = Context { settled: true, ..context.clone() };
+        let part = match Self::part(&settled, What::Request(method, request), now) {
+            Ok(part) => part,
+            Err((_, refusal)) => return voice.finish(&id, consent::asked(&context, method, refusal)).await,
+        };
+        let mut floor = voice.floor;
+        match floor.admit(Box::new(part)).await {
+            Ok(part) => part.conduct(floor).await,
+            Err(refused) => {
+                floor.failed(&refused.fault);
+                Conducted { floor, reply: Some(refused.reply) }
+            }
+        }
     }
 
     fn of(
@@ -98,7 +131,10 @@ impl Conversation {
                     Some(offer) => Finder { context: &context, offer, headers, now }.find(of, &request),
                     None => Err(not_yet()),
                 };
-                found.map_err(|refusal| (id.clone(), refusal))?
+                match found {
+                    Err(_) if !context.settled && context.has_personal_servers() => free(Errand::Later(of, request)),
+                    found => found.map_err(|refusal| (id.clone(), refusal))?,
+                }
             }
             What::Notification(note) => free(Errand::Note(note)),
             What::Answer(response) => free(Errand::Answer(response)),
@@ -116,6 +152,7 @@ impl Conversation {
         let mut voice = Voice::new(floor, context.speaker.revision, context.streams, context.memory.clone());
         let Some(id) = id else { return notes::take(&context, voice, errand).await };
         let outcome = match errand {
+            Errand::Later(method, request) => return Self::again(context, voice, method, request).await,
             Errand::Initialize => return local::initialize(&context, voice, &id).await,
             Errand::Listen(filter) => return listen::modern(&context, voice, id, filter).await,
             Errand::Carry(cargo) => {

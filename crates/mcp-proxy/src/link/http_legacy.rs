@@ -98,7 +98,11 @@ impl Session {
     pub(super) async fn ask(self: &Arc<Self>, pool: &Pool, outgoing: &Outgoing) -> Result<Box<dyn Exchange>, Missed> {
         let request = stamp::body(self.revision, outgoing.request.clone(), facts(&outgoing.client));
         let id = request.id.clone();
-        let sent = self.post(pool, &request.into(), outgoing.client.traceparent.as_deref()).await?;
+        let mut asking = Asking { session: self, pool, id: &id, open: true };
+        let sent = self.post(pool, &request.into(), outgoing.client.traceparent.as_deref()).await;
+        asking.open = false;
+        drop(asking);
+        let sent = sent?;
         if sent.head.status.is_success() {
             return Ok(Box::new(self.answers(sent, pool, id).await?));
         }
@@ -288,6 +292,31 @@ impl Exchange for Call {
     }
 }
 
+/// A request whose answer has not begun. It may have reached the server all the same.
+struct Asking<'a> {
+    session: &'a Arc<Session>,
+    pool: &'a Pool,
+    id: &'a Id,
+    open: bool,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            cancel(self.session, self.pool, self.id);
+        }
+    }
+}
+
+/// Tells the server that nobody waits for a request any more.
+fn cancel(session: &Arc<Session>, pool: &Pool, id: &Id) {
+    // Outside of a runtime everything ends anyway.
+    if let Ok(runtime) = Handle::try_current() {
+        let (session, pool, cancelled) = (Arc::clone(session), pool.clone(), handshake::cancelled(id).into());
+        runtime.spawn(async move { session.tell(&pool, &cancelled).await });
+    }
+}
+
 impl Drop for Call {
     fn drop(&mut self) {
         if !self.open
@@ -298,12 +327,7 @@ impl Drop for Call {
         if !self.open || !self.cancels {
             return;
         }
-        // Outside of a runtime everything ends anyway.
-        if let Ok(runtime) = Handle::try_current() {
-            let (session, pool) = (Arc::clone(&self.session), self.pool.clone());
-            let cancelled = handshake::cancelled(&self.id).into();
-            runtime.spawn(async move { session.tell(&pool, &cancelled).await });
-        }
+        cancel(&self.session, &self.pool, &self.id);
     }
 }
 

@@ -25,6 +25,9 @@ const PRINCIPALS: usize = 2_000;
 /// Kind and key: whose links they are, too.
 type Whose = (PrincipalKind, Arc<str>);
 
+/// Each server's lists and when they were asked for; `None`: it could not be asked.
+type Lists = HashMap<Arc<str>, (Instant, Option<Arc<Sheet>>)>;
+
 /// What is kept of every principal.
 #[derive(Default)]
 pub(super) struct Personal {
@@ -35,7 +38,7 @@ pub(super) struct Personal {
 #[derive(Default)]
 struct Kept {
     /// One at a time asks.
-    lists: Gate<HashMap<Arc<str>, (Instant, Option<Arc<Sheet>>)>>,
+    lists: Gate<Lists>,
     catalogue: Mutex<Option<(u64, Arc<Catalogue>)>>,
     /// Servers that want this principal's person to agree first.
     unagreed: Mutex<HashMap<Arc<str>, Fault>>,

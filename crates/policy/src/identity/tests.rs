@@ -353,14 +353,18 @@ fn a_token_of_the_own_server_says_which_resource_it_is_for_and_whose_login_it_ca
         "aud": "https://gw.example/mcp", "client_id": "c", "grant": "g", "scope": "mcp:read openid", "key": "key_1",
     });
     let told = own(bound).unwrap().own.unwrap();
-    assert_eq!((&*told.access.resource, &*told.access.client, &*told.access.grant), ("https://gw.example/mcp", "c", "g"));
+    assert_eq!(
+        (&*told.access.resource, &*told.access.client, &*told.access.grant),
+        ("https://gw.example/mcp", "c", "g")
+    );
     assert_eq!((told.access.scopes.to_string(), told.key.as_deref()), ("mcp:read".to_owned(), Some("key_1")));
     assert!(with(json!({})).unwrap().own.is_none(), "tokens of others are bound to nothing");
 }
 
 #[test]
 fn a_token_of_the_own_server_is_for_one_resource_one_client_and_one_grant() {
-    let two = json!({"aud": ["https://gw.example/mcp", "https://gw.example/mcp/servers/a"], "client_id": "c", "grant": "g"});
+    let two =
+        json!({"aud": ["https://gw.example/mcp", "https://gw.example/mcp/servers/a"], "client_id": "c", "grant": "g"});
     assert_eq!(own(two), Err(TokenFault::Audience));
     for lacking in [json!({"aud": "x", "client_id": "c"}), json!({"aud": "x", "grant": "g"})] {
         assert!(matches!(own(lacking), Err(TokenFault::Shape(_))));
@@ -369,7 +373,8 @@ fn a_token_of_the_own_server_is_for_one_resource_one_client_and_one_grant() {
 
 #[test]
 fn what_is_meant_for_something_else_is_read_by_who_asks_for_it_alone() {
-    let assertion = LOGIN.token_of(r#"{"alg":"ES256","kid":"ec","typ":"oauth-id-jag+jwt"}"#, &claims(json!({})).to_string());
+    let assertion =
+        LOGIN.token_of(r#"{"alg":"ES256","kid":"ec","typ":"oauth-id-jag+jwt"}"#, &claims(json!({})).to_string());
     assert!(matches!(Token::read(&assertion), Err(TokenFault::Shape(_))));
     assert!(Token::read_as(&assertion, &["oauth-id-jag+jwt"]).is_ok());
     let ordinary = LOGIN.token("ES256", "ec", &claims(json!({})));

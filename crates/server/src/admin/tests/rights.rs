@@ -40,6 +40,8 @@ const PROMISED: &[(&str, &str, &str, bool)] = &[
     ("post", "/mcp/servers/{name}/refresh", "AANNNN", true),
     ("get", "/mcp/findings", "AAANNN", true),
     ("get", "/mcp/explain", "AAANNN", true),
+    ("get", "/mcp/connections", "AAANNN", false),
+    ("post", "/mcp/connections/{id}/revoke", "AANNNN", false),
     ("get", "/mcp/pins", "AAANNN", true),
     ("get", "/mcp/pins/diff", "AAANNN", true),
     ("post", "/mcp/pins/approve", "AANNNN", true),
@@ -69,8 +71,13 @@ const PROMISED: &[(&str, &str, &str, bool)] = &[
 ];
 
 /// What a fresh gateway has none of.
-const NONE_YET: [&str; 4] =
-    ["/requests/{id}", "/runs/{run}", "/oauth/clients/{id}/revoke", "/oauth/grants/{id}/revoke"];
+const NONE_YET: [&str; 5] = [
+    "/requests/{id}",
+    "/runs/{run}",
+    "/oauth/clients/{id}/revoke",
+    "/oauth/grants/{id}/revoke",
+    "/mcp/connections/{id}/revoke",
+];
 
 /// A route that the document names.
 struct Route {
