@@ -34,8 +34,8 @@ pub use payer::{On, Payer, PayerKind};
 pub use payload::Payload;
 pub use principal::{Actor, DEFAULT_ORGANISATION, KeyId, Principal, PrincipalKind, Role, UnknownRole};
 pub use seam::{
-    Asked, Availability, Background, Blame, Call, End, Facts, Gateway, Head, Judgement, Keep, Kept, Metered, Now,
-    Outbound, Relay, Reply, Stage, WriteContext,
+    Asked, Availability, Background, Blame, Call, End, Facts, Gateway, Head, InnerCall, Judgement, Keep, Kept, Metered,
+    Now, Outbound, Relay, Reply, Round, Rounds, Stage, WriteContext,
 };
 pub use secret::Secret;
 pub use standing::{Gauge, Standing};

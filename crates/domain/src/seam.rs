@@ -113,6 +113,14 @@ pub trait Call: Asked {
     fn background(&mut self) -> Result<Option<Background>, Fault> {
         Ok(None)
     }
+    /// The call as rounds, if it takes several of the gateway's own calls to answer it. Asked once, when it has been read;
+    /// what then happens to it happens to those calls.
+    ///
+    /// # Errors
+    /// When it cannot be answered that way.
+    fn rounds(&mut self) -> Result<Option<Box<dyn Rounds>>, Fault> {
+        Ok(None)
+    }
     /// The answer, if the gateway can give it without any upstream (listings, local counts).
     fn local(&mut self, allowed: &dyn Fn(&str) -> bool, now: Now) -> Option<Result<Reply, Fault>>;
     /// Targets in the order to try them, as indexes into the target table.
@@ -339,4 +347,36 @@ pub struct Background {
     pub reply: Reply,
     /// What is found if the call fails.
     pub failed: Box<dyn FnOnce(&Fault) -> Kept + Send>,
+}
+
+/// A call that is answered by calls of the gateway's own: a model that uses tools here. It says what to call and reads what
+/// that gives; each call is made for the same caller and passes every stage like one that came from outside.
+pub trait Rounds: Send {
+    /// Takes the answers to what it wanted last, in that order (at first: none), and says what is to be done next.
+    ///
+    /// # Errors
+    /// When it cannot go on: what the caller is told.
+    fn next(&mut self, answers: Vec<Reply>) -> Result<Round, Fault>;
+}
+
+/// What is to be done next.
+#[derive(Debug)]
+pub enum Round {
+    /// Make these calls, at once.
+    Make(Vec<InnerCall>),
+    /// This is the answer.
+    Done(Reply),
+}
+
+/// A call of the gateway's own, at one of its own doors. Who calls, in which run and trace, is not its to say.
+#[derive(Clone, Debug)]
+pub struct InnerCall {
+    /// HTTP method.
+    pub method: Method,
+    /// Path, and query if there is one.
+    pub path: http::uri::PathAndQuery,
+    /// Headers, without credentials.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
 }

@@ -11,5 +11,6 @@ pub mod listings;
 mod passages;
 pub mod prices;
 pub mod providers;
+mod rounds;
 pub mod scan;
 pub mod sse;

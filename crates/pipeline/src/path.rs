@@ -11,12 +11,13 @@ use std::time::SystemTime;
 
 use gatehouse_domain::{Background, Code, Door, Fault, Now, Request, RequestId};
 use http::Response;
-use hyper::body::Incoming;
 
 use crate::body::GateBody;
 use crate::core::Core;
 use crate::ids::request_id;
+use crate::inner::Inbound;
 use crate::journey::Journey;
+use crate::rounds;
 use crate::snapshot::Snapshot;
 use crate::stages::admit::Admitted;
 use crate::stages::{admit, authenticate, background, read, recall, respond, route, send};
@@ -31,8 +32,8 @@ pub struct Arrived {
     pub door: Door,
     /// Whom the connection is with: the caller, or a proxy before it.
     pub peer: IpAddr,
-    /// The request; its body is still on the wire.
-    pub request: http::Request<Incoming>,
+    /// The request; its body is still on the wire, unless the gateway itself makes the call.
+    pub request: http::Request<Inbound>,
 }
 
 /// Takes a call from its head to the answer. The future may be dropped at any point: the upstream is then cancelled and
@@ -72,7 +73,10 @@ enum Passed {
 async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Passed, Fault> {
     refuse_when_overloaded(journey, &arrived)?;
     let known = authenticate::authenticate(journey, arrived, now)?;
-    let called = read::read(journey, known, now).await?;
+    let mut called = read::read(journey, known, now).await?;
+    if let Some(rounds) = called.call.rounds()? {
+        return rounds::answer(journey, &called, rounds).await.map(|answer| Passed::Answer(Box::new(answer)));
+    }
     let mut recalled = recall::recall(journey, called, now).await?;
     if let Some(reply) = read::answer_locally(journey, &mut recalled.read, now) {
         return Ok(Passed::Answer(Box::new(respond::Answer::local(reply?))));
@@ -85,7 +89,12 @@ async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Passe
     send::send(journey, routed).await.map(|answer| Passed::Answer(Box::new(answer)))
 }
 
-pub(crate) fn refuse_when_overloaded(journey: &Journey, arrived: &Arrived) -> Result<(), Fault> {
+pub(crate) fn refuse_when_overloaded(journey: &mut Journey, arrived: &Arrived) -> Result<(), Fault> {
+    if matches!(arrived.request.body(), Inbound::Inner(_)) {
+        // A part of a call that was let in, and is counted.
+        journey.linger();
+        return Ok(());
+    }
     let shared = &journey.core.shared;
     if shared.is_draining() {
         return Err(Fault::new(Code::Draining, "the gateway is shutting down; try again, another replica will answer")

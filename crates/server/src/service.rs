@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use bytes::Bytes;
-use gatehouse_pipeline::{Arrived, Core, GateBody, Shared, converse, pass};
+use gatehouse_pipeline::{Arrived, Core, GateBody, Inbound, Shared, converse, pass};
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
@@ -65,10 +65,12 @@ impl Front {
         if let Some(core) = &front.core {
             let snapshot = front.shared.snapshot.load_full();
             if let Some((lane, door)) = snapshot.door(request.method(), request.uri().path()) {
+                let request = request.map(Inbound::from);
                 // Boxed, so that its room is free again while the answer streams: six kilobytes a connection.
                 return Box::pin(pass(Arc::clone(core), Arrived { snapshot, lane, door, peer: peer.0, request })).await;
             }
             if let Some((lane, door)) = snapshot.talk_door(request.method(), request.uri().path()) {
+                let request = request.map(Inbound::from);
                 return Box::pin(converse(Arc::clone(core), Arrived { snapshot, lane, door, peer: peer.0, request }))
                     .await;
             }

@@ -7,6 +7,8 @@ mod limits;
 mod permits;
 mod policies;
 mod records;
+mod rounds;
+mod sampling;
 
 use gatehouse_tests::mcp::Mcp;
 use gatehouse_tests::{Client, Gate, House};

@@ -39,6 +39,7 @@ pub(crate) fn blueprint(config: &Config, demo: &str) -> Blueprint {
         built_unix_secs: Now(SystemTime::now()).unix_secs(),
         keeps_responses: config.server.responses_store,
         refuses_unpriced: config.unpriced == Unpriced::Refuse,
+        public_url: config.public_url.text.as_str().into(),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::dialects::{Quirks, ThinkingStyle};
 use crate::form::Issuer;
 use crate::prices::{Catalogue, PriceList};
 use crate::providers::{self, DialectName, Operation, Provider, Settings};
+use crate::rounds::Home;
 
 /// Output limit written where a dialect requires one, the client named none and the catalogue knows none.
 const USUAL_OUTPUT_CAP: u64 = 8192;
@@ -32,6 +33,8 @@ pub struct Blueprint {
     pub keeps_responses: bool,
     /// Are targets without a price left out?
     pub refuses_unpriced: bool,
+    /// Where callers reach the gateway: tools at addresses below it are its own. Empty: only those named by their path.
+    pub public_url: Arc<str>,
 }
 
 /// One provider as configured.
@@ -164,6 +167,8 @@ pub(crate) struct Built {
     pub(crate) built_unix_secs: u64,
     pub(crate) keeps_responses: bool,
     refuses_unpriced: bool,
+    /// Which MCP endpoints are the gateway's own.
+    pub(crate) home: Home,
 }
 
 pub(crate) fn build(blueprint: Blueprint) -> Result<Built, Vec<BlueprintProblem>> {
@@ -198,6 +203,7 @@ pub(crate) fn build(blueprint: Blueprint) -> Result<Built, Vec<BlueprintProblem>
         built_unix_secs: blueprint.built_unix_secs,
         keeps_responses: blueprint.keeps_responses,
         refuses_unpriced: blueprint.refuses_unpriced,
+        home: Home::new(&blueprint.public_url),
     };
     let specs: Vec<ModelSpec> = blueprint.models.iter().map(|plan| built.spec(plan, &accounts)).collect();
     // Models whose provider is broken would only be reported twice.

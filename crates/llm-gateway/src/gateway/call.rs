@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gatehouse_domain::{
     Action, Asked, Background, Blame, Call, Code, Fault, Head, Judgement, Keep, Kept, Look, Metered, Money, Need, Now,
-    Outbound, Payload, Point, Relay, Reply, Request, Screen, Target, Usage, WriteContext,
+    Outbound, Payload, Point, Relay, Reply, Request, Rounds, Screen, Target, Usage, WriteContext,
 };
 
 use http::HeaderName;
@@ -23,7 +23,7 @@ use super::{local, refuse};
 use crate::dialects::{self, Dialect, Listener, Speaker};
 use crate::form::{Ask, Dropped};
 use crate::providers::{self, DialectName, Operation, Wants};
-use crate::{estimate, passages, scan};
+use crate::{estimate, passages, rounds, scan};
 
 /// The header by which a caller has a request refused rather than changed.
 const STRICT: HeaderName = HeaderName::from_static("x-gatehouse-strict");
@@ -288,6 +288,14 @@ impl Asked for ChatCall {
 }
 
 impl Call for ChatCall {
+    fn rounds(&mut self) -> Result<Option<Box<dyn Rounds>>, Fault> {
+        if !self.peek.mcp || !matches!(self.entrance, Entrance::Chat | Entrance::ChatStream) {
+            return Ok(None);
+        }
+        let found = rounds::read(self.own, &self.request, &self.built.home)?;
+        Ok(found.map(|rounds| Box::new(rounds) as Box<dyn Rounds>))
+    }
+
     fn recalls(&self) -> Option<Arc<str>> {
         self.memory.as_ref()?.recalls()
     }

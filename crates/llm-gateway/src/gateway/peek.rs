@@ -28,6 +28,8 @@ pub(crate) struct Peek {
     pub(crate) n: u64,
     /// Are there tools?
     pub(crate) tools: bool,
+    /// May some of them be MCP endpoints? Whoever finds it set looks more closely.
+    pub(crate) mcp: bool,
     /// Is reasoning asked for?
     pub(crate) reasoning: bool,
     /// Responses: run in the background.
@@ -81,6 +83,7 @@ enum Field {
     Previous,
     Store,
     Tier,
+    McpServers,
 }
 
 impl Field {
@@ -100,6 +103,7 @@ impl Field {
             "previous_response_id" => Self::Previous,
             "store" => Self::Store,
             "service_tier" | "serviceTier" => Self::Tier,
+            "mcp_servers" => Self::McpServers,
             _ => return None,
         })
     }
@@ -129,7 +133,11 @@ impl Peek {
             }
             Field::Config if raw.starts_with(b"{") => self.output_cap = nested_cap(raw)?,
             Field::N => self.n = count(raw).ok_or_else(|| wrong("a whole number"))?.unwrap_or(1).max(1),
-            Field::Tools => self.tools = raw.len() > 2 && raw != b"null",
+            Field::Tools => {
+                self.tools = raw.len() > 2 && raw != b"null";
+                self.mcp |= memchr::memmem::find(raw, br#""mcp""#).is_some();
+            }
+            Field::McpServers => self.mcp |= raw.len() > 2,
             Field::Reasoning => self.reasoning |= raw != b"null",
             Field::Background => self.background = flag(raw).ok_or_else(|| wrong("true or false"))?.unwrap_or(false),
             Field::Store => self.store = flag(raw).ok_or_else(|| wrong("true or false"))?,

@@ -13,6 +13,7 @@ pub mod hello;
 pub mod listen;
 pub mod notices;
 pub mod questions;
+pub mod sampling;
 pub mod tasks;
 #[cfg(test)]
 mod tests;

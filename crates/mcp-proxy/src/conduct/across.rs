@@ -15,7 +15,7 @@ use super::carry::{Way, closing, pass_on, refused, ticks};
 use super::errand::{Cargo, boxed};
 use super::talk::Context;
 use super::voice::{Outcome, Voice};
-use super::{park, result};
+use super::{park, result, sampling};
 use crate::link::Exchange;
 
 /// What a server asks within this of one another, it asks together; and at most so much.
@@ -26,6 +26,10 @@ const QUESTIONS_MAX: usize = 16;
 pub(super) async fn ask(context: &Context, way: &Way, voice: &mut Voice, request: Request) -> Result<(), Box<Refusal>> {
     let id = request.id.clone();
     let question = Question::of_request("input", &request).ok();
+    if let Some(question) = question.as_ref().filter(|question| sampling::is_for(way, question)) {
+        let response = sampling::respond(way, voice, question, id).await;
+        return way.link.answer(&way.pool, &way.client, response).await.map_err(|failure| refused(context, failure));
+    }
     let question = question.filter(|question| question.is_for(&way.client.capabilities) && !context.is_modern());
     let response = match question {
         Some(question) => match put(context, voice, &question).await {
@@ -50,12 +54,15 @@ pub(super) struct Aside<'a> {
 }
 
 impl Aside<'_> {
-    pub(super) async fn question(&mut self, request: Request) -> Result<(), Box<Refusal>> {
+    pub(super) async fn question(&mut self, voice: &mut Voice, request: Request) -> Result<(), Box<Refusal>> {
         let key = match self.questions.len() {
             0 => "input".to_owned(),
             more => format!("input-{}", more + 1),
         };
         let question = Question::of_request(key, &request).ok();
+        if sampling::takes(self.way, &request) {
+            return ask(self.context, self.way, voice, request).await;
+        }
         match question.filter(|question| question.is_for(&self.way.client.capabilities)) {
             Some(question) => self.questions.push((question, request.id)),
             None => {
@@ -77,7 +84,7 @@ impl Aside<'_> {
         while self.questions.len() < QUESTIONS_MAX {
             let Ok(message) = tokio::time::timeout(TOGETHER, exchange.next()).await else { return Ok(None) };
             match message {
-                Some(Ok(Message::Request(request))) => self.question(request).await?,
+                Some(Ok(Message::Request(request))) => self.question(voice, request).await?,
                 Some(Ok(Message::Notification(note))) => {
                     pass_on(self.context, self.cargo, self.way, voice, note, token).await;
                 }

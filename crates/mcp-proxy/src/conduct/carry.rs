@@ -22,7 +22,7 @@ use super::feed::{Feeds, Source};
 use super::park::Waiting;
 use super::talk::Context;
 use super::voice::{KEEP_ALIVE, Outcome, Voice};
-use super::{park, result};
+use super::{park, result, sampling};
 use crate::link::{Client, Exchange, Failure, Hello, Link, Outgoing, Remedy};
 
 /// How often a server may ask for more before it is an error.
@@ -42,6 +42,8 @@ pub(super) struct Way {
     pub(super) revision: Revision,
     pub(super) client: Client,
     pub(super) pool: Pool,
+    /// The model that answers what the server asks the client's model.
+    pub(super) sampling: Option<Arc<str>>,
 }
 
 /// What a server came to say at last.
@@ -98,6 +100,16 @@ async fn carried(context: &Context, cargo: &mut Cargo, need: &Need, voice: &mut 
             }
             _ => None,
         };
+        let sampled = match &asked {
+            Some(asked) => {
+                sampling::answers(&way, voice, asked).await.map_err(|error| Box::new(Refusal::rpc(200, error)))?
+            }
+            None => None,
+        };
+        if let Some(answers) = sampled {
+            cargo.answers = answers;
+            continue;
+        }
         match asked {
             None => return result::finish(context, cargo, &way, voice, outcome).await,
             Some(asked) if context.is_modern() => return relayed(context, cargo, asked),
@@ -120,17 +132,20 @@ pub(super) async fn reach(context: &Context, cargo: &Cargo, voice: &mut Voice) -
     if context.is_modern() && !cargo.server.park {
         client.capabilities = unasked(&client.capabilities);
     }
+    let sampling = sampling::model(cargo, &client.capabilities);
+    client.capabilities = sampling::offered(sampling.as_ref(), client.capabilities);
     let link = context.inner.desk.links.of(&cargo.server.name, &context.caller.principal, session, &client)?;
     let hello = link.hello(&pool, &client).await;
     voice.floor.waited_since(began);
     let hello = hello?;
     let revision = Revision::of(&hello.revision).unwrap_or(Revision::LATEST);
     if hello.modern {
-        client.capabilities = capabilities::of_client(&truth, context.speaker.revision, revision);
+        let capabilities = capabilities::of_client(&truth, context.speaker.revision, revision);
+        client.capabilities = sampling::offered(sampling.as_ref(), capabilities);
     } else {
         overheard(context, cargo, &link, &client).await;
     }
-    Ok(Way { link, hello, revision, client, pool })
+    Ok(Way { link, hello, revision, client, pool, sampling })
 }
 
 /// A server of the older era says things beside its calls. A session hears them from its first call on.
@@ -275,9 +290,11 @@ pub(super) async fn follow(
                 return Ok(Said::Outcome(response.outcome));
             }
             Some(Ok(Message::Notification(note))) => pass_on(context, cargo, way, voice, note, token.as_ref()).await,
-            Some(Ok(Message::Request(request))) if context.is_modern() && cargo.server.park => {
+            Some(Ok(Message::Request(request)))
+                if context.is_modern() && cargo.server.park && !sampling::takes(way, &request) =>
+            {
                 let mut aside = Aside { context, cargo, way, questions: Vec::new() };
-                aside.question(request).await?;
+                aside.question(voice, request).await?;
                 let rest = aside.gather(voice, exchange.as_mut(), token.as_ref()).await?;
                 if let Some(response) = rest {
                     voice.floor.close(settled(cargo, &response));

@@ -6,7 +6,8 @@
 //! between the eras on the way · [`voice`] how clients are spoken to
 //! · [`question`] what servers ask clients · [`park`] calls that wait for a modern client's answer · [`listen`] streams that only
 //! tell of changes · [`feed`] where those hear of them · [`memory`] what is kept for a session while it lasts · [`spill`] results
-//! too large to send · [`desk`] what all of them share, across configurations.
+//! too large to send · [`sampling`] questions that a model of the gateway answers
+//! · [`desk`] what all of them share, across configurations.
 
 mod across;
 mod carry;
@@ -22,6 +23,7 @@ mod notes;
 mod park;
 mod question;
 mod result;
+mod sampling;
 mod spill;
 mod talk;
 mod voice;

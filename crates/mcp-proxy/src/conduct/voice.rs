@@ -33,11 +33,13 @@ pub(super) struct Voice {
     memory: Option<Arc<Memory>>,
     ring: Option<Ringing>,
     left: u32,
+    /// How often a model has answered for the client.
+    pub(super) samples: u32,
 }
 
 impl Voice {
     pub(super) fn new(floor: Floor, revision: Revision, streams: bool, memory: Option<Arc<Memory>>) -> Self {
-        Self { floor, revision, streams, memory, ring: None, left: MESSAGES_MAX }
+        Self { floor, revision, streams, memory, ring: None, left: MESSAGES_MAX, samples: 0 }
     }
 
     /// Can anything be said but the result?

@@ -6,6 +6,7 @@ use gatehouse_domain::{Code, Fault, Now};
 
 use crate::caller::present_key;
 use crate::identity::{client_address, identify, opens};
+use crate::inner::Inbound;
 use crate::journey::Journey;
 use crate::path::Arrived;
 use crate::snapshot::KeyEntry;
@@ -17,6 +18,13 @@ pub(crate) struct Known {
 }
 
 pub(crate) fn authenticate(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Known, Fault> {
+    if let Inbound::Inner(made) = arrived.request.body() {
+        let caller = Arc::clone(&made.caller);
+        journey.known(&caller.principal);
+        journey.address = made.address;
+        caller.permit.standing(now)?;
+        return Ok(Known { arrived, caller });
+    }
     let snapshot = &arrived.snapshot;
     let (headers, query) = (arrived.request.headers(), arrived.request.uri().query());
     let caller = match present_key(headers, query) {

@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use crate::in_time::in_time;
+use crate::inner::Inbound;
 use crate::journey::Journey;
 use crate::path::{Arrived, without_credentials};
 use crate::snapshot::{Caps, KeyEntry, Snapshot};
@@ -41,13 +42,16 @@ pub(crate) async fn request_of(
     journey: &mut Journey,
     snapshot: &Snapshot,
     door: Door,
-    request: http::Request<Incoming>,
+    request: http::Request<Inbound>,
     now: Now,
 ) -> Result<Request, Fault> {
-    let (parts, incoming) = request.into_parts();
+    let (parts, inbound) = request.into_parts();
     let caps = snapshot.caps;
     let began = Instant::now();
-    let body = whole_body(incoming, &caps).await?;
+    let body = match inbound {
+        Inbound::Wire(incoming) => whole_body(incoming, &caps).await?,
+        Inbound::Inner(made) => within(made.body, caps.request_bytes_max)?,
+    };
     journey.waited_since(began);
     journey.outcome.bytes_in = body.len() as u64;
     let body = match parts.headers.get(CONTENT_ENCODING) {

@@ -14,10 +14,10 @@ use crate::guard::Guard;
 use crate::journey::Journey;
 use crate::stages::route::Routed;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-gatehouse-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-gatehouse-request-id");
 const MODEL: HeaderName = HeaderName::from_static("x-gatehouse-model");
 const PROVIDER: HeaderName = HeaderName::from_static("x-gatehouse-provider");
-const COST: HeaderName = HeaderName::from_static("x-gatehouse-cost-usd");
+pub(crate) const COST: HeaderName = HeaderName::from_static("x-gatehouse-cost-usd");
 const ROUTE: HeaderName = HeaderName::from_static("x-gatehouse-route");
 const DOWNGRADED: HeaderName = HeaderName::from_static("x-gatehouse-downgraded-from");
 const WARNING: HeaderName = HeaderName::from_static("x-gatehouse-budget-warning");

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use gatehouse_domain::{
-    Action, AttemptStatus, Code, Fault, Metered, Money, Need, Now, Passage, Place, Point, RequestId,
+    Action, AttemptStatus, Code, Fault, InnerCall, Metered, Money, Need, Now, Passage, Place, Point, RequestId,
 };
 use gatehouse_upstream::{Health, Pool, Verdict};
 use http::HeaderMap;
@@ -15,6 +15,7 @@ use super::mouth::Mouth;
 use super::{Refused, Talk};
 use crate::core::{Detached, Shared};
 use crate::guard::Shown;
+use crate::inner::{Errands, Making};
 use crate::journey::{Hold, Journey};
 use crate::snapshot::{KeyEntry, Snapshot};
 use crate::stages::admit::{Asker, admit_talk, take_for};
@@ -166,6 +167,12 @@ impl Floor {
         let held = take_for(&mut self.journey, &self.snapshot, &self.caller, (need, ceiling), now);
         self.journey.reservation = held.map_err(|refusal| refusal.fault())?;
         Ok(())
+    }
+
+    /// Makes a call of the gateway's own for the same caller, in the same run and trace. It is a call of its own: it passes
+    /// every stage, and is paid for by the caller.
+    pub fn make(&mut self, call: InnerCall) -> Making {
+        Errands::of(&mut self.journey, &self.snapshot, &self.caller).make(call)
     }
 
     /// Does any guardrail look at what tools answer?

@@ -12,6 +12,7 @@ use super::{Conducted, Floor, Refused, Talk, Talks};
 use crate::body::GateBody;
 use crate::core::Core;
 use crate::ids::request_id;
+use crate::inner::Inbound;
 use crate::journey::Journey;
 use crate::path::{Arrived, refuse_when_overloaded};
 use crate::snapshot::KeyEntry;
@@ -27,6 +28,8 @@ pub async fn converse(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
     let resource = Resource::of(&arrived);
     let (head, body) = arrived.request.into_parts();
     let greeted = match talks.greet(&arrived.door, &head) {
+        // A call of the gateway's own has come from nowhere that could be wrong.
+        _ if matches!(body, Inbound::Inner(_)) => None,
         Ok(greeted) => greeted,
         Err(fault) => {
             return respond::refusal(journey, resource.challenged(talks.refuse(&arrived.door, &fault), &fault), &fault);
