@@ -82,6 +82,11 @@ impl StdioScript {
     pub fn living(&self) -> Vec<u32> {
         living(self.record.path().to_str().expect("a UTF-8 path"))
     }
+
+    /// Waits until none of these processes lives: one that is deaf is given time to leave before it is made to.
+    pub fn wait_until_gone(&self, pids: &[u32]) {
+        until("children to be gone", || self.living().iter().all(|pid| !pids.contains(pid)).then_some(()));
+    }
 }
 
 /// Asks again and again: a file and the process table wake nobody.
