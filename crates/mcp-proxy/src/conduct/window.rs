@@ -130,6 +130,7 @@ mod tests {
             drop(newer);
             older.next().await.settle();
         };
-        assert!(tokio::join!(windows.hand(&Place::Stream, &request()), settled).0);
+        let request = request();
+        assert!(tokio::join!(windows.hand(&Place::Stream, &request), settled).0);
     }
 }
