@@ -255,7 +255,7 @@ impl Refresher {
     async fn listen(&self, server: &Arc<Server>, news: &mut News) {
         let client = self.client();
         if let Ok(link) = self.link(server, &self.own, &client) {
-            news.open(&*link, &self.means.pool, &client).await;
+            news.open(&link, &self.means.pool, &client).await;
         }
     }
 

@@ -35,6 +35,15 @@ pub struct Identities {
     pub own: Option<OwnServer>,
 }
 
+impl Identities {
+    /// What a caller is told whose text looks like a token and names no issuer of these. Where none is configured besides the
+    /// gateway's own authorization server, nobody is waiting for tokens: then it is a key that was never issued.
+    fn of_nobody(&self, presented: &str, fault: TokenFault) -> Fault {
+        let configured = self.issuers.iter().any(|trusted| !trusted.pinned.own);
+        if configured { fault.fault() } else { unknown_key(presented) }
+    }
+}
+
 /// The gateway's own authorization server, as far as callers are judged by it.
 #[derive(Clone)]
 pub struct OwnServer {
@@ -201,9 +210,9 @@ fn bearer(snapshot: &Snapshot, cache: &TokenCache, presented: &str, now: Now) ->
             Err(TokenFault::Expired.fault())
         };
     }
-    let token = Token::read(presented).map_err(|fault| fault.fault())?;
+    let token = Token::read(presented).map_err(|fault| snapshot.identities.of_nobody(presented, fault))?;
     let found = issuers.iter().enumerate().find(|(_, trusted)| trusted.pinned.issuer == token.issuer());
-    let (issuer, trusted) = found.ok_or_else(|| TokenFault::Issuer.fault())?;
+    let (issuer, trusted) = found.ok_or_else(|| snapshot.identities.of_nobody(presented, TokenFault::Issuer))?;
     let published = trusted.keys.fresh(now, trusted.max_stale_secs).ok_or_else(|| unavailable(5))?;
     let identity = token.verify(&trusted.pinned, &published.ring, now).map_err(|fault| match fault {
         TokenFault::UnknownKey => trusted.keys.unknown_key(now),

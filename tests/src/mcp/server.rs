@@ -295,6 +295,24 @@ impl McpServer {
         }
     }
 
+    /// Asks this on the `GET` stream of the session in which a message of `method` came last.
+    pub fn ask_in_the_session_of(&self, method: &str, question: &str, params: &Value) {
+        let session = self.seen_of(method).pop().and_then(|seen| seen.header("mcp-session-id").map(str::to_owned));
+        let (id, _) = self.shared.ask();
+        let question = json!({"jsonrpc": "2.0", "id": id, "method": question, "params": params});
+        let stream = self.shared.stream_of(&session.expect("a session")).expect("a stream of the session");
+        stream.try_send(question).expect("room in the stream");
+    }
+
+    /// Waits for an answer to a question, and returns the last there is.
+    #[must_use]
+    pub fn wait_for_answer(&self) -> Value {
+        self.wait("an answer", |state| {
+            let mut bodies = state.seen.iter().rev().map(|seen| &seen.body);
+            bodies.find(|body| body["method"].is_null() && !body["id"].is_null()).cloned()
+        })
+    }
+
     /// Waits until so many streams listen.
     pub fn wait_for_listeners(&self, count: usize) {
         self.wait(&format!("{count} listeners"), |state| {

@@ -267,6 +267,15 @@ async fn take_step(
             drop(answered.await);
             ended
         }
+        Move::AskBeside { method, params } => {
+            let (id, answered) = shared.ask();
+            let question = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+            if let Some(stream) = shared.stream_of(seen.header("mcp-session-id").unwrap_or_default()) {
+                drop(stream.send(question).await);
+            }
+            drop(answered.await);
+            Ended::No
+        }
         Move::Say { .. } | Move::Progress(_) | Move::Result(_) | Move::Error(_) => {
             let message = message_of(step, seen, shared);
             if !whole {

@@ -11,6 +11,8 @@ pub(super) enum Move {
     Progress(f64),
     /// A request to the client; goes on when it has answered.
     Ask { method: String, params: Value },
+    /// The same on the `GET` stream of the session.
+    AskBeside { method: String, params: Value },
     /// Waits for the test.
     Pause,
     /// The result.
@@ -138,6 +140,12 @@ impl Turn {
     #[must_use]
     pub fn after_asking(self, method: &str, params: Value) -> Self {
         self.first(Move::Ask { method: method.to_owned(), params })
+    }
+
+    /// The same on the `GET` stream of the session, as servers do that do not say which request a question belongs to.
+    #[must_use]
+    pub fn after_asking_beside(self, method: &str, params: Value) -> Self {
+        self.first(Move::AskBeside { method: method.to_owned(), params })
     }
 
     /// Before all else, waits for the test to say `step`.

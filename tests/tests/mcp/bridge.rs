@@ -144,6 +144,62 @@ fn a_session_is_asked_what_a_server_with_sessions_wants_to_know() {
     assert!(server.seen().iter().any(|seen| seen.body["result"] == ada()));
 }
 
+/// A server with sessions that does not say which call its question belongs to.
+fn asks_beside() -> McpServer {
+    let server = McpServer::legacy();
+    server.on_call("echo", Turn::text("thanks").after_asking_beside("elicitation/create", question()).streamed());
+    server
+}
+
+#[test]
+fn a_question_beside_a_call_is_asked_on_the_stream_of_the_call() {
+    let server = asks_beside();
+    let gate = before(&server);
+    let mut client = Mcp::legacy_with(&gate.client(), ONE, can_elicit());
+    let mut call = client.open("tools/call", json!({"name": "echo", "arguments": {}}));
+    let asked = call.wait_for("elicitation/create");
+    assert_eq!(asked["params"]["message"], "Who are you?");
+    assert_eq!(client.answer(&asked, &ada()).status, 202);
+    assert_eq!(call.response()["result"]["content"][0]["text"], "thanks");
+    assert_eq!(answer_to_question(&server).body["result"], ada());
+}
+
+#[test]
+fn a_question_outside_any_call_is_asked_on_the_stream_of_the_session() {
+    let server = McpServer::legacy();
+    let gate = before(&server);
+    let mut client = Mcp::legacy_with(&gate.client(), ONE, can_elicit());
+    let mut overheard = client.overhear();
+    let _named = client.call("echo", json!({}));
+    server.ask_in_the_session_of("tools/call", "elicitation/create", &question());
+    let asked = overheard.wait_for("elicitation/create");
+    assert_eq!(client.answer(&asked, &ada()).status, 202);
+    assert_eq!(server.wait_for_answer()["result"], ada());
+}
+
+#[test]
+fn a_question_nobody_can_be_asked_is_refused_to_the_server_at_once() {
+    for capabilities in [can_elicit(), json!({})] {
+        let server = McpServer::legacy();
+        let gate = before(&server);
+        let mut client = Mcp::legacy_with(&gate.client(), ONE, capabilities);
+        let _named = client.call("echo", json!({}));
+        server.ask_in_the_session_of("tools/call", "elicitation/create", &question());
+        assert!(server.wait_for_answer()["error"].is_object());
+    }
+}
+
+#[test]
+fn a_capability_a_server_with_sessions_misses_is_said_as_the_newer_era_says_it() {
+    let server = McpServer::legacy();
+    let needed = json!({"requiredCapabilities": {"sampling": {}}});
+    server.on_call("echo", Turn::error_with(-32021, "Sampling is needed", needed.clone()));
+    let gate = before(&server);
+    let answer = modern_one(&gate).call("echo", json!({}));
+    assert_eq!((answer.status, answer.code()), (400, -32021), "{}", answer.text);
+    assert_eq!(answer.messages[0]["error"]["data"], needed);
+}
+
 #[test]
 fn a_call_is_parked_while_a_stateless_client_is_asked_for_a_server_with_sessions() {
     let server = McpServer::legacy();

@@ -99,6 +99,16 @@ fn link(gate: &Gate) -> String {
     text[start..].chars().take_while(|letter| letter.is_ascii_alphanumeric() || "/-_.~=".contains(*letter)).collect()
 }
 
+#[test]
+fn a_call_that_is_the_first_message_leads_to_consent_as_a_list_does() {
+    for capabilities in [json!({"elicitation": {"url": {}}}), json!({})] {
+        let server = McpServer::modern();
+        let gate = wants_consent(&server);
+        let text = Mcp::modern_with(&gate.client(), ONE, capabilities).call("echo", json!({})).text;
+        assert!(text.contains("/oauth/connect/"), "{text}");
+    }
+}
+
 /// Row 23.
 #[test]
 fn a_link_that_was_made_for_one_caller_is_refused_to_another() {

@@ -141,12 +141,20 @@ fn failed(from: Revision, to: Revision, method: Method, error: RpcError, dress: 
         (code::RESOURCE_NOT_FOUND, Era::Legacy, Era::Modern) => recoded(error, code::INVALID_PARAMS),
         (code::INVALID_PARAMS, Era::Modern, Era::Legacy) if of_resource => recoded(error, code::RESOURCE_NOT_FOUND),
         (code::MISSING_CAPABILITY, Era::Modern, Era::Modern) => error,
+        // A server of both eras says it to whom it serves in the older one, too; what it lacks, only the client can declare.
+        (code::MISSING_CAPABILITY, Era::Legacy, Era::Modern) if names_capabilities(&error) => error,
         (code::MISSING_CAPABILITY, Era::Modern, Era::Legacy) => recoded(error, code::INVALID_REQUEST),
         // Reserved for the protocol, which knows none of the rest between a gateway and its client: what a server says of
         // headers or revisions it says of ours.
         (-32099..=-32020, ..) => recoded(error, code::INTERNAL),
         _ => error,
     })
+}
+
+/// Does it say which capabilities are missing, as `-32021` must?
+fn names_capabilities(error: &RpcError) -> bool {
+    let required = error.data.as_ref().and_then(|data| data.get(&["requiredCapabilities"]));
+    required.is_some_and(|required| required.is_object())
 }
 
 /// `-32042`: the links to be opened are in its data.

@@ -41,7 +41,8 @@ pub(super) async fn ask(context: &Context, way: &Way, voice: &mut Voice, request
     way.link.answer(&way.pool, &way.client, response).await.map_err(|failure| refused(context, failure))
 }
 
-fn cannot(id: Id) -> Response {
+/// The answer to a server that asks what nobody can be asked.
+pub(super) fn cannot(id: Id) -> Response {
     Response::error(Some(id), RpcError::new(code::METHOD_NOT_FOUND, "The client cannot be asked this"))
 }
 

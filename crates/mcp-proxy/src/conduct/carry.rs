@@ -22,6 +22,7 @@ use super::feed::{Feeds, Source};
 use super::park::Waiting;
 use super::talk::Context;
 use super::voice::{KEEP_ALIVE, Outcome, Voice};
+use super::window::{Handed, Place, Window};
 use super::{park, result, sampling};
 use crate::link::{Client, Exchange, Failure, Hello, Link, Outgoing, Remedy};
 
@@ -161,6 +162,7 @@ async fn overheard(context: &Context, cargo: &Cargo, link: &Arc<dyn Link>, clien
         link: Arc::clone(link),
         client: client.clone(),
         mail: Some(Arc::clone(&memory.mail)),
+        speaker: (!cargo.server.shared).then(|| context.speaker.clone()),
     };
     let feed = Feeds::open(&context.inner.desk, source);
     memory.hear(&cargo.server.name, Arc::clone(&feed));
@@ -269,15 +271,27 @@ pub(super) async fn follow(
     let token = meta::progress_token(Some(&cargo.params));
     let mut quiet = ticks();
     let mut first = true;
+    let mut window = window(context, cargo, voice);
     loop {
         let began = Instant::now();
-        let message = {
+        let heard = {
             let mut next = exchange.next();
             loop {
                 tokio::select! {
-                    message = &mut next => break message,
+                    message = &mut next => break Heard::Said(message),
+                    handed = handed(window.as_mut()) => break Heard::Beside(handed),
                     _ = quiet.tick() => voice.keep_alive().await,
                 }
+            }
+        };
+        let message = match heard {
+            Heard::Said(message) => message,
+            Heard::Beside(handed) => {
+                voice.floor.waited_since(began);
+                ask(context, way, voice, handed.request.clone()).await?;
+                handed.settle();
+                quiet.reset();
+                continue;
             }
         };
         voice.floor.waited_since(began);
@@ -321,6 +335,27 @@ pub(super) async fn follow(
             }
         }
         quiet.reset();
+    }
+}
+
+/// What comes while a call is under way.
+enum Heard {
+    /// The server's next message of the call.
+    Said(Option<Result<Message, Failure>>),
+    /// What it asks beside it.
+    Beside(Handed),
+}
+
+/// Where the session can be asked, while this call is under way, what its server asks beside it.
+fn window(context: &Context, cargo: &Cargo, voice: &Voice) -> Option<Window> {
+    let memory = context.memory.as_ref().filter(|_| voice.can_speak() && !context.is_modern())?;
+    Some(memory.mail.windows.open(Place::Call(Arc::clone(&cargo.server.name))))
+}
+
+pub(super) async fn handed(window: Option<&mut Window>) -> Handed {
+    match window {
+        Some(window) => window.next().await,
+        None => std::future::pending().await,
     }
 }
 

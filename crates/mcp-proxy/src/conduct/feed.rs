@@ -1,6 +1,7 @@
 //! Where changes of resources come from. However many clients want to hear of a resource, its server is asked once for each
 //! principal: a feed is one such connection, with a task of its own on the control plane that opens it, opens it again after it
-//! broke, and ends when nobody wants to hear anything any more.
+//! broke, and ends when nobody wants to hear anything any more. What a server of the older era asks there is asked of the session
+//! the feed is of, or refused at once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,13 +11,17 @@ use std::time::Duration;
 use gatehouse_domain::{Code, Fault, KeyId};
 use gatehouse_mcp_gateway::bridge::listen::{self, Filter};
 use gatehouse_mcp_gateway::bridge::notices::{self, Notice};
-use gatehouse_mcp_gateway::era::Method;
-use gatehouse_mcp_gateway::{Message, Notification, Raw, Request};
-use tokio::sync::{Notify, watch};
+use gatehouse_mcp_gateway::bridge::questions::Question;
+use gatehouse_mcp_gateway::era::{Method, Speaker};
+use gatehouse_mcp_gateway::wire::code;
+use gatehouse_mcp_gateway::{Id, Message, Notification, Raw, Request, Response, RpcError};
+use tokio::sync::{Notify, Semaphore, watch};
 
+use super::across::cannot;
 use super::desk::Desk;
 use super::memory::Mailbox;
 use super::result;
+use super::window::Place;
 use crate::link::{Client, Exchange, Failure, Link, Outgoing};
 
 /// Subscriptions of one feed.
@@ -26,6 +31,10 @@ const SESSION_IDLE: Duration = Duration::from_secs(15 * 60);
 const LOOKS_EVERY: Duration = Duration::from_secs(60);
 /// A call waits for so long for what is said beside it to be heard.
 const OPENS_WITHIN: Duration = Duration::from_secs(1);
+/// Questions of one feed that wait for their answers; one more is refused.
+const QUESTIONS_MAX: usize = 16;
+/// A question that was said is given up after so long.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10 * 60);
 /// Between two attempts to open a feed.
 const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
@@ -44,6 +53,9 @@ pub(super) struct Feed {
     changed: Notify,
     /// Who hears what the server says to nobody in particular: the session that the connection is of.
     session: Option<Arc<Mailbox>>,
+    /// Who is asked what the server asks; `None`: nobody, as nobody knows whom it means.
+    speaker: Option<Speaker>,
+    asking: Arc<Semaphore>,
     /// Is it open, as far as it can be?
     open: watch::Sender<bool>,
     /// Its session was not heard of for long, and a new feed is made should it come back.
@@ -81,6 +93,8 @@ pub(super) struct Source {
     pub(super) client: Client,
     /// The session's, where the feed is of one.
     pub(super) mail: Option<Arc<Mailbox>>,
+    /// The same of its client, where what the server asks is for no other.
+    pub(super) speaker: Option<Speaker>,
 }
 
 /// What somebody wants to hear of.
@@ -93,7 +107,7 @@ pub(super) struct Wish {
 impl Feeds {
     /// The feed of this source; made if there is none.
     pub(super) fn open(desk: &Arc<Desk>, source: Source) -> Arc<Feed> {
-        let Source { server, principal, session, link, client, mail } = source;
+        let Source { server, principal, session, link, client, mail, speaker } = source;
         let whose = (server, principal, session);
         let mut feeds = desk.feeds.0.lock().unwrap_or_else(PoisonError::into_inner);
         feeds.retain(|_, feed| feed.strong_count() > 0);
@@ -106,6 +120,8 @@ impl Feeds {
             wanted: Mutex::default(),
             changed: Notify::new(),
             session: mail,
+            speaker,
+            asking: Arc::new(Semaphore::new(QUESTIONS_MAX)),
             open: watch::Sender::new(false),
             closed: AtomicBool::new(false),
             whose: whose.clone(),
@@ -242,7 +258,7 @@ async fn modern(feed: &Arc<Feed>, desk: &Arc<Desk>) -> Result<(), Failure> {
     let mut exchange = ask(feed, desk, Method::Listen, Some(listen::params(&filter))).await?;
     loop {
         tokio::select! {
-            message = exchange.next() => if !heard(feed, desk, message)? { return Ok(()) },
+            message = exchange.next() => if !heard(feed, desk, message).await? { return Ok(()) },
             () = feed.changed.notified() => return Ok(()),
         }
     }
@@ -275,7 +291,7 @@ async fn legacy(feed: &Arc<Feed>, desk: &Arc<Desk>) -> Result<(), Failure> {
         }
         loop {
             tokio::select! {
-                message = stream.next() => if !heard(feed, desk, message)? { return Ok(()) },
+                message = stream.next() => if !heard(feed, desk, message).await? { return Ok(()) },
                 () = feed.waits() => break,
             }
         }
@@ -296,7 +312,7 @@ async fn ask(feed: &Feed, desk: &Desk, method: Method, params: Option<Raw>) -> R
 }
 
 /// Takes a message of a feed. `false`: it was the last.
-fn heard(feed: &Feed, desk: &Desk, message: Option<Result<Message, Failure>>) -> Result<bool, Failure> {
+async fn heard(feed: &Arc<Feed>, desk: &Arc<Desk>, message: Option<Result<Message, Failure>>) -> Result<bool, Failure> {
     match message {
         Some(Ok(Message::Notification(note))) => {
             match (Notice::of(&note), &feed.session) {
@@ -312,9 +328,59 @@ fn heard(feed: &Feed, desk: &Desk, message: Option<Result<Message, Failure>>) ->
             }
             Ok(true)
         }
-        Some(Ok(Message::Request(_))) => Ok(true),
+        Some(Ok(Message::Request(request))) => {
+            match Arc::clone(&feed.asking).try_acquire_owned() {
+                Ok(turn) => {
+                    let (feed, desk) = (Arc::clone(feed), Arc::clone(desk));
+                    tokio::spawn(async move {
+                        question(&feed, &desk, request).await;
+                        drop(turn);
+                    });
+                }
+                Err(_) => reply(feed, desk, cannot(request.id)).await,
+            }
+            Ok(true)
+        }
         Some(Ok(Message::Response(_))) | None => Ok(false),
         Some(Err(failure)) => Err(failure),
+    }
+}
+
+/// A server of the older era asks something beside its calls. It has its answer in any case, as it waits for one.
+async fn question(feed: &Feed, desk: &Desk, request: Request) {
+    let Some(mail) = &feed.session else { return reply(feed, desk, cannot(request.id)).await };
+    let (server, _, _) = &feed.whose;
+    if feed.speaker.is_some() && mail.windows.hand(&Place::Call(Arc::clone(server)), &request).await {
+        // The call has put it to its client and the answer to the server.
+        return;
+    }
+    let response = put(feed, desk, mail, &request).await.unwrap_or_else(|| cannot(request.id));
+    reply(feed, desk, response).await;
+}
+
+/// Puts a question to the client on its `GET` stream and waits for the answer; `None` if it cannot be asked.
+async fn put(feed: &Feed, desk: &Desk, mail: &Mailbox, request: &Request) -> Option<Response> {
+    let ((_, _, Some(session)), Some(speaker)) = (&feed.whose, &feed.speaker) else { return None };
+    let question = Question::of_request("input", request).ok()?;
+    if !question.is_for(&speaker.capabilities) {
+        return None;
+    }
+    let mut asked = desk.questions.expect(session).ok()?;
+    let Id::Text(name) = asked.id() else { return None };
+    let said = question.request(asked.id(), speaker.revision, &name);
+    if !mail.windows.hand(&Place::Stream, &said).await {
+        return None;
+    }
+    let outcome = match tokio::time::timeout(ANSWERED_WITHIN, asked.answer()).await {
+        Ok(Some(response)) => response.outcome,
+        _ => Err(RpcError::new(code::INTERNAL, "The client did not answer")),
+    };
+    Some(Response { id: Some(request.id.clone()), outcome })
+}
+
+async fn reply(feed: &Feed, desk: &Desk, response: Response) {
+    if let Err(failure) = feed.link.answer(&desk.pool, &feed.client, response).await {
+        tracing::debug!(fault = %failure.fault, "an answer did not reach the MCP server that had asked");
     }
 }
 

@@ -18,13 +18,14 @@ use gatehouse_mcp_gateway::{Id, Message, Notification, Raw, Response};
 use gatehouse_pipeline::{Conducted, Floor};
 use tokio::time::{MissedTickBehavior, interval_at};
 
-use super::carry::{reach, refused};
+use super::carry::{handed, reach, refused};
 use super::errand::{Cargo, boxed};
 use super::feed::{Feeds, Source, Subscribed, Wish};
 use super::local::{dress, used_by};
 use super::memory::Mailbox;
 use super::talk::{Context, taken};
 use super::voice::{KEEP_ALIVE, Outcome, Voice};
+use super::window::{Place, Window};
 
 /// Changes come in swarms; this is how long a swarm is waited for.
 const SWARM: Duration = Duration::from_millis(50);
@@ -62,6 +63,7 @@ async fn subscribed(
         server: Arc::clone(&cargo.server.name),
         principal: Arc::clone(&context.caller.principal.key),
         mail: session.is_some().then(|| Arc::clone(&mail)),
+        speaker: session.as_ref().filter(|_| !cargo.server.shared).map(|_| context.speaker.clone()),
         session,
         link: way.link,
         client: way.client,
@@ -92,7 +94,7 @@ pub(super) async fn modern(context: &Context, mut voice: Voice, id: Id, wanted: 
     voice.floor.linger();
     voice.say(&honoured.acknowledged(&id).into()).await;
     let style = Style { filter: honoured, listen: Some(id.clone()), mail, takeover: None };
-    if tell(context, &mut voice, &style).await {
+    if tell(context, &mut voice, &style, None).await {
         let result = ended(&id, Some(&context.inner.desk.server_info));
         voice.say(&Message::from(Response::result(id, result))).await;
     }
@@ -136,10 +138,11 @@ pub(super) async fn stream(context: &Context, mut voice: Voice, after: Option<&s
     }
     let turn = memory.listener.fetch_add(1, Ordering::Relaxed) + 1;
     memory.rung.notify_waiters();
-    voice.keep_alive().await;
     let mail = Arc::clone(&memory.mail);
+    let window = mail.windows.open(Place::Stream);
+    voice.keep_alive().await;
     let style = Style { filter: Filter::of_session(), listen: None, mail, takeover: Some(turn) };
-    tell(context, &mut voice, &style).await;
+    tell(context, &mut voice, &style, Some(window)).await;
     voice.end()
 }
 
@@ -154,7 +157,7 @@ struct Style {
 }
 
 /// Tells of changes until the gateway shuts down (`true`), the session ends or another stream takes over (`false`).
-async fn tell(context: &Context, voice: &mut Voice, style: &Style) -> bool {
+async fn tell(context: &Context, voice: &mut Voice, style: &Style, mut window: Option<Window>) -> bool {
     let mut catalogue = context.inner.desk.refresher.catalogue();
     let mut stirred = context.inner.desk.stirred();
     let mut prints = Prints::of(context, &voice.floor, &style.filter);
@@ -174,6 +177,10 @@ async fn tell(context: &Context, voice: &mut Voice, style: &Style) -> bool {
                 if is_loud_enough(context, &note) {
                     say(voice, style, note).await;
                 }
+            }
+            handed = handed(window.as_mut()) => {
+                voice.say(&handed.request.clone().into()).await;
+                handed.settle();
             }
             _ = quiet.tick() => {
                 style.mail.touch();

@@ -12,6 +12,7 @@ use gatehouse_mcp_gateway::{Id, Notification, sse};
 use tokio::sync::Notify;
 
 use super::feed::{Feed, Subscribed};
+use super::window::Windows;
 
 /// Sessions of which anything is kept.
 const SESSIONS_MAX: usize = 100_000;
@@ -273,11 +274,18 @@ pub(super) struct Mailbox {
     more: Notify,
     /// When its owner was last heard of.
     touched: Mutex<Instant>,
+    /// Where its owner can be asked.
+    pub(super) windows: Arc<Windows>,
 }
 
 impl Default for Mailbox {
     fn default() -> Self {
-        Self { notes: Mutex::default(), more: Notify::new(), touched: Mutex::new(Instant::now()) }
+        Self {
+            notes: Mutex::default(),
+            more: Notify::new(),
+            touched: Mutex::new(Instant::now()),
+            windows: Arc::default(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! itself · [`carry`] one request to one server and everything the server says because of it · [`across`] questions that cross
 //! between the eras on the way · [`voice`] how clients are spoken to
 //! · [`question`] what servers ask clients · [`park`] calls that wait for a modern client's answer · [`listen`] streams that only
-//! tell of changes · [`feed`] where those hear of them · [`memory`] what is kept for a session while it lasts · [`spill`] results
+//! tell of changes · [`feed`] where those hear of them · [`window`] where a session is asked beside its calls · [`memory`] what is kept for a session while it lasts · [`spill`] results
 //! too large to send · [`sampling`] questions that a model of the gateway answers
 //! · [`desk`] what all of them share, across configurations.
 
@@ -27,6 +27,7 @@ mod sampling;
 mod spill;
 mod talk;
 mod voice;
+mod window;
 
 pub use desk::{Desk, DeskParts};
 pub use gate::Gate;

@@ -1,10 +1,13 @@
 //! Hearing that a server's lists have changed: the subscription of the modern era, the stream that nobody asked for of the older
-//! one. A stream that ends is no news, but whoever listened may have missed some, so it counts as news after a pause.
+//! one. A stream that ends is no news, but whoever listened may have missed some, so it counts as news after a pause. Nobody is there to be
+//! asked anything, and a server that does is told so.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_mcp_gateway::bridge::listen::Filter;
-use gatehouse_mcp_gateway::{Message, Raw, Request};
+use gatehouse_mcp_gateway::wire::code;
+use gatehouse_mcp_gateway::{Message, Raw, Request, Response, RpcError};
 use gatehouse_upstream::Pool;
 
 use super::fetch::next_id;
@@ -16,32 +19,52 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// An ear at a server, if it tells anything.
 #[derive(Default)]
 pub(super) struct News {
-    stream: Option<Box<dyn Exchange>>,
+    ear: Option<Ear>,
+}
+
+struct Ear {
+    stream: Box<dyn Exchange>,
+    link: Arc<dyn Link>,
+    pool: Pool,
+    client: Client,
 }
 
 impl News {
     /// Begins to listen, unless it does already. A server that tells nothing, or cannot be reached, is not listened to.
-    pub(super) async fn open(&mut self, link: &dyn Link, pool: &Pool, client: &Client) {
-        if self.stream.is_none() {
-            self.stream = open(link, pool, client).await.ok().flatten();
+    pub(super) async fn open(&mut self, link: &Arc<dyn Link>, pool: &Pool, client: &Client) {
+        if self.ear.is_none()
+            && let Ok(Some(stream)) = open(&**link, pool, client).await
+        {
+            self.ear = Some(Ear { stream, link: Arc::clone(link), pool: pool.clone(), client: client.clone() });
         }
     }
 
     /// Does anybody listen?
     pub(super) fn is_open(&self) -> bool {
-        self.stream.is_some()
+        self.ear.is_some()
     }
 
     /// Returns when the server said that a list has changed, or may have; never, if nobody listens.
     pub(super) async fn changed(&mut self) {
-        let Some(stream) = &mut self.stream else { return std::future::pending().await };
-        while let Some(Ok(message)) = stream.next().await {
-            if matches!(&message, Message::Notification(note) if note.method.ends_with("/list_changed")) {
-                return;
+        let Some(ear) = &mut self.ear else { return std::future::pending().await };
+        while let Some(Ok(message)) = ear.stream.next().await {
+            match message {
+                Message::Notification(note) if note.method.ends_with("/list_changed") => return,
+                Message::Request(request) => ear.refuse(request).await,
+                _ => {}
             }
         }
-        self.stream = None;
+        self.ear = None;
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+impl Ear {
+    async fn refuse(&mut self, request: Request) {
+        let error = RpcError::new(code::METHOD_NOT_FOUND, "The gateway itself cannot be asked this");
+        let response = Response::error(Some(request.id), error);
+        // A server that cannot be told finds out by itself.
+        drop(self.link.answer(&self.pool, &self.client, response).await);
     }
 }
 

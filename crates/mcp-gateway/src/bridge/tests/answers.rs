@@ -117,6 +117,10 @@ fn reserved_numbers_come_from_nobody_but_the_protocol() {
     assert_eq!(kept.data.unwrap().value(), json!({ "retry": 1, "upstreamCode": -32029 }));
     assert_eq!(number(MODERN, MODERN, Method::ToolsCall, code::MISSING_CAPABILITY), code::MISSING_CAPABILITY);
     assert_eq!(number(MODERN, LEGACY, Method::ToolsCall, code::MISSING_CAPABILITY), code::INVALID_REQUEST);
+    let named = json!({ "requiredCapabilities": { "sampling": {} } });
+    let missing = |data| error(LEGACY, MODERN, Method::ToolsCall, code::MISSING_CAPABILITY, data).unwrap_err();
+    assert_eq!(missing(Some(named)).code, code::MISSING_CAPABILITY);
+    assert_eq!(missing(None).code, code::INTERNAL, "what names no capability is no error of the protocol");
     assert_eq!(number(MODERN, LEGACY, Method::ToolsCall, -1), -1, "a server's own numbers pass");
 }
 
