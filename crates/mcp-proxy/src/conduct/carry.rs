@@ -197,7 +197,19 @@ async fn attempt(context: &Context, cargo: &Cargo, way: &Way, voice: &mut Voice)
     voice.floor.open(&opening).map_err(boxed)?;
     tell_level(context, cargo, way).await;
     let began = Instant::now();
-    let asked = way.link.ask(&way.pool, outgoing(context, cargo, way)).await;
+    // Open before the server has the request: it may ask before it begins to answer.
+    let mut window = window(context, cargo, voice);
+    let asked = {
+        let mut asking = way.link.ask(&way.pool, outgoing(context, cargo, way));
+        loop {
+            let handed = tokio::select! {
+                asked = &mut asking => break asked,
+                handed = handed(window.as_mut()) => handed,
+            };
+            ask(context, way, voice, handed.request.clone()).await?;
+            handed.settle();
+        }
+    };
     voice.floor.waited_since(began);
     let exchange = match asked {
         Ok(exchange) => exchange,
@@ -206,7 +218,7 @@ async fn attempt(context: &Context, cargo: &Cargo, way: &Way, voice: &mut Voice)
             return Err(refused(context, failure));
         }
     };
-    follow(context, cargo, way, voice, exchange).await
+    follow(context, cargo, way, voice, exchange, window).await
 }
 
 /// The request as the server gets it.
@@ -267,11 +279,11 @@ pub(super) async fn follow(
     way: &Way,
     voice: &mut Voice,
     mut exchange: Box<dyn Exchange>,
+    mut window: Option<Window>,
 ) -> Result<Said, Box<Refusal>> {
     let token = meta::progress_token(Some(&cargo.params));
     let mut quiet = ticks();
     let mut first = true;
-    let mut window = window(context, cargo, voice);
     loop {
         let began = Instant::now();
         let heard = {

@@ -112,7 +112,7 @@ pub(super) async fn resume(context: &Context, cargo: &Cargo, way: &Way, voice: &
         let response = question.response(request, cargo.answers.to(&question.key));
         link.answer(&way.pool, &way.client, response).await.map_err(|failure| refused(context, failure))?;
     }
-    match follow(context, cargo, way, voice, exchange).await? {
+    match follow(context, cargo, way, voice, exchange, None).await? {
         Said::Parked(result) => Ok(result),
         Said::Outcome(outcome) => result::finish(context, cargo, way, voice, outcome).await,
     }

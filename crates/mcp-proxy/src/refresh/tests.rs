@@ -10,7 +10,7 @@ use gatehouse_mcp_gateway::blueprint::{Auth, Blueprint, Caps, OAuthClient, PinPo
 use gatehouse_mcp_gateway::catalogue::{Catalogue, Found, Kind, Page, Route, State};
 use gatehouse_mcp_gateway::pins::PinState;
 use gatehouse_mcp_gateway::{Raw, Request, RpcError};
-use gatehouse_store::{DataDir, Store};
+use gatehouse_store::{DataDir, PinRow, Store};
 use gatehouse_upstream::{Egress, Pool, PoolLimits, tls_config};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -160,6 +160,20 @@ impl House {
         waited.await.expect("the catalogue never became what it should")
     }
 
+    /// Waits until a version that waits for approval is stored: the catalogue is published first.
+    async fn pending(&self) -> PinRow {
+        let waited = tokio::time::timeout(Duration::from_secs(20), async {
+            loop {
+                let pins = self.refresher.means.store.mcp_pins().await.unwrap();
+                if let Some(pending) = pins.into_iter().find(|pin| pin.state == "pending") {
+                    return pending;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+        waited.await.expect("nothing is pending")
+    }
+
     /// Waits until this is what is offered to all.
     async fn offers(&self, names: &[&str]) -> Arc<Catalogue> {
         self.until(|catalogue| tools(catalogue) == names).await
@@ -227,8 +241,7 @@ async fn a_changed_tool_is_held_over_restarts_until_somebody_approves() {
     };
     let held = house.until(is_held).await;
     assert!(tools(&held).is_empty());
-    let pins = house.refresher.means.store.mcp_pins().await.unwrap();
-    let pending = pins.iter().find(|pin| pin.state == "pending").unwrap();
+    let pending = house.pending().await;
     let hash = pending.hash.parse().unwrap();
     assert!(house.refresher.decide(("git", Kind::Tool, "log"), hash, PinState::Approved, "ada", 1).await.unwrap());
     house.offers(&["log"]).await;
