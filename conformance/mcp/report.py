@@ -16,8 +16,6 @@ PAGE = HERE.parents[1] / "docs/conformance.md"
 REASONS = {
     "tasks-": "tasks of this kind are an extension of the stateless era; a server of the older one has none to pass on.",
     "input-required-result-basic-elicitation": "a server of the older era gives its question no name; the scenario wants one.",
-    "server-stateless": "open fault: a -32021 of a server of the older era comes out as -32603.",
-    "elicitation-sep1034-client-defaults": "open fault: what a server asks on its GET stream does not reach the client.",
     "auth/dpop": "the gateway does not prove possession (DPoP) to MCP servers.",
 }
 BEGIN, END = "<!-- mcp: written by make conformance-mcp -->", "<!-- mcp: end -->"
