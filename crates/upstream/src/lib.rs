@@ -6,8 +6,8 @@ pub mod child;
 mod connect;
 mod egress;
 mod health;
+mod http1;
 mod pool;
-mod sips;
 
 pub use body::Body;
 pub use connect::{Tls, tls_config};

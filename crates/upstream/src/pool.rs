@@ -10,9 +10,10 @@ use foldhash::HashMap;
 use gatehouse_domain::{Head, Origin, Payload, Timeouts};
 use http::Request;
 
-use crate::body::{Body, Outgoing};
-use crate::connect::{Connection, Tls, connect};
+use crate::body::Body;
+use crate::connect::{Tls, connect};
 use crate::egress::Egress;
+use crate::http1::{Connection, Unanswered};
 
 /// Caps of one pool.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +73,7 @@ pub enum SendError {
     /// No connection: resolve, connect or TLS failed.
     Connect(io::Error),
     /// The connection broke before the head of the answer was whole.
-    Broken(hyper::Error),
+    Broken(io::Error),
     /// No head in time.
     FirstByteTimeout,
 }
@@ -108,42 +109,24 @@ impl Pool {
         timeouts: &Timeouts,
         request: Request<Payload>,
     ) -> Result<Sent, SendError> {
-        let mut request = request.map(Outgoing);
-        while let Some(mut connection) = self.idle(egress, origin) {
-            if !connection.sender.is_ready() && connection.sender.ready().await.is_err() {
-                continue;
-            }
-            match self.exchange(egress, origin, timeouts, connection, request).await? {
-                Exchanged::Answer(sent) => return Ok(sent),
-                Exchanged::NotSent(back) => request = back,
+        while let Some(connection) = self.idle(egress, origin) {
+            match self.exchange(egress, origin, timeouts, connection, &request).await {
+                Err(SendError::Connect(_)) => {}
+                answered => return answered,
             }
         }
-        self.send_fresh(egress, origin, timeouts, request).await
-    }
-
-    async fn send_fresh(
-        &self,
-        egress: Egress,
-        origin: &Origin,
-        timeouts: &Timeouts,
-        request: Request<Outgoing>,
-    ) -> Result<Sent, SendError> {
         // Boxed: connections are seldom made, and every call would carry the room for it.
         let connecting = Box::pin(connect(origin, egress, &self.0.tls, timeouts.connect));
         let connection = connecting.await.map_err(SendError::Connect)?;
-        match self.exchange(egress, origin, timeouts, connection, request).await? {
-            Exchanged::Answer(sent) => Ok(sent),
-            Exchanged::NotSent(_) => Err(SendError::Connect(io::ErrorKind::ConnectionAborted.into())),
-        }
+        self.exchange(egress, origin, timeouts, connection, &request).await
     }
 
     /// Drops connections that were idle too long. Called now and then by the core that owns the pool.
     pub fn sweep(&self) {
         for egress in [Egress::Trusted, Egress::Public] {
             self.0.shelf(egress).retain(|_, connections| {
-                connections.retain(|idle| {
-                    idle.since.elapsed() < self.0.limits.idle_for && !idle.connection.sender.is_closed()
-                });
+                connections
+                    .retain_mut(|idle| idle.since.elapsed() < self.0.limits.idle_for && !idle.connection.is_dead());
                 connections.shrink_to(4);
                 !connections.is_empty()
             });
@@ -154,42 +137,32 @@ impl Pool {
         let mut idle = self.0.shelf(egress);
         let connections = idle.get_mut(origin)?;
         while let Some(Idle { connection, since }) = connections.pop() {
-            if !connection.sender.is_closed() && since.elapsed() < self.0.limits.idle_for {
+            if since.elapsed() < self.0.limits.idle_for {
                 return Some(connection);
             }
         }
         None
     }
 
+    /// One request on one connection; `Connect` if it was dead already and nothing has left.
     async fn exchange(
         &self,
         egress: Egress,
         origin: &Origin,
         timeouts: &Timeouts,
         mut connection: Connection,
-        request: Request<Outgoing>,
-    ) -> Result<Exchanged, SendError> {
-        let answer = match tokio::time::timeout(timeouts.first_byte, connection.sender.try_send_request(request)).await
-        {
+        request: &Request<Payload>,
+    ) -> Result<Sent, SendError> {
+        let answered = tokio::time::timeout(timeouts.first_byte, connection.exchange(request)).await;
+        let (head, framing) = match answered {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(Unanswered::NotSent(error))) => return Err(SendError::Connect(error)),
+            Ok(Err(Unanswered::Broken(error))) => return Err(SendError::Broken(error)),
             Err(_) => return Err(SendError::FirstByteTimeout),
-            Ok(Err(mut refused)) => {
-                return match refused.take_message() {
-                    Some(request) => Ok(Exchanged::NotSent(request)),
-                    None => Err(SendError::Broken(refused.into_error())),
-                };
-            }
-            Ok(Ok(answer)) => answer,
         };
-        let (parts, incoming) = answer.into_parts();
         let lease = Lease { connection, egress, origin: origin.clone(), shared: Arc::clone(&self.0) };
-        let head = Head { status: parts.status, headers: parts.headers };
-        Ok(Exchanged::Answer(Sent { head, body: Body::new(incoming, lease) }))
+        Ok(Sent { head, body: Body::new(framing, lease) })
     }
-}
-
-enum Exchanged {
-    Answer(Sent),
-    NotSent(Request<Outgoing>),
 }
 
 /// A connection in use. `give_back` returns it to its pool; dropping it closes it.
@@ -201,16 +174,14 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// The answer is wanted whole, so that it may come in large pieces.
-    pub(crate) fn wants_whole(&self) {
-        self.connection.thirst.whole(true);
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
     pub(crate) fn give_back(self) {
-        if self.connection.sender.is_closed() {
+        if !self.connection.is_free() {
             return;
         }
-        self.connection.thirst.whole(false);
         let mut idle = self.shared.shelf(self.egress);
         let entry = Idle { connection: self.connection, since: Instant::now() };
         match idle.get_mut(&self.origin) {
