@@ -153,12 +153,11 @@ impl Pool {
         mut connection: Connection,
         request: &Request<Payload>,
     ) -> Result<Sent, SendError> {
-        let answered = tokio::time::timeout(timeouts.first_byte, connection.exchange(request)).await;
-        let (head, framing) = match answered {
-            Ok(Ok(answered)) => answered,
-            Ok(Err(Unanswered::NotSent(error))) => return Err(SendError::Connect(error)),
-            Ok(Err(Unanswered::Broken(error))) => return Err(SendError::Broken(error)),
-            Err(_) => return Err(SendError::FirstByteTimeout),
+        let (head, framing) = match connection.exchange(request, timeouts.first_byte).await {
+            Ok(answered) => answered,
+            Err(Unanswered::NotSent(error)) => return Err(SendError::Connect(error)),
+            Err(Unanswered::Broken(error)) => return Err(SendError::Broken(error)),
+            Err(Unanswered::TooLate) => return Err(SendError::FirstByteTimeout),
         };
         let lease = Lease { connection, egress, origin: origin.clone(), shared: Arc::clone(&self.0) };
         Ok(Sent { head, body: Body::new(framing, lease) })

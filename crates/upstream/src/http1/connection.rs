@@ -4,13 +4,16 @@ use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use gatehouse_domain::{Head, Payload};
 use http::Request;
 use tokio::io::AsyncReadExt as _;
+use tokio::time::Instant;
 
 use super::Stream;
+use super::alarm::Alarm;
 use super::framing::Framing;
 use super::head::{self, Answered};
 use super::outgoing::Outgoing;
@@ -29,6 +32,7 @@ pub(crate) struct Connection {
     late: Option<Box<Outgoing>>,
     /// Will another request be taken?
     persists: bool,
+    alarm: Alarm,
 }
 
 /// Why there is no answer.
@@ -38,18 +42,25 @@ pub(crate) enum Unanswered {
     NotSent(io::Error),
     /// It broke afterwards.
     Broken(io::Error),
+    /// No head in time.
+    TooLate,
 }
 
 impl Connection {
     /// A connection on which nothing has been said.
     pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream, read: BytesMut::new(), late: None, persists: true }
+        Self { stream, read: BytesMut::new(), late: None, persists: true, alarm: Alarm::default() }
     }
 
     /// Sends a request and waits for the head of its answer. A future that is dropped leaves the connection unusable.
-    pub(crate) async fn exchange(&mut self, request: &Request<Payload>) -> Result<(Head, Framing), Unanswered> {
+    pub(crate) async fn exchange(
+        &mut self,
+        request: &Request<Payload>,
+        limit: Duration,
+    ) -> Result<(Head, Framing), Unanswered> {
         let mut out = Outgoing::of(request);
         let mut seen = 0;
+        let deadline = Instant::now() + limit;
         let answered = poll_fn(|context| {
             // Looked at first: whatever a connection has to say before it is asked, it is of no use any more.
             if let Poll::Ready(head) = self.poll_head(&mut seen, request, context) {
@@ -63,7 +74,7 @@ impl Connection {
             match out.poll_write(&mut self.stream, context) {
                 Poll::Ready(Err(error)) if !out.is_begun() => Poll::Ready(Err(Unanswered::NotSent(error))),
                 // A server that refuses early may stop reading; what it has said before is about to be read.
-                _ => Poll::Pending,
+                _ => self.alarm.poll(deadline, context).map(|()| Err(Unanswered::TooLate)),
             }
         })
         .await?;

@@ -7,6 +7,7 @@
 //! Answers are read strictly: whoever answers may be a stranger (webhooks, tool servers), and an end that is guessed at is an
 //! answer that may not be whole.
 
+mod alarm;
 mod chunks;
 mod connection;
 mod framing;
