@@ -1,4 +1,4 @@
-//! Opening a connection: resolve, connect, TLS, all under one timer.
+//! Opening a connection: resolve, connect, TLS, HTTP/1.1 handshake, all under one timer.
 
 use std::io;
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 
+use crate::connection::Connection;
 use crate::egress::{self, Egress};
-use crate::http1::{Connection, Stream};
+use crate::stream::Stream;
 
 /// Shared TLS client configuration: session resumption works across all cores.
 pub type Tls = Arc<ClientConfig>;
@@ -57,9 +58,9 @@ async fn open(origin: &Origin, egress: Egress, tls: &Tls) -> Result<Connection, 
     // Without it a request head and body in two segments can wait 40 ms for a delayed acknowledgement.
     stream.set_nodelay(true)?;
     if !origin.tls {
-        return Ok(Connection::new(Stream::Plain(stream)));
+        return Connection::new(Stream::Plain(stream)).await;
     }
     let name = ServerName::try_from(origin.host.to_string()).map_err(io::Error::other)?;
     let stream = tokio_rustls::TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?;
-    Ok(Connection::new(Stream::Tls(Box::new(stream))))
+    Connection::new(Stream::Tls(Box::new(stream))).await
 }

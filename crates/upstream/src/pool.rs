@@ -10,10 +10,10 @@ use foldhash::HashMap;
 use gatehouse_domain::{Head, Origin, Payload, Timeouts};
 use http::Request;
 
-use crate::body::Body;
+use crate::body::{Body, Outgoing};
 use crate::connect::{Tls, connect};
+use crate::connection::{Connection, Unanswered};
 use crate::egress::Egress;
-use crate::http1::{Connection, Unanswered};
 
 /// Caps of one pool.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +73,7 @@ pub enum SendError {
     /// No connection: resolve, connect or TLS failed.
     Connect(io::Error),
     /// The connection broke before the head of the answer was whole.
-    Broken(io::Error),
+    Broken(hyper::Error),
     /// No head in time.
     FirstByteTimeout,
 }
@@ -109,16 +109,20 @@ impl Pool {
         timeouts: &Timeouts,
         request: Request<Payload>,
     ) -> Result<Sent, SendError> {
+        let mut request = request.map(Outgoing);
         while let Some(connection) = self.idle(egress, origin) {
-            match self.exchange(egress, origin, timeouts, connection, &request).await {
-                Err(SendError::Connect(_)) => {}
-                answered => return answered,
+            match self.exchange(egress, origin, timeouts, connection, request).await? {
+                Exchanged::Answer(sent) => return Ok(sent),
+                Exchanged::NotSent(back) => request = back,
             }
         }
         // Boxed: connections are seldom made, and every call would carry the room for it.
         let connecting = Box::pin(connect(origin, egress, &self.0.tls, timeouts.connect));
         let connection = connecting.await.map_err(SendError::Connect)?;
-        self.exchange(egress, origin, timeouts, connection, &request).await
+        match self.exchange(egress, origin, timeouts, connection, request).await? {
+            Exchanged::Answer(sent) => Ok(sent),
+            Exchanged::NotSent(_) => Err(SendError::Connect(io::ErrorKind::ConnectionAborted.into())),
+        }
     }
 
     /// Drops connections that were idle too long. Called now and then by the core that owns the pool.
@@ -126,7 +130,7 @@ impl Pool {
         for egress in [Egress::Trusted, Egress::Public] {
             self.0.shelf(egress).retain(|_, connections| {
                 connections
-                    .retain_mut(|idle| idle.since.elapsed() < self.0.limits.idle_for && !idle.connection.is_dead());
+                    .retain_mut(|idle| idle.since.elapsed() < self.0.limits.idle_for && idle.connection.settle());
                 connections.shrink_to(4);
                 !connections.is_empty()
             });
@@ -144,24 +148,31 @@ impl Pool {
         None
     }
 
-    /// One request on one connection; `Connect` if it was dead already and nothing has left.
     async fn exchange(
         &self,
         egress: Egress,
         origin: &Origin,
         timeouts: &Timeouts,
         mut connection: Connection,
-        request: &Request<Payload>,
-    ) -> Result<Sent, SendError> {
-        let (head, framing) = match connection.exchange(request, timeouts.first_byte).await {
-            Ok(answered) => answered,
-            Err(Unanswered::NotSent(error)) => return Err(SendError::Connect(error)),
+        request: Request<Outgoing>,
+    ) -> Result<Exchanged, SendError> {
+        let answer = match connection.exchange(request, timeouts.first_byte).await {
+            Ok(answer) => answer,
+            Err(Unanswered::NotSent(request)) => return Ok(Exchanged::NotSent(*request)),
             Err(Unanswered::Broken(error)) => return Err(SendError::Broken(error)),
             Err(Unanswered::TooLate) => return Err(SendError::FirstByteTimeout),
         };
+        let (parts, incoming) = answer.into_parts();
         let lease = Lease { connection, egress, origin: origin.clone(), shared: Arc::clone(&self.0) };
-        Ok(Sent { head, body: Body::new(framing, lease) })
+        let head = Head { status: parts.status, headers: parts.headers };
+        Ok(Exchanged::Answer(Sent { head, body: Body::new(incoming, lease) }))
     }
+}
+
+enum Exchanged {
+    Answer(Sent),
+    /// The connection was dead.
+    NotSent(Request<Outgoing>),
 }
 
 /// A connection in use. `give_back` returns it to its pool; dropping it closes it.
@@ -177,8 +188,8 @@ impl Lease {
         &mut self.connection
     }
 
-    pub(crate) fn give_back(self) {
-        if !self.connection.is_free() {
+    pub(crate) fn give_back(mut self) {
+        if !self.connection.settle() {
             return;
         }
         let mut idle = self.shared.shelf(self.egress);
@@ -190,3 +201,6 @@ impl Lease {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,10 +53,21 @@ pub(crate) struct Streaming {
 
 impl Answer {
     pub(crate) fn local(reply: Reply) -> Box<Self> {
-        Box::new(Self { status: reply.status, headers: reply.headers, body: AnswerBody::Whole(reply.body), fault: None })
+        Box::new(Self {
+            status: reply.status,
+            headers: reply.headers,
+            body: AnswerBody::Whole(reply.body),
+            fault: None,
+        })
     }
 
-    pub(crate) fn whole(routed: &Routed, target: &Target, status: StatusCode, headers: HeaderMap, body: Bytes) -> Box<Self> {
+    pub(crate) fn whole(
+        routed: &Routed,
+        target: &Target,
+        status: StatusCode,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Box<Self> {
         let mut answer = Box::new(Self { status, headers, body: AnswerBody::Whole(body), fault: None });
         answer.say_route(routed.admitted.read.call.as_ref(), target);
         answer
