@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gatehouse_domain::{Code, Fault, Now, Target, Timeouts, Told, TokenGrant};
+use gatehouse_domain::{Code, Fault, Now, Target, Timeouts, TokenGrant, Told};
 use gatehouse_llm_router::{ModelSpec, Route, Routes, TargetSpec};
 use http::uri::PathAndQuery;
 

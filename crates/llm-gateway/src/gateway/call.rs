@@ -78,7 +78,8 @@ impl ChatCall {
             output_cap: peek.output_cap.map(|cap| cap.saturating_mul(peek.n)),
         };
         // Walked rather than looked up: it is hardly ever there, and to hash its name costs more.
-        let strict = request.headers.iter().find(|(name, _)| **name == STRICT).is_some_and(|(_, value)| value == "true");
+        let strict =
+            request.headers.iter().find(|(name, _)| **name == STRICT).is_some_and(|(_, value)| value == "true");
         let (entry, matched) = found.map_or((None, None), |(entry, matched)| (Some(entry), matched));
         let memory =
             if own == DialectName::OpenAiResponses { Some(Box::new(Memory::new(entrance, &peek)?)) } else { None };

@@ -17,11 +17,7 @@ pub(crate) struct Known<'a> {
     pub(crate) caller: Arc<KeyEntry>,
 }
 
-pub(crate) fn authenticate<'a>(
-    journey: &mut Journey,
-    arrived: &'a mut Arrived,
-    now: Now,
-) -> Result<Known<'a>, Fault> {
+pub(crate) fn authenticate<'a>(journey: &mut Journey, arrived: &'a mut Arrived, now: Now) -> Result<Known<'a>, Fault> {
     if let Inbound::Inner(made) = arrived.request.body() {
         let caller = Arc::clone(&made.caller);
         journey.known(&caller.principal);

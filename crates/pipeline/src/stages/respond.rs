@@ -53,10 +53,21 @@ pub(crate) struct Streaming {
 
 impl Answer {
     pub(crate) fn local(reply: Reply) -> Box<Self> {
-        Box::new(Self { status: reply.status, headers: reply.headers, body: AnswerBody::Whole(reply.body), fault: None })
+        Box::new(Self {
+            status: reply.status,
+            headers: reply.headers,
+            body: AnswerBody::Whole(reply.body),
+            fault: None,
+        })
     }
 
-    pub(crate) fn whole(routed: &Routed, target: &Target, status: StatusCode, headers: HeaderMap, body: Bytes) -> Box<Self> {
+    pub(crate) fn whole(
+        routed: &Routed,
+        target: &Target,
+        status: StatusCode,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Box<Self> {
         let mut answer = Box::new(Self { status, headers, body: AnswerBody::Whole(body), fault: None });
         answer.say_route(routed.admitted.read.call.as_ref(), target);
         answer
@@ -100,6 +111,7 @@ impl Answer {
 }
 
 /// The answer of a call that got through.
+#[expect(clippy::boxed_local, reason = "it comes in its box, and is only taken apart here")]
 pub(crate) fn answer(mut journey: Box<Journey>, answer: Box<Answer>) -> Response<GateBody> {
     let Answer { status, mut headers, body, fault } = *answer;
     insert(&mut headers, REQUEST_ID, journey.outcome.id.text(&mut [0; 32]));
