@@ -111,6 +111,7 @@ impl Answer {
 }
 
 /// The answer of a call that got through.
+#[expect(clippy::boxed_local, reason = "it comes in its box, and is only taken apart here")]
 pub(crate) fn answer(mut journey: Box<Journey>, answer: Box<Answer>) -> Response<GateBody> {
     let Answer { status, mut headers, body, fault } = *answer;
     insert(&mut headers, REQUEST_ID, journey.outcome.id.text(&mut [0; 32]));
