@@ -12,7 +12,11 @@ use crate::stages::read::Read;
 use crate::stages::respond::{Answer, COST, REQUEST_ID};
 
 /// Makes its calls until there is an answer. How many there may be is for the rounds to bound.
-pub(crate) async fn answer(journey: &mut Journey, read: &Read, mut rounds: Box<dyn Rounds>) -> Result<Answer, Fault> {
+pub(crate) async fn answer(
+    journey: &mut Journey,
+    read: &Read,
+    mut rounds: Box<dyn Rounds>,
+) -> Result<Box<Answer>, Fault> {
     journey.outcome.operation = "rounds";
     let errands = Errands::of(journey, &read.snapshot, &Arc::clone(&read.caller));
     let mut answers = Vec::new();

@@ -164,7 +164,7 @@ impl Floor {
     pub fn again(&mut self, need: &Need, ceiling: Option<Money>) -> Result<(), Fault> {
         self.journey.settle_reservation();
         let now = Now(SystemTime::now());
-        let held = take_for(&mut self.journey, &self.snapshot, &self.caller, (need, ceiling), now);
+        let held = take_for(&mut self.journey, &self.snapshot, &self.caller, (need, || ceiling), now);
         self.journey.reservation = held.map_err(|refusal| refusal.fault())?;
         Ok(())
     }

@@ -21,11 +21,12 @@ use crate::stages::read::{Read, request_of, run_of_trace};
 use crate::stages::{authenticate, respond};
 
 /// Takes a conversation from its head to the beginning of its answer. `Arrived::lane` is its place in `Snapshot::talks`.
-pub async fn converse(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
+pub async fn converse(core: Arc<Core>, arrived: Box<Arrived>) -> Response<GateBody> {
     let now = Now(SystemTime::now());
     let mut journey = Journey::begin(core, request_id(now), &arrived.door, now);
     let talks = Arc::clone(&arrived.snapshot.talks[arrived.lane]);
     let resource = Resource::of(&arrived);
+    let arrived = *arrived;
     let (head, body) = arrived.request.into_parts();
     let greeted = match talks.greet(&arrived.door, &head) {
         // A call of the gateway's own has come from nowhere that could be wrong.
@@ -36,10 +37,10 @@ pub async fn converse(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
         }
     };
     let origin = head.headers.get(ORIGIN).cloned();
-    let arrived = Arrived { request: http::Request::from_parts(head, body), ..arrived };
+    let mut arrived = Arrived { request: http::Request::from_parts(head, body), ..arrived };
     let mut response = match greeted {
         Some(reply) => respond::answer(journey, respond::Answer::local(reply)),
-        None => match walk(&mut journey, &*talks, arrived, now).await {
+        None => match walk(&mut journey, &*talks, &mut arrived, now).await {
             Ok(admitted) => conduct(journey, admitted, now).await,
             Err(refused) => {
                 let reply = resource.challenged(refused.reply, &refused.fault);
@@ -82,19 +83,19 @@ impl Resource {
 async fn walk(
     journey: &mut Journey,
     talks: &dyn Talks,
-    arrived: Arrived,
+    arrived: &mut Arrived,
     now: Now,
 ) -> Result<Admitted<dyn Talk>, Box<Refused>> {
     let door = arrived.door.clone();
     let refused = |fault: Fault| Box::new(Refused { reply: talks.refuse(&door, &fault), fault });
-    refuse_when_overloaded(journey, &arrived).map_err(refused)?;
+    refuse_when_overloaded(journey, arrived).map_err(refused)?;
     let known = authenticate::authenticate(journey, arrived, now).map_err(refused)?;
     let (arrived, caller) = (known.arrived, known.caller);
-    if let Some(token) = foreign_token(&arrived, &caller) {
+    if let Some(token) = foreign_token(arrived, &caller) {
         talks.came(&caller.principal, token);
     }
-    let Arrived { snapshot, lane, request, .. } = arrived;
-    let request = request_of(journey, &snapshot, door.clone(), request, now).await.map_err(refused)?;
+    let request = request_of(journey, arrived, now).await.map_err(refused)?;
+    let (snapshot, lane) = (Arc::clone(&arrived.snapshot), arrived.lane);
     let talk = talks.read(request, &caller)?;
     note(journey, &*talk);
     admit_talk(journey, Read { snapshot, lane, caller, call: talk }, now).await
