@@ -252,6 +252,15 @@ impl Links {
         }
     }
 
+    /// Closes what a principal has of one server.
+    pub(crate) fn part(&self, server: &str, principal: &Principal) {
+        let servers = self.servers.load();
+        let Some(branch) = servers.get(server) else { return };
+        let whose = Some((principal.kind, Arc::clone(&principal.key)));
+        let gone = branch.links().extract_if(|of, _| of.principal == whose).map(|(_, link)| link).collect();
+        self.let_go(gone);
+    }
+
     /// Closes the session of a client with every server.
     pub fn end_session(&self, session: &str) {
         for branch in self.servers.load().values() {

@@ -42,7 +42,7 @@ use self::discover::{Finder, trouble};
 use self::fetch::Fetcher;
 use self::keep::Keeper;
 use self::machine::Credential;
-use self::owner::owner;
+pub(crate) use self::owner::owner;
 use self::per_user::Use;
 use self::slots::{SlotKey, Slots};
 use crate::link::{Challenge, Doing, Failure, TokenSource};

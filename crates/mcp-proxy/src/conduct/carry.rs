@@ -11,7 +11,7 @@ use gatehouse_mcp_gateway::bridge::questions::InputRequired;
 use gatehouse_mcp_gateway::era::{LogLevel, Method, Revision, headers, meta};
 use gatehouse_mcp_gateway::gateway::Refusal;
 use gatehouse_mcp_gateway::{Id, Message, Notification, Raw, Request, Response, RpcError};
-use gatehouse_pipeline::talk::{Closing, Opening};
+use gatehouse_pipeline::talk::Closing;
 use gatehouse_upstream::{Pool, Verdict};
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
@@ -55,6 +55,19 @@ pub(super) enum Said {
     Parked(Raw),
 }
 
+/// The member of a result's `_meta` that says that the server had forgotten the session, and whatever it kept there.
+const SESSION_LOST: &str = "gatehouse/session_lost";
+
+impl Said {
+    /// The same of a server that had forgotten the session: who keeps state there must know.
+    fn after_loss(self) -> Self {
+        match self {
+            Self::Outcome(Ok(result)) => Self::Outcome(Ok(result.with(&["_meta", SESSION_LOST], &Raw::of(&true.into())))),
+            said => said,
+        }
+    }
+}
+
 /// Carries a call that its client may stop; `None` if it did.
 pub(super) async fn stoppable(call: Call<'_>, voice: &mut Voice, id: &Id) -> Option<Outcome> {
     let Some(memory) = call.context.memory.clone() else {
@@ -75,7 +88,7 @@ pub(super) async fn stoppable(call: Call<'_>, voice: &mut Voice, id: &Id) -> Opt
 async fn carry(call: Call<'_>, voice: &mut Voice) -> Outcome {
     let Call { context, mut cargo, need } = call;
     match carried(context, &mut cargo, &need, voice).await {
-        Err(refusal) => consent::asked(context, cargo.method, refusal),
+        Err(refusal) => consent::asked(context, cargo.method, refusal, Some(&cargo.server.name)),
         outcome => outcome,
     }
 }
@@ -192,9 +205,7 @@ fn unasked(capabilities: &Raw) -> Raw {
 /// One attempt: an intent, a request, a settled record.
 async fn attempt(context: &Context, cargo: &Cargo, way: &Way, voice: &mut Voice) -> Result<Said, Box<Refusal>> {
     let desk = &context.inner.desk;
-    let opening =
-        Opening { server: &cargo.server.name, name: &cargo.name, health: &desk.breaker, ceiling: cargo.price };
-    voice.floor.open(&opening).map_err(boxed)?;
+    voice.floor.open(&cargo.opening(desk)).map_err(boxed)?;
     tell_level(context, cargo, way).await;
     let began = Instant::now();
     // Open before the server has the request: it may ask before it begins to answer.
@@ -218,7 +229,9 @@ async fn attempt(context: &Context, cargo: &Cargo, way: &Way, voice: &mut Voice)
             return Err(refused(context, failure));
         }
     };
-    follow(context, cargo, way, voice, exchange, window).await
+    let after_loss = exchange.is_after_loss();
+    let said = follow(context, cargo, way, voice, exchange, window).await?;
+    Ok(if after_loss { said.after_loss() } else { said })
 }
 
 /// The request as the server gets it.

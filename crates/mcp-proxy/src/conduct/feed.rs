@@ -11,7 +11,7 @@ use std::time::Duration;
 use gatehouse_domain::{Code, Fault, KeyId};
 use gatehouse_mcp_gateway::bridge::listen::{self, Filter};
 use gatehouse_mcp_gateway::bridge::notices::{self, Notice};
-use gatehouse_mcp_gateway::bridge::questions::Question;
+use gatehouse_mcp_gateway::bridge::questions::{Question, page_name};
 use gatehouse_mcp_gateway::era::{Method, Speaker};
 use gatehouse_mcp_gateway::wire::code;
 use gatehouse_mcp_gateway::{Id, Message, Notification, Raw, Request, Response, RpcError};
@@ -317,8 +317,11 @@ async fn heard(feed: &Arc<Feed>, desk: &Arc<Desk>, message: Option<Result<Messag
         Some(Ok(Message::Notification(note))) => {
             match (Notice::of(&note), &feed.session) {
                 (Notice::Updated(uri), _) => feed.tell(&note, &uri),
-                // That a list has changed is ours to say; the others are about calls that are not heard of here.
-                (Notice::ToolsChanged | Notice::PromptsChanged | Notice::ResourcesChanged, _) => {}
+                // That a list has changed is ours to say, when it has been looked at.
+                (Notice::ToolsChanged | Notice::PromptsChanged | Notice::ResourcesChanged, _) => {
+                    desk.refresher.ask_again(&feed.whose.0);
+                }
+                // These are about calls that are not heard of here.
                 (Notice::Progress(_) | Notice::Cancelled(_) | Notice::Acknowledged, _) => {}
                 (_, Some(mail)) => {
                     let (server, principal, _) = &feed.whose;
@@ -367,7 +370,7 @@ async fn put(feed: &Feed, desk: &Desk, mail: &Mailbox, request: &Request) -> Opt
     }
     let mut asked = desk.questions.expect(session).ok()?;
     let Id::Text(name) = asked.id() else { return None };
-    let said = question.request(asked.id(), speaker.revision, &name);
+    let said = question.request(asked.id(), speaker.revision, &page_name(request).unwrap_or(name));
     if !mail.windows.hand(&Place::Stream, &said).await {
         return None;
     }

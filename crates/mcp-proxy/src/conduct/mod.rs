@@ -5,14 +5,17 @@
 //! itself · [`carry`] one request to one server and everything the server says because of it · [`across`] questions that cross
 //! between the eras on the way · [`voice`] how clients are spoken to
 //! · [`question`] what servers ask clients · [`park`] calls that wait for a modern client's answer · [`listen`] streams that only
-//! tell of changes · [`feed`] where those hear of them · [`window`] where a session is asked beside its calls · [`memory`] what is kept for a session while it lasts · [`spill`] results
+//! tell of changes · [`ears`] how many of
+//! those there may be · [`feed`] where those hear of them · [`window`] where a session is asked beside its calls · [`memory`] what is kept for a session while it lasts · [`spill`] results
 //! too large to send · [`sampling`] questions that a model of the gateway answers
 //! · [`desk`] what all of them share, across configurations.
 
 mod across;
+mod agree;
 mod carry;
 mod consent;
 mod desk;
+mod ears;
 mod errand;
 mod feed;
 mod gate;
