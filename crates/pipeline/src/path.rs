@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatehouse_domain::{Background, Code, Door, Fault, Now, Request, RequestId};
+use gatehouse_domain::{Background, Code, Door, Fault, Now, Request, RequestId, Rounds};
 use http::Response;
 
 use crate::body::GateBody;
@@ -17,9 +17,10 @@ use crate::core::Core;
 use crate::ids::request_id;
 use crate::inner::Inbound;
 use crate::journey::Journey;
-use crate::rounds;
+use crate::rounds::{self, Refusing};
 use crate::snapshot::Snapshot;
 use crate::stages::admit::Admitted;
+use crate::stages::read::Read;
 use crate::stages::{admit, authenticate, background, read, recall, respond, route, send};
 
 /// A request whose head has been read and whose path belongs to a gateway.
@@ -50,6 +51,7 @@ pub async fn pass(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
     let guard = journey.guard.clone();
     let mut response = match walked {
         Ok(Passed::Answer(answer)) => respond::answer(journey, *answer),
+        Ok(Passed::Rounds(read, rounds)) => rounds::answer(journey, *read, rounds, Refusing { gateway: Arc::clone(&gateway), door: door.clone() }, now).await,
         Ok(Passed::On(admitted, background)) => background::detach(journey, *admitted, *background),
         Err(fault) => respond::refusal(journey, gateway.refuse(&door, &fault), &fault),
     };
@@ -66,6 +68,8 @@ pub async fn pass(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
 enum Passed {
     /// To its answer.
     Answer(Box<respond::Answer>),
+    /// To where it makes calls of its own.
+    Rounds(Box<Read>, Box<dyn Rounds>),
     /// To where it runs on without its caller.
     On(Box<Admitted>, Box<Background>),
 }
@@ -75,7 +79,7 @@ async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Passe
     let known = authenticate::authenticate(journey, arrived, now)?;
     let mut called = read::read(journey, known, now).await?;
     if let Some(rounds) = called.call.rounds()? {
-        return rounds::answer(journey, &called, rounds).await.map(|answer| Passed::Answer(Box::new(answer)));
+        return Ok(Passed::Rounds(Box::new(called), rounds));
     }
     let mut recalled = recall::recall(journey, called, now).await?;
     if let Some(reply) = read::answer_locally(journey, &mut recalled.read, now) {

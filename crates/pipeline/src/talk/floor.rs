@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use gatehouse_domain::{
-    Action, AttemptStatus, Code, Fault, InnerCall, Metered, Money, Need, Now, Passage, Place, Point, RequestId,
+    Action, AttemptStatus, Code, Fault, InnerCall, Metered, Money, Need, Now, Passage, Place, Point, Reply, RequestId,
 };
 use gatehouse_upstream::{Health, Pool, Verdict};
 use http::HeaderMap;
@@ -179,6 +179,12 @@ impl Floor {
     /// every stage, and is paid for by the caller.
     pub fn make(&mut self, call: InnerCall) -> Making {
         Errands::of(&mut self.journey, &self.snapshot, &self.caller).make(call)
+    }
+
+    /// Makes several at once; their answers come in the same order.
+    pub(crate) fn make_all(&mut self, calls: Vec<InnerCall>) -> impl Future<Output = Vec<Reply>> + Send + use<> {
+        let errands = Errands::of(&mut self.journey, &self.snapshot, &self.caller);
+        async move { errands.all(calls).await }
     }
 
     /// Does any guardrail look at what tools answer?
