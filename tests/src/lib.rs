@@ -3,7 +3,7 @@
 //! A test starts a scripted provider ([`Upstream`]), describes a house around it ([`House`]), starts the built binary
 //! ([`Gate`]) and calls it like any client ([`Client`]). Nothing of the gateway is linked in here: what these tests see
 //! is what a user sees. Read in this order: `wire` (the six dialects as bytes), `reply` (what a provider shall do),
-//! `upstream` (the provider), `house` (configuration), `gate` (the process), `client` (the caller).
+//! `serving` (what every scripted server is), `upstream` (the provider), `house` (configuration), `gate` (the process), `client` (the caller).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,6 +21,7 @@ mod http1;
 mod login;
 pub mod mcp;
 mod reply;
+mod serving;
 mod upstream;
 pub mod wire;
 

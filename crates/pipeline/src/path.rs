@@ -51,7 +51,10 @@ pub async fn pass(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
     let guard = journey.guard.clone();
     let mut response = match walked {
         Ok(Passed::Answer(answer)) => respond::answer(journey, *answer),
-        Ok(Passed::Rounds(read, rounds)) => rounds::answer(journey, *read, rounds, Refusing { gateway: Arc::clone(&gateway), door: door.clone() }, now).await,
+        Ok(Passed::Rounds(read, rounds)) => {
+            rounds::answer(journey, *read, rounds, Refusing { gateway: Arc::clone(&gateway), door: door.clone() }, now)
+                .await
+        }
         Ok(Passed::On(admitted, background)) => background::detach(journey, *admitted, *background),
         Err(fault) => respond::refusal(journey, gateway.refuse(&door, &fault), &fault),
     };

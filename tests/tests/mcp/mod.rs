@@ -19,7 +19,13 @@ mod consent;
 mod contents;
 mod doors;
 mod exhaustion;
+mod explain;
 mod kill;
+mod listens;
+mod people;
+mod pins;
+mod proxy;
+mod search;
 mod sessions;
 mod tokens;
 

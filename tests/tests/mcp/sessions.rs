@@ -83,14 +83,42 @@ fn a_session_survives_a_restart_of_the_gateway() {
     assert_eq!(client.call("echo", json!({"text": "still here"})).said(), "still here");
 }
 
+/// A server that answers 404 has not looked at the call (2025-11-25, session management), so it is made again in a new session.
 #[test]
-fn a_session_a_server_forgot_is_opened_anew_and_the_client_notices_nothing() {
+fn a_session_a_server_forgot_is_opened_anew_and_who_calls_is_told() {
     let server = McpServer::legacy();
     let gate = before(&server);
-    let mut client = legacy_one(&gate);
-    assert_eq!(client.call("echo", json!({"text": "one"})).said(), "one");
-    server.forget_sessions();
-    assert_eq!(client.call("echo", json!({"text": "two"})).said(), "two");
+    for mut client in [legacy_one(&gate), modern_one(&gate)] {
+        let first = client.call("echo", json!({"text": "one"}));
+        assert_eq!((first.said(), &first.result()["_meta"]["gatehouse/session_lost"]), ("one".into(), &Value::Null));
+        server.forget_sessions();
+        let second = client.call("echo", json!({"text": "two"}));
+        assert_eq!((second.said(), &second.result()["_meta"]["gatehouse/session_lost"]), ("two".into(), &json!(true)));
+        let third = client.call("echo", json!({"text": "three"})).result();
+        assert_eq!(third["_meta"]["gatehouse/session_lost"], Value::Null, "it is told once");
+    }
+    drop(gate.wait_for_log("the lost session", |line| {
+        line["message"].as_str().is_some_and(|said| said.contains("forgotten"))
+    }));
+}
+
+/// The keys that seal what clients keep are one file. Two gateways that have the same serve each other's sessions.
+#[test]
+fn a_session_is_good_on_every_replica_with_the_same_keys() {
+    let server = McpServer::legacy();
+    let one = before(&server);
+    let mut two = before(&server);
+    let client = legacy_one(&one);
+    let on =
+        |gate: &gatehouse_tests::Gate| client.clone().calling_as(&gate.client()).call("echo", json!({"text": "x"}));
+    assert_eq!(on(&two).status, 404, "each gateway makes keys of its own");
+    two.terminate();
+    two.wait_for_exit();
+    let keys = |gate: &gatehouse_tests::Gate| gate.folder().join("gatehouse-data/mcp-token-key");
+    std::fs::copy(keys(&one), keys(&two)).unwrap();
+    two.restart();
+    assert_eq!(on(&two).said(), "x");
+    assert_eq!(on(&one).said(), "x");
 }
 
 #[test]

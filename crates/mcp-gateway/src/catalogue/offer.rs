@@ -132,9 +132,8 @@ impl Offer {
         if let Found::Offered(entry) = self.find(Kind::Resource, exposed) {
             return Arc::clone(&entry.real);
         }
-        let fits = |entry: &&Arc<Entry>| {
-            entry.server == place.server && super::matches(&any_values(&entry.real), &place.uri)
-        };
+        let fits =
+            |entry: &&Arc<Entry>| entry.server == place.server && super::matches(&any_values(&entry.real), &place.uri);
         let template = self.entries(Kind::Template).iter().find(fits);
         template.map_or_else(|| OTHER.into(), |entry| Arc::clone(&entry.real))
     }

@@ -60,9 +60,11 @@ impl Toolset {
     /// Would this name lead to a tool of this server, as far as can be told while nobody knows the server's tools?
     #[must_use]
     pub fn names_a_tool_of(&self, server: &str, name: &str) -> bool {
-        let real = |canonical: &str| canonical.strip_prefix(server).is_some_and(|rest| rest.strip_prefix('.') == Some(name));
+        let real =
+            |canonical: &str| canonical.strip_prefix(server).is_some_and(|rest| rest.strip_prefix('.') == Some(name));
         let alias = |(canonical, shown): (&Arc<str>, &crate::blueprint::Override)| {
-            shown.name.as_deref() == Some(name) && canonical.strip_prefix(server).is_some_and(|rest| rest.starts_with('.'))
+            shown.name.as_deref() == Some(name)
+                && canonical.strip_prefix(server).is_some_and(|rest| rest.starts_with('.'))
         };
         self.tools.iter().any(|pattern| real(pattern)) || self.overrides.iter().any(alias)
     }

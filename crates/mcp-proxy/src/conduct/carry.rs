@@ -62,7 +62,9 @@ impl Said {
     /// The same of a server that had forgotten the session: who keeps state there must know.
     fn after_loss(self) -> Self {
         match self {
-            Self::Outcome(Ok(result)) => Self::Outcome(Ok(result.with(&["_meta", SESSION_LOST], &Raw::of(&true.into())))),
+            Self::Outcome(Ok(result)) => {
+                Self::Outcome(Ok(result.with(&["_meta", SESSION_LOST], &Raw::of(&true.into()))))
+            }
             said => said,
         }
     }

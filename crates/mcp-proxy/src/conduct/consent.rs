@@ -82,12 +82,7 @@ pub(super) fn take_off(answers: &mut Answers) {
 
 /// What a client gets of a refusal: where it is for want of consent, in the form in which it can show a page to its user. `server`: whose
 /// refusal it is, where that is known.
-pub(super) fn asked(
-    context: &Context,
-    method: Method,
-    refusal: Box<Refusal>,
-    server: Option<&Arc<str>>,
-) -> Outcome {
+pub(super) fn asked(context: &Context, method: Method, refusal: Box<Refusal>, server: Option<&Arc<str>>) -> Outcome {
     let Some(url) = refusal.fault.visit.clone().filter(|_| refusal.fault.code == Code::ConsentNeeded) else {
         return Err(refusal);
     };

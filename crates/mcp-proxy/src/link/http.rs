@@ -262,7 +262,11 @@ impl Http {
             lost = matches!(missed, Missed::SessionLost);
             if lost {
                 let (server, method) = (&*self.endpoint.server().name, &*outgoing.request.method);
-                tracing::warn!(server, method, "the MCP server has forgotten the session; the request is sent in a new one");
+                tracing::warn!(
+                    server,
+                    method,
+                    "the MCP server has forgotten the session; the request is sent in a new one"
+                );
             }
         }
     }
