@@ -1,5 +1,5 @@
-//! What every scripted server is made of: an address on loopback with a thread of the test's process behind it, and a state that connections
-//! change and tests wait on. Whatever becomes of the gateway, the thread and what it has seen stay.
+//! What every scripted server is made of: an address on loopback with a thread of the test's process behind it, and a state that
+//! connections change and tests wait on. Whatever becomes of the gateway, the thread and what it has seen stay.
 
 use std::net::SocketAddr;
 use std::sync::{Condvar, Mutex, MutexGuard};

@@ -1,5 +1,5 @@
-//! What a configuration says of MCP servers and toolsets, as plain values: whoever reads a file makes these, and everything else of
-//! MCP is built from them. A test can do without a file.
+//! What a configuration says of MCP servers and toolsets, as plain values: whoever reads a file makes these, and everything else
+//! of MCP is built from them. A test can do without a file.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

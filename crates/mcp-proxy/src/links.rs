@@ -1,9 +1,9 @@
 //! Who has which link. A link is made when somebody first needs it, kept while it is used, and let go when it has been idle or
 //! when the configuration of its server has changed; a reload that does not change a server does not touch its links.
 //!
-//! Principals never share one, unless the configuration says that the server has nothing of theirs: equal credentials are no reason
-//! (a session may hold state). A link of the older era also belongs to one set of client capabilities, because that is what its
-//! session was opened with, and to one session of the client's where the conductor wants state kept apart.
+//! Principals never share one, unless the configuration says that the server has nothing of theirs: equal credentials are no
+//! reason (a session may hold state). A link of the older era also belongs to one set of client capabilities, because that is
+//! what its session was opened with, and to one session of the client's where the conductor wants state kept apart.
 
 mod watch;
 

@@ -328,8 +328,8 @@ fn spread(time: Duration) -> Duration {
     time.mul_f64(0.8 + 0.4 * fastrand::f64())
 }
 
-/// Is it a program that runs for each caller by itself? One that was asked for lists would run for nobody: it ends when it has said them, and
-/// that they change is heard from those that run for callers.
+/// Is it a program that runs for each caller by itself? One that was asked for lists would run for nobody: it ends when it has
+/// said them, and that they change is heard from those that run for callers.
 fn runs_for_each(server: &Server) -> bool {
     matches!(server.transport, Transport::Stdio { .. }) && !server.shared
 }

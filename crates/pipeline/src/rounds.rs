@@ -1,8 +1,8 @@
-//! A call that is answered by calls of the gateway's own ([`Rounds`]): each goes through the front door for the same caller,
-//! and has a record and a row of the ledger of its own. The call itself sends nothing, so it reserves nothing.
+//! A call that is answered by calls of the gateway's own ([`Rounds`]): each goes through the front door for the same caller, and
+//! has a record and a row of the ledger of its own. The call itself sends nothing, so it reserves nothing.
 //!
-//! The answer is there when the last of them has ended. A caller who wants a stream is not left in silence for so long: if there is no answer
-//! soon, its stream begins and says now and then that it is still there.
+//! The answer is there when the last of them has ended. A caller who wants a stream is not left in silence for so long: if there
+//! is no answer soon, its stream begins and says now and then that it is still there.
 
 use std::pin::pin;
 use std::sync::Arc;

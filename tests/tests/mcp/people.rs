@@ -1,5 +1,5 @@
-//! Servers that act in the name of each person: the whole way from the first call to the page where somebody agrees, and back to a call that
-//! goes through; and what is told of such a server where it is offered among others.
+//! Servers that act in the name of each person: the whole way from the first call to the page where somebody agrees, and back to
+//! a call that goes through; and what is told of such a server where it is offered among others.
 
 use gatehouse_tests::mcp::{Mcp, McpServer, Person, Turn};
 use gatehouse_tests::{Gate, House, KEY};

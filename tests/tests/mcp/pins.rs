@@ -1,5 +1,5 @@
-//! Contract pins as operators and clients meet them: what is new or has changed waits, is compared, let through and taken back, over the API
-//! and over the command line; what waits is in no list, and a call to it says so.
+//! Contract pins as operators and clients meet them: what is new or has changed waits, is compared, let through and taken back,
+//! over the API and over the command line; what waits is in no list, and a call to it says so.
 
 use std::time::Instant;
 

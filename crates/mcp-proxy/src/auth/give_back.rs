@@ -1,5 +1,6 @@
-//! Tokens of a connection that is removed go back to who issued them (RFC 7009), so that they open nothing any more, wherever a copy of them may
-//! be. Best effort: here they are forgotten already, and an issuer that is away or takes none keeps nobody waiting.
+//! Tokens of a connection that is removed go back to who issued them (RFC 7009), so that they open nothing any more, wherever a
+//! copy of them may be. Best effort: here they are forgotten already, and an issuer that is away or takes none keeps nobody
+//! waiting.
 
 use bytes::Bytes;
 use gatehouse_domain::{Code, Now};

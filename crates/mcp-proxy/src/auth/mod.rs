@@ -207,8 +207,8 @@ impl Tokens {
         self.0.keeper.store.mcp_connections(0).await
     }
 
-    /// Forgets a connection and its tokens, gives them back to their issuer where that takes them, and says what it was. The issuer is not
-    /// waited for.
+    /// Forgets a connection and its tokens, gives them back to their issuer where that takes them, and says what it was. The
+    /// issuer is not waited for.
     ///
     /// # Errors
     /// When the database fails.

@@ -11,8 +11,10 @@ use gatehouse_mcp_gateway::gateway::Refusal;
 use gatehouse_mcp_gateway::wire::code;
 use gatehouse_mcp_gateway::{Id, Message, Request, Response, RpcError};
 
-use super::carry::{Way, closing, pass_on, refused, ticks};
+use super::carry::{closing, refused, ticks};
 use super::errand::{Cargo, boxed};
+use super::pass_on::pass_on;
+use super::reach::Way;
 use super::talk::Context;
 use super::voice::{Outcome, Voice};
 use super::{park, result, sampling};
@@ -101,8 +103,8 @@ impl Aside<'_> {
     }
 }
 
-/// Puts a question to a client of the older era, on the stream of its call, and waits for the answer. `page`: what the server calls the page
-/// it wants opened, if it will say so when that is done.
+/// Puts a question to a client of the older era, on the stream of its call, and waits for the answer. `page`: what the server
+/// calls the page it wants opened, if it will say so when that is done.
 async fn put(
     context: &Context,
     voice: &mut Voice,

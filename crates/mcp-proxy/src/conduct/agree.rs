@@ -1,6 +1,6 @@
 //! Who was shown a page to agree on, and hears when that has been done: a client of 2025-11-25 by
-//! `notifications/elicitation/complete`, every client that listens by the lists that are there now. It is remembered by the replica that
-//! showed the page; a client that hears nothing calls again, as it was told to.
+//! `notifications/elicitation/complete`, every client that listens by the lists that are there now. It is remembered by the
+//! replica that showed the page; a client that hears nothing calls again, as it was told to.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,8 +1,9 @@
 //! A server that acts in the name of a person who has not agreed yet. The fault names a page; here it is put so that the client
 //! opens it for its user: as a question of the newest protocol, as the error of the one before, else in words.
 //!
-//! Where several servers are offered together, such a server is missing from the lists and the others are there: the lists say so
-//! in `_meta`, a call of a tool that can only be that server's leads to the page, and a call of any other unknown name is told of it.
+//! Where several servers are offered together, such a server is missing from the lists and the others are there: the lists say
+//! so in `_meta`, a call of a tool that can only be that server's leads to the page, and a call of any other unknown name is
+//! told of it.
 
 use std::sync::Arc;
 
@@ -30,8 +31,8 @@ const NAMED_MAX: usize = 3;
 /// Letters of a page's address that name it to a client.
 const PAGE_NAME: usize = 32;
 
-/// The fault of the server that this is asked of, where it must wait for its person: at its own endpoint whatever is asked, elsewhere
-/// a name that can only be one of its tools.
+/// The fault of the server that this is asked of, where it must wait for its person: at its own endpoint whatever is asked,
+/// elsewhere a name that can only be one of its tools.
 pub(super) fn wanted_first(context: &Context, name: Option<&str>) -> Option<Box<Refusal>> {
     if let Route::Server(server) = &context.route {
         return unagreed(context, server).map(boxed);
@@ -80,8 +81,8 @@ pub(super) fn take_off(answers: &mut Answers) {
     answers.answers.retain(|(key, _)| **key != *KEY);
 }
 
-/// What a client gets of a refusal: where it is for want of consent, in the form in which it can show a page to its user. `server`: whose
-/// refusal it is, where that is known.
+/// What a client gets of a refusal: where it is for want of consent, in the form in which it can show a page to its user.
+/// `server`: whose refusal it is, where that is known.
 pub(super) fn asked(context: &Context, method: Method, refusal: Box<Refusal>, server: Option<&Arc<str>>) -> Outcome {
     let Some(url) = refusal.fault.visit.clone().filter(|_| refusal.fault.code == Code::ConsentNeeded) else {
         return Err(refusal);

@@ -89,8 +89,8 @@ pub(super) struct Cargo {
     pub(super) price: Option<Money>,
 }
 
-/// What records call that which is asked of a server. There are as many such names as servers list things: a record's names are kept
-/// for good, and who calls must not be able to make new ones without end.
+/// What records call that which is asked of a server. There are as many such names as servers list things: a record's names are
+/// kept for good, and who calls must not be able to make new ones without end.
 #[derive(Clone)]
 pub(super) struct Filed {
     /// Where an LLM call has its provider's model.

@@ -19,12 +19,13 @@ use gatehouse_mcp_gateway::{Id, Message, Notification, Raw, Response};
 use gatehouse_pipeline::{Conducted, Floor};
 use tokio::time::{MissedTickBehavior, interval_at};
 
-use super::carry::{handed, reach, refused};
+use super::carry::{handed, refused};
 use super::ears::Ear;
 use super::errand::{Cargo, boxed};
 use super::feed::{Feeds, Source, Subscribed, Wish};
 use super::local::{dress, used_by};
 use super::memory::Mailbox;
+use super::reach::reach;
 use super::talk::{Context, taken};
 use super::voice::{KEEP_ALIVE, Outcome, Voice};
 use super::window::{Place, Window};

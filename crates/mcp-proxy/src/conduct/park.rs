@@ -12,9 +12,10 @@ use gatehouse_mcp_gateway::gateway::Refusal;
 use gatehouse_mcp_gateway::seal::RequestState;
 use gatehouse_mcp_gateway::{Id, Raw};
 
-use super::carry::{Said, Way, follow, refused, unexpected};
+use super::carry::{Said, follow, refused, unexpected};
 use super::desk::random_name;
 use super::errand::{Cargo, boxed};
+use super::reach::Way;
 use super::result;
 use super::talk::Context;
 use super::voice::{Outcome, Voice};

@@ -280,8 +280,8 @@ impl Http {
     }
 }
 
-/// A request of a session that was opened in the place of a lost one (2025-11-25, transports, session management: who gets 404 for its session
-/// opens a new one; the server has not looked at the request).
+/// A request of a session that was opened in the place of a lost one (2025-11-25, transports, session management: who gets 404
+/// for its session opens a new one; the server has not looked at the request).
 struct AfterLoss(Box<dyn Exchange>);
 
 impl Exchange for AfterLoss {

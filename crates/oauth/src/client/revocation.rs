@@ -5,8 +5,8 @@ use gatehouse_domain::{Now, Secret};
 use super::token::{TokenRequest, from_client};
 use super::{AssertionFault, Client};
 
-/// Writes a request for the revocation endpoint. A refresh token takes the access tokens that were got with it along (§2.1), so it is the
-/// one to give back where there is one. `nonce` is a fresh random text for a client that signs.
+/// Writes a request for the revocation endpoint. A refresh token takes the access tokens that were got with it along (§2.1), so
+/// it is the one to give back where there is one. `nonce` is a fresh random text for a client that signs.
 ///
 /// # Errors
 /// When the client's key does not sign.
