@@ -22,6 +22,7 @@ mod login;
 pub mod mcp;
 mod reply;
 mod serving;
+mod tls;
 mod upstream;
 pub mod wire;
 
@@ -31,6 +32,7 @@ pub use gate::{Gate, LedgerRow, binary, run_cli};
 pub use house::{House, KEY, KEY_OF_ADMIN};
 pub use login::{AUDIENCE, ISSUER, Login};
 pub use reply::{Reply, gzip_of_spaces};
+pub use tls::TlsFront;
 pub use upstream::{Received, Upstream};
 pub use wire::{Answer, Dialect};
 

@@ -260,6 +260,12 @@ async fn take_step(
                 tokio::task::yield_now().await;
             }
         }
+        Move::EndlessComments => {
+            while let Ended::No = wire.send(&chunk(b": still there\n\n")).await {
+                tokio::task::yield_now().await;
+            }
+            Ended::PeerGone
+        }
         Move::Ask { method, params } => {
             let (id, answered) = shared.ask();
             let question = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});

@@ -54,6 +54,18 @@ fn a_call_that_only_ever_makes_progress_ends_at_its_time() {
     assert!(server.wait_for_cancel() > begun);
 }
 
+/// Row 25: what keeps a connection alive is no message, and does not keep a call alive.
+#[test]
+fn a_stream_that_only_says_that_it_is_there_is_given_up() {
+    let (server, honest) = (McpServer::modern(), McpServer::modern());
+    server.on_call("echo", Turn::endless_comments());
+    let gate = beside(&server, &honest);
+    let begun = Instant::now();
+    assert!(modern_one(&gate).call("echo", json!({})).is_refused());
+    assert!(begun.elapsed() < Duration::from_secs(8) && server.wait_for_cancel() > begun);
+    assert_the_other_answers(&gate);
+}
+
 /// Row 25.
 #[test]
 fn a_line_without_end_is_cut_off() {

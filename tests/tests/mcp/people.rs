@@ -49,14 +49,22 @@ fn in_their_name(server: &McpServer, others: &[(&str, &McpServer)]) -> House {
     at_home(house(&all).set("/mcp_servers/s/auth", auth))
 }
 
-/// Opens the page, agrees there, and comes back: what a person does in their browser.
+/// Opens the page and logs in: what a person does in their browser until they are at the server's authorization page. The state
+/// that they carry there.
 #[track_caller]
-fn agree(gate: &Gate, server: &McpServer, url: &str) {
+fn go(gate: &Gate, url: &str) -> (Person, String) {
     let origin = format!("http://{}", gate.address());
     let mut person = Person::new(&gate.stranger(), &origin);
     let page = person.open(url.strip_prefix(&origin).expect("a page of ours"));
     let led = person.submit(&page, &[("key", KEY)]).leads_to.expect("the server's authorization page");
-    let state = led.split("state=").nth(1).and_then(|rest| rest.split('&').next()).expect("a state");
+    let state = led.split("state=").nth(1).and_then(|rest| rest.split('&').next()).expect("a state").to_owned();
+    (person, state)
+}
+
+/// Goes there, agrees, and comes back.
+#[track_caller]
+fn agree(gate: &Gate, server: &McpServer, url: &str) {
+    let (mut person, state) = go(gate, url);
     let back = person.open(&format!(
         "/oauth/callback?code=agreed&state={state}&iss={}",
         gatehouse_tests::mcp::encoded(&own(server))
@@ -208,4 +216,23 @@ fn a_connection_that_is_removed_is_given_back_and_asks_anew() {
     let form = String::from_utf8_lossy(&given_back.http.body).into_owned();
     assert!(form.contains("token=the-next-one") && form.contains("token_type_hint=refresh_token"), "{form}");
     assert_eq!(client.call("echo", json!({})).result()["resultType"], "input_required");
+}
+
+/// Row 15: an answer that was not asked for, was used, or is somebody else's connects nothing.
+#[test]
+fn an_answer_of_the_authorization_server_counts_once_and_only_if_it_was_asked_for() {
+    let server = McpServer::modern();
+    let gate = in_their_name(&server, &[]).start();
+    let mut client = Mcp::modern_with(&gate.client(), ONE, shows_pages());
+    let asked = client.call("echo", json!({})).result();
+    let (mut person, state) = go(&gate, asked["inputRequests"]["gatehouse_consent"]["params"]["url"].as_str().unwrap());
+    let issuer = gatehouse_tests::mcp::encoded(&own(&server));
+    let answer = |state: &str| format!("/oauth/callback?code=agreed&state={state}&iss={issuer}");
+    for wrong in [answer("made-up"), answer(""), answer(&state).replace(&issuer, "https%3A%2F%2Fevil.example")] {
+        assert!(person.open(&wrong).status >= 400, "{wrong}");
+    }
+    let connections = || gate.admin().get("/api/v1/mcp/connections").json()["rows"].as_array().unwrap().len();
+    assert_eq!(connections(), 0);
+    assert!(person.open(&answer(&state)).status >= 400, "an answer that was judged, rightly or not, is used up");
+    assert_eq!(connections(), 0);
 }

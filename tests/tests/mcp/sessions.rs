@@ -29,6 +29,28 @@ fn a_session_is_good_only_for_whom_it_was_opened() {
     assert!(server.seen_of("tools/call").is_empty());
 }
 
+/// Row 7: a session that was opened under other rules is not gone on with.
+#[test]
+fn a_session_ends_when_policies_change_or_its_key_may_less() {
+    let server = McpServer::legacy();
+    let open = house(&[("s", &server)]);
+    let gate = open.start();
+    let in_force = |change: gatehouse_tests::House| {
+        gate.rewrite_config(&change.file());
+        assert_eq!(gate.admin().post("/api/v1/config/reload", &json!({})).status, 200);
+    };
+    let mut client = legacy_one(&gate);
+    assert_eq!(client.call("echo", json!({"text": "before"})).said(), "before");
+    in_force(open.clone().set("/policies", json!(["permit (principal, action, resource);"])));
+    assert_eq!(client.call("echo", json!({})).status, 404, "other policies");
+    let mut client = legacy_one(&gate);
+    in_force(
+        open.set("/keys/0/mcp_servers", json!(["another"])).set("/mcp_servers/another", json!({"builtin": "demo"})),
+    );
+    assert!([403, 404].contains(&client.call("echo", json!({})).status), "the key lost the server");
+    assert_eq!(server.seen_of("tools/call").len(), 1);
+}
+
 /// Rows 7 and 9: a session is made with a key that is made at the first start, not one that everybody knows.
 #[test]
 fn a_session_somebody_made_up_is_not_found() {

@@ -39,6 +39,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let principals = principals::all(&mut file, check);
     let telemetry = server::telemetry(file.telemetry, check);
     let caps = server::caps(&file.server, check);
+    let authorities = server::authorities(file.server.ca_file.as_deref(), around, check);
     let auth = server::auth(file.auth, around, check);
     let held_against = oauth::Around { principals: &principals, issuers: &auth.jwt };
     let oauth = oauth::oauth(file.oauth, &held_against, check);
@@ -85,6 +86,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         auth,
         oauth: Arc::new(oauth?),
         tls,
+        authorities,
         server: caps?,
         providers,
         models,
