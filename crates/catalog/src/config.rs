@@ -41,6 +41,8 @@ pub struct Config {
     pub oauth: Arc<OAuth>,
     /// Certificate files, for HTTPS.
     pub tls: Option<Tls>,
+    /// Certificates by which upstreams may be signed, besides those of the public authorities: PEM.
+    pub authorities: Option<Arc<str>>,
     /// Sizes, timers and caps.
     pub server: Server,
     /// Providers by name.

@@ -93,5 +93,6 @@ fn configured(name: &Arc<str>) -> Arc<Server> {
         shared: false,
         caps: Caps::default(),
         prices: Vec::new(),
+        tool_timeouts: Vec::new(),
     })
 }

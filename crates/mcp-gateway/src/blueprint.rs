@@ -1,5 +1,5 @@
-//! What a configuration says of MCP servers and toolsets, as plain values: whoever reads a file makes these, and everything else of
-//! MCP is built from them. A test can do without a file.
+//! What a configuration says of MCP servers and toolsets, as plain values: whoever reads a file makes these, and everything else
+//! of MCP is built from them. A test can do without a file.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +18,23 @@ pub struct Blueprint {
     pub public_url: Arc<str>,
     /// Hosts that may stand in `Host` besides loopback names and that of `public_url`; Origins likewise.
     pub allowed_hosts: Vec<Arc<str>>,
+    /// How many may listen at once.
+    pub listens: Listens,
+}
+
+/// Streams that only listen for changes, at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listens {
+    /// Of one caller.
+    pub per_caller: usize,
+    /// Of all callers together.
+    pub total: usize,
+}
+
+impl Default for Listens {
+    fn default() -> Self {
+        Self { per_caller: 10_000, total: 50_000 }
+    }
 }
 
 /// One MCP server.
@@ -43,18 +60,30 @@ pub struct Server {
     pub caps: Caps,
     /// What one call of a tool costs, by pattern of tool names; the first that matches counts.
     pub prices: Vec<(Arc<str>, Money)>,
+    /// How long one call of a tool may take, where not as long as `caps.total`; by pattern, likewise.
+    pub tool_timeouts: Vec<(Arc<str>, Duration)>,
 }
 
 impl Server {
-    /// What one call of a tool costs. A tool without a price costs nothing.
+    /// What one call of a tool costs; `None` for a tool without a price.
     #[must_use]
-    pub fn price(&self, tool: &str) -> Money {
-        let matches = |pattern: &str| match pattern.strip_suffix('*') {
-            Some(start) => tool.starts_with(start),
-            None => pattern == tool,
-        };
-        self.prices.iter().find(|(pattern, _)| matches(pattern)).map_or(Money::ZERO, |(_, price)| *price)
+    pub fn price(&self, tool: &str) -> Option<Money> {
+        first_match(&self.prices, tool)
     }
+
+    /// How long one call of a tool may take, whatever happens.
+    #[must_use]
+    pub fn time_for(&self, tool: &str) -> Duration {
+        first_match(&self.tool_timeouts, tool).unwrap_or(self.caps.total)
+    }
+}
+
+fn first_match<T: Copy>(by_pattern: &[(Arc<str>, T)], tool: &str) -> Option<T> {
+    let matches = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(start) => tool.starts_with(start),
+        None => pattern == tool,
+    };
+    by_pattern.iter().find(|(pattern, _)| matches(pattern)).map(|(_, value)| *value)
 }
 
 /// How a server is reached.

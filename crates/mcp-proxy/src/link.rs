@@ -184,6 +184,11 @@ pub trait Exchange: Send {
     /// The next message; after the response, or a failure, there is none. A future that is dropped has lost nothing: the next one
     /// goes on where it was.
     fn next(&mut self) -> Doing<'_, Option<Result<Message, Failure>>>;
+    /// Was the request sent in a session that is new, because the server had forgotten the one before? Whatever it kept there is
+    /// gone.
+    fn is_after_loss(&self) -> bool {
+        false
+    }
 }
 
 /// How a link stands, for people.

@@ -218,6 +218,10 @@ impl Refresher {
                     // First the ear and then the eye, so that nothing changes unheard in between.
                     this.listen(&server, &mut news).await;
                     let outcome = this.look(&server).await;
+                    if outcome.is_ok() && runs_for_each(&server) {
+                        news = News::default();
+                        this.means.links.part(&server.name, &this.own);
+                    }
                     drop(this);
                     failures = if outcome.is_ok() { 0 } else { failures + 1 };
                     let pause = outcome.map_or_else(|_| back_off(failures), |lists| period(&server, &lists, &news));
@@ -322,6 +326,12 @@ fn back_off(failures: u32) -> Duration {
 /// A fifth more or less, so that servers are not all asked at once.
 fn spread(time: Duration) -> Duration {
     time.mul_f64(0.8 + 0.4 * fastrand::f64())
+}
+
+/// Is it a program that runs for each caller by itself? One that was asked for lists would run for nobody: it ends when it has
+/// said them, and that they change is heard from those that run for callers.
+fn runs_for_each(server: &Server) -> bool {
+    matches!(server.transport, Transport::Stdio { .. }) && !server.shared
 }
 
 /// Has each user lists of their own there?

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatehouse_domain::{Background, Code, Door, Fault, Now, Request, RequestId};
+use gatehouse_domain::{Background, Code, Door, Fault, Now, Request, RequestId, Rounds};
 use http::Response;
 
 use crate::body::GateBody;
@@ -17,9 +17,10 @@ use crate::core::Core;
 use crate::ids::request_id;
 use crate::inner::Inbound;
 use crate::journey::Journey;
-use crate::rounds;
+use crate::rounds::{self, Refusing};
 use crate::snapshot::Snapshot;
 use crate::stages::admit::Admitted;
+use crate::stages::read::Read;
 use crate::stages::{admit, authenticate, background, read, recall, respond, route, send};
 
 /// A request whose head has been read and whose path belongs to a gateway. Boxed on its way: it is half a kilobyte, and each
@@ -48,6 +49,11 @@ pub async fn pass(core: Arc<Core>, mut arrived: Box<Arrived>) -> Response<GateBo
     let guard = journey.guard.clone();
     let mut response = match walked {
         Ok(Passed::Answer(answer)) => respond::answer(journey, answer),
+        Ok(Passed::Rounds(read, rounds)) => {
+            let refusing = Refusing { gateway: Arc::clone(gateway), door: door.clone() };
+            // Boxed: few calls are made of calls, and every other would carry the room for it.
+            Box::pin(rounds::answer(journey, *read, rounds, refusing, now)).await
+        }
         Ok(Passed::On(admitted, background)) => background::detach(journey, *admitted, *background),
         Err(fault) => respond::refusal(journey, gateway.refuse(door, &fault), &fault),
     };
@@ -64,6 +70,8 @@ pub async fn pass(core: Arc<Core>, mut arrived: Box<Arrived>) -> Response<GateBo
 enum Passed {
     /// To its answer.
     Answer(Box<respond::Answer>),
+    /// To where it makes calls of its own.
+    Rounds(Box<Read>, Box<dyn Rounds>),
     /// To where it runs on without its caller.
     On(Box<Admitted>, Box<Background>),
 }
@@ -73,7 +81,7 @@ async fn walk(journey: &mut Journey, arrived: &mut Arrived, now: Now) -> Result<
     let known = authenticate::authenticate(journey, arrived, now)?;
     let mut called = read::read(journey, known, now).await?;
     if let Some(rounds) = called.call.rounds()? {
-        return rounds::answer(journey, &called, rounds).await.map(Passed::Answer);
+        return Ok(Passed::Rounds(Box::new(called), rounds));
     }
     let mut recalled = recall::recall(journey, called, now).await?;
     if let Some(reply) = read::answer_locally(journey, &mut recalled.read, now) {

@@ -39,6 +39,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let principals = principals::all(&mut file, check);
     let telemetry = server::telemetry(file.telemetry, check);
     let caps = server::caps(&file.server, check);
+    let authorities = server::authorities(file.server.ca_file.as_deref(), around, check);
     let auth = server::auth(file.auth, around, check);
     let held_against = oauth::Around { principals: &principals, issuers: &auth.jwt };
     let oauth = oauth::oauth(file.oauth, &held_against, check);
@@ -67,6 +68,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let mcp = Mcp {
         allowed_hosts: mcp::hosts(&file.mcp.allowed_hosts, check),
         client_document: mcp::client_document(file.mcp.client_document.as_deref(), check),
+        listens: mcp::listens(file.mcp.listens, check),
         servers: mcp::servers(file.mcp_servers, &file.mcp, &names, around, check),
         toolsets: mcp::toolsets(file.toolsets, &servers, check),
     };
@@ -84,6 +86,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         auth,
         oauth: Arc::new(oauth?),
         tls,
+        authorities,
         server: caps?,
         providers,
         models,

@@ -25,6 +25,18 @@ pub struct Mcp {
     pub timeouts: McpTimeouts,
     /// Sizes of servers that do not say.
     pub sizes: McpSizes,
+    /// How many streams may be open that only listen for changes.
+    pub listens: McpListens,
+}
+
+/// How many streams may be open that only listen for changes (`subscriptions/listen`, the `GET` of a session).
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct McpListens {
+    /// Of one caller. Without it: 10000.
+    pub per_caller: Option<u32>,
+    /// Of all callers together. Without it: 50000.
+    pub total: Option<u32>,
 }
 
 /// One MCP server. Exactly one of `url`, `command`, `openapi` and `builtin`.
@@ -68,6 +80,8 @@ pub struct McpServer {
     /// What one call of a tool costs in USD, by name of the tool; `*` at the end takes all that start so, and the longest
     /// pattern counts.
     pub prices: BTreeMap<String, f64>,
+    /// How long one call of a tool may take, in seconds, in place of `timeouts.total`; by name of the tool, as in `prices`.
+    pub tool_timeouts: BTreeMap<String, f64>,
     /// How fast all callers together may call it.
     pub limits: Vec<Limit>,
     /// How much all callers together may spend on it.

@@ -28,8 +28,8 @@ pub use identity::{Algorithm, Claims, Expected, Jwt, OneOrMore};
 pub use keys::Key;
 pub use limits::{Budget, Downgrade, Limit, LimitsOn, Nameless, OnExhaust, OnNamed, OnWritten, Period, Refuse};
 pub use mcp::{
-    Builtin, Mcp, McpAuth, McpClient, McpGrant, McpIdentityProvider, McpServer, McpSizes, McpTimeouts, Pins,
-    ToolOverride, Toolset,
+    Builtin, Mcp, McpAuth, McpClient, McpGrant, McpIdentityProvider, McpListens, McpServer, McpSizes, McpTimeouts,
+    Pins, ToolOverride, Toolset,
 };
 pub use models::{Model, Target};
 pub use oauth::{Login, OAuth, OAuthClient};

@@ -92,7 +92,9 @@ where
     let config = started.loaded.config.clone();
     // A second subscriber cannot be set in one process; the first one stays then.
     drop(gatehouse_telemetry::init_diagnostics(log_format(config.telemetry.log), "info"));
-    let tls = tls_config(None).map_err(|error| failure("TLS cannot be set up", error))?;
+    let authorities = config.authorities.as_deref().map(str::as_bytes);
+    let tls =
+        tls_config(authorities).map_err(|error| failure("TLS cannot be set up; look at `server.ca_file`", error))?;
     let Parts { house, mut shipper, writers, outboxes, consumer, recorder } =
         Parts::open(&config, source, &tls).await?;
     recover(&mut shipper).await?;

@@ -280,6 +280,7 @@ impl House {
             self.health.all().into_iter().map(|(target, health)| (target, metric_state(health.state(now).0)));
         Sample {
             inflight: self.shared().map_or(0, |shared| shared.in_flight() as u64),
+            mcp_listens: self.mcp.listening() as u64,
             tasks: self.shared().map_or(0, |shared| shared.tasks() as u64),
             breakers: breakers.collect(),
             usage_lost: self.shipped.strays(),

@@ -85,6 +85,13 @@ impl Ask {
     }
 }
 
+/// What a legacy server calls the page that this request asks its user to open: the name by which it says, later, that the user
+/// is done there (`notifications/elicitation/complete`).
+#[must_use]
+pub fn page_name(request: &Request) -> Option<Arc<str>> {
+    request.params.as_ref()?.text_at(&["elicitationId"]).map(Arc::from)
+}
+
 impl InputRequired {
     /// Reads the result of a modern server; `None` if it does not ask.
     ///

@@ -73,6 +73,7 @@ impl House {
             shared: false,
             caps: Caps::default(),
             prices: Vec::new(),
+            tool_timeouts: Vec::new(),
         }));
         let standing = Standing { server: name.into(), state: State::Down, last_error: Some("refused".into()) };
         self.standings.push((standing, None));

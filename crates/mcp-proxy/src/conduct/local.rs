@@ -15,6 +15,7 @@ use gatehouse_mcp_gateway::{Id, Raw, search};
 use gatehouse_pipeline::{Conducted, Floor};
 use http::HeaderValue;
 
+use super::consent;
 use super::desk::random_name;
 use super::errand::{Errand, Place, boxed};
 use super::gate::SESSION_ID;
@@ -79,8 +80,7 @@ pub(super) async fn initialize(context: &Context, voice: Voice, id: &Id) -> Cond
 /// Who answers here, in the words of a revision.
 fn hello(context: &Context, revision: Revision) -> ServerHello {
     let catalogue = context.catalogue();
-    let permit = &context.caller.permit;
-    let allowed = |server: &str| permit.of_server(server, std::iter::empty()).is_ok();
+    let allowed = |server: &str| context.inner.may_reach(server, &context.caller);
     let everything = |_: &str| true;
     let allowed: &dyn Fn(&str) -> bool = match &context.route {
         gatehouse_mcp_gateway::catalogue::Route::Toolset(_) => &everything,
@@ -115,7 +115,7 @@ pub(super) async fn list(context: &Context, voice: &mut Voice, kind: Kind, after
     let catalogue = context.inner.desk.refresher.catalogue_of(&context.caller.principal).await;
     voice.floor.waited_since(began);
     let floor = &voice.floor;
-    if let Some(refusal) = super::consent::wanted_first(context) {
+    if let Some(refusal) = consent::wanted_first(context, None) {
         return Err(refusal);
     }
     let Some(offer) = catalogue.offer(&context.route) else { return Ok(Raw::empty()) };
@@ -135,6 +135,7 @@ pub(super) async fn list(context: &Context, voice: &mut Voice, kind: Kind, after
     let cursor = cursor.transpose().map_err(boxed)?;
     let result = listing.result(context.is_modern(), cursor.as_deref());
     let result = if kind == Kind::Tool { translated(context, offer, &catalogue, result) } else { result };
+    let result = consent::told(context, offer, result);
     if context.is_modern() {
         let info = ["_meta", gatehouse_mcp_gateway::era::meta::key::SERVER_INFO];
         return Ok(result.with(&info, &context.inner.desk.server_info));

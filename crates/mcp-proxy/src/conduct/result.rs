@@ -12,10 +12,10 @@ use gatehouse_mcp_gateway::seal::Task;
 use gatehouse_mcp_gateway::{Notification, Raw, RpcError, texts};
 use gatehouse_pipeline::talk::Text;
 
-use super::carry::Way;
 use super::desk::Desk;
 use super::errand::{Cargo, boxed};
 use super::local::dress;
+use super::reach::Way;
 use super::talk::Context;
 use super::voice::{Outcome, Voice};
 

@@ -99,7 +99,7 @@ impl Conversation {
         let settled = Context { settled: true, ..context.clone() };
         let part = match Self::part(&settled, What::Request(method, request), now) {
             Ok(part) => part,
-            Err((_, refusal)) => return voice.finish(&id, consent::asked(&context, method, refusal)).await,
+            Err((_, refusal)) => return voice.finish(&id, consent::asked(&context, method, refusal, None)).await,
         };
         let mut floor = voice.floor;
         match floor.admit(Box::new(part)).await {

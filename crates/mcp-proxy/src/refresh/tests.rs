@@ -82,6 +82,7 @@ fn server(name: &str) -> Server {
         shared: false,
         caps: Caps::default(),
         prices: Vec::new(),
+        tool_timeouts: Vec::new(),
     }
 }
 

@@ -139,5 +139,6 @@ fn server(transport: Transport) -> Server {
         shared: false,
         caps: Caps { connect: Duration::from_secs(8), ..Caps::default() },
         prices: Vec::new(),
+        tool_timeouts: Vec::new(),
     }
 }

@@ -23,6 +23,7 @@ use http::{HeaderMap, HeaderValue, Method};
 pub use floor::{Closing, Floor, Opening, Text};
 pub(crate) use mouth::TalkBody;
 pub use pass::converse;
+pub(crate) use pass::speak;
 
 use crate::snapshot::KeyEntry;
 

@@ -8,14 +8,14 @@ use http::header::{AUTHORIZATION, ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::mouth::{Begun, Mouth, Running, TalkBody};
-use super::{Conducted, Floor, Refused, Talk, Talks};
+use super::{Conducted, Conducting, Floor, Refused, Talk, Talks};
 use crate::body::GateBody;
 use crate::core::Core;
 use crate::ids::request_id;
 use crate::inner::Inbound;
 use crate::journey::Journey;
 use crate::path::{Arrived, refuse_when_overloaded};
-use crate::snapshot::KeyEntry;
+use crate::snapshot::{KeyEntry, Snapshot};
 use crate::stages::admit::{Admitted, admit_talk};
 use crate::stages::read::{Read, request_of, run_of_trace};
 use crate::stages::{authenticate, respond};
@@ -110,11 +110,21 @@ fn foreign_token<'a>(arrived: &'a Arrived, caller: &KeyEntry) -> Option<&'a str>
 
 async fn conduct(journey: Box<Journey>, admitted: Admitted<dyn Talk>, now: Now) -> Response<GateBody> {
     let Read { snapshot, lane, caller, call } = admitted.read;
+    speak(journey, (snapshot, lane), caller, now, |floor| call.conduct(floor)).await
+}
+
+/// Gives the floor to a conversation, up to the beginning of its answer.
+pub(crate) async fn speak(
+    journey: Box<Journey>,
+    place: (Arc<Snapshot>, usize),
+    caller: Arc<KeyEntry>,
+    now: Now,
+    conduct: impl FnOnce(Floor) -> Conducting,
+) -> Response<GateBody> {
     let mouth = Arc::new(Mouth::default());
     let id = journey.outcome.id;
     let guard = journey.guard.clone();
-    let floor = Floor::new(journey, (snapshot, lane), caller, Arc::clone(&mouth), now);
-    let mut running = Running::new(call.conduct(floor), mouth);
+    let mut running = Running::new(conduct(Floor::new(journey, place, caller, Arc::clone(&mouth), now)), mouth);
     let mut response = match running.begin().await {
         Begun::Whole(Conducted { floor, reply }) => {
             respond::answer(floor.journey, respond::Answer::local(reply.unwrap_or_else(nothing)))

@@ -13,7 +13,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::check::{Check, nth};
-use crate::written::File;
+use crate::mcp::Listens;
+use crate::written::{File, McpListens};
 
 pub(super) use auth::client_document;
 pub(super) use servers::servers;
@@ -34,6 +35,24 @@ pub(super) fn hosts(written: &[String], check: &mut Check) -> Vec<Arc<str>> {
         hosts.push(host.to_ascii_lowercase().into());
     }
     hosts
+}
+
+/// How many may listen at once.
+pub(super) fn listens(written: McpListens, check: &mut Check) -> Listens {
+    let usual = Listens::default();
+    for (name, count) in [("per_caller", written.per_caller), ("total", written.total)] {
+        if count == Some(0) {
+            let hint = "clients that listen hear of changes at once, others have to ask again and again".to_owned();
+            check.error_at(&format!("mcp.listens.{name}"), "nobody could listen", Some(hint));
+        }
+    }
+    let total = written.total.map_or(usual.total, |count| count as usize);
+    let per_caller = written.per_caller.map_or(usual.per_caller.min(total), |count| count as usize);
+    if per_caller > total {
+        let hint = "raise `total`, or lower this".to_owned();
+        check.error_at("mcp.listens.per_caller", "one caller may not have more than all together", Some(hint));
+    }
+    Listens { per_caller, total }
 }
 
 fn plain_name(path: &str, name: &str, check: &mut Check) {

@@ -87,6 +87,7 @@ fn server(
         result_bytes,
         concurrent,
         prices: prices(path, &written.prices, check),
+        tool_timeouts: tool_timeouts(path, &written.tool_timeouts, check),
         terms,
     })
 }
@@ -191,11 +192,31 @@ fn prices(path: &str, written: &BTreeMap<String, f64>, check: &mut Check) -> Vec
         if !(0.0..=USD_PER_CALL_MAX).contains(usd) {
             check.error_at(&at, format!("{usd} is not a price from 0 to {USD_PER_CALL_MAX} USD a call"), None);
         }
-        if star_inside(pattern) {
-            check.error_at(&at, "`*` may only stand at the end", None);
-        }
-        prices.push((Arc::from(pattern.as_str()), Money::from_usd(*usd)));
+        prices.push((of_tools(&at, pattern, check), Money::from_usd(*usd)));
     }
-    prices.sort_by_key(|(pattern, _)| (pattern.ends_with('*'), std::cmp::Reverse(pattern.len())));
-    prices
+    most_exact_first(prices)
+}
+
+/// Times by pattern, the most exact first.
+fn tool_timeouts(path: &str, written: &BTreeMap<String, f64>, check: &mut Check) -> Vec<(Arc<str>, Duration)> {
+    let mut timeouts = Vec::with_capacity(written.len());
+    for (pattern, secs) in written {
+        let at = format!("{path}.tool_timeouts.{pattern}");
+        let pattern = of_tools(&at, pattern, check);
+        timeouts.extend(seconds(&at, *secs, check).map(|time| (pattern, time)));
+    }
+    most_exact_first(timeouts)
+}
+
+/// A pattern of names of tools.
+fn of_tools(at: &str, pattern: &str, check: &mut Check) -> Arc<str> {
+    if star_inside(pattern) {
+        check.error_at(at, "`*` may only stand at the end", None);
+    }
+    pattern.into()
+}
+
+fn most_exact_first<T>(mut by_pattern: Vec<(Arc<str>, T)>) -> Vec<(Arc<str>, T)> {
+    by_pattern.sort_by_key(|(pattern, _)| (pattern.ends_with('*'), std::cmp::Reverse(pattern.len())));
+    by_pattern
 }

@@ -69,6 +69,7 @@ impl EndpointArguments {
             shared: false,
             caps: Caps::default(),
             prices: Vec::new(),
+            tool_timeouts: Vec::new(),
         };
         let pool = Pool::new(tls_config(None)?, PoolLimits::default());
         let links = Links::new(Means {

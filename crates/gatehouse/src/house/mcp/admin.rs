@@ -78,7 +78,29 @@ impl House {
         };
         let plan = self.config(blueprint).unwrap_or_default();
         let explained = self.mcp.now().explain(&plan, &route, &question.tool, &rights);
-        Ok(explanation(explained))
+        let barred = question.key.as_deref().and_then(|key| self.barred(&route, key));
+        Ok(explanation(match barred {
+            Some(message) if explained.why != Why::NoSuchEndpoint => {
+                Explained { why: Why::Key, exposed: None, message, ..explained }
+            }
+            _ => explained,
+        }))
+    }
+
+    /// Why a key may not even enter an endpoint, if it may not.
+    fn barred(&self, route: &Route, key: &str) -> Option<String> {
+        let snapshot = self.shared()?.snapshot.load();
+        let permit = &snapshot.keys.entries().find(|entry| *entry.principal.key == *key)?.permit;
+        match route {
+            Route::Server(name) if permit.of_server(name, std::iter::empty()).is_err() => Some(format!(
+                "The key may not enter /mcp/servers/{name}: add the server to its `mcp_servers`. Tools of the server that its \
+                 toolsets have are at /mcp and at those toolsets."
+            )),
+            Route::Toolset(name) if !permit.tools.permit_toolset(name) => {
+                Some(format!("The key may not enter /mcp/toolsets/{name}: add the toolset to its `toolsets`."))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use gatehouse_catalog::mcp::{self as written, McpAuth, McpGrant, McpServer, McpT
 use gatehouse_domain::Secret;
 use gatehouse_mcp_gateway::Blueprint;
 use gatehouse_mcp_gateway::blueprint::{
-    Auth, Caps, Exchange, IdentityProvider, OAuthClient, Override, PinPolicy, Server, Toolset, Transport,
+    Auth, Caps, Exchange, IdentityProvider, Listens, OAuthClient, Override, PinPolicy, Server, Toolset, Transport,
 };
 
 /// The plan of a configuration.
@@ -18,6 +18,7 @@ pub(crate) fn blueprint(config: &Config) -> Blueprint {
         toolsets: mcp.toolsets.iter().map(|(name, of)| Arc::new(toolset(name, of))).collect(),
         public_url: config.public_url.text.as_str().into(),
         allowed_hosts: mcp.allowed_hosts.clone(),
+        listens: Listens { per_caller: mcp.listens.per_caller, total: mcp.listens.total },
     }
 }
 
@@ -44,6 +45,7 @@ fn server(name: &Arc<str>, of: &McpServer) -> Server {
             concurrent: of.concurrent,
         },
         prices: of.prices.clone(),
+        tool_timeouts: of.tool_timeouts.clone(),
     }
 }
 

@@ -25,6 +25,7 @@ use gatehouse_upstream::{Egress, Pool, Tls};
 use http::HeaderValue;
 use serde_json::json;
 use tokio::runtime::Handle;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval};
 
@@ -116,6 +117,11 @@ impl Room {
         self.desk.stir();
     }
 
+    /// How many streams only listen.
+    pub(crate) fn listening(&self) -> usize {
+        self.desk.listening()
+    }
+
     /// Tells when what is offered has changed.
     pub(crate) fn catalogue(&self) -> watch::Receiver<Arc<Catalogue>> {
         self.refresher.catalogue()
@@ -169,9 +175,22 @@ impl Room {
         &self.tokens
     }
 
-    /// Looks for idle links, and for tokens that end soon, for as long as it is polled.
+    /// Looks for idle links, for tokens that end soon and for people who have agreed, for as long as it is polled.
     pub(crate) async fn keep(&self) {
-        tokio::join!(self.links.keep(), self.tokens.keep_fresh());
+        tokio::join!(self.links.keep(), self.tokens.keep_fresh(), self.hear());
+    }
+
+    /// Tells conversations of people who have agreed.
+    async fn hear(&self) {
+        let mut news = self.tokens.news();
+        loop {
+            match news.recv().await {
+                Ok(connected) => self.desk.agreed(&connected).await,
+                // Who was missed calls again, as they were told to.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
     }
 
     /// Ends every session and program.
