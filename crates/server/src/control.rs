@@ -395,6 +395,8 @@ pub struct FileObject {
     pub kind: &'static str,
     /// Its name.
     pub name: String,
+    /// The organisation it is about, if only that one and the one that runs the instance may see it.
+    pub organisation: Option<Arc<str>>,
     /// Its body, secrets masked.
     pub body: Value,
 }
@@ -402,6 +404,8 @@ pub struct FileObject {
 /// An object as the database would declare it.
 #[derive(Clone, Debug)]
 pub struct DeclaredObject {
+    /// Whose it is.
+    pub organisation: String,
     /// Its kind's name: `providers`.
     pub kind: String,
     /// Its name.

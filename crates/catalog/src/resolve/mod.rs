@@ -8,6 +8,7 @@ mod keys;
 mod limits;
 mod mcp;
 mod models;
+mod names;
 mod oauth;
 mod policies;
 mod principals;

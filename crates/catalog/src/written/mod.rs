@@ -12,6 +12,7 @@ mod limits;
 mod mcp;
 mod models;
 mod oauth;
+mod policies;
 mod principals;
 mod providers;
 mod server;
@@ -33,6 +34,7 @@ pub use mcp::{
 };
 pub use models::{Model, Target};
 pub use oauth::{Login, OAuth, OAuthClient};
+pub use policies::{Policy, PolicyItem};
 pub use principals::{Agent, Organisation, Role, ServiceAccount, Team, User};
 pub use providers::{Provider, Timeouts};
 pub use server::{Audit, Auth, Content, LogFormat, Requests, Server, Storage, Telemetry, Tls};
@@ -83,8 +85,9 @@ pub struct File {
     pub agents: BTreeMap<String, Agent>,
     /// Keys that callers present. More can be made through the admin API; these are read-only there.
     pub keys: Vec<Key>,
-    /// Policies in Cedar: files by name or pattern (`policies/*.cedar`), or a text of policies.
-    pub policies: Vec<String>,
+    /// Policies in Cedar: files by name or pattern (`policies/*.cedar`), or a text of policies, which may have a name:
+    /// `{name: …, text: …}`.
+    pub policies: Vec<PolicyItem>,
     /// Limits and budgets of tags, runs, and others without a section of their own.
     pub limits: Vec<LimitsOn>,
     /// What may not stand in the texts of calls, and what follows where it does.
