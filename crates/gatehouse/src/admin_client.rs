@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -23,6 +23,8 @@ use crate::failure::Failure;
 
 /// The largest answer that is read: a usage report has at most 10,000 rows.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Rows asked for at once.
+const PAGE: u32 = 1_000;
 /// One request, from connecting to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// A file may be larger, and take longer.
@@ -103,6 +105,22 @@ impl AdminClient {
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let answer = self.call(method, path, body).await?;
         if answer.status.is_success() { Ok(answer.body) } else { Err(self.refused(&answer)) }
+    }
+
+    /// Every row of a listing, page by page.
+    pub(crate) async fn every(&self, listing: &str) -> Result<Vec<Map<String, Value>>, Failure> {
+        let first = format!("{listing}?limit={PAGE}");
+        let (mut rows, mut path) = (Vec::new(), first.clone());
+        loop {
+            let page = self.ask(Method::GET, &path, None).await?;
+            let before = rows.len();
+            rows.extend(page["rows"].as_array().into_iter().flatten().filter_map(|row| row.as_object().cloned()));
+            match page["next_cursor"].as_str() {
+                // An empty page that names a next one would go on for ever.
+                Some(next) if rows.len() > before => path = format!("{first}&cursor={}", encoded(next)),
+                _ => return Ok(rows),
+            }
+        }
     }
 
     fn refused(&self, answer: &Answer) -> Failure {

@@ -114,7 +114,9 @@ pub trait Operations: Send + Sync {
     fn file_objects(&self) -> Vec<FileObject>;
     /// Could the gateway run with exactly these objects of the database beside its file? Secrets are in the clear.
     fn check_objects(&self, objects: Vec<DeclaredObject>) -> Answer<'_, Result<(), Vec<Wrong>>>;
-    /// Objects in the database have changed. When the answer is there, they are in force, or refused as a whole.
+    /// What would be wrong with the configuration if a stored secret of an organisation had this value, or were gone?
+    fn check_secret(&self, organisation: &str, name: &str, value: Option<Secret>) -> Answer<'_, Vec<Wrong>>;
+    /// Objects or secrets in the database have changed. When the answer is there, they are in force, or refused as a whole.
     fn objects_changed(&self) -> Answer<'_, Reload>;
     /// A request to the admin API was refused: for the audit log, which counts floods instead of listing them.
     fn note_refusal(&self, refusal: Refusal);

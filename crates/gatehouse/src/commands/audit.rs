@@ -2,7 +2,7 @@
 //! elsewhere.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -113,10 +113,10 @@ pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) 
             tell(reports, output, &mut out)
         }
         Action::Export { since } => match Place::open(place).await? {
-            Place::Gateway(_) => Err(Failure::usage(
-                "an export is made from the data folder",
-                "run it on the gateway's machine with --config FILE",
-            )),
+            Place::Gateway(client) => {
+                let path = asked("/api/v1/audit/export", &[("since", since.as_deref())]);
+                Ok(out.write_all(&client.download(&path).await?)?)
+            }
             Place::Folder(folder) => closing(&folder, export(&folder, since, &mut out)).await,
         },
     }
@@ -172,8 +172,10 @@ async fn export(folder: &Folder, since: Option<String>, out: &mut impl Write) ->
     let now = Timestamp::now();
     let since = since.map(|text| moment::unix_ms("since", &text, now)).transpose()?.unwrap_or(0);
     let now = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    let mut out = BufWriter::new(out);
-    folder.store.audit()?.export(since, now, |line| Ok::<_, Failure>(writeln!(out, "{line}")?)).await?;
+    let mut export = folder.store.audit()?.export(since, now);
+    while let Some(piece) = export.next().await? {
+        out.write_all(piece.as_bytes())?;
+    }
     Ok(out.flush()?)
 }
 

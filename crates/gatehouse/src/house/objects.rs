@@ -28,17 +28,7 @@ impl Stored {
     /// These objects, and the secrets that they and the file may refer to.
     async fn with(store: &Store, objects: Vec<DeclaredObject>) -> Result<Self, StoreError> {
         let organisations = objects.iter().map(|object| object.organisation.as_str());
-        let organisations: BTreeSet<&str> = organisations.chain([DEFAULT_ORGANISATION]).collect();
-        let vault = store.vault()?;
-        let mut secrets = OpenSecrets::default();
-        for organisation in organisations {
-            for known in vault.list(Some(organisation)).await?.into_iter().filter(|known| known.kind == CONFIG_SECRET) {
-                let secret = vault.get(organisation, CONFIG_SECRET, &known.name).await;
-                if let Some(secret) = secret.transpose() {
-                    secrets.insert(organisation, known.name, secret.map_err(|error| error.to_string()));
-                }
-            }
-        }
+        let secrets = open_secrets(store, organisations.chain([DEFAULT_ORGANISATION]).collect()).await?;
         Ok(Self { objects, secrets })
     }
 
@@ -56,6 +46,25 @@ impl Stored {
     pub(super) const fn beside<'a>(&'a self, declared: &'a [Declared<'a>]) -> Beside<'a> {
         Beside { declared, secrets: Secrets::Open(&self.secrets) }
     }
+}
+
+/// The secrets that the file may refer to.
+pub(crate) async fn secrets_of_file(store: &Store) -> Result<OpenSecrets, StoreError> {
+    open_secrets(store, [DEFAULT_ORGANISATION].into()).await
+}
+
+async fn open_secrets(store: &Store, organisations: BTreeSet<&str>) -> Result<OpenSecrets, StoreError> {
+    let vault = store.vault()?;
+    let mut secrets = OpenSecrets::default();
+    for organisation in organisations {
+        for known in vault.list(Some(organisation)).await?.into_iter().filter(|known| known.kind == CONFIG_SECRET) {
+            let secret = vault.get(organisation, CONFIG_SECRET, &known.name).await;
+            if let Some(secret) = secret.transpose() {
+                secrets.insert(organisation, known.name, secret.map_err(|error| error.to_string()));
+            }
+        }
+    }
+    Ok(secrets)
 }
 
 impl House {

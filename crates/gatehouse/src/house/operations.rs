@@ -147,6 +147,11 @@ impl Operations for House {
         })
     }
 
+    fn check_secret(&self, organisation: &str, name: &str, value: Option<Secret>) -> Answer<'_, Vec<Wrong>> {
+        let (organisation, name) = (organisation.to_owned(), name.to_owned());
+        Box::pin(async move { self.wrong_with_secret(&organisation, &name, value).await })
+    }
+
     fn objects_changed(&self) -> Answer<'_, Reload> {
         self.reload()
     }

@@ -34,6 +34,7 @@ mod reprice;
 mod requests;
 mod rights;
 mod rows;
+mod secrets;
 mod terms;
 mod usage;
 mod whoami;
@@ -153,11 +154,15 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(requests::run))
         .routes(routes!(audit::list))
         .routes(routes!(audit::verify))
+        .routes(routes!(audit::export))
         .routes(routes!(export::export))
         .routes(routes!(reprice::reprice))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::reset))
         .routes(routes!(objects::change::apply))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::one, secrets::put, secrets::delete))
+        .routes(routes!(secrets::rotate))
         .routes(routes!(price::price))
         .routes(routes!(config::status))
         .routes(routes!(config::reload))

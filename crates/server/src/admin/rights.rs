@@ -57,12 +57,18 @@ const ROUTES: &[(&str, &str, Row)] = &[
     ("GET", "/audit", READ),
     // Every chain, of every organisation.
     ("GET", "/audit/verify", READ_INSTANCE),
+    ("GET", "/audit/export", READ_INSTANCE),
     ("GET", "/attempts", READ_OWN),
     // The ledger as a whole, of every organisation.
     ("GET", "/budgets", READ_INSTANCE),
     ("GET", "/usage/export", READ_INSTANCE),
     ("POST", "/usage/reprice", WRITE_INSTANCE),
     ("POST", "/apply", WRITE),
+    ("GET", "/secrets", READ),
+    ("GET", "/secrets/{name}", READ),
+    ("PUT", "/secrets/{name}", WRITE),
+    ("DELETE", "/secrets/{name}", WRITE),
+    ("POST", "/master_key/rotate", WRITE_INSTANCE),
     ("GET", "/price", CATALOGUE),
     ("GET", "/breakers", READ_INSTANCE),
     ("POST", "/breakers/reset", WRITE_INSTANCE),

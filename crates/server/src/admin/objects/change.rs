@@ -29,7 +29,7 @@ const OBJECTS_MAX: usize = 1_000;
 #[into_params(parameter_in = Query)]
 pub(crate) struct How {
     /// Only say what would change.
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// What a change did, or would do.

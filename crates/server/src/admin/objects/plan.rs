@@ -155,14 +155,7 @@ impl<'a> Plan<'a> {
                 secret_fields::forget(store, before, step.taken.as_ref().map(|taken| &taken.masked)).await?;
             }
         }
-        match self.control.operations.objects_changed().await {
-            Reload::Accepted(_) => Ok(()),
-            Reload::Refused(problem) => Err(ApiError::new(
-                Code::Internal,
-                format!("It is stored, but could not be put in force: {}", problem.problems.join("; ")),
-                "The configuration from before is in force still. POST /api/v1/config/reload tries again.",
-            )),
-        }
+        put_in_force(self.control).await
     }
 
     /// The object of a step as it is stored now.
@@ -217,6 +210,18 @@ impl Step {
             message: format!("the key {} names the {} {}", record.key.name, self.kind.one, self.name),
             hint: None,
         }
+    }
+}
+
+/// Puts what is stored now in force.
+pub(in crate::admin) async fn put_in_force(control: &Control) -> Result<(), ApiError> {
+    match control.operations.objects_changed().await {
+        Reload::Accepted(_) => Ok(()),
+        Reload::Refused(problem) => Err(ApiError::new(
+            Code::Internal,
+            format!("It is stored, but could not be put in force: {}", problem.problems.join("; ")),
+            "The configuration from before is in force still. POST /api/v1/config/reload tries again.",
+        )),
     }
 }
 
