@@ -24,7 +24,7 @@ use crate::failure::Failure;
 /// The largest answer that is read: a usage report has at most 10,000 rows.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Rows asked for at once.
-const PAGE: u32 = 1_000;
+const PAGE: &str = "1000";
 /// One request, from connecting to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// A file may be larger, and take longer.
@@ -107,18 +107,28 @@ impl AdminClient {
         if answer.status.is_success() { Ok(answer.body) } else { Err(self.refused(&answer)) }
     }
 
-    /// Every row of a listing, page by page.
-    pub(crate) async fn every(&self, listing: &str) -> Result<Vec<Map<String, Value>>, Failure> {
-        let first = format!("{listing}?limit={PAGE}");
-        let (mut rows, mut path) = (Vec::new(), first.clone());
+    /// The rows of an answer.
+    pub(crate) async fn rows(&self, path: &str) -> Result<Vec<Map<String, Value>>, Failure> {
+        Ok(listed_rows(&self.ask(Method::GET, path, None).await?))
+    }
+
+    /// Every row of a listing that fits the filters, page by page.
+    pub(crate) async fn every(
+        &self,
+        listing: &str,
+        filters: &[(&str, Option<&str>)],
+    ) -> Result<Vec<Map<String, Value>>, Failure> {
+        let mut rows = Vec::new();
+        let mut cursor: Option<String> = None;
         loop {
-            let page = self.ask(Method::GET, &path, None).await?;
+            let page = [("limit", Some(PAGE)), ("cursor", cursor.as_deref())];
+            let answer = self.ask(Method::GET, &asked(listing, &[filters, &page[..]].concat()), None).await?;
             let before = rows.len();
-            rows.extend(page["rows"].as_array().into_iter().flatten().filter_map(|row| row.as_object().cloned()));
-            match page["next_cursor"].as_str() {
-                // An empty page that names a next one would go on for ever.
-                Some(next) if rows.len() > before => path = format!("{first}&cursor={}", encoded(next)),
-                _ => return Ok(rows),
+            rows.extend(listed_rows(&answer));
+            cursor = answer["next_cursor"].as_str().map(str::to_owned);
+            // A gateway that repeats itself does not keep this here for ever.
+            if cursor.is_none() || rows.len() == before {
+                return Ok(rows);
             }
         }
     }
@@ -263,6 +273,11 @@ fn trust() -> Result<TlsConnector, Failure> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// The rows of an answer that lists.
+pub(crate) fn listed_rows(answer: &Value) -> Vec<Map<String, Value>> {
+    answer["rows"].as_array().into_iter().flatten().filter_map(|row| row.as_object().cloned()).collect()
 }
 
 /// A path with the parameters that were given.

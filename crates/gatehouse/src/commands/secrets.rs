@@ -85,7 +85,7 @@ async fn ask(action: Action, client: &AdminClient) -> Result<Listing, Failure> {
         path.ok_or_else(|| Failure::usage("a gateway takes secrets of the key's own organisation alone", next))
     };
     match action {
-        Action::List => Ok(listed(&client.every("/api/v1/secrets").await?)),
+        Action::List => Ok(listed(&client.every("/api/v1/secrets", &[]).await?)),
         Action::Set { which, from_file } => {
             let path = path(&which)?;
             let body = json!({ "value": read(from_file)?.reveal() });
@@ -94,7 +94,7 @@ async fn ask(action: Action, client: &AdminClient) -> Result<Listing, Failure> {
         }
         Action::Delete { which } => {
             client.ask(Method::DELETE, &path(&which)?, None).await?;
-            Ok(listed(&client.every("/api/v1/secrets").await?))
+            Ok(listed(&client.every("/api/v1/secrets", &[]).await?))
         }
         Action::Rotate => {
             let rotated = client.ask(Method::POST, "/api/v1/master_key/rotate", None).await?;

@@ -35,11 +35,12 @@ impl Stored {
     /// Objects as the catalog takes them. One of a kind that a later version knew is left out.
     pub(super) fn declared(&self) -> Vec<Declared<'_>> {
         let known = self.objects.iter().filter_map(|object| Some((Kind::named(&object.kind)?, object)));
-        let declared = |(kind, object)| {
-            let DeclaredObject { organisation, name, body, .. } = object;
-            Declared { organisation, kind, name, body }
-        };
-        known.map(declared).collect()
+        known
+            .map(|(kind, object)| {
+                let DeclaredObject { organisation, name, body, .. } = object;
+                Declared { organisation, kind, name, body }
+            })
+            .collect()
     }
 
     /// As a file is loaded with it.

@@ -100,8 +100,7 @@ pub(crate) async fn list(
     Parameters(question): Parameters<AuditQuestion>,
 ) -> Result<Json<Rows<AuditEntry>>, ApiError> {
     let limit = Page { cursor: None, limit: question.limit }.limit()?;
-    let now = jiff::Timestamp::now();
-    let moment = |name, text: Option<String>| text.map(|text| moment::unix_ms(name, &text, now)).transpose();
+    let (since_unix_ms, until_unix_ms) = moment::span(question.since.as_deref(), question.until.as_deref())?;
     let actor = &granted.actor;
     let own = (!actor.operator).then(|| actor.organisation.to_string());
     if own.is_some() && question.organisation.is_some() && question.organisation != own {
@@ -114,8 +113,8 @@ pub(crate) async fn list(
         object: question.object,
         outcome: question.outcome.as_deref().map(outcome).transpose()?,
         code: question.code,
-        since_unix_ms: moment("since", question.since)?,
-        until_unix_ms: moment("until", question.until)?,
+        since_unix_ms,
+        until_unix_ms,
         before: question.cursor.as_deref().map(cursor).transpose()?,
         limit: limit + 1,
     };
@@ -186,8 +185,7 @@ pub(crate) async fn export(
     State(control): State<Control>,
     Parameters(question): Parameters<ExportQuestion>,
 ) -> Result<Response, ApiError> {
-    let now = jiff::Timestamp::now();
-    let since = question.since.map(|text| moment::unix_ms("since", &text, now)).transpose()?;
+    let (since, _) = moment::span(question.since.as_deref(), None)?;
     let mut export = control.store.audit()?.export(since.unwrap_or(0), now_ms());
     let (pieces, file) = export::file("audit.jsonl", "application/x-ndjson");
     tokio::spawn(async move {

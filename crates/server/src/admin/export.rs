@@ -48,10 +48,8 @@ pub(crate) async fn export(
         .unwrap_or("csv")
         .parse()
         .map_err(|_| ApiError::invalid("format: there is no such format.", "There are csv, json and focus."))?;
-    let now = jiff::Timestamp::now();
-    let moment = |name, text: Option<String>| text.map(|text| moment::unix_ms(name, &text, now)).transpose();
-    let since = moment("since", question.since)?.unwrap_or(0);
-    let until = moment("until", question.until)?.unwrap_or(u64::MAX);
+    let (since, until) = moment::span(question.since.as_deref(), question.until.as_deref())?;
+    let (since, until) = (since.unwrap_or(0), until.unwrap_or(u64::MAX));
     let ending = if format == ExportFormat::Json { "ndjson" } else { "csv" };
     let (pieces, file) = file(&format!("usage.{ending}"), format.media_type());
     tokio::spawn(async move {

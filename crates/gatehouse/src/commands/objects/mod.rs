@@ -96,7 +96,7 @@ fn path(kind: &Kind, name: &str) -> String {
 
 /// Every object of a kind.
 async fn all(client: &AdminClient, kind: &Kind) -> Result<Vec<Map<String, Value>>, Failure> {
-    client.every(&format!("/api/v1/{}", kind.name)).await
+    client.every(&format!("/api/v1/{}", kind.name), &[]).await
 }
 
 /// An object as the API takes it in an apply.
