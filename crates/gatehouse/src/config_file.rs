@@ -120,12 +120,7 @@ pub(crate) fn check_with(file: &Path, bytes: &[u8], beside: Beside<'_>) -> Resul
 pub(crate) type Kept = BTreeMap<PathBuf, String>;
 
 /// Checks the content of a file against everything on this machine, but for the files that are kept.
-pub(crate) fn check_among(
-    file: &Path,
-    bytes: &[u8],
-    beside: Beside<'_>,
-    kept: &Kept,
-) -> Result<Loaded, Problems> {
+pub(crate) fn check_among(file: &Path, bytes: &[u8], beside: Beside<'_>, kept: &Kept) -> Result<Loaded, Problems> {
     let read = |around: &Surroundings<'_>| gatehouse_catalog::load_with(bytes, beside.declared, around);
     let mut loaded = around_with(file, kept, beside.secrets, read)?;
     // What stands in for a secret looks like none: credentials are looked at when the vault is open.
@@ -175,12 +170,7 @@ pub(crate) fn around<T>(file: &Path, work: impl FnOnce(&Surroundings<'_>) -> T) 
     around_with(file, &Kept::new(), Secrets::NotOpen, work)
 }
 
-fn around_with<T>(
-    file: &Path,
-    kept: &Kept,
-    secrets: Secrets<'_>,
-    work: impl FnOnce(&Surroundings<'_>) -> T,
-) -> T {
+fn around_with<T>(file: &Path, kept: &Kept, secrets: Secrets<'_>, work: impl FnOnce(&Surroundings<'_>) -> T) -> T {
     let folder = file.parent().unwrap_or(Path::new(""));
     let env = |name: &str| std::env::var(name).ok();
     let name = file.display().to_string();

@@ -83,7 +83,11 @@ fn whoever_is_declared_has_what_is_declared_of_them() {
     }
     let whoami = gate.stranger().key(&ann).get("/api/v1/whoami").json();
     assert_eq!((&whoami["team"], &whoami["organisation"]), (&json!("support"), &json!("acme")));
-    put(&gate, "teams/support", json!({"organisation": "acme", "models": ["fast"], "budgets": [{"usd": 0.000_000_001, "per": "life"}]}));
+    put(
+        &gate,
+        "teams/support",
+        json!({"organisation": "acme", "models": ["fast"], "budgets": [{"usd": 0.000_000_001, "per": "life"}]}),
+    );
     let listed = gate.admin().get("/api/v1/budgets?kind=team").json();
     assert_eq!(listed["rows"][0]["payer"], "support", "{listed}");
 }

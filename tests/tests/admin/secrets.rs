@@ -1,4 +1,6 @@
-use gatehouse_tests::{Dialect, Gate, House, KEY_OF_ADMIN, Upstream, run_cli};
+use std::time::Instant;
+
+use gatehouse_tests::{Dialect, Gate, House, KEY_OF_ADMIN, PATIENCE, Upstream, run_cli};
 use serde_json::json;
 
 const CHAT: Dialect = Dialect::OpenAiChat;
@@ -29,7 +31,10 @@ fn a_stored_secret_is_used_is_replaced_while_the_gateway_runs_and_is_never_told(
     let mut gate = plain.start();
     let _set = secrets(&gate, &["set", "provider-key"], VALUES[0]);
     gate.rewrite_config(&house(&upstream).file());
-    gate.wait_for_log("the new file", |line| line["msg"] == "configuration in force" && line["generation"] == 2);
+    let deadline = Instant::now() + PATIENCE;
+    while gate.admin().get("/api/v1/providers/mine").status != 200 {
+        assert!(Instant::now() < deadline, "the new file is in force");
+    }
     assert_eq!(key_of_the_last_call(&gate, &upstream), format!("Bearer {}", VALUES[0]));
     let put = gate.admin().put("/api/v1/secrets/provider-key", &json!({"value": VALUES[1]}));
     assert_eq!(put.status, 200, "{}", put.text());
@@ -57,7 +62,10 @@ fn a_secret_nobody_stored_is_told_by_check_and_by_reload_with_its_place() {
     gate.rewrite_config(&house(&upstream).file());
     let problem = gate.wait_for_log("a refusal", |line| line["level"] == "error" || line["level"] == "ERROR");
     let told = problem.to_string();
-    assert!(told.contains("there is no secret `provider-key`") && told.contains("did you mean `provider-kee`"), "{told}");
+    assert!(
+        told.contains("there is no secret `provider-key`") && told.contains("did you mean `provider-kee`"),
+        "{told}"
+    );
     let file = gate.folder().join("gatehouse.yaml").display().to_string();
     let check = run_cli(&["check", &file]);
     let told = String::from_utf8_lossy(&check.stdout).into_owned();

@@ -253,7 +253,10 @@ fn declare(gate: &Gate, canaries: &mut Canaries) {
             ("users/bad", json!({"role": lay("role of a wrong kind")})),
             ("policies/bad", json!({"text": format!("permit (principal == \"{}\");", lay("a broken policy"))})),
             ("limits/bad", json!({"on": {"tag": [lay("a tag of a wrong shape")]}})),
-            ("guardrails/bad", json!({"on": ["request"], "detect": "regex", "action": "block", "token": lay("a stray token")})),
+            (
+                "guardrails/bad",
+                json!({"on": ["request"], "detect": "regex", "action": "block", "token": lay("a stray token")}),
+            ),
             ("secrets/bad", json!({"value": {"deep": lay("a value of a wrong shape")}})),
             ("agents/bad", json!({"organisation": "${secret:by-api}", "x": lay("beside a reference")})),
         ] {

@@ -38,7 +38,8 @@ pub(crate) fn all(written: &[PolicyItem], around: &Surroundings<'_>, check: &mut
                 found.push(PolicyText { name: path.clone().into(), path, file: None, text: item.clone() });
             }
             PolicyItem::Word(item) => {
-                let hint = "name a file or a pattern such as `policies/*.cedar`, or write policies as a text".to_owned();
+                let hint =
+                    "name a file or a pattern such as `policies/*.cedar`, or write policies as a text".to_owned();
                 check.error_at(&path, format!("`{item}` is neither a `{SUFFIX}` file nor a policy"), Some(hint));
             }
         }

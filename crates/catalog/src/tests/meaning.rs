@@ -197,7 +197,10 @@ fn a_price_may_have_days_edges_classes_and_hours() {
     assert_eq!((days, price.off_peak.as_ref().unwrap().minutes()), (vec![None, Some("2026-12-01")], Some((1350, 360))));
     for (wrong, told) in [
         ("input: 1, output: 2, from: 2026-13-01", "from: `2026-13-01` is not a day"),
-        ("input: 1, output: 2, changes: [{from: 2026-12-01, input: -1, output: 4}]", "changes[0].input: -1 is not a price"),
+        (
+            "input: 1, output: 2, changes: [{from: 2026-12-01, input: -1, output: 4}]",
+            "changes[0].input: -1 is not a price",
+        ),
         (
             "input: 1, output: 2, from: 2026-12-01, changes: [{from: 2026-12-01, input: 1, output: 4}]",
             "changes[0].from: not after the day before it",

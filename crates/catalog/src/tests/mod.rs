@@ -47,8 +47,15 @@ pub(super) fn read(text: impl AsRef<[u8]>) -> Result<Loaded, Problems> {
     open.insert("default", "openai".to_owned(), Ok(Secret::new("sk-from-the-vault")));
     open.insert("default", "torn".to_owned(), Err("its master key is gone".to_owned()));
     let secrets = Secrets::Open(&open);
-    let around =
-        Surroundings { file_name: "gatehouse.yaml", folder, env: &env, read: &file, list: &list, secrets, known: KNOWN };
+    let around = Surroundings {
+        file_name: "gatehouse.yaml",
+        folder,
+        env: &env,
+        read: &file,
+        list: &list,
+        secrets,
+        known: KNOWN,
+    };
     load(text.as_ref(), &around)
 }
 

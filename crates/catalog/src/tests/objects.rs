@@ -12,8 +12,12 @@ pub(super) fn with(file: &str, objects: &[(&str, &str, Value)]) -> Result<Loaded
 
 /// The same with objects of another organisation.
 fn of(organisation: &str, file: &str, objects: &[(&str, &str, Value)]) -> Result<Loaded, Problems> {
-    let declared =
-        objects.iter().map(|(kind, name, body)| Declared { organisation, kind: Kind::named(kind).unwrap(), name, body });
+    let declared = objects.iter().map(|(kind, name, body)| Declared {
+        organisation,
+        kind: Kind::named(kind).unwrap(),
+        name,
+        body,
+    });
     let declared: Vec<_> = declared.collect();
     let folder = std::path::Path::new("/etc/gatehouse");
     let none = |_: &str| None;

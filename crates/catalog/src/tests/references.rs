@@ -24,7 +24,10 @@ fn a_stored_secret_is_filled_in_where_a_secret_belongs_and_nowhere_else() {
         ("providers: {a: {kind: openai, region: \"${secret:openai}\"}}\n", "providers.a.region"),
         ("providers: {\n a: {kind: \"${secret:openai}\"}}\n", "providers.a.kind"),
         ("server: {in_flight_max: \"${secret:openai}\"}\n", "server.in_flight_max"),
-        ("guardrails: [{name: g, on: [response], detect: json_schema, action: block, schema: {const: \"${secret:openai}\"}}]\n", "guardrails[0].schema"),
+        (
+            "guardrails: [{name: g, on: [response], detect: json_schema, action: block, schema: {const: \"${secret:openai}\"}}]\n",
+            "guardrails[0].schema",
+        ),
     ] {
         let problems = bad(field);
         assert!(problems.contains(&format!("{place}: a stored secret may not stand here")), "{problems}");

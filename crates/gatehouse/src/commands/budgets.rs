@@ -9,7 +9,6 @@ use crate::output::Listing;
 /// What a table shows.
 const COLUMNS: &[&str] = &["kind", "payer", "measure", "per", "max", "used", "reserved", "remaining"];
 
-
 /// Which limits and budgets.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {

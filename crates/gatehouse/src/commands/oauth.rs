@@ -84,7 +84,9 @@ pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) 
         return Err(Failure::problem(message, "name it with --url and --key"));
     };
     let (columns, rows) = match action {
-        Action::Clients { action: ClientAction::List } => (CLIENT_COLUMNS, client.every("/api/v1/oauth/clients", &[]).await?),
+        Action::Clients { action: ClientAction::List } => {
+            (CLIENT_COLUMNS, client.every("/api/v1/oauth/clients", &[]).await?)
+        }
         Action::Grants { action: GrantAction::List(which) } => {
             let ended = which.ended.to_string();
             let filters = [("client", which.client.as_deref()), ("ended", Some(&*ended))];

@@ -127,8 +127,9 @@ impl House {
             }
         };
         let found = LlmGateway::build(wiring::blueprint(&loaded.config, DEMO)).err().unwrap_or_default();
-        let at =
-            |loaded: &Loaded, problem: BlueprintProblem| loaded.problem_at(&problem.path, problem.message, problem.hint);
+        let at = |loaded: &Loaded, problem: BlueprintProblem| {
+            loaded.problem_at(&problem.path, problem.message, problem.hint)
+        };
         found.into_iter().map(|problem| wrong(at(&loaded, problem))).collect()
     }
 }

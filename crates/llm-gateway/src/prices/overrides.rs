@@ -79,9 +79,8 @@ impl UsdSchedule {
     fn over(&self, below: Named) -> Result<Schedule, String> {
         let base = self.base.named()?.over(below);
         let complete = |named| Rates::complete(named).ok_or_else(|| "input or output has no price".to_owned());
-        let tier = |(above, rates): &(u64, Usd)| {
-            Ok(Tier { above: *above, rates: complete(rates.named()?.over(base))? })
-        };
+        let tier =
+            |(above, rates): &(u64, Usd)| Ok(Tier { above: *above, rates: complete(rates.named()?.over(base))? });
         Ok(Schedule { base: complete(base)?, tiers: self.tiers.iter().map(tier).collect::<Result<_, String>>()? })
     }
 }

@@ -171,8 +171,7 @@ fn a_configured_price_holds_from_its_day_on_and_the_built_in_one_until_then() {
     let prices = [later("2026-12-01", own(1.0, 1.0)), later("2027-01-01", own(2.0, 2.0))];
     catalogue.set("mine/gpt-4o", &prices).unwrap();
     let usage = Usage { input: 10, output: 10, ..Usage::default() };
-    let cost =
-        |day| catalogue.find("mine", "openai", "gpt-4o").at(at(day)).map(|price| price.cost(&usage, at(day)));
+    let cost = |day| catalogue.find("mine", "openai", "gpt-4o").at(at(day)).map(|price| price.cost(&usage, at(day)));
     assert_eq!(cost("2026-11-30"), usd("0.000125"));
     assert_eq!((cost("2026-12-01"), cost("2027-01-01")), (usd("0.00002"), usd("0.00004")));
 }
