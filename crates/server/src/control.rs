@@ -114,7 +114,7 @@ pub trait Operations: Send + Sync {
     fn file_objects(&self) -> Vec<FileObject>;
     /// Could the gateway run with exactly these objects of the database beside its file? Secrets are in the clear.
     fn check_objects(&self, objects: Vec<DeclaredObject>) -> Answer<'_, Result<(), Vec<Wrong>>>;
-    /// What would be wrong with the configuration if a stored secret of an organisation had this value, or were gone?
+    /// What would be wrong with the configuration that is not wrong now, if a stored secret had this value, or were gone?
     fn check_secret(&self, organisation: &str, name: &str, value: Option<Secret>) -> Answer<'_, Vec<Wrong>>;
     /// Objects or secrets in the database have changed. When the answer is there, they are in force, or refused as a whole.
     fn objects_changed(&self) -> Answer<'_, Reload>;
@@ -417,7 +417,7 @@ pub struct DeclaredObject {
 }
 
 /// One thing that is wrong with a configuration of file and database.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Wrong {
     /// The object it is wrong with, as `kind/name`, if it belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -96,7 +96,8 @@ impl House {
         }
     }
 
-    /// Everything that would be wrong with the file and the database if a secret had another value, or none.
+    /// What would be wrong with the file and the database if a secret had another value, or none, and is not wrong now: of
+    /// several secrets that are missing, each can be stored.
     pub(super) async fn wrong_with_secret(&self, organisation: &str, name: &str, value: Option<Secret>) -> Vec<Wrong> {
         let stored = match self.declared_objects().await {
             Ok(objects) => Stored::with(&self.store, objects).await,
@@ -104,11 +105,13 @@ impl House {
         };
         match stored {
             Ok(mut stored) => {
+                let now = self.wrong_beside(&stored);
                 match value {
                     Some(value) => stored.secrets.insert(organisation, name.to_owned(), Ok(value)),
                     None => stored.secrets.remove(organisation, name),
                 }
-                self.wrong_beside(&stored)
+                let then = self.wrong_beside(&stored);
+                then.into_iter().filter(|wrong| !now.contains(wrong)).collect()
             }
             Err(error) => vec![wrong_as_a_whole(&error)],
         }

@@ -15,7 +15,7 @@ use super::acts::{Act, Changed};
 use super::auth::Granted;
 use super::error::{AdminCode, ApiError, ErrorBody};
 use super::extract::{Body, Name, Parameters};
-use super::objects::{How, put_in_force};
+use super::objects::How;
 use super::rows::{Page, Rows};
 use super::{Admin, cursor, now_ms};
 use crate::control::Control;
@@ -148,7 +148,7 @@ pub(crate) async fn put(
         return Ok(Changed::nothing(SecretChange { change, dry_run: true, secret: before }));
     }
     let after = vault.put(organisation, CONFIG_SECRET, &name, &value, now_ms()).await?;
-    put_in_force(control).await?;
+    put_in_force(control).await;
     let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     let act = act("secrets.put", &name, before.as_ref(), Some(&after));
     Ok(Changed::by(act, SecretChange { change, dry_run: false, secret: Some(after) }).status(status))
@@ -177,7 +177,7 @@ pub(crate) async fn delete(
         return Ok(Changed::nothing(answer));
     }
     control.store.vault()?.delete(organisation, CONFIG_SECRET, &name).await?;
-    put_in_force(control).await?;
+    put_in_force(control).await;
     Ok(Changed::by(act("secrets.delete", &name, Some(&before), None), answer))
 }
 
@@ -189,6 +189,11 @@ pub(crate) async fn rotate(
 ) -> Result<Changed<gatehouse_store::vault::Rotated>, ApiError> {
     let rotated = control.store.vault()?.rotate().await?;
     Ok(Changed::by(Act::of("master_key.rotate"), rotated))
+}
+
+/// A configuration that is refused for other reasons stays refused: GET /api/v1/config says why.
+async fn put_in_force(control: &Control) {
+    drop(control.operations.objects_changed().await);
 }
 
 /// The secret of this name in the organisation of whoever asks.

@@ -38,7 +38,6 @@ use super::rows::{Page, Rows};
 use crate::control::{Control, FileObject, Source};
 
 pub(super) use change::How;
-pub(super) use plan::put_in_force;
 
 /// An object as it is shown.
 #[derive(Clone, Debug, Serialize)]

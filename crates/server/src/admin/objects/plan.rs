@@ -214,7 +214,7 @@ impl Step {
 }
 
 /// Puts what is stored now in force.
-pub(in crate::admin) async fn put_in_force(control: &Control) -> Result<(), ApiError> {
+async fn put_in_force(control: &Control) -> Result<(), ApiError> {
     match control.operations.objects_changed().await {
         Reload::Accepted(_) => Ok(()),
         Reload::Refused(problem) => Err(ApiError::new(

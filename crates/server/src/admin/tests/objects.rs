@@ -285,3 +285,14 @@ async fn the_name_of_an_item_of_a_list_is_in_the_path_alone() {
     let body = json!({"name": "mine", "text": "permit (principal, action, resource);"});
     assert_eq!(desk.put("/api/v1/policies/mine", body).await.status, 400);
 }
+
+#[tokio::test]
+async fn an_apply_may_be_as_long_as_a_configuration_file() {
+    let desk = Desk::open().await;
+    let tags = |n: usize| json!({"tags": {"long": "x".repeat(n)}});
+    let object = |n: usize| json!({"kind": "teams", "name": format!("team-{n}"), "body": tags(1000)});
+    let objects: Vec<Value> = (0..400).map(object).collect();
+    assert_eq!(desk.post("/api/v1/apply?dry_run=true", json!({ "objects": objects })).await.status, 200);
+    let huge = json!({"objects": [{"kind": "teams", "name": "x", "body": tags(5 * 1024 * 1024)}]});
+    assert_eq!(desk.post("/api/v1/apply", huge).await.status, 413);
+}
