@@ -19,12 +19,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch as told};
 
 use super::last_used::LastUsed;
-use super::objects::declared;
 use super::parts::{Parts, log_format};
 use super::records::{Keep, Recorder};
 use super::source::{Overrides, Source, Started};
 use super::{House, alerts, jwks, oauth, tokens, watch};
 use crate::acts;
+use crate::config_file::Beside;
 use crate::failure::Failure;
 
 /// How often the database is asked whether another process changed keys.
@@ -71,7 +71,7 @@ where
     F: AsyncFnOnce(Ready<'_>) -> Result<(), Failure>,
 {
     let source = Source { file: options.file, over: Overrides { listen: options.listen, data_dir: options.data_dir } };
-    let started = source.load_at_start(&[])?;
+    let started = source.load_at_start(Beside::NOTHING)?;
     let claim = ClaimTerms { bootstrap: bootstrap_token()?, remote: options.claim_remote };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -168,9 +168,13 @@ async fn recover(shipper: &mut Shipper) -> Result<(), Failure> {
 }
 
 async fn put_in_force(house: &Arc<House>, started: Started) -> Result<Arc<Shared>, Failure> {
-    let objects = house.declared_objects().await.map_err(|error| failure("the database cannot be read", error))?;
-    // The file was read without its objects, to learn where the database is.
-    let started = if objects.is_empty() { started } else { house.source.load_at_start(&declared(&objects))? };
+    let stored = house.stored().await.map_err(|error| failure("the database cannot be read", error))?;
+    // The file was read without what is in the database, to learn where that is.
+    let started = if stored.objects.is_empty() && !started.loaded.stands_in {
+        started
+    } else {
+        house.source.load_at_start(stored.beside(&stored.declared()))?
+    };
     let Started { loaded, from, refused } = started;
     let loaded = Arc::new(loaded);
     house.apply(Arc::clone(&loaded), &from).await.map_err(|error| {

@@ -43,6 +43,7 @@ use gatehouse_telemetry::{Exposition, Vocabulary};
 use gatehouse_upstream::HealthTable;
 
 pub(crate) use lifecycle::{Options, Ready, run};
+pub(crate) use objects::secrets_of_file;
 
 use alerts::Bell;
 use demo::Demo;

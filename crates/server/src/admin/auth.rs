@@ -62,8 +62,7 @@ fn reach(actor: &Actor, request: &Request) -> Option<Reach> {
     let path = request.extensions().get::<MatchedPath>()?.as_str();
     let path = path.strip_prefix(BASE).unwrap_or(path);
     match rights::row(request.method().as_str(), path) {
-        Some(row) if row.instance && !actor.runs_the_instance() => Some(Reach::Nothing),
-        Some(row) => Some(row.of(actor.role)),
+        Some(row) => Some(row.reach(actor)),
         None if rights::knows(path) => None,
         None => Some(Reach::Nothing),
     }

@@ -34,6 +34,7 @@ mod reprice;
 mod requests;
 mod rights;
 mod rows;
+mod secrets;
 mod terms;
 mod usage;
 mod whoami;
@@ -51,7 +52,7 @@ use gatehouse_domain::Code;
 use utoipa::Modify;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use crate::control::Control;
@@ -65,8 +66,10 @@ pub(crate) use audited::append as append_audit;
 pub(crate) use auth::address;
 pub(crate) use guesses::Guesses;
 
-/// No body of this API comes near it.
+/// No body of a single object comes near it.
 const BODY_BYTES_MAX: usize = 256 * 1024;
+/// An export of everything, applied again: as much as a configuration file may have.
+const APPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -153,11 +156,15 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(requests::run))
         .routes(routes!(audit::list))
         .routes(routes!(audit::verify))
+        .routes(routes!(audit::export))
         .routes(routes!(export::export))
         .routes(routes!(reprice::reprice))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::reset))
-        .routes(routes!(objects::change::apply))
+        .routes(routes!(objects::change::apply).layer(DefaultBodyLimit::max(APPLY_BYTES_MAX)))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::one, secrets::put, secrets::delete))
+        .routes(routes!(secrets::rotate))
         .routes(routes!(price::price))
         .routes(routes!(config::status))
         .routes(routes!(config::reload))

@@ -27,9 +27,7 @@ pub(crate) async fn replay(
     State(control): State<Control>,
     Body(question): Body<ReplayQuestion>,
 ) -> Result<Changed<ReplayReport>, ApiError> {
-    let now = jiff::Timestamp::now();
-    let moment = |name, text: &Option<String>| text.as_deref().map(|text| moment::unix_ms(name, text, now)).transpose();
-    let (since, until) = (moment("since", &question.since)?, moment("until", &question.until)?);
+    let (since, until) = moment::span(question.since.as_deref(), question.until.as_deref())?;
     Ok(Changed::nothing(control.operations.replay_policies(question, since, until).await?))
 }
 

@@ -106,12 +106,11 @@ pub(crate) async fn usage(
     if question.limit.is_some_and(|limit| limit > ROWS_MAX) {
         return Err(ApiError::invalid("limit is out of range.", format!("At most {ROWS_MAX} rows.")));
     }
-    let now = jiff::Timestamp::now();
-    let moment = |name, text: Option<String>| text.map(|text| moment::unix_ms(name, &text, now)).transpose();
+    let (since_unix_ms, until_unix_ms) = moment::span(question.since.as_deref(), question.until.as_deref())?;
     let query = UsageQuery {
         by: dimensions(question.by.as_deref().unwrap_or_default())?,
-        since_unix_ms: moment("since", question.since)?,
-        until_unix_ms: moment("until", question.until)?,
+        since_unix_ms,
+        until_unix_ms,
         organisation: None,
         key: question.key,
         team: question.team,

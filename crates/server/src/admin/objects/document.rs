@@ -61,7 +61,7 @@ fn put(kind: &Kind) -> Value {
     json!({
         "tags": [kind.name],
         "operationId": format!("put_{}", kind.one.replace(' ', "_")),
-        "summary": format!("Makes a {0}, or replaces it. In force when the answer is there.", kind.one),
+        "summary": format!("Makes {}, or replaces it. In force when the answer is there.", any(kind)),
         "parameters": [
             name(kind), dry_run(),
             header("If-Match", "Only if the object is in this version."),
@@ -80,7 +80,7 @@ fn delete(kind: &Kind) -> Value {
     json!({
         "tags": [kind.name],
         "operationId": format!("delete_{}", kind.one.replace(' ', "_")),
-        "summary": format!("Deletes a {}, unless something refers to it.", kind.one),
+        "summary": format!("Deletes {}, unless something refers to it.", any(kind)),
         "parameters": [name(kind), dry_run(), header("If-Match", "Only if the object is in this version.")],
         "responses": { "200": answer(&change_name(kind)), "409": error(), "412": error() },
     })
@@ -89,7 +89,7 @@ fn delete(kind: &Kind) -> Value {
 fn object(kind: &Kind) -> Value {
     json!({
         "type": "object",
-        "description": format!("A {} as it is shown.", kind.one),
+        "description": format!("How {} is shown.", any(kind)),
         "required": ["kind", "name", "source", "body"],
         "properties": {
             "kind": { "type": "string", "const": kind.name },
@@ -182,6 +182,12 @@ fn adapt(schema: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(adapt),
         _ => {}
     }
+}
+
+/// `a team`, `an agent`, `an MCP server`.
+fn any(kind: &Kind) -> String {
+    let article = if kind.one.starts_with(['a', 'e', 'i', 'o', 'M']) { "an" } else { "a" };
+    format!("{article} {}", kind.one)
 }
 
 fn object_name(kind: &Kind) -> String {
