@@ -19,6 +19,7 @@ mod consent;
 mod contents;
 mod doors;
 mod exhaustion;
+mod itself;
 mod kill;
 mod sessions;
 mod tokens;

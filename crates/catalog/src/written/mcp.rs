@@ -19,12 +19,27 @@ pub struct Mcp {
     /// Where authorization servers find the document that says who the gateway is, if somebody else serves a copy of it.
     /// Without it: `/.well-known/oauth-client` below `public_url`.
     pub client_document: Option<String>,
+    /// Where the gateway's own MCP server, `gatehouse`, is offered.
+    pub gatehouse: OwnServer,
     /// What becomes of tools that are new or have changed, where a server does not say. Without it: `hold_changed`.
     pub pins: Option<Pins>,
     /// Timers of servers that do not say.
     pub timeouts: McpTimeouts,
     /// Sizes of servers that do not say.
     pub sizes: McpSizes,
+}
+
+/// Where the gateway's own MCP server is offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnServer {
+    /// On its own path, and in toolsets that name its tools.
+    #[default]
+    Apart,
+    /// On `/mcp`, too, among the tools of all servers.
+    Everywhere,
+    /// Nowhere.
+    Off,
 }
 
 /// One MCP server. Exactly one of `url`, `command`, `openapi` and `builtin`.

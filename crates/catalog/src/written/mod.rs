@@ -28,7 +28,7 @@ pub use identity::{Algorithm, Claims, Expected, Jwt, OneOrMore};
 pub use keys::Key;
 pub use limits::{Budget, Downgrade, Limit, LimitsOn, Nameless, OnExhaust, OnNamed, OnWritten, Period, Refuse};
 pub use mcp::{
-    Builtin, Mcp, McpAuth, McpClient, McpGrant, McpIdentityProvider, McpServer, McpSizes, McpTimeouts, Pins,
+    Builtin, Mcp, McpAuth, McpClient, McpGrant, McpIdentityProvider, McpServer, McpSizes, McpTimeouts, OwnServer, Pins,
     ToolOverride, Toolset,
 };
 pub use models::{Model, Target};

@@ -52,6 +52,7 @@ impl Parts {
         let mcp = Room::open(&data_dir, &store, &Pool::new(Arc::clone(tls), PoolLimits::default()), tls).await?;
         let kept = Kept { store, pepper, journal, records, own, mcp };
         let house = house(kept, &shipper, source, exposition, outboxes.clone());
+        house.mcp.belong_to(&house);
         Ok(Self { house, shipper, writers, outboxes, consumer, recorder })
     }
 }
@@ -94,6 +95,7 @@ fn house(
         own,
         presented: TokenCache::default(),
         shared: OnceLock::new(),
+        inside: OnceLock::new(),
         state: Mutex::new(State::default()),
         changing: tokio::sync::Mutex::new(()),
         reading: tokio::sync::Mutex::new(()),

@@ -28,6 +28,8 @@ pub struct Gate(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) desk: Arc<Desk>,
     pub(super) servers: HashMap<Arc<str>, Arc<Server>>,
+    /// The gateway's own among them.
+    pub(super) own: Option<Arc<Server>>,
     pub(super) toolsets: Vec<Arc<str>>,
     guests: Guests,
     /// What this gateway writes on requests that leave it: what comes in with it has gone round in a circle.
@@ -48,6 +50,7 @@ impl Gate {
         Self(Arc::new(Inner {
             desk,
             servers: servers.collect(),
+            own: blueprint.servers.iter().find(|server| server.own().is_some()).cloned(),
             toolsets: blueprint.toolsets.iter().map(|toolset| Arc::clone(&toolset.name)).collect(),
             guests: Guests::new(&blueprint.public_url, &blueprint.allowed_hosts),
             hop,
