@@ -1,6 +1,6 @@
 //! How the gateway's own tools look in a list, and what their results and refusals are.
 
-use gatehouse_domain::{Code, Fault};
+use gatehouse_domain::Code;
 use gatehouse_server::admin::Answered;
 use serde_json::{Map, Value, json};
 
@@ -112,11 +112,6 @@ impl Refused {
     /// For want of arguments that make sense.
     pub(super) fn arguments(message: impl AsRef<str>) -> Self {
         Self::new(Code::InvalidRequest, message.as_ref(), "The tool's input schema lists what it takes.")
-    }
-
-    /// A fault of the gateway's own.
-    pub(super) fn fault(fault: &Fault) -> Self {
-        Self::new(fault.code, &fault.message, "Try again; if it stays so, tell whoever runs the gateway.")
     }
 }
 
