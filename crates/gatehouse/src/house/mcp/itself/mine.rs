@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gatehouse_catalog::Config;
 use gatehouse_catalog::mcp::OWN_SERVER;
-use gatehouse_domain::{Action, Code, Now};
+use gatehouse_domain::{Action, Now};
 use gatehouse_llm_gateway::prices;
 use gatehouse_llm_gateway::providers;
 use gatehouse_mcp_gateway::Raw;
@@ -124,7 +124,7 @@ pub(super) async fn answer(
     arguments: &Map<String, Value>,
 ) -> Outcome {
     match tool {
-        Tool::Models => Ok(models(house, visit)),
+        Tool::Models => models(house, control, visit).await,
         Tool::Servers => Ok(servers(house, visit)),
         Tool::Search => search(house, control, visit, arguments).await,
         Tool::Usage => usage(house, control, visit, arguments).await,
@@ -132,14 +132,17 @@ pub(super) async fn answer(
     }
 }
 
-/// What `/v1/models` lists for the same caller.
-fn models(house: &House, visit: &Visit) -> Value {
-    let names = visit.models();
-    let rows = house.config(|config| {
-        let prices = wiring::catalogue(config);
-        names.iter().map(|name| model(config, &prices, name, visit.now())).collect::<Vec<_>>()
+/// What `/v1/models` lists for the same caller. The configuration is looked at where a reload may hold it.
+async fn models(house: &Arc<House>, control: &Handle, visit: &Visit) -> Outcome {
+    let (names, now, house) = (visit.models(), visit.now(), Arc::clone(house));
+    let read = control.spawn(async move {
+        house.config(|config| {
+            let prices = wiring::catalogue(config);
+            names.iter().map(|name| model(config, &prices, name, now)).collect::<Vec<_>>()
+        })
     });
-    json!({ "rows": rows.unwrap_or_default() })
+    let rows = read.await.map_err(|_| administration::broke_off())?;
+    Ok(json!({ "rows": rows.unwrap_or_default() }))
 }
 
 /// A model by its targets; limits and prices are those of the first.
@@ -228,7 +231,7 @@ async fn search(house: &House, control: &Handle, visit: &Visit, arguments: &Map<
     // Reading thousands of descriptions for the first search takes a while.
     let read = Arc::clone(&catalogue);
     let made = control.spawn_blocking(move || _ = read.search()).await;
-    made.map_err(|_| Refused::new(Code::Internal, "The search failed.", "Try again; the gateway's log says why."))?;
+    made.map_err(|_| administration::broke_off())?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let hits = catalogue.search().find(query, limit, &|entry| is_shown(visit, entry));
     let tools: Vec<Value> = hits.iter().map(|hit| found(&catalogue, &hit.tool)).collect();
@@ -251,7 +254,7 @@ async fn usage(house: &House, control: &Handle, visit: &Visit, arguments: &Map<S
     question.entry("by").or_insert_with(|| USAGE_BY.into());
     let caller = Arc::clone(&visit.caller().principal);
     let asked = control.spawn(async move { inside.own_usage(&caller, question.into()).await });
-    shape::outcome(&asked.await.map_err(|_| super::administration::broke_off())?)
+    shape::outcome(&asked.await.map_err(|_| administration::broke_off())?)
 }
 
 fn own_limits(visit: &Visit) -> Value {

@@ -3,11 +3,12 @@
 //! between two calls.
 //!
 //! - [`mine`]: tools for every caller.
-//! - [`administration`]: routes of the admin API as tools.
+//! - [`administration`]: routes of the admin API as tools; [`routes`] is their table.
 //! - [`shape`]: how tools look in a list, and what results and refusals are.
 
 mod administration;
 mod mine;
+mod routes;
 mod shape;
 
 use std::collections::BTreeMap;
