@@ -10,7 +10,10 @@ use serde_json::Value;
 
 use crate::config::{Endpoint, Terms};
 
-pub use crate::written::{Builtin, McpGrant, Pins};
+pub use crate::written::{Builtin, McpGrant, OwnServer, Pins};
+
+/// The name of the gateway's own MCP server. No other has it.
+pub const OWN_SERVER: &str = "gatehouse";
 
 /// Everything of MCP, by name.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +24,9 @@ pub struct Mcp {
     pub client_document: Option<String>,
     /// How many may listen at once.
     pub listens: Listens,
-    /// The servers. No name has a `.`: `server.tool` is cut at the first one.
+    /// Where the gateway's own server is offered.
+    pub own_server: OwnServer,
+    /// The servers, without the gateway's own. No name has a `.`: `server.tool` is cut at the first one.
     pub servers: BTreeMap<Arc<str>, McpServer>,
     /// The toolsets.
     pub toolsets: BTreeMap<Arc<str>, Toolset>,

@@ -203,10 +203,12 @@ impl Links {
                 let api = branch.api.get_or_init(|| Api::read(document).map(Arc::new));
                 Ok(Arc::new(OpenApi::new(endpoint, api.clone())?))
             }
-            Transport::Builtin => (self.means.elsewhere)(server, principal).ok_or_else(|| {
-                let name = &server.name;
-                Failure::new(Code::Internal, format!("nobody here knows how to reach the MCP server `{name}`"))
-            }),
+            Transport::Builtin | Transport::Gatehouse(_) => {
+                (self.means.elsewhere)(server, principal).ok_or_else(|| {
+                    let name = &server.name;
+                    Failure::new(Code::Internal, format!("nobody here knows how to reach the MCP server `{name}`"))
+                })
+            }
         }
     }
 

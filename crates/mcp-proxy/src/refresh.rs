@@ -315,7 +315,7 @@ fn period(server: &Server, fetched: &Fetched, news: &News) -> Duration {
     if fetched.modern && fetched.ttl_ms > 0 {
         return Duration::from_millis(fetched.ttl_ms).clamp(SHORT_PERIOD, LONG_PERIOD);
     }
-    let program = matches!(server.transport, Transport::Stdio { .. } | Transport::Builtin | Transport::OpenApi { .. });
+    let program = !matches!(server.transport, Transport::Http { .. });
     if news.is_open() || program { LONG_PERIOD } else { PERIOD }
 }
 

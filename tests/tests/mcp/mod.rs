@@ -25,6 +25,7 @@ mod contents;
 mod doors;
 mod exhaustion;
 mod explain;
+mod itself;
 mod kill;
 mod listens;
 mod people;

@@ -68,6 +68,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         allowed_hosts: mcp::hosts(&file.mcp.allowed_hosts, check),
         client_document: mcp::client_document(file.mcp.client_document.as_deref(), check),
         listens: mcp::listens(file.mcp.listens, check),
+        own_server: file.mcp.gatehouse,
         servers: mcp::servers(file.mcp_servers, &file.mcp, &names, around, check),
         toolsets: mcp::toolsets(file.toolsets, &servers, check),
     };

@@ -19,6 +19,8 @@ pub struct Mcp {
     /// Where authorization servers find the document that says who the gateway is, if somebody else serves a copy of it.
     /// Without it: `/.well-known/oauth-client` below `public_url`.
     pub client_document: Option<String>,
+    /// Where the gateway's own MCP server, `gatehouse`, is offered.
+    pub gatehouse: OwnServer,
     /// What becomes of tools that are new or have changed, where a server does not say. Without it: `hold_changed`.
     pub pins: Option<Pins>,
     /// Timers of servers that do not say.
@@ -37,6 +39,19 @@ pub struct McpListens {
     pub per_caller: Option<u32>,
     /// Of all callers together. Without it: 50000.
     pub total: Option<u32>,
+}
+
+/// Where the gateway's own MCP server is offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnServer {
+    /// On its own path, and in toolsets that name its tools.
+    #[default]
+    Apart,
+    /// On `/mcp`, too, among the tools of all servers.
+    Everywhere,
+    /// Nowhere.
+    Off,
 }
 
 /// One MCP server. Exactly one of `url`, `command`, `openapi` and `builtin`.

@@ -31,7 +31,7 @@ pub use keys::Key;
 pub use limits::{Budget, Downgrade, Limit, LimitsOn, Nameless, OnExhaust, OnNamed, OnWritten, Period, Refuse};
 pub use mcp::{
     Builtin, Mcp, McpAuth, McpClient, McpGrant, McpIdentityProvider, McpListens, McpServer, McpSizes, McpTimeouts,
-    Pins, ToolOverride, Toolset,
+    OwnServer, Pins, ToolOverride, Toolset,
 };
 pub use models::{Model, Target};
 pub use oauth::{Login, OAuth, OAuthClient};

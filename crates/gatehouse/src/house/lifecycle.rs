@@ -257,6 +257,8 @@ fn start_cores(
         oauth: Arc::<House>::clone(house),
         signing: Arc::clone(&house.own.signing),
     };
+    let router = admin::router(control.clone());
+    _ = house.inside.set(admin::Inside::new(router.clone(), control));
     let Some(shared) = house.shared() else { return Err(nothing_in_force()) };
     let caps = Caps {
         connections_max: (config.server.connections_max as usize).div_ceil(cores.len()),
@@ -270,7 +272,7 @@ fn start_cores(
         caps,
         tls: certificates.clone(),
         shared: Arc::clone(shared),
-        control: ControlPlane { router: admin::router(control), runtime: tokio::runtime::Handle::current() },
+        control: ControlPlane { router, runtime: tokio::runtime::Handle::current() },
     };
     let bind = |address, error: io::Error| {
         Failure::problem(

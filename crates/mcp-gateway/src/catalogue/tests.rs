@@ -8,7 +8,7 @@ use gatehouse_domain::Now;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::blueprint::{Auth, Blueprint, Caps, Override, PinPolicy, Server, Toolset, Transport};
+use crate::blueprint::{Auth, Blueprint, Caps, Override, Own, PinPolicy, Server, Toolset, Transport};
 use crate::pins::{PinBook, PinState, hash_json};
 use crate::wire::Raw;
 
@@ -403,4 +403,41 @@ fn it_is_explained_why_a_tool_is_not_there() {
     assert_eq!(why(&Route::All, "nobody.x"), Why::NoSuchServer);
     assert_eq!(why(&set(), "git.log"), Why::NotInToolset);
     assert_eq!(why(&Route::Toolset("none".into()), "git.log"), Why::NoSuchEndpoint);
+}
+
+/// The last server becomes the gateway's own.
+fn own(mut house: House, apart: bool) -> House {
+    let server = house.blueprint.servers.last_mut().unwrap();
+    Arc::make_mut(server).transport = Transport::Gatehouse(Own { apart, ..Own::default() });
+    house
+}
+
+#[test]
+fn the_gateways_own_server_is_where_it_is_named_and_changes_no_other_list() {
+    let git = || fetched("git", &[tool("usage", "x")]);
+    let mine = || fetched("gatehouse", &[tool("usage", "Says what git.usage does not."), tool("list_keys", "y")]);
+    let before = House::of(vec![git()]).catalogue();
+    let mut house = own(House::of(vec![git(), mine()]), true).toolset(&["*", "gatehouse.list_*"], &[], false);
+    let composed = house.composed();
+    let catalogue = composed.catalogue;
+    assert_eq!(tools(&catalogue, &Route::All), tools(&before, &Route::All));
+    assert_eq!(tools(&catalogue, &Route::Server("gatehouse".into())), ["usage", "list_keys"]);
+    assert_eq!(tools(&catalogue, &set()), ["usage", "list_keys"]);
+    assert!(codes(&catalogue).is_empty() && composed.sightings.iter().all(|seen| &*seen.server == "git"));
+}
+
+#[test]
+fn the_gateways_own_server_can_be_among_all_others() {
+    let lists = vec![fetched("git", &[tool("usage", "x")]), fetched("gatehouse", &[tool("usage", "y")])];
+    let catalogue = own(House::of(lists), false).catalogue();
+    assert_eq!(tools(&catalogue, &Route::All), ["git__usage", "gatehouse__usage"]);
+}
+
+#[test]
+fn a_search_over_everything_finds_what_is_apart_under_its_own_name() {
+    let lists =
+        vec![fetched("git", &[tool("log", "Shows commits")]), fetched("gatehouse", &[tool("usage", "Shows money")])];
+    let catalogue = own(House::of(lists), true).catalogue();
+    let found = |query: &str| catalogue.search().find(query, 5, &|_| true)[0].tool.canonical.to_string();
+    assert_eq!((found("money"), found("commits")), ("gatehouse.usage".to_owned(), "git.log".to_owned()));
 }

@@ -70,6 +70,12 @@ impl Toolset {
     }
 }
 
+/// Does a pattern name this server, rather than take it in with others?
+#[must_use]
+pub(super) fn names(pattern: &str, server: &str) -> bool {
+    pattern.strip_prefix(server).is_some_and(|rest| rest.starts_with('.'))
+}
+
 /// The tools of a toolset under the names they have there.
 pub(super) fn choose<'a>(
     toolset: &Toolset,
@@ -145,5 +151,6 @@ mod tests {
             reaches("time.*", "time") && reaches("time.now", "time") && reaches("*", "time") && reaches("ti*", "time")
         );
         assert!(!reaches("time.*", "tim") && !reaches("git.*", "time") && !reaches("time", "time"));
+        assert!(names("time.*", "time") && !names("t*", "time") && !names("*", "time") && !names("times.*", "time"));
     }
 }

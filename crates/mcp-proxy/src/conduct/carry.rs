@@ -132,7 +132,7 @@ async fn attempt(context: &Context, cargo: &Cargo, way: &Way, voice: &mut Voice)
     // Open before the server has the request: it may ask before it begins to answer.
     let mut window = window(context, cargo, voice);
     let asked = {
-        let mut asking = way.link.ask(&way.pool, outgoing(context, cargo, way));
+        let mut asking = way.link.ask(&way.pool, outgoing(context, cargo, way, voice));
         loop {
             let handed = tokio::select! {
                 asked = &mut asking => break asked,
@@ -156,7 +156,7 @@ async fn attempt(context: &Context, cargo: &Cargo, way: &Way, voice: &mut Voice)
 }
 
 /// The request as the server gets it.
-fn outgoing(context: &Context, cargo: &Cargo, way: &Way) -> Outgoing {
+fn outgoing(context: &Context, cargo: &Cargo, way: &Way, voice: &Voice) -> Outgoing {
     let desk = &context.inner.desk;
     let params = cargo.answers.on(Some(&cargo.params));
     // Tokens of several clients meet on one connection, so each gets one of ours.
@@ -179,6 +179,7 @@ fn outgoing(context: &Context, cargo: &Cargo, way: &Way) -> Outgoing {
         client: way.client.clone(),
         param_headers,
         repeatable: cargo.server.trusted && safe,
+        visit: cargo.server.own().map(|_| voice.floor.visit()),
     }
 }
 
@@ -195,7 +196,8 @@ async fn tell_level(context: &Context, cargo: &Cargo, way: &Way) {
     }
     let params = Raw::object([("level", Raw::text(level.as_str()))]);
     let request = Request::new(context.inner.desk.next_id(), Method::SetLevel.as_str(), Some(params));
-    let outgoing = Outgoing { request, client: way.client.clone(), param_headers: Vec::new(), repeatable: true };
+    let outgoing =
+        Outgoing { request, client: way.client.clone(), param_headers: Vec::new(), repeatable: true, visit: None };
     // A call is not worth less for want of its log.
     if let Ok(mut exchange) = way.link.ask(&way.pool, outgoing).await {
         while let Some(Ok(message)) = exchange.next().await {

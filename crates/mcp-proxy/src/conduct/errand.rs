@@ -100,6 +100,11 @@ pub(super) struct Filed {
 }
 
 impl Cargo {
+    /// Does its result hold a secret, so that nobody but the caller sees it?
+    pub(super) fn answers_secret(&self) -> bool {
+        self.method == Method::ToolsCall && self.server.answers_secret(&self.name)
+    }
+
     /// A resource that somebody wants to hear of.
     pub(super) fn of_resource(server: Arc<Server>, uri: Arc<str>, canonical: Arc<str>, exposed: Arc<str>) -> Self {
         // Nothing of it is on record: it makes no attempt.

@@ -304,7 +304,9 @@ fn difference(told: &[Arc<str>], wanted: &[Arc<str>]) -> Vec<(Arc<str>, Method)>
 async fn ask(feed: &Feed, desk: &Desk, method: Method, params: Option<Raw>) -> Result<Box<dyn Exchange>, Failure> {
     let request = Request::new(desk.next_id(), method.as_str(), params);
     let client = feed.client.clone();
-    feed.link.ask(&desk.pool, Outgoing { request, client, param_headers: Vec::new(), repeatable: true }).await
+    feed.link
+        .ask(&desk.pool, Outgoing { request, client, param_headers: Vec::new(), repeatable: true, visit: None })
+        .await
 }
 
 /// Takes a message of a feed. `false`: it was the last.

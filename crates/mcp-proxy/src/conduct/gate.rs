@@ -28,7 +28,9 @@ pub struct Gate(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) desk: Arc<Desk>,
     pub(super) servers: HashMap<Arc<str>, Arc<Server>>,
-    toolsets: Vec<Arc<Toolset>>,
+    /// The gateway's own among them.
+    pub(super) own: Option<Arc<Server>>,
+    pub(super) toolsets: Vec<Arc<Toolset>>,
     guests: Guests,
     /// How many may listen.
     pub(super) listens: Listens,
@@ -50,6 +52,7 @@ impl Gate {
         Self(Arc::new(Inner {
             desk,
             servers: servers.collect(),
+            own: blueprint.servers.iter().find(|server| server.own().is_some()).cloned(),
             toolsets: blueprint.toolsets.clone(),
             guests: Guests::new(&blueprint.public_url, &blueprint.allowed_hosts),
             listens: blueprint.listens,

@@ -272,7 +272,7 @@ impl Prints {
             let mut hasher = DefaultHasher::new();
             let offer = catalogue.offer(&context.route)?;
             for kind in kinds {
-                let entries = offer.entries(*kind).iter();
+                let entries = offer.entries(*kind).iter().filter(|entry| context.is_for_caller(entry));
                 for entry in entries.filter(|entry| floor.lists(used_by(*kind), &entry.canonical)) {
                     (&entry.exposed, entry.json.bytes()).hash(&mut hasher);
                 }

@@ -119,7 +119,7 @@ pub(super) async fn list(context: &Context, voice: &mut Voice, kind: Kind, after
         return Err(refusal);
     }
     let Some(offer) = catalogue.offer(&context.route) else { return Ok(Raw::empty()) };
-    let allowed = |entry: &Entry| floor.lists(used_by(kind), &entry.canonical);
+    let allowed = |entry: &Entry| context.is_for_caller(entry) && floor.lists(used_by(kind), &entry.canonical);
     let listing = match offer.search() {
         Some(_) if kind == Kind::Tool => search::definitions(),
         _ => offer.list(kind, &allowed, &Page { after, ..Page::default() }).map_err(boxed)?,
@@ -175,7 +175,7 @@ fn find(context: &Context, floor: &Floor, arguments: Option<&Raw>) -> Outcome {
     let (query, limit) = search::find_arguments(arguments).map_err(boxed)?;
     let catalogue = context.catalogue();
     let index = catalogue.offer(&context.route).and_then(|offer| offer.search());
-    let allowed = |entry: &Entry| floor.lists(Action::CallTool, &entry.canonical);
+    let allowed = |entry: &Entry| context.is_for_caller(entry) && floor.lists(Action::CallTool, &entry.canonical);
     let hits = index.map(|index| index.find(&query, limit, &allowed)).unwrap_or_default();
     Ok(dressed(context.speaker.revision, Method::ToolsCall, &search::find_result(&hits), &dress(context)))
 }

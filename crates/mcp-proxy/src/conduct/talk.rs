@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use gatehouse_domain::{Action, Asked, Code, Fault, Look, Money, Need, Reply, Request};
 use gatehouse_mcp_gateway::blueprint::Auth;
-use gatehouse_mcp_gateway::catalogue::{Catalogue, Route};
+use gatehouse_mcp_gateway::catalogue::{Catalogue, Entry, Route};
 use gatehouse_mcp_gateway::era::{Era, Method, Speaker, meta};
 use gatehouse_mcp_gateway::gateway::{Asking, Refusal, Session, What, doors, refuse};
 use gatehouse_mcp_gateway::{Id, Raw, Request as MessageRequest, texts};
@@ -47,6 +47,12 @@ impl Context {
     /// The catalogue as it is now for this caller.
     pub(super) fn catalogue(&self) -> Arc<Catalogue> {
         self.inner.desk.refresher.known_to(&self.caller.principal)
+    }
+
+    /// Is it for this caller, whatever key and policies say? Tools of the gateway's own are for some roles only.
+    pub(super) fn is_for_caller(&self, entry: &Entry) -> bool {
+        let own = self.inner.own.as_ref().filter(|own| own.name == entry.server);
+        own.is_none_or(|own| own.shows(&entry.real, &self.caller.principal))
     }
 
     pub(super) fn is_modern(&self) -> bool {

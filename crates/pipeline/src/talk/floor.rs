@@ -12,7 +12,7 @@ use gatehouse_upstream::{Health, Pool, Verdict};
 use http::HeaderMap;
 
 use super::mouth::Mouth;
-use super::{Refused, Talk};
+use super::{Refused, Talk, Visit};
 use crate::core::{Detached, Shared};
 use crate::guard::Shown;
 use crate::inner::{Errands, Making};
@@ -94,6 +94,19 @@ impl Floor {
     #[must_use]
     pub fn caller(&self) -> &Arc<KeyEntry> {
         &self.caller
+    }
+
+    /// The call as a server of the gateway's own hears of it.
+    #[must_use]
+    pub fn visit(&self) -> Visit {
+        Visit {
+            core: Arc::clone(&self.journey.core),
+            snapshot: Arc::clone(&self.snapshot),
+            caller: Arc::clone(&self.caller),
+            tags: self.journey.outcome.tags.clone(),
+            address: self.journey.address,
+            now: self.now,
+        }
     }
 
     /// Which snapshot it is judged by; what was composed under another one may no longer hold.

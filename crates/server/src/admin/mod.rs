@@ -21,6 +21,7 @@ mod export;
 mod extract;
 mod guesses;
 mod health;
+mod inside;
 mod keys;
 mod mcp;
 mod moment;
@@ -59,6 +60,7 @@ use crate::control::Control;
 use error::ApiError;
 
 pub use claim::issue as issue_claim;
+pub use inside::{Answered, Audience, Inside, audience};
 
 // What the authorization server shares with this API: one count of wrong keys, one audit log, one way of telling admin keys.
 pub(crate) use actor::same;

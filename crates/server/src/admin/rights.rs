@@ -113,6 +113,11 @@ const KINDS: &[(&str, Row, Row)] = &[
     ("users", READ, WRITE),
 ];
 
+/// The kinds of object there are rows for.
+pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(name, ..)| *name)
+}
+
 /// The row of a route: its method, and its path with the names of its parameters.
 pub(crate) fn row(method: &str, path: &str) -> Option<Row> {
     let method = if method == "HEAD" { "GET" } else { method };

@@ -13,7 +13,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::check::{Check, nth};
-use crate::mcp::Listens;
+use crate::mcp::{Listens, OWN_SERVER, OwnServer};
 use crate::written::{File, McpListens};
 
 pub(super) use auth::client_document;
@@ -75,7 +75,9 @@ pub(super) struct Servers {
 
 impl Servers {
     pub(super) fn of(file: &File) -> Self {
-        Self { servers: file.mcp_servers.keys().cloned().collect(), toolsets: file.toolsets.keys().cloned().collect() }
+        let own = (file.mcp.gatehouse != OwnServer::Off).then(|| OWN_SERVER.to_owned());
+        let servers = file.mcp_servers.keys().cloned().chain(own).collect();
+        Self { servers, toolsets: file.toolsets.keys().cloned().collect() }
     }
 
     /// The lists of somebody who may use only some.

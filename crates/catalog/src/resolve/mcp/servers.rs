@@ -11,7 +11,7 @@ use super::transport::transport;
 use super::{plain_name, star_inside};
 use crate::check::Check;
 use crate::load::Surroundings;
-use crate::mcp::{McpAuth, McpServer, McpTransport, Pins};
+use crate::mcp::{McpAuth, McpServer, McpTransport, OWN_SERVER, Pins};
 use crate::pattern::Names;
 use crate::resolve::address::{seconds, stays_near};
 use crate::resolve::limits;
@@ -36,6 +36,7 @@ pub(in crate::resolve) fn servers(
     for (name, written) in written {
         let path = format!("mcp_servers.{name}");
         plain_name(&path, &name, check);
+        reserved_name(&path, &name, check);
         let sampling_model = written.sampling_model.as_deref();
         if let Some(model) = sampling_model.filter(|model| models.serving(model).is_none()) {
             let hint = check.near(model, models.all());
@@ -46,6 +47,14 @@ pub(in crate::resolve) fn servers(
         }
     }
     servers
+}
+
+/// The gateway's own server has its name whether it is offered or not: nobody takes its place in a key or a policy.
+fn reserved_name(path: &str, name: &str, check: &mut Check) {
+    if name == OWN_SERVER {
+        let hint = "choose another name; `mcp.gatehouse` says where the gateway's own is offered".to_owned();
+        check.error_at(path, format!("`{OWN_SERVER}` is the gateway's own MCP server"), Some(hint));
+    }
 }
 
 fn server(

@@ -103,7 +103,8 @@ impl Endpoint {
     ) -> Result<Raw, Failure> {
         let request = Request::new(Id::Number(self.next_id), method, params);
         self.next_id += 1;
-        let outgoing = Outgoing { request, client: ourselves(), param_headers: Vec::new(), repeatable: false };
+        let client = ourselves();
+        let outgoing = Outgoing { request, client, param_headers: Vec::new(), repeatable: false, visit: None };
         let mut exchange = self.link.ask(&self.pool, outgoing).await.map_err(told)?;
         while let Some(message) = exchange.next().await {
             match message.map_err(told)? {

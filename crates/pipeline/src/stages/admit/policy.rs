@@ -13,6 +13,7 @@ use crate::core::Core;
 use crate::journey::Journey;
 use crate::snapshot::{KeyEntry, Snapshot};
 use crate::stages::read::Read;
+use crate::talk::Visit;
 
 pub(super) fn policy<A: Asked + ?Sized>(journey: &mut Journey, read: &Read<A>, now: Now) -> Result<(), Fault> {
     let need = read.call.need();
@@ -65,6 +66,18 @@ impl<'a> Asker<'a> {
             tags: journey.outcome.tags.as_deref(),
             address: journey.address,
             now,
+        }
+    }
+
+    pub(crate) fn of_visit(visit: &'a Visit) -> Self {
+        Self {
+            core: &visit.core,
+            permissions: &visit.snapshot.permissions,
+            principal: &visit.caller.principal,
+            permit: &visit.caller.permit,
+            tags: visit.tags.as_deref(),
+            address: visit.address,
+            now: visit.now,
         }
     }
 
