@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use regex_automata::util::syntax;
 
-use super::super::anchors::Anchors;
+use super::super::anchors::{Anchors, Literal, is_word};
 use super::super::machine::Machine;
 use super::{LONGEST, LONGEST_PRIVATE_KEY, LONGEST_STRETCH};
 
@@ -34,6 +34,11 @@ impl Rule {
     /// The compiled pattern. `None` if it does not compile, which a test rules out.
     pub(super) fn built(&self) -> Option<&Built> {
         self.built.get_or_init(|| self.build()).as_ref()
+    }
+
+    /// Does a match begin with a word's edge? Read off the pattern, as compiling every one would take longer than starting up.
+    fn at_edge(&self) -> bool {
+        self.pattern.trim_start_matches("(?i)").starts_with(r"\b")
     }
 
     fn build(&self) -> Option<Built> {
@@ -85,9 +90,14 @@ impl Rules {
                 built: OnceLock::new(),
             });
         }
-        let anchors = Anchors::new(placed.iter().map(|(anchor, ..)| anchor.clone())).ok();
-        let of = |anchor: &String| {
-            placed.iter().filter(|(a, ..)| a == anchor).map(|&(_, rule, distance)| (rule, distance)).collect()
+        let literal = |(anchor, rule, distance): &(String, usize, Distance)| Literal {
+            edge: *distance == (0, 0) && rules[*rule].at_edge() && anchor.bytes().next().is_some_and(is_word),
+            ..Literal::anywhere(anchor)
+        };
+        let anchors = Anchors::new(placed.iter().map(literal)).ok();
+        let of = |anchor: &Literal| {
+            let named = placed.iter().filter(|(text, ..)| *text == anchor.text);
+            named.map(|&(_, rule, distance)| (rule, distance)).collect()
         };
         let lead = |(anchor, _, (_, most)): &(String, usize, Distance)| anchor.len() + most;
         Self {
@@ -133,6 +143,18 @@ mod tests {
             assert!(RULES.rules_of.iter().flatten().any(|(rule, _)| *rule == n), "{}", RULES.rules[n].name);
         }
         assert!(RULES.anchors.is_some());
+    }
+
+    #[test]
+    fn a_rule_that_is_tried_at_edges_only_matches_nowhere_else() {
+        for (literal, rules) in RULES.anchors.iter().flat_map(Anchors::literals).zip(&RULES.rules_of) {
+            let first = literal.text.as_bytes()[0];
+            for (rule, _) in rules.iter().filter(|_| literal.edge) {
+                let rule = &RULES.rules[*rule];
+                let opens = |byte| rule.built().unwrap().machine.opens(&[b'a', byte], 1);
+                assert!(!opens(first) && !opens(first.to_ascii_uppercase()), "{}", rule.name);
+            }
+        }
     }
 
     #[test]
