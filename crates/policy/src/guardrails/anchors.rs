@@ -135,30 +135,32 @@ impl Anchors {
     pub(super) fn hits(&self, text: &[u8], from: usize) -> Vec<Hit> {
         let mut hits = Vec::new();
         for (at, four) in text[from..].array_windows().enumerate() {
-            self.look(text, from + at, *four, &mut hits);
+            let families = self.families(*four);
+            if families != 0 {
+                self.look(text, from + at, families, &mut hits);
+            }
         }
         for at in from.max(text.len().saturating_sub(3))..text.len() {
             let mut four = [0; 4];
             four[..text.len() - at].copy_from_slice(&text[at..]);
-            self.look(text, at, four, &mut hits);
+            self.look(text, at, self.families(four), &mut hits);
         }
         hits.sort_unstable_by_key(|(literal, at)| (at + self.literals[*literal].text.len(), *at));
         hits
     }
 
-    /// Notes the literals that begin with these bytes, which stand at a place of the text.
-    #[inline]
-    fn look(&self, text: &[u8], at: usize, [a, b, c, d]: [u8; 4], hits: &mut Vec<Hit>) {
-        let families = self.heads.of([a, b]) & self.tails.of([c, d]);
-        if families != 0 {
-            let inside = at > 0 && is_word(text[at - 1]);
-            if !inside || families & !EDGED != 0 {
-                self.compare(text, at, bucket(a, b), inside, hits);
-            }
-        }
+    /// The families of which a literal may begin with these bytes.
+    fn families(&self, [a, b, c, d]: [u8; 4]) -> u8 {
+        self.heads.of([a, b]) & self.tails.of([c, d])
     }
 
-    fn compare(&self, text: &[u8], at: usize, bucket: usize, inside: bool, hits: &mut Vec<Hit>) {
+    /// Notes the literals that stand at a place, which are of these families.
+    fn look(&self, text: &[u8], at: usize, families: u8, hits: &mut Vec<Hit>) {
+        let inside = at > 0 && is_word(text[at - 1]);
+        if families == 0 || inside && families & !EDGED == 0 {
+            return;
+        }
+        let bucket = bucket(text[at], text.get(at + 1).copied().unwrap_or_default());
         let places = usize::from(self.buckets[bucket])..usize::from(self.buckets[bucket + 1]);
         let here = self.in_buckets[places].iter().map(|place| usize::from(*place));
         hits.extend(here.filter(|place| self.literals[*place].stands_at(text, at, inside)).map(|place| (place, at)));
