@@ -11,7 +11,6 @@ use super::blocks_in::type_of;
 use super::{NAME, TOOL_NAMES};
 use crate::dialects::shared::carried;
 use crate::dialects::shared::marks::CacheOut;
-use crate::dialects::shared::texts;
 use crate::dialects::shared::words::{arguments_object, fit};
 use crate::form::{Block, Citation, Content, Dropped, Issuer, Media, MediaKind, Reasoning, Role, Source, ToolResult};
 
@@ -23,7 +22,6 @@ const CALL_ID_MAX: usize = 128;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum BlockOut<'a> {
     Text {
-        #[serde(serialize_with = "texts::text")]
         text: &'a str,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         citations: Vec<CitationOut<'a>>,

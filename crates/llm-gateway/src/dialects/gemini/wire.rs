@@ -8,7 +8,6 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize as Read, Serialize as Write};
 use serde_json::value::RawValue;
 
-use crate::dialects::shared::texts;
 use crate::form::RawJson;
 
 /// `Content`, as read.
@@ -192,7 +191,7 @@ pub(super) enum Piece<'a> {
 #[derive(Debug, Default, Write)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PartOut<'a> {
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "texts::optional")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) text: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) thought: bool,

@@ -16,7 +16,6 @@ use crate::dialects::openai_shared::wire::{
 use crate::dialects::shared::mime::{data_url, usual};
 use crate::dialects::shared::place::json;
 use crate::dialects::shared::refusal::ErrorIn;
-use crate::dialects::shared::texts;
 use crate::form::{Answer, Choice, Citation, Content, Media, MediaKind, Source, Stop, ToolCall, pack_call_id};
 
 #[derive(Default, Deserialize)]
@@ -142,7 +141,6 @@ pub(super) struct LogprobsOut<'a> {
 #[derive(Default, Serialize)]
 struct MessageOut<'a> {
     role: &'static str,
-    #[serde(serialize_with = "texts::optional")]
     content: Option<String>,
     refusal: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,6 +14,5 @@ pub(super) mod marks;
 pub(super) mod mime;
 pub(super) mod place;
 pub(super) mod refusal;
-pub(super) mod texts;
 pub(super) mod turns;
 pub(super) mod words;

@@ -12,7 +12,6 @@ use crate::dialects::openai_shared::TOOL_NAMES;
 use crate::dialects::openai_shared::wire::short_id;
 use crate::dialects::shared::marks::{CacheOut, Marks, mark_of};
 use crate::dialects::shared::mime::{data_url, usual};
-use crate::dialects::shared::texts;
 use crate::form::{
     Ask, Block, CacheMark, Content, Dropped, Issuer, Media, MediaKind, Role, Source, ToolCall, ToolResult, Turn,
 };
@@ -42,7 +41,7 @@ pub(super) struct MessageOut<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum BodyOut<'a> {
-    Text(#[serde(serialize_with = "texts::text")] &'a str),
+    Text(&'a str),
     Parts(Vec<PartOut<'a>>),
 }
 
@@ -50,7 +49,6 @@ enum BodyOut<'a> {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum PartOut<'a> {
     Text {
-        #[serde(serialize_with = "texts::text")]
         text: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheOut>,

@@ -13,7 +13,6 @@ use crate::dialects::Speaker;
 use crate::dialects::openai_shared::TOOL_NAMES;
 use crate::dialects::openai_shared::wire::short_id;
 use crate::dialects::shared::mime::{data_url, usual};
-use crate::dialects::shared::texts;
 use crate::form::{Ask, Block, Content, Dropped, Issuer, Media, MediaKind, Reasoning, Role, Source, ToolResult, Turn};
 
 /// Longest call id OpenAI takes here.
@@ -52,7 +51,7 @@ pub(crate) enum ItemOut<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum TextOrParts<'a> {
-    Text(#[serde(serialize_with = "texts::text")] &'a str),
+    Text(&'a str),
     Parts(Vec<PartOut<'a>>),
 }
 
@@ -60,10 +59,7 @@ pub(crate) enum TextOrParts<'a> {
 #[serde(tag = "type")]
 pub(crate) enum PartOut<'a> {
     #[serde(rename = "input_text")]
-    Text {
-        #[serde(serialize_with = "texts::text")]
-        text: &'a str,
-    },
+    Text { text: &'a str },
     #[serde(rename = "input_image")]
     Image {
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 
 use super::super::seal::seal;
 use crate::dialects::openai_shared::wire::{LogprobOut, json_into, logprobs_out};
-use crate::dialects::shared::texts;
 use crate::form::{Citation, Reasoning, Signature, TokenLogprob, ToolCall, pack_call_id};
 
 /// Items written so far, as the inside of a JSON array.
@@ -30,15 +29,8 @@ pub(crate) struct PartText {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum PartOut<'a> {
-    OutputText {
-        #[serde(serialize_with = "texts::text")]
-        text: &'a str,
-        annotations: Vec<AnnotationOut<'a>>,
-        logprobs: Vec<LogprobOut<'a>>,
-    },
-    Refusal {
-        refusal: &'a str,
-    },
+    OutputText { text: &'a str, annotations: Vec<AnnotationOut<'a>>, logprobs: Vec<LogprobOut<'a>> },
+    Refusal { refusal: &'a str },
 }
 
 impl<'a> From<&'a PartText> for PartOut<'a> {
