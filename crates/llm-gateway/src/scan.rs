@@ -312,7 +312,11 @@ fn plain_run(body: &[u8], mut at: usize) -> usize {
 fn long_run(body: &[u8], at: usize) -> usize {
     let rest = &body[at..];
     let plain = &rest[..memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len())];
-    at + if has_control(plain) { plain.iter().position(|byte| *byte < 0x20).unwrap_or(plain.len()) } else { plain.len() }
+    at + if has_control(plain) {
+        plain.iter().position(|byte| *byte < 0x20).unwrap_or(plain.len())
+    } else {
+        plain.len()
+    }
 }
 
 /// Is there a control character? None is, in nearly every text, so that there is no early exit; by words, because byte by byte

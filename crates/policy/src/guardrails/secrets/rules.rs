@@ -59,13 +59,16 @@ impl Rule {
 /// How many bytes before its anchor a match begins: at least and at most.
 type Distance = (usize, usize);
 
+/// An anchor in a text: the rules to try, by their place, each with its distance, and where it begins.
+pub(super) type Anchor = (&'static [(usize, Distance)], usize);
+
 /// All rules and where to try them.
 pub(super) struct Rules {
     pub(super) rules: Vec<Rule>,
     /// `None` if the table's anchors cannot be used, which a test rules out.
-    anchors: Option<Anchors>,
+    pub(super) anchors: Option<Anchors>,
     /// For each anchor its rules, by their place.
-    rules_of: Vec<Vec<(usize, Distance)>>,
+    pub(super) rules_of: Vec<Vec<(usize, Distance)>>,
     /// The longest stretch from a match's beginning to the end of its anchor, where it begins before that.
     longest_lead: usize,
 }
@@ -108,12 +111,8 @@ impl Rules {
         }
     }
 
-    /// Every anchor in the text from a place on, with the rules to try and where it begins.
-    pub(super) fn anchors_in<'a>(
-        &'a self,
-        text: &'a [u8],
-        from: usize,
-    ) -> impl Iterator<Item = (&'a [(usize, Distance)], usize)> {
+    /// Every anchor in the text from a place on.
+    pub(super) fn anchors_in(&'static self, text: &[u8], from: usize) -> impl Iterator<Item = Anchor> {
         let hits = self.anchors.iter().flat_map(move |anchors| anchors.hits(text, from));
         hits.map(|(anchor, at)| (self.rules_of[anchor].as_slice(), at))
     }
