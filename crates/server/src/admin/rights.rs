@@ -26,7 +26,7 @@ pub(crate) enum Reach {
 pub(crate) struct Row {
     reach: [Reach; 6],
     /// About the instance itself: only for those of the organisation that runs it.
-    instance: bool,
+    pub(crate) instance: bool,
 }
 
 use Reach::{All as A, Nothing as N, Own as O, Team as T};
@@ -141,7 +141,7 @@ impl Row {
     }
 
     /// How far a role reaches.
-    const fn of(self, role: Role) -> Reach {
+    pub(crate) const fn of(self, role: Role) -> Reach {
         let column = match role {
             Role::Owner => 0,
             Role::Admin => 1,

@@ -72,6 +72,7 @@ pub(crate) fn server(apart: bool) -> Server {
         shared: true,
         caps: Caps::default(),
         prices: Vec::new(),
+        tool_timeouts: Vec::new(),
     }
 }
 
