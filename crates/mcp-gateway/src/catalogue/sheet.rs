@@ -22,7 +22,8 @@ pub struct Sheet {
     pub fetched: Arc<Fetched>,
     pub(crate) items: Vec<Item>,
     pub(crate) instructions: Option<Instructions>,
-    pub(crate) findings: Vec<Finding>,
+    /// What was found in its texts, and what is too much of it.
+    pub findings: Vec<Finding>,
 }
 
 /// One item, and what was found in it.
