@@ -8,6 +8,9 @@ use super::extract::Body;
 use super::moment;
 use crate::control::{Control, PolicyAnswer, PolicyQuestion, PolicyRefusal, ReplayQuestion, ReplayReport};
 
+/// Calls of one replay.
+const REPLAYED_MAX: u32 = 100_000;
+
 /// Which policies decide a question, and why. Nothing is called and nothing is recorded.
 #[utoipa::path(post, path = "/policy/explain", tag = "policies", operation_id = "explain_policy",
     request_body = PolicyQuestion,
@@ -27,6 +30,9 @@ pub(crate) async fn replay(
     State(control): State<Control>,
     Body(question): Body<ReplayQuestion>,
 ) -> Result<Changed<ReplayReport>, ApiError> {
+    if question.limit.is_some_and(|limit| limit > REPLAYED_MAX) {
+        return Err(ApiError::invalid("limit is out of range.", format!("At most {REPLAYED_MAX} calls.")));
+    }
     let (since, until) = moment::span(question.since.as_deref(), question.until.as_deref())?;
     Ok(Changed::nothing(control.operations.replay_policies(question, since, until).await?))
 }

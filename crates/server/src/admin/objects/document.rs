@@ -144,7 +144,21 @@ fn definitions(kind: &Kind) -> Map<String, Value> {
     let needed = needed(&definitions, kind.definition());
     definitions.retain(|name, _| needed.iter().any(|known| known == name));
     definitions.values_mut().for_each(adapt);
+    definitions.values_mut().for_each(allow_null);
     definitions
+}
+
+/// What need not be there may be null, which means that it is not.
+fn allow_null(definition: &mut Value) {
+    let required: Vec<Value> = definition.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let Some(properties) = definition.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for (_, property) in properties.iter_mut().filter(|(name, _)| !required.iter().any(|known| known == *name)) {
+        let is_null = |schema: &Value| schema == "null" || schema.get("type").is_some_and(|kind| kind == "null");
+        let schemas = [property.get("type"), property.get("anyOf")].into_iter().flatten().filter_map(Value::as_array);
+        if !schemas.flatten().any(is_null) {
+            *property = json!({ "anyOf": [property.take(), { "type": "null" }] });
+        }
+    }
 }
 
 /// A definition and those it leads to.
