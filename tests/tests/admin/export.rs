@@ -1,3 +1,5 @@
+//! `gatehouse export` and `gatehouse apply`: what is exported can be applied again and changes nothing.
+
 use gatehouse_tests::{Dialect, House, KEY_OF_ADMIN, Upstream, run_cli};
 use serde_json::json;
 

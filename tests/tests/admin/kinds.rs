@@ -1,3 +1,5 @@
+//! Every kind of object made through the API, and what calls see of it.
+
 use gatehouse_tests::{Dialect, Gate, House, Upstream};
 use serde_json::{Value, json};
 

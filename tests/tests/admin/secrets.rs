@@ -1,3 +1,5 @@
+//! Stored secrets by reference: `${secret:NAME}` in the file and in objects.
+
 use std::time::Instant;
 
 use gatehouse_tests::{Dialect, Gate, House, KEY_OF_ADMIN, PATIENCE, Upstream, run_cli};
