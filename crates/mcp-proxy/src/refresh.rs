@@ -139,7 +139,9 @@ impl Refresher {
     /// Why a server's lists are not there for a principal whose person has to agree first, as far as is known.
     #[must_use]
     pub fn unagreed(&self, principal: &Principal, server: &str) -> Option<Fault> {
-        self.personal.unagreed(principal, server)
+        // Of most servers nobody has lists of their own, and then there is nothing to look up.
+        let personal = self.personal_servers.load().iter().any(|each| *each.name == *server);
+        personal.then(|| self.personal.unagreed(principal, server)).flatten()
     }
 
     /// Takes over a configuration: the catalogue is composed of what is remembered at once, servers that are new or have changed

@@ -68,8 +68,8 @@ pub(super) fn in_words(context: &Context, offer: &Offer, mut message: String) ->
 
 /// The servers of an endpoint that this caller may use and whose person must agree first.
 fn waiting<'a>(context: &'a Context, offer: &'a Offer) -> impl Iterator<Item = (Arc<str>, Fault)> + 'a {
-    let usable = offer.servers().filter(|server| context.inner.may_reach(server, &context.caller));
-    usable.filter_map(|server| Some((Arc::clone(server), unagreed(context, server)?)))
+    let waiting = offer.servers().filter_map(|server| Some((Arc::clone(server), unagreed(context, server)?)));
+    waiting.filter(|(server, _)| context.inner.may_reach(server, &context.caller))
 }
 
 fn unagreed(context: &Context, server: &str) -> Option<Fault> {

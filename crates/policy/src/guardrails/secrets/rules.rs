@@ -1,4 +1,4 @@
-//! The rules as data, and the one automaton over their anchors.
+//! The rules as data, and the one search for their anchors.
 
 use std::sync::{Arc, LazyLock, OnceLock};
 

@@ -166,8 +166,6 @@ fn listed(mut result: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_mcp_gateway::catalogue::{Fetched, Sheet};
-
     use super::*;
 
     fn itself() -> Vec<Value> {
@@ -184,26 +182,6 @@ mod tests {
             let properties = &tool["inputSchema"]["properties"];
             assert!(named.clone().all(|name| properties[name.as_str().unwrap()].is_object()), "{tool}");
         }
-    }
-
-    #[test]
-    fn nothing_in_its_texts_looks_like_an_attack() {
-        let fetched = Fetched {
-            server: OWN_SERVER.into(),
-            revision: REVISION.into(),
-            modern: true,
-            capabilities: Raw::of(&capabilities()),
-            instructions: Some(INSTRUCTIONS.into()),
-            tools: itself().iter().map(Raw::of).collect(),
-            prompts: Vec::new(),
-            resources: Vec::new(),
-            templates: Vec::new(),
-            at: Now(std::time::SystemTime::UNIX_EPOCH),
-            ttl_ms: TTL_MS,
-            public: false,
-        };
-        let sheet = Sheet::read(Arc::new(fetched));
-        assert_eq!(sheet.findings, []);
     }
 
     #[test]
