@@ -132,7 +132,8 @@ impl Refresher {
     /// What is known of one principal's own lists without asking anybody: the catalogue of its last list, or the common one.
     #[must_use]
     pub fn known_to(&self, principal: &Principal) -> Arc<Catalogue> {
-        self.personal.known(principal).unwrap_or_else(|| Arc::clone(&self.current.borrow()))
+        let own = if self.personal_servers.load().is_empty() { None } else { self.personal.known(principal) };
+        own.unwrap_or_else(|| Arc::clone(&self.current.borrow()))
     }
 
     /// Why a server's lists are not there for a principal whose person has to agree first, as far as is known.

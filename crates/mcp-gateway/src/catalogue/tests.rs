@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::blueprint::{Auth, Blueprint, Caps, Override, Own, PinPolicy, Server, Toolset, Transport};
+use crate::era::Revision;
 use crate::pins::{PinBook, PinState, hash_json};
 use crate::wire::Raw;
 
@@ -228,14 +229,33 @@ fn modern_clients_hear_how_long_a_list_is_good_and_for_whom() {
     (list.modern, list.ttl_ms, list.public) = (true, 9_000, true);
     let catalogue = House::of(vec![list]).catalogue();
     let offer = catalogue.offer(&Route::All).unwrap();
-    let result = |same_for_all, modern| {
+    let result = |same_for_all, modern: bool| {
         let listing = offer.list(Kind::Tool, &|_| true, &Page { same_for_all, ..Page::default() }).unwrap();
-        serde_json::from_slice::<Value>(listing.result(modern, Some("c")).bytes()).unwrap()
+        let info = Raw::object([("name", Raw::text("us"))]);
+        serde_json::from_slice::<Value>(listing.result(modern.then_some(&info), Some("c")).bytes()).unwrap()
     };
     assert_eq!(result(true, true)["cacheScope"], "public");
     assert_eq!(result(false, true)["cacheScope"], "private");
     assert_eq!((&result(true, true)["ttlMs"], &result(true, true)["resultType"]), (&json!(9000), &json!("complete")));
-    assert!(result(true, false).get("ttlMs").is_none() && result(true, false)["nextCursor"] == "c");
+    assert_eq!(result(true, true)["_meta"]["io.modelcontextprotocol/serverInfo"], json!({"name": "us"}));
+    assert!(result(true, false).get("ttlMs").is_none() && result(true, false).get("_meta").is_none());
+    assert!(result(true, false)["nextCursor"] == "c");
+}
+
+#[test]
+fn a_tool_is_listed_in_the_words_of_who_asks() {
+    let mut tool = tool("log", "x");
+    (tool["outputSchema"], tool["execution"]) = (json!({"type": "array"}), json!({"taskSupport": "optional"}));
+    let catalogue = House::of(vec![fetched("git", &[tool])]).catalogue();
+    let listed = |to: Option<Revision>| {
+        let page = Page { to, ..Page::default() };
+        let listing = catalogue.offer(&Route::All).unwrap().list(Kind::Tool, &|_| true, &page).unwrap();
+        serde_json::from_slice::<Value>(listing.items()).unwrap()[0].clone()
+    };
+    let has = |to, member: &str| listed(to).get(member).is_some();
+    assert!(has(None, "outputSchema") && has(None, "execution"));
+    assert!(has(Some(Revision::LATEST), "outputSchema") && !has(Some(Revision::LATEST), "execution"));
+    assert!(!has(Some(Revision::V2025_06_18), "outputSchema"));
 }
 
 #[test]

@@ -226,6 +226,8 @@ pub(super) async fn follow(
             let mut next = exchange.next();
             loop {
                 tokio::select! {
+                    // Most often the answer is there already, and no timer need be set.
+                    biased;
                     message = &mut next => break Heard::Said(message),
                     handed = handed(window.as_mut()) => break Heard::Beside(handed),
                     _ = quiet.tick() => voice.keep_alive().await,

@@ -83,8 +83,8 @@ pub(super) struct Cargo {
     pub(super) answers: Answers,
     /// The call that waits for those answers, where the server is of the older era.
     pub(super) parked: Option<Arc<str>>,
-    /// Tells this call from others; what a state of it is bound to.
-    pub(super) digest: Arc<str>,
+    /// The same as its client sent them, whatever guardrails have made of them since: what a state of the call is bound to.
+    asked: Raw,
     /// What it costs.
     pub(super) price: Option<Money>,
 }
@@ -109,10 +109,12 @@ impl Cargo {
     pub(super) fn of_resource(server: Arc<Server>, uri: Arc<str>, canonical: Arc<str>, exposed: Arc<str>) -> Self {
         // Nothing of it is on record: it makes no attempt.
         let server_name = Arc::clone(&server.name);
+        let params = Raw::object([("uri", Raw::text(&uri))]);
         Self {
             server,
             method: Method::Subscribe,
-            params: Raw::object([("uri", Raw::text(&uri))]),
+            asked: params.clone(),
+            params,
             filed: Filed { name: Arc::clone(&server_name), canonical: server_name },
             name: uri,
             canonical,
@@ -120,9 +122,13 @@ impl Cargo {
             entry: None,
             answers: Answers::default(),
             parked: None,
-            digest: "".into(),
             price: None,
         }
+    }
+
+    /// Tells this call from others at the same endpoint. Made where a state of it is made or comes back, which is seldom.
+    pub(super) fn digest(&self, path: &str) -> Arc<str> {
+        seal::call_digest(path, self.method.as_str(), Some(&self.asked))
     }
 
     /// An attempt at it: a row of the ledger.
@@ -346,12 +352,6 @@ impl Finder<'_> {
         let mut answers = Answers::read(Some(&params)).map_err(|error| Box::new(Refusal::rpc(200, error)))?;
         consent::take_off(&mut answers);
         let params = gatehouse_mcp_gateway::bridge::questions::bare(&params);
-        let digest = seal::call_digest(&self.context.path, method.as_str(), Some(&params));
-        let mut parked = None;
-        if let Some(token) = answers.state.take() {
-            let state = self.state(&token, &server.name, &digest)?;
-            (answers.state, parked) = (state.state, state.parked);
-        }
         let action = match method {
             Method::ToolsCall => Action::CallTool,
             Method::ResourcesRead | Method::Subscribe => Action::ReadResource,
@@ -362,19 +362,23 @@ impl Finder<'_> {
             },
         };
         let need = Need { resource: Arc::clone(&canonical), action, ..nothing() };
-        let cargo =
-            Cargo { server, method, name, canonical, exposed, filed, entry, params, answers, parked, digest, price };
+        let (asked, parked) = (params.clone(), None);
+        let mut cargo =
+            Cargo { server, method, name, canonical, exposed, filed, entry, params, asked, answers, parked, price };
+        if let Some(token) = cargo.answers.state.take() {
+            let state = self.state(&token, &cargo)?;
+            (cargo.answers.state, cargo.parked) = (state.state, state.parked);
+        }
         Ok(Quest { errand: Errand::Carry(Box::new(cargo)), need })
     }
 
     /// A state that is not this caller's, or of another call, is as good as none that ever was.
-    fn state(&self, token: &str, server: &str, digest: &str) -> Finding<seal::RequestState> {
+    fn state(&self, token: &str, cargo: &Cargo) -> Finding<seal::RequestState> {
         let unknown =
             || invalid("This `requestState` is not of this call, or its time is over. Call again without it.");
         let state: seal::RequestState = self.context.inner.desk.sealer.open(token, self.now).map_err(|_| unknown())?;
-        let good = *state.principal == *self.context.caller.principal.key
-            && *state.server == *server
-            && *state.digest == *digest;
+        let digest = cargo.digest(&self.context.path);
+        let good = state.is_for(&self.context.caller.principal.key, &cargo.server.name, &digest);
         if good { Ok(state) } else { Err(unknown()) }
     }
 

@@ -84,8 +84,7 @@ pub(super) async fn modern(context: &Context, mut voice: Voice, id: Id, wanted: 
         Ok(ear) => ear,
         Err(fault) => return voice.finish(&id, Err(boxed(fault))).await,
     };
-    let catalogue = context.catalogue();
-    let capabilities = catalogue.capabilities(&context.route, true, &|_| true);
+    let capabilities = context.catalogue().capabilities(&context.route, true, &|_| true);
     let mut honoured = wanted.honoured_by(&capabilities);
     honoured.tasks.clear();
     let mail = Arc::new(Mailbox::default());

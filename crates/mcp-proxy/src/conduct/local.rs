@@ -6,7 +6,6 @@ use std::time::Instant;
 use gatehouse_domain::{Action, Code, Fault};
 use gatehouse_mcp_gateway::bridge::answers::{Dress, dressed};
 use gatehouse_mcp_gateway::bridge::hello::ServerHello;
-use gatehouse_mcp_gateway::bridge::tools;
 use gatehouse_mcp_gateway::catalogue::{Entry, Kind, Page};
 use gatehouse_mcp_gateway::era::{Method, Revision};
 use gatehouse_mcp_gateway::gateway::Session;
@@ -122,7 +121,9 @@ pub(super) async fn list(context: &Context, voice: &mut Voice, kind: Kind, after
     let allowed = |entry: &Entry| context.is_for_caller(entry) && floor.lists(used_by(kind), &entry.canonical);
     let listing = match offer.search() {
         Some(_) if kind == Kind::Tool => search::definitions(),
-        _ => offer.list(kind, &allowed, &Page { after, ..Page::default() }).map_err(boxed)?,
+        _ => offer
+            .list(kind, &allowed, &Page { after, to: Some(context.speaker.revision), ..Page::default() })
+            .map_err(boxed)?,
     };
     let cursor = listing.next.as_ref().map(|after| {
         context.inner.desk.seal(&Place {
@@ -133,41 +134,8 @@ pub(super) async fn list(context: &Context, voice: &mut Voice, kind: Kind, after
         })
     });
     let cursor = cursor.transpose().map_err(boxed)?;
-    let result = listing.result(context.is_modern(), cursor.as_deref());
-    let result = if kind == Kind::Tool { translated(context, offer, &catalogue, result) } else { result };
-    let result = consent::told(context, offer, result);
-    if context.is_modern() {
-        let info = ["_meta", gatehouse_mcp_gateway::era::meta::key::SERVER_INFO];
-        return Ok(result.with(&info, &context.inner.desk.server_info));
-    }
-    Ok(result)
-}
-
-/// Tools of a server of one era in the words of the other; a list where all are of one era stays as it is.
-fn translated(
-    context: &Context,
-    offer: &gatehouse_mcp_gateway::catalogue::Offer,
-    catalogue: &gatehouse_mcp_gateway::catalogue::Catalogue,
-    result: Raw,
-) -> Raw {
-    let to = context.speaker.revision;
-    let revision_of = |server: &str| {
-        let fetched = catalogue.server(server)?.fetched.as_ref()?;
-        Revision::of(&fetched.revision)
-    };
-    if offer.servers().all(|server| revision_of(server).is_none_or(|from| from == to)) {
-        return result;
-    }
-    result.change(&["tools"], |list| {
-        list.each(|tool| {
-            let name = tool.text_at(&["name"]).unwrap_or_default();
-            let from = match offer.find(Kind::Tool, &name) {
-                gatehouse_mcp_gateway::catalogue::Found::Offered(entry) => revision_of(&entry.server),
-                _ => None,
-            };
-            Some(from.map_or_else(|| tool.clone(), |from| tools::tool(from, to, &tool)))
-        })
-    })
+    let server_info = context.is_modern().then_some(&context.inner.desk.server_info);
+    Ok(consent::told(context, offer, listing.result(server_info, cursor.as_deref())))
 }
 
 /// The tools that fit what a model says it wants.

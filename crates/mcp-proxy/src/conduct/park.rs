@@ -75,7 +75,7 @@ pub(super) fn state(
         server: Arc::clone(&cargo.server.name),
         state,
         parked,
-        digest: Arc::clone(&cargo.digest),
+        digest: cargo.digest(&context.path),
         expires: now + PATIENCE.as_secs(),
     });
     sealed.map(Arc::from).map_err(boxed)

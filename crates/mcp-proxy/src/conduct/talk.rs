@@ -152,18 +152,22 @@ impl Conversation {
         Ok(Self { context, id, method, traceparent, errand, need })
     }
 
-    /// Carries it out. What is left to say is the answer to the request.
+    /// Carries it out. What is left to say is the answer to the request. What takes long is in boxes of its own: who only listens
+    /// does so for hours, and would hold the room that a call needs.
     pub(super) async fn conduct(self, floor: Floor) -> Conducted {
-        let Self { context, id, errand, need, .. } = self;
+        let Self { mut context, id, errand, need, .. } = self;
         let mut voice = Voice::new(floor, context.speaker.revision, context.streams, context.memory.clone());
-        let Some(id) = id else { return notes::take(&context, voice, errand).await };
+        let Some(id) = id else { return Box::pin(notes::take(&context, voice, errand)).await };
         let outcome = match errand {
             Errand::Later(method, request) => return Self::again(context, voice, method, request).await,
             Errand::Initialize => return local::initialize(&context, voice, &id).await,
-            Errand::Listen(filter) => return listen::modern(&context, voice, id, filter).await,
+            Errand::Listen(filter) => {
+                context.speaker = context.speaker.detached();
+                return Box::pin(listen::modern(&context, voice, id, filter)).await;
+            }
             Errand::Carry(cargo) => {
                 let call = carry::Call { context: &context, cargo: *cargo, need };
-                match carry::stoppable(call, &mut voice, &id).await {
+                match Box::pin(carry::stoppable(call, &mut voice, &id)).await {
                     Some(outcome) => outcome,
                     None => return voice.end(),
                 }

@@ -100,6 +100,10 @@ impl<'a> Asker<'a> {
         if !self.permit.tools.permit(server_of(resource), toolsets) {
             return false;
         }
+        // Asked of every item of a list: where no policy speaks of such things, no question is made.
+        if !self.permissions.governs(kind) {
+            return true;
+        }
         // Prompts and resources have no action of being listed: whoever may use one sees it.
         let list = if action == Action::CallTool { Action::ListTools } else { action };
         let list = self.question(list, kind, resource);
