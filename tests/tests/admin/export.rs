@@ -1,4 +1,4 @@
-//! `gatehouse export` and `gatehouse apply`: what is exported can be applied again and changes nothing.
+//! `gatehouse export` and `apply`, which undo each other, and the audit log as a file that anybody can verify.
 
 use gatehouse_tests::{Dialect, House, KEY_OF_ADMIN, Upstream, run_cli};
 use serde_json::json;
