@@ -27,8 +27,11 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const BUSY: Duration = Duration::from_secs(5);
 /// The same for the shipper, which waits and tries again by itself.
 const LEDGER_BUSY: Duration = Duration::from_millis(500);
-/// A connection nobody needs for so long is closed.
-const IDLE: Duration = Duration::from_secs(60);
+/// A connection nobody needs for so long is closed: each holds up to a megabyte.
+const IDLE: Duration = Duration::from_secs(30);
+/// And none lives longer than this: what little there is to ask when nothing happens goes to all of them in turn, so that
+/// none of them would ever be idle.
+const OLDEST: Duration = Duration::from_secs(120);
 /// How long a caller waits for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
 
@@ -69,7 +72,7 @@ impl Store {
         let options = options(path);
         let pool = |connections| {
             let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
-            pool.idle_timeout(IDLE)
+            pool.idle_timeout(IDLE).max_lifetime(OLDEST)
         };
         let synced_seldom = options.clone().synchronous(SqliteSynchronous::Normal);
         let behind = pool(1).connect_lazy_with(synced_seldom.clone());

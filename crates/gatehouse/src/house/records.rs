@@ -193,6 +193,8 @@ impl Recorder {
             self.entries.drain(..count);
             self.records.waiting.fetch_sub(count, Ordering::Relaxed);
         }
+        // What a burst took goes back.
+        self.entries.shrink_to(ROWS);
     }
 
     async fn checkpoint(&self) {
