@@ -1,8 +1,9 @@
 //! The database behind every table.
 //!
-//! SQLite in WAL mode: one writer at a time, readers never wait. Two pools. The first serves everything and syncs at
-//! checkpoints only (`synchronous = NORMAL`); the second has one connection that syncs at every commit (`FULL`), because
-//! the journal is deleted on the strength of its commits.
+//! SQLite in WAL mode: one writer at a time, readers never wait. Three pools. The first serves everything and syncs at
+//! checkpoints only (`synchronous = NORMAL`), as does the second, one connection that writes in batches behind the calls'
+//! backs, so that its large statements are prepared once and not in every connection. The third has one connection that
+//! syncs at every commit (`FULL`), because the journal is deleted on the strength of its commits.
 //!
 //! A second backend (Postgres) becomes a second kind of pool inside [`Store`]; callers see one type either way.
 
@@ -26,6 +27,11 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const BUSY: Duration = Duration::from_secs(5);
 /// The same for the shipper, which waits and tries again by itself.
 const LEDGER_BUSY: Duration = Duration::from_millis(500);
+/// A connection nobody needs for so long is closed: each holds up to a megabyte.
+const IDLE: Duration = Duration::from_secs(30);
+/// And none lives longer than this: what little there is to ask when nothing happens goes to all of them in turn, so that
+/// none of them would ever be idle.
+const OLDEST: Duration = Duration::from_secs(120);
 /// How long a caller waits for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
 
@@ -33,6 +39,8 @@ const ACQUIRE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) pool: SqlitePool,
+    /// One connection for the request log and stored responses. Only control-plane tasks wait for it.
+    pub(crate) behind: SqlitePool,
     /// One connection whose commits survive a power cut. Only the shipper and the audit log use it.
     pub(crate) ledger: SqlitePool,
     /// The data folder, and what is made of the secrets in it when it is first needed.
@@ -62,12 +70,13 @@ impl Store {
             .open(path)
             .map_err(StoreError::file("open", path))?;
         let options = options(path);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(ACQUIRE)
-            .idle_timeout(Duration::from_secs(60))
-            .connect_with(options.clone().synchronous(SqliteSynchronous::Normal))
-            .await?;
+        let pool = |connections| {
+            let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
+            pool.idle_timeout(IDLE).max_lifetime(OLDEST)
+        };
+        let synced_seldom = options.clone().synchronous(SqliteSynchronous::Normal);
+        let behind = pool(1).connect_lazy_with(synced_seldom.clone());
+        let pool = pool(4).connect_with(synced_seldom).await?;
         migrate(&pool).await?;
         let ledger = SqlitePoolOptions::new()
             .max_connections(1)
@@ -76,7 +85,7 @@ impl Store {
             .max_lifetime(None)
             .connect_lazy_with(options.busy_timeout(LEDGER_BUSY).synchronous(SqliteSynchronous::Full));
         let instance = Instance { dir: dir.clone(), audit_key: OnceLock::new(), vault: OnceLock::new() };
-        Ok(Self { pool, ledger, instance: Arc::new(instance) })
+        Ok(Self { pool, behind, ledger, instance: Arc::new(instance) })
     }
 
     /// The audit log.
@@ -138,6 +147,7 @@ impl Store {
     /// Closes every connection, so that the last one folds the write-ahead log into the database.
     pub async fn close(&self) {
         self.ledger.close().await;
+        self.behind.close().await;
         self.pool.close().await;
     }
 }

@@ -46,7 +46,7 @@ pub use tables::oauth::clients::OAuthClientRow;
 pub use tables::oauth::grants::{OAuthGrantQuery, OAuthGrantRow, OAuthRefreshRow};
 pub use tables::oauth::tickets::Taken;
 pub use tables::objects::{ObjectEdit, StoredObject};
-pub use tables::requests::{RequestFilter, RequestRow, RunSums};
+pub use tables::requests::{RequestEntry, RequestFilter, RequestLog, RequestRow, RunSums};
 pub use tables::responses::{ResponseChange, StoredResponse};
 pub use tables::spending::{Span, Spender, Spent};
 pub use tables::usage::{UnknownDimension, UsageDimension, UsageQuery, UsageRow};

@@ -240,6 +240,6 @@ impl Shipper {
             };
             rows.push(LedgerRow { subject, ..pending.row.clone() });
         }
-        self.store.insert_rows(&rows).await
+        self.store.insert_rows(rows).await
     }
 }

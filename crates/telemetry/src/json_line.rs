@@ -25,10 +25,30 @@ impl<'b> JsonLine<'b> {
     }
 
     fn name(&mut self, name: &'static str) -> &mut Vec<u8> {
-        self.out.extend_from_slice(if std::mem::replace(&mut self.any, true) { b",\"" } else { b"\"" });
+        self.out.reserve(name.len() + 4);
+        if std::mem::replace(&mut self.any, true) {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
         self.out
+    }
+
+    /// Members written before, by a line like this one: what stood between two [`mark`](Self::mark)s, the first of which
+    /// was not at the beginning of an object.
+    pub(crate) fn again(&mut self, members: &[u8]) {
+        self.out.extend_from_slice(members);
+    }
+
+    /// How much is written.
+    pub(crate) fn mark(&self) -> usize {
+        self.out.len()
+    }
+
+    /// What is written since a mark.
+    pub(crate) fn since(&self, mark: usize) -> &[u8] {
+        self.out.get(mark..).unwrap_or_default()
     }
 
     /// A text from outside, escaped where it must be.
@@ -97,11 +117,10 @@ impl<'b> JsonLine<'b> {
     /// The bytes of a number as hexadecimal digits.
     pub(crate) fn hex<const BYTES: usize>(&mut self, name: &'static str, number: [u8; BYTES]) {
         let out = self.name(name);
+        let digit = |half: u8| b"0123456789abcdef"[usize::from(half & 0xf)];
+        let pairs = number.map(|byte| [digit(byte >> 4), digit(byte)]);
         out.push(b'"');
-        for byte in number {
-            let digit = |half: u8| b"0123456789abcdef"[usize::from(half & 0xf)];
-            out.extend_from_slice(&[digit(byte >> 4), digit(byte)]);
-        }
+        out.extend_from_slice(pairs.as_flattened());
         out.push(b'"');
     }
 
@@ -117,10 +136,15 @@ impl<'b> JsonLine<'b> {
 fn push_number(out: &mut Vec<u8>, mut number: u64, digits_min: usize) {
     let mut digits = [b'0'; 20];
     let mut at = digits.len();
-    while number > 0 {
+    while number >= 10 {
+        at -= 2;
+        let pair = (number % 100) as u8;
+        digits[at..at + 2].copy_from_slice(&[b'0' + pair / 10, b'0' + pair % 10]);
+        number /= 100;
+    }
+    if number > 0 {
         at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
+        digits[at] = b'0' + number as u8;
     }
     out.extend_from_slice(&digits[at.min(digits.len() - digits_min)..]);
 }

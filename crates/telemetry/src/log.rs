@@ -1,13 +1,22 @@
 //! The request log: one line per call. No content and no secrets: of the caller only the key's public id.
+//!
+//! The middle of a JSON line, who asked whom for what and how it ended, is the same from call to call: it is kept and
+//! copied, since writing a text costs ten times what copying it does.
 
+use std::hash::BuildHasher as _;
 use std::io::Write;
+use std::sync::Arc;
 
-use gatehouse_domain::{AttemptOutcome, CallOutcome, GuardrailRun, Money, TraceParent};
+use foldhash::{HashMap, HashMapExt as _};
+use gatehouse_domain::{AttemptOutcome, CallOutcome, GuardrailRun, Money, Principal, TraceParent};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::json_line::JsonLine;
 use crate::metrics::same_target;
+
+/// Middles kept at most; then it begins anew.
+const MIDDLES: usize = 512;
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,16 +42,35 @@ struct Guardrail<'a> {
 }
 
 /// Writes lines. Most calls of a batch began in the same second, so its text is made once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Writer {
     format: LogFormat,
     /// Unix seconds, and their text up to the fraction.
     second: Option<(u64, String)>,
+    /// By the hash of what they are about; of two with one hash the later one is kept.
+    middles: HashMap<u64, Middle>,
+}
+
+/// The middle of a line, and what it is made of.
+#[derive(Debug)]
+struct Middle {
+    about: About,
+    members: Box<[u8]>,
+}
+
+/// What the middle of a line is made of, for a call of one attempt and no run.
+#[derive(Debug)]
+struct About {
+    who: Arc<Principal>,
+    names: [Option<Arc<str>>; 6],
+    words: [Option<&'static str>; 4],
+    stream: bool,
+    status: u16,
 }
 
 impl Writer {
     pub(crate) fn new(format: LogFormat) -> Self {
-        Self { format, second: None }
+        Self { format, second: None, middles: HashMap::new() }
     }
 
     /// Appends the line of a call.
@@ -70,15 +98,7 @@ impl Writer {
         line.hex("request_id", call.id.0.into_bytes());
         line.hex("trace_id", span.trace_id.to_be_bytes());
         line.hex("span_id", span.span_id.to_be_bytes());
-        json_who(call, line);
-        line.text("dialect", call.dialect);
-        line.text("op", call.operation);
-        line.some_text("model_requested", call.model.as_deref());
-        json_target(call, line);
-        line.flag("stream", call.stream);
-        line.number("status", call.status.into());
-        line.some_text("error_type", call.fault);
-        line.some_text("finish_reason", call.finish);
+        self.middle(call, line);
         if call.stream {
             line.millis("ttft_ms", call.first_byte_us);
         }
@@ -92,6 +112,25 @@ impl Writer {
         line.number("bytes_out", call.bytes_out);
     }
 
+    /// From the caller to how it ended.
+    fn middle(&mut self, call: &CallOutcome, line: &mut JsonLine<'_>) {
+        let ([attempt], Some(who), None) = (&*call.attempts, &call.who, &call.run) else {
+            return json_middle(call, line);
+        };
+        let hash = self.middles.hasher().hash_one((&who.key, &call.model, &attempt.upstream_model, call.status));
+        if let Some(Middle { members, .. }) = self.middles.get(&hash).filter(|known| known.about.is(call, who, attempt))
+        {
+            return line.again(members);
+        }
+        let mark = line.mark();
+        json_middle(call, line);
+        if self.middles.len() >= MIDDLES {
+            self.middles.clear();
+        }
+        let middle = Middle { about: About::of(call, who, attempt), members: line.since(mark).into() };
+        self.middles.insert(hash, middle);
+    }
+
     fn second(&mut self, unix_secs: u64) -> &str {
         if self.second.as_ref().is_none_or(|(second, _)| *second != unix_secs) {
             let text = timestamp(unix_secs.saturating_mul(1000)).strftime("%Y-%m-%dT%H:%M:%S").to_string();
@@ -99,6 +138,41 @@ impl Writer {
         }
         self.second.as_ref().map_or("", |(_, text)| text)
     }
+}
+
+impl About {
+    fn of(call: &CallOutcome, who: &Arc<Principal>, attempt: &AttemptOutcome) -> Self {
+        let names = names(call, attempt).map(|name| name.cloned());
+        Self { who: Arc::clone(who), names, words: words(call), stream: call.stream, status: call.status }
+    }
+
+    fn is(&self, call: &CallOutcome, who: &Arc<Principal>, attempt: &AttemptOutcome) -> bool {
+        Arc::ptr_eq(&self.who, who)
+            && names(call, attempt).into_iter().eq(self.names.iter().map(Option::as_ref))
+            && (self.words, self.stream, self.status) == (words(call), call.stream, call.status)
+    }
+}
+
+fn names<'a>(call: &'a CallOutcome, attempt: &'a AttemptOutcome) -> [Option<&'a Arc<str>>; 6] {
+    let CallOutcome { model, tags, decision, route, .. } = call;
+    let [model, tags, decision, route] = [model, tags, decision, route].map(Option::as_ref);
+    [model, Some(&attempt.upstream_model), Some(&attempt.provider), tags, decision, route]
+}
+
+fn words(call: &CallOutcome) -> [Option<&'static str>; 4] {
+    [Some(call.dialect), Some(call.operation), call.fault, call.finish]
+}
+
+fn json_middle(call: &CallOutcome, line: &mut JsonLine<'_>) {
+    json_who(call, line);
+    line.text("dialect", call.dialect);
+    line.text("op", call.operation);
+    line.some_text("model_requested", call.model.as_deref());
+    json_target(call, line);
+    line.flag("stream", call.stream);
+    line.number("status", call.status.into());
+    line.some_text("error_type", call.fault);
+    line.some_text("finish_reason", call.finish);
 }
 
 impl<'a> Guardrail<'a> {

@@ -11,11 +11,11 @@ use std::time::{Duration, SystemTime};
 
 use gatehouse_domain::{CallOutcome, DEFAULT_ORGANISATION, Now};
 use gatehouse_store::audit::{Actor, AuditLog, Refusal, Refusals};
-use gatehouse_store::{RequestRow, Store, StoreError};
+use gatehouse_store::{RequestEntry, RequestLog, Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// Calls that may wait for the database: two seconds of a busy gateway, 20 MB.
+/// Calls that may wait for the database: a second of a busy gateway, 2 MB once they are entries of the log.
 const WAITING_MAX: usize = 20_000;
 /// Batches of the outboxes that may wait; the calls in them are bounded above.
 const BATCHES: usize = 4_096;
@@ -56,7 +56,9 @@ pub(crate) struct Recorder {
     queue: mpsc::Receiver<Vec<CallOutcome>>,
     store: Store,
     audit: AuditLog,
-    rows: Vec<RequestRow>,
+    log: RequestLog,
+    /// Read and not written yet.
+    entries: Vec<RequestEntry>,
     /// Is the database failing? Said once.
     troubled: bool,
 }
@@ -77,7 +79,8 @@ impl Records {
             queue: receiver,
             store: store.clone(),
             audit: store.audit()?,
-            rows: Vec::new(),
+            log: RequestLog::new(store.clone()),
+            entries: Vec::new(),
             troubled: false,
         };
         Ok((records, recorder))
@@ -128,7 +131,7 @@ impl Recorder {
                 // An error means that the sender is gone, which is a stop, too.
                 _ = stopping.wait_for(|stop| *stop) => break,
                 Some(batch) = self.queue.recv() => {
-                    self.read(&batch, keep().requests.is_some());
+                    self.read(batch, keep().requests.is_some());
                     continue;
                 }
                 _ = ticks.tick() => {}
@@ -145,21 +148,21 @@ impl Recorder {
             }
         }
         while let Ok(batch) = self.queue.try_recv() {
-            self.read(&batch, keep().requests.is_some());
+            self.read(batch, keep().requests.is_some());
         }
         self.write(true).await;
         self.checkpoint().await;
     }
 
-    fn read(&mut self, batch: &[CallOutcome], rows: bool) {
+    fn read(&mut self, batch: Vec<CallOutcome>, rows: bool) {
         let mut refusals = self.records.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         batch.iter().filter_map(refusal).for_each(|refusal| refusals.take(refusal));
-        let before = self.rows.len();
+        let (count, before) = (batch.len(), self.entries.len());
         if rows {
-            self.rows.extend(batch.iter().filter_map(RequestRow::of));
+            self.entries.extend(batch.into_iter().filter_map(|call| self.log.entry(call)));
         }
-        let kept = self.rows.len() - before;
-        self.records.waiting.fetch_sub(batch.len() - kept, Ordering::Relaxed);
+        let kept = self.entries.len() - before;
+        self.records.waiting.fetch_sub(count - kept, Ordering::Relaxed);
     }
 
     /// Writes what has come, refusals first: they are few. What cannot be written waits for the next time.
@@ -177,9 +180,9 @@ impl Recorder {
                 tracing::error!(%error, count, "refusals are missing from the audit log");
             }
         }
-        while !self.rows.is_empty() {
-            let count = self.rows.len().min(ROWS);
-            let written = self.store.insert_requests(&self.rows[..count]).await;
+        while !self.entries.is_empty() {
+            let count = self.entries.len().min(ROWS);
+            let written = self.log.write(&mut self.entries[..count]).await;
             if let Err(error) = written {
                 if !std::mem::replace(&mut self.troubled, true) {
                     tracing::warn!(%error, "the request log cannot be written; calls go on, rows wait");
@@ -187,9 +190,11 @@ impl Recorder {
                 return;
             }
             self.troubled = false;
-            self.rows.drain(..count);
+            self.entries.drain(..count);
             self.records.waiting.fetch_sub(count, Ordering::Relaxed);
         }
+        // What a burst took goes back.
+        self.entries.shrink_to(ROWS);
     }
 
     async fn checkpoint(&self) {
@@ -295,7 +300,7 @@ mod tests {
         records.take(&mut batch(7));
         assert_eq!(records.requests_dropped(), 7);
         let waiting = recorder.queue.recv().await.unwrap();
-        recorder.read(&waiting, true);
+        recorder.read(waiting, true);
         recorder.write(true).await;
         assert_eq!(records.waiting.load(Ordering::Relaxed), 0);
         records.take(&mut batch(7));

@@ -1,8 +1,9 @@
 //! The keeper's memory: what is new and must be written, what was written and may go, and which calls still run.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _};
 use gatehouse_domain::{Kept, KeyId, Stage};
 use tokio::sync::oneshot;
 

@@ -88,7 +88,7 @@ impl Keeper {
             ticks.tick().await;
             let now = Now(SystemTime::now()).unix_ms();
             // What fails now is tried again in an hour.
-            while self.store.purge_responses(now).await.is_ok_and(|deleted| deleted == 1000) {}
+            while self.store.purge_responses(now).await.is_ok_and(|deleted| deleted > 0) {}
         }
     }
 
@@ -175,7 +175,7 @@ const ELSEWHERE: &str = "elsewhere";
 fn stored(change: &Change) -> ResponseChange {
     let (key, id) = &change.name;
     let Some(kept) = &change.kept else {
-        return ResponseChange::Delete { id: id.to_string(), key_id: key.to_string() };
+        return ResponseChange::Delete { id: Arc::clone(id), key_id: Arc::clone(key) };
     };
     let status = match kept.stage {
         Stage::Open | Stage::Lost => OPEN,
@@ -183,11 +183,11 @@ fn stored(change: &Change) -> ResponseChange {
         Stage::Elsewhere => ELSEWHERE,
     };
     ResponseChange::Put(StoredResponse {
-        id: id.to_string(),
-        key_id: key.to_string(),
+        id: Arc::clone(id),
+        key_id: Arc::clone(key),
         created_unix_ms: kept.created_unix_ms,
         expires_unix_ms: kept.expires_unix_ms,
-        status: status.to_owned(),
+        status: status.into(),
         request: kept.request.clone(),
         answer: kept.answer.clone(),
     })
@@ -201,7 +201,7 @@ fn kept(stored: StoredResponse) -> Kept {
         _ => Stage::Lost,
     };
     Kept {
-        id: stored.id.into(),
+        id: stored.id,
         stage,
         created_unix_ms: stored.created_unix_ms,
         expires_unix_ms: stored.expires_unix_ms,

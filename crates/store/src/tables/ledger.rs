@@ -8,14 +8,18 @@ use std::sync::LazyLock;
 use gatehouse_domain::{AttemptId, AttemptOutcome, AttemptStatus, Money, ServiceTier, Usage};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection as _, Row as _, SqliteConnection};
+use sqlx::{Connection as _, Row as _};
 use uuid::Uuid;
 
+use super::inserts::{Inserts, Values};
 use crate::database::{signed, unsigned};
 use crate::{Store, StoreError};
 
 /// An id's time is its call's start; an attempt starts at most this much later (milliseconds). Also forgives clocks.
 const ID_SLACK_MS: u64 = 86_400_000;
+
+/// Of a plain row's answer.
+const PLAIN_HTTP_STATUS: u16 = 200;
 
 const ESTIMATED: i32 = 1;
 const UNPRICED: i32 = 2;
@@ -216,7 +220,7 @@ impl Store {
             let subject = self.subject_id(&Subject::of(attempt)).await?;
             rows.push(LedgerRow::of(attempt, subject));
         }
-        self.insert_rows(&rows).await
+        self.insert_rows(rows).await
     }
 
     /// The number of a subject, given to it now if it is new.
@@ -244,81 +248,33 @@ impl Store {
     }
 
     /// Appends rows in one transaction that survives a power cut. Returns how many were not there yet.
-    pub(crate) async fn insert_rows(&self, rows: &[LedgerRow]) -> Result<u64, StoreError> {
+    ///
+    /// Plain rows first, then the others, each in the order of their ids: appending to the end of the table is cheaper than
+    /// inserting near it, and few statements are cheaper than many.
+    pub(crate) async fn insert_rows(&self, mut rows: Vec<LedgerRow>) -> Result<u64, StoreError> {
+        rows.sort_unstable_by_key(|row| (!row.is_plain(), row.id));
+        let (plain, others) = rows.split_at(rows.partition_point(LedgerRow::is_plain));
         let mut connection = self.ledger.acquire().await?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let mut inserted = 0;
-        for alike in rows.chunk_by(|a, b| a.is_plain() == b.is_plain()) {
-            let plain = alike[0].is_plain();
-            let mut rest = alike;
-            for (size, sql) in INSERTS[usize::from(plain)].iter() {
-                while rest.len() >= *size {
-                    let (chunk, later) = rest.split_at(*size);
-                    inserted += insert_chunk(&mut transaction, sql, chunk, plain).await?;
-                    rest = later;
-                }
-            }
-        }
+        let inserted = PLAIN.run(&mut transaction, plain, LedgerRow::bind_plain).await?
+            + ANY.run(&mut transaction, others, LedgerRow::bind).await?;
         transaction.commit().await?;
         Ok(inserted)
     }
 }
 
-/// A few sizes of insert, largest first: each is prepared once, and any number of rows takes few statements. First those
-/// with every value bound, then those of plain rows, whose zeros stand in the statement: a bound value costs as much as
-/// one that is stored.
-static INSERTS: LazyLock<[[(usize, String); 5]; 2]> = LazyLock::new(|| {
-    let any = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    let plain = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, NULL, NULL)";
-    [any, plain].map(|tuple| {
-        [256, 64, 16, 4, 1].map(|rows| {
-            let tuples = vec![tuple; rows].join(", ");
-            let sql = format!(
-                "INSERT INTO ledger (id, subject, started_ms, status, http_status, flags, input, output, cost_nano_usd,
-                     duration_us, first_byte_us, cache_read, cache_write_5m, cache_write_1h, reasoning, extra, run)
-                 VALUES {tuples} ON CONFLICT DO NOTHING"
-            );
-            (rows, sql)
-        })
-    })
+/// Rows with every value bound.
+static ANY: LazyLock<Inserts> = LazyLock::new(|| inserts("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+/// Plain rows: what they have in common stands in the statement, for a bound value costs as much as one that is stored.
+static PLAIN: LazyLock<Inserts> = LazyLock::new(|| {
+    let ok = AttemptStatus::Ok as u8;
+    inserts(&format!("(?, ?, ?, ?, ?, ?, ?, ?, {ok}, {PLAIN_HTTP_STATUS}, 0, 0, 0, 0, 0, NULL, NULL)"))
 });
 
-async fn insert_chunk(
-    connection: &mut SqliteConnection,
-    sql: &'static str,
-    rows: &[LedgerRow],
-    plain: bool,
-) -> Result<u64, StoreError> {
-    let mut query = sqlx::query(sql);
-    for row in rows {
-        let usage = bounded(&row.usage);
-        let flags = if row.estimated { ESTIMATED } else { 0 }
-            | if row.priced { 0 } else { UNPRICED }
-            | i32::from(row.usage.tier as u8) << TIER_SHIFT;
-        query = query
-            .bind(row.id.to_be_bytes().to_vec())
-            .bind(row.subject)
-            .bind(signed(row.started_ms))
-            .bind(i32::from(row.status as u8))
-            .bind(i32::from(row.http_status))
-            .bind(flags)
-            .bind(signed(usage.input_total()))
-            .bind(signed(usage.output_total()))
-            .bind(row.cost.nano_usd.clamp(-DEAREST, DEAREST))
-            .bind(signed(row.duration_us))
-            .bind(signed(row.first_byte_us));
-        if plain {
-            continue;
-        }
-        query = query
-            .bind(signed(usage.cache_read))
-            .bind(signed(usage.cache_write_5m))
-            .bind(signed(usage.cache_write_1h))
-            .bind(signed(usage.reasoning))
-            .bind(extra(&usage))
-            .bind(Some(&*row.run).filter(|run| !run.is_empty()).map(str::to_owned));
-    }
-    Ok(query.execute(connection).await?.rows_affected())
+fn inserts(tuple: &str) -> Inserts {
+    let head = "INSERT INTO ledger (id, subject, started_ms, input, output, cost_nano_usd, duration_us, first_byte_us,
+                    status, http_status, flags, cache_read, cache_write_5m, cache_write_1h, reasoning, extra, run)";
+    Inserts::new(head, tuple, "ON CONFLICT DO NOTHING")
 }
 
 fn bounded(usage: &Usage) -> Usage {
@@ -370,10 +326,48 @@ impl Subject {
 }
 
 impl LedgerRow {
-    /// Has it nothing but fresh input and visible output, and belongs to no run? Most rows are like this.
+    /// A priced success of no run, with nothing but fresh input and visible output? Most rows are like this.
     fn is_plain(&self) -> bool {
         let Usage { input, output, .. } = self.usage;
-        self.run.is_empty() && self.usage == Usage { input, output, ..Usage::default() }
+        self.status == AttemptStatus::Ok
+            && self.http_status == PLAIN_HTTP_STATUS
+            && self.flags() == 0
+            && self.run.is_empty()
+            && self.usage == Usage { input, output, ..Usage::default() }
+    }
+
+    fn flags(&self) -> i32 {
+        let estimated = if self.estimated { ESTIMATED } else { 0 };
+        let unpriced = if self.priced { 0 } else { UNPRICED };
+        estimated | unpriced | i32::from(self.usage.tier as u8) << TIER_SHIFT
+    }
+
+    fn bind_plain(values: &mut Values, row: &Self) {
+        let usage = bounded(&row.usage);
+        values
+            .bind(&row.id.to_be_bytes()[..])
+            .bind(row.subject)
+            .bind(signed(row.started_ms))
+            .bind(signed(usage.input_total()))
+            .bind(signed(usage.output_total()))
+            .bind(row.cost.nano_usd.clamp(-DEAREST, DEAREST))
+            .bind(signed(row.duration_us))
+            .bind(signed(row.first_byte_us));
+    }
+
+    fn bind(values: &mut Values, row: &Self) {
+        Self::bind_plain(values, row);
+        let usage = bounded(&row.usage);
+        values
+            .bind(i32::from(row.status as u8))
+            .bind(i32::from(row.http_status))
+            .bind(row.flags())
+            .bind(signed(usage.cache_read))
+            .bind(signed(usage.cache_write_5m))
+            .bind(signed(usage.cache_write_1h))
+            .bind(signed(usage.reasoning))
+            .bind(extra(&usage))
+            .bind(Some(&*row.run).filter(|run| !run.is_empty()));
     }
 
     fn of(attempt: &AttemptOutcome, subject: i64) -> Self {

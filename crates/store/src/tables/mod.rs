@@ -1,6 +1,7 @@
 //! One file per table: its questions, as methods of [`crate::Store`].
 
 pub(crate) mod corrections;
+mod inserts;
 pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod mcp_catalogue;

@@ -1,12 +1,13 @@
 //! `responses`: answers kept for their callers, until they expire. The bytes belong to the caller; nothing here reads
 //! them.
 
-use std::sync::LazyLock;
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Row as _, Sqlite};
+use sqlx::{Connection as _, Row as _};
 
+use super::inserts::{Inserts, Values};
 use crate::database::{signed, unsigned};
 use crate::{Store, StoreError};
 
@@ -14,15 +15,15 @@ use crate::{Store, StoreError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResponse {
     /// Its id as the caller knows it (`resp_…`).
-    pub id: String,
+    pub id: Arc<str>,
     /// The id of the key it belongs to. No other key ever sees it.
-    pub key_id: String,
+    pub key_id: Arc<str>,
     /// Unix milliseconds.
     pub created_unix_ms: u64,
     /// Unix milliseconds from which on it is gone.
     pub expires_unix_ms: u64,
     /// How far it is, in the words of whoever stores it.
-    pub status: String,
+    pub status: Cow<'static, str>,
     /// What was asked.
     pub request: Bytes,
     /// What was answered.
@@ -37,9 +38,9 @@ pub enum ResponseChange {
     /// Delete this, if there is one.
     Delete {
         /// The response.
-        id: String,
+        id: Arc<str>,
         /// Whose it is.
-        key_id: String,
+        key_id: Arc<str>,
     },
 }
 
@@ -50,24 +51,19 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn write_responses(&self, changes: &[ResponseChange]) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut connection = self.behind.acquire().await?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         for alike in changes.chunk_by(|a, b| a.is_put() && b.is_put()) {
-            let mut rest = alike;
-            for (size, sql) in PUTS.iter() {
-                while rest.len() >= *size && rest[0].is_put() {
-                    let (chunk, later) = rest.split_at(*size);
-                    put(sql, chunk).execute(&mut *transaction).await?;
-                    rest = later;
+            match alike {
+                [ResponseChange::Delete { id, key_id }] => {
+                    let delete =
+                        sqlx::query("DELETE FROM responses WHERE id = ? AND key_id = ?").bind(&**id).bind(&**key_id);
+                    delete.execute(&mut *transaction).await?;
                 }
-            }
-            for change in rest {
-                if let ResponseChange::Delete { id, key_id } = change {
-                    delete(id, key_id).execute(&mut *transaction).await?;
-                }
+                puts => _ = PUTS.run(&mut transaction, puts, ResponseChange::bind).await?,
             }
         }
-        transaction.commit().await?;
-        Ok(())
+        Ok(transaction.commit().await?)
     }
 
     /// A response of this key, unless it has expired.
@@ -92,24 +88,25 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let blob = |column| Ok::<_, sqlx::Error>(Bytes::from(row.try_get::<Vec<u8>, _>(column)?));
         Ok(Some(StoredResponse {
-            id: row.try_get("id")?,
-            key_id: row.try_get("key_id")?,
+            id: row.try_get::<&str, _>("id")?.into(),
+            key_id: row.try_get::<&str, _>("key_id")?.into(),
             created_unix_ms: unsigned(row.try_get("created_ms")?),
             expires_unix_ms: unsigned(row.try_get("expires_ms")?),
-            status: row.try_get("status")?,
+            status: Cow::Owned(row.try_get("status")?),
             request: blob("request")?,
             answer: blob("answer")?,
         }))
     }
 
-    /// Deletes what has expired, at most 1,000 at a time so that no other writer waits long. Call again while it returns
-    /// 1,000.
+    /// Deletes what has expired among the thousand oldest, so that no other writer waits long. Call again while it deletes
+    /// any: responses expire in the order in which they were first stored, or nearly so.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn purge_responses(&self, now_unix_ms: u64) -> Result<u64, StoreError> {
-        let sql = "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE expires_ms <= ? LIMIT 1000)";
-        Ok(sqlx::query(sql).bind(signed(now_unix_ms)).execute(&self.pool).await?.rows_affected())
+        let sql = "DELETE FROM responses WHERE rowid IN (SELECT rowid FROM
+                       (SELECT rowid, expires_ms FROM responses ORDER BY rowid LIMIT 1000) WHERE expires_ms <= ?)";
+        Ok(sqlx::query(sql).bind(signed(now_unix_ms)).execute(&self.behind).await?.rows_affected())
     }
 }
 
@@ -117,40 +114,26 @@ impl ResponseChange {
     fn is_put(&self) -> bool {
         matches!(self, Self::Put(_))
     }
-}
 
-type Statement<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
-
-/// A few sizes of insert, largest first: each is prepared once, and any number of rows takes few statements.
-static PUTS: LazyLock<[(usize, String); 3]> = LazyLock::new(|| {
-    [32, 8, 1].map(|rows| {
-        let tuples = vec!["(?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
-        let sql = format!(
-            "INSERT INTO responses (id, key_id, created_ms, expires_ms, status, request, answer) VALUES {tuples}
-             ON CONFLICT (id) DO UPDATE SET expires_ms = excluded.expires_ms, status = excluded.status,
-                 request = excluded.request, answer = excluded.answer
-             WHERE responses.key_id = excluded.key_id"
-        );
-        (rows, sql)
-    })
-});
-
-fn put<'q>(sql: &'static str, changes: &'q [ResponseChange]) -> Statement<'q> {
-    let mut query = sqlx::query(sql);
-    for change in changes {
-        let ResponseChange::Put(response) = change else { continue };
-        query = query
-            .bind(&response.id)
-            .bind(&response.key_id)
+    fn bind(values: &mut Values, change: &Self) {
+        let Self::Put(response) = change else { return };
+        values
+            .bind(Arc::clone(&response.id))
+            .bind(Arc::clone(&response.key_id))
             .bind(signed(response.created_unix_ms))
             .bind(signed(response.expires_unix_ms))
-            .bind(&response.status)
+            .bind(&*response.status)
             .bind(&response.request[..])
             .bind(&response.answer[..]);
     }
-    query
 }
 
-fn delete<'q>(id: &'q str, key_id: &'q str) -> Statement<'q> {
-    sqlx::query("DELETE FROM responses WHERE id = ? AND key_id = ?").bind(id).bind(key_id)
-}
+static PUTS: LazyLock<Inserts> = LazyLock::new(|| {
+    Inserts::new(
+        "INSERT INTO responses (id, key_id, created_ms, expires_ms, status, request, answer)",
+        "(?, ?, ?, ?, ?, ?, ?)",
+        "ON CONFLICT (id) DO UPDATE SET expires_ms = excluded.expires_ms, status = excluded.status,
+             request = excluded.request, answer = excluded.answer
+         WHERE responses.key_id = excluded.key_id",
+    )
+});

@@ -310,25 +310,25 @@ async fn the_generation_changes_with_every_change_a_gateway_must_see(store: &Sto
 
 fn response(id: &str, key: &str) -> StoredResponse {
     StoredResponse {
-        id: id.to_owned(),
-        key_id: key.to_owned(),
+        id: id.into(),
+        key_id: key.into(),
         created_unix_ms: START,
         expires_unix_ms: START + 1000,
-        status: "completed".to_owned(),
+        status: "completed".into(),
         request: Bytes::from_static(b"[1]"),
         answer: Bytes::from_static(b"{\"id\":3}"),
     }
 }
 
 fn deletion(id: &str, key: &str) -> ResponseChange {
-    ResponseChange::Delete { id: id.to_owned(), key_id: key.to_owned() }
+    ResponseChange::Delete { id: id.into(), key_id: key.into() }
 }
 
 async fn a_stored_response_is_its_owners_alone(store: &Store) {
     let mine = response("resp_1", "key_a");
     store.write_responses(&[ResponseChange::Put(mine.clone())]).await.unwrap();
     assert_eq!(store.response("resp_1", "key_b", START).await.unwrap(), None);
-    let theirs = StoredResponse { status: "theirs".to_owned(), ..response("resp_1", "key_b") };
+    let theirs = StoredResponse { status: "theirs".into(), ..response("resp_1", "key_b") };
     store.write_responses(&[ResponseChange::Put(theirs), deletion("resp_1", "key_b")]).await.unwrap();
     assert_eq!(store.response("resp_1", "key_a", START).await.unwrap(), Some(mine));
     store.write_responses(&[deletion("resp_1", "key_a")]).await.unwrap();

@@ -52,6 +52,25 @@ fn every_field_is_on_the_telemetry_page() {
 }
 
 #[test]
+fn a_line_like_one_before_says_what_is_its_own() {
+    let ok = |model: &str| attempt(0, "claude", model, AttemptStatus::Ok);
+    let first = call(vec![ok("claude-haiku-4-5")]);
+    let others = [
+        CallOutcome { status: 499, fault: Some("client_gone"), ..first.clone() },
+        CallOutcome { who: Some(Arc::new(Principal { team: None, ..(*caller()).clone() })), ..first.clone() },
+        CallOutcome { route: Some("priority".into()), ..first.clone() },
+        CallOutcome { run: Some("run-7".into()), ..first.clone() },
+        CallOutcome { finish: None, duration_us: 7, ..first.clone() },
+        call(vec![ok("gpt-5-mini")]),
+        first.clone(),
+    ];
+    let together = log(LogFormat::Json, &[&[first.clone()][..], &others].concat());
+    let apart: String =
+        [first].iter().chain(&others).map(|call| log(LogFormat::Json, std::slice::from_ref(call))).collect();
+    assert_eq!(together, apart);
+}
+
+#[test]
 fn a_refused_call_has_a_line_without_a_target() {
     let refused =
         CallOutcome { status: 401, fault: Some("missing_key"), finish: None, route: None, ..call(Vec::new()) };

@@ -1,5 +1,7 @@
-use gatehouse_domain::{Money, RequestId};
-use gatehouse_store::RequestRow;
+use std::sync::Arc;
+
+use gatehouse_domain::{AttemptOutcome, AttemptStatus, CallOutcome, Money, Principal, PrincipalKind, RequestId, Usage};
+use gatehouse_store::RequestLog;
 use uuid::Uuid;
 
 use super::*;
@@ -7,25 +9,48 @@ use super::*;
 /// A log of four calls, a second apart, two of them of one run, one of them refused.
 async fn desk() -> Desk {
     let desk = Desk::open().await;
-    let rows: Vec<RequestRow> = (0..4_u64).map(row).collect();
-    desk.store.insert_requests(&rows).await.unwrap();
+    let mut log = RequestLog::new(desk.store.clone());
+    let mut entries: Vec<_> = (0..4_u64).filter_map(|n| log.entry(call(n))).collect();
+    log.write(&mut entries).await.unwrap();
     desk
 }
 
-fn row(n: u64) -> RequestRow {
-    RequestRow {
-        id: id(n),
-        started_unix_ms: 1_795_348_800_000 + n * 1_000,
-        organisation: "default".into(),
-        team: "support".into(),
-        key: "key_ci".into(),
-        model: ["fast", "open/gpt"][(n % 2) as usize].into(),
-        run: if n < 2 { "run-7" } else { "" }.into(),
-        status: if n == 3 { 429 } else { 200 },
-        code: if n == 3 { "rate_limited" } else { "" }.into(),
+fn call(n: u64) -> CallOutcome {
+    let who = Principal { team: Some("support".into()), ..Principal::bare(PrincipalKind::Service, "key_ci", "ci") };
+    let who = Arc::new(who);
+    let model: Arc<str> = ["fast", "open/gpt"][(n % 2) as usize].into();
+    let started_unix_ms = 1_795_348_800_000 + n * 1_000;
+    let attempt = AttemptOutcome {
+        id: id(n).attempt(0),
+        started_unix_ms,
+        who: Arc::clone(&who),
+        run: None,
+        tags: None,
+        model: Arc::clone(&model),
+        provider: "claude".into(),
+        upstream_model: "haiku".into(),
+        dialect: "openai_chat",
+        operation: "chat",
+        stream: false,
+        status: AttemptStatus::Ok,
+        http_status: 200,
+        usage: Usage::default(),
+        estimated: false,
         cost: Money::from_nano_usd(i64::try_from(n).unwrap() * 1_000_000),
-        guardrails: "[]".into(),
-        ..RequestRow::default()
+        priced: true,
+        duration_us: 0,
+        first_byte_us: 0,
+    };
+    CallOutcome {
+        id: id(n),
+        started_unix_ms,
+        who: Some(who),
+        model: Some(model),
+        run: (n < 2).then(|| "run-7".into()),
+        status: if n == 3 { 429 } else { 200 },
+        fault: (n == 3).then_some("rate_limited"),
+        attempts: vec![attempt],
+        ..CallOutcome::default()
     }
 }
 
