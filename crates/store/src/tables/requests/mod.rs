@@ -296,16 +296,25 @@ fn read_row(row: &SqliteRow) -> Result<RequestRow, StoreError> {
     })
 }
 
-/// A JSON list of `{name, point, ran, action, findings}`.
+/// What a guardrail did, as the log keeps it.
+#[derive(serde::Serialize)]
+struct WrittenRun<'a> {
+    name: &'a str,
+    point: &'a str,
+    ran: &'a str,
+    action: &'a str,
+    findings: u32,
+}
+
+/// A JSON list of what guardrails did, always in the same words: equal ones are kept once.
 fn guardrails_json(runs: &[GuardrailRun]) -> String {
-    let run = |run: &GuardrailRun| {
-        serde_json::json!({
-            "name": &*run.name,
-            "point": run.point,
-            "ran": run.ran.as_str(),
-            "action": run.action,
-            "findings": run.findings,
-        })
+    let run = |run: &GuardrailRun| WrittenRun {
+        name: &run.name,
+        point: run.point,
+        ran: run.ran.as_str(),
+        action: run.action,
+        findings: run.findings,
     };
-    if runs.is_empty() { "[]".to_owned() } else { serde_json::Value::Array(runs.iter().map(run).collect()).to_string() }
+    let runs: Vec<WrittenRun<'_>> = runs.iter().map(run).collect();
+    serde_json::to_string(&runs).unwrap_or_else(|_| "[]".to_owned())
 }
