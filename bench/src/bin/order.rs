@@ -69,13 +69,12 @@ impl Watched {
         let (config, address) = (folder.join("gatehouse.yaml"), free_address()?);
         house::write(&config, address, upstream)?;
         let child = Command::new("valgrind")
-            .args(["--tool=callgrind", "--demangle=no"])
+            // The program starts itself over once, to have its allocator's options.
+            .args(["--tool=callgrind", "--demangle=no", "--trace-children=yes"])
             .arg(format!("--callgrind-out-file={}", folder.join("calls").display()))
             .arg(gateway)
             .args(["serve", "--config"])
             .arg(&config)
-            // Otherwise the program starts itself over, out of callgrind's sight.
-            .env("MIMALLOC_PURGE_DELAY", "0")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -308,13 +308,15 @@ struct WrittenRun<'a> {
 
 /// A JSON list of what guardrails did, always in the same words: equal ones are kept once.
 fn guardrails_json(runs: &[GuardrailRun]) -> String {
-    let run = |run: &GuardrailRun| WrittenRun {
-        name: &run.name,
-        point: run.point,
-        ran: run.ran.as_str(),
-        action: run.action,
-        findings: run.findings,
-    };
-    let runs: Vec<WrittenRun<'_>> = runs.iter().map(run).collect();
+    let runs: Vec<WrittenRun<'_>> = runs
+        .iter()
+        .map(|run| WrittenRun {
+            name: &run.name,
+            point: run.point,
+            ran: run.ran.as_str(),
+            action: run.action,
+            findings: run.findings,
+        })
+        .collect();
     serde_json::to_string(&runs).unwrap_or_else(|_| "[]".to_owned())
 }
