@@ -1,6 +1,6 @@
 //! Has the linker lay the functions of the optimised program in the order of `order.txt` (made by `make order`): what calls
-//! pass first, then what starting needs, then the rest. A program of 36 MiB of which a third is ever executed then keeps a
-//! third in memory. Names that no longer exist are passed over, so an old list only orders less.
+//! pass first, then what starting needs, then the rest. Code is loaded in pages: where what is executed lies together, what is
+//! not stays out of memory. Names that no longer exist are passed over, so an old list only orders less.
 
 use std::env;
 use std::path::Path;
