@@ -61,7 +61,13 @@ pub struct Means {
     pub pool: Pool,
     /// The gateway's name and version, as servers hear it (`clientInfo`).
     pub info: Raw,
+    /// Who is told of a server and of what it offers that waits for approval from now on (`tool log`). Told once, when it is
+    /// written down; it may not wait.
+    pub waits: Waits,
 }
+
+/// Takes a server's name and the items of it that wait.
+pub type Waits = Box<dyn Fn(&str, &[String]) + Send + Sync>;
 
 /// Keeps the catalogue fresh, from [`Refresher::start`] until it is dropped.
 pub struct Refresher {
@@ -286,7 +292,7 @@ impl Refresher {
             *current = Arc::new(catalogue);
             changed
         });
-        making.remember(&self.means.store).await;
+        making.remember(&self.means.store, &self.means.waits).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! Alerts: whoever asked to be told is told, once, signed, and again until it takes it.
 
+use gatehouse_tests::mcp::McpServer;
 use gatehouse_tests::{Dialect, House, Reply, Upstream};
 use serde_json::{Value, json};
 
@@ -63,6 +64,17 @@ fn a_refused_configuration_is_told_with_its_reason() {
     let event = event(&told);
     assert_eq!(event["type"], json!("config.refused"));
     assert!(event["data"]["problem"].as_str().is_some_and(|problem| problem.contains("modles")), "{event}");
+}
+
+#[test]
+fn a_tool_that_waits_for_approval_is_told() {
+    let (upstream, told, server) = (Upstream::start(), listener(), McpServer::modern());
+    let _gate = house(&upstream, &told, &["drift"])
+        .set("/mcp_servers/s", json!({"url": server.url(), "pins": "hold_new"}))
+        .start();
+    let event = event(&told);
+    assert_eq!((&event["type"], &event["data"]["mcp_server"]), (&json!("drift.pending"), &json!("s")));
+    assert!(event["data"]["items"].as_array().is_some_and(|items| items.contains(&json!("tool echo"))), "{event}");
 }
 
 #[test]

@@ -67,7 +67,7 @@ pub(crate) struct House {
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
     records: Arc<Records>,
-    bell: Bell,
+    bell: Arc<Bell>,
     tokens: Mutex<HashMap<String, Arc<ArcSwapOption<Token>>>>,
     issuers: Issuers,
     own: OwnIssuer,

@@ -49,8 +49,10 @@ impl Parts {
         let (consumer, exposition) = telemetry(config, tls)?;
         let shipper = Shipper::new(store.clone(), reader, ShipperConfig::default());
         let own = OwnIssuer::open(&store, tls).await.map_err(unusable)?;
-        let mcp = Room::open(&data_dir, &store, &Pool::new(Arc::clone(tls), PoolLimits::default()), tls).await?;
-        let kept = Kept { store, pepper, journal, records, own, mcp };
+        let bell = Arc::new(Bell::default());
+        let pool = Pool::new(Arc::clone(tls), PoolLimits::default());
+        let mcp = Room::open(&data_dir, &store, &pool, tls, &bell).await?;
+        let kept = Kept { store, pepper, journal, records, own, mcp, bell };
         let house = house(kept, &shipper, source, exposition, outboxes.clone());
         Ok(Self { house, shipper, writers, outboxes, consumer, recorder })
     }
@@ -64,6 +66,7 @@ struct Kept {
     records: Arc<Records>,
     own: OwnIssuer,
     mcp: Room,
+    bell: Arc<Bell>,
 }
 
 fn house(
@@ -73,7 +76,7 @@ fn house(
     exposition: Exposition,
     outboxes: Vec<Arc<Outbox>>,
 ) -> Arc<House> {
-    let Kept { store, pepper, journal, records, own, mcp } = kept;
+    let Kept { store, pepper, journal, records, own, mcp, bell } = kept;
     Arc::new(House {
         keeper: Arc::new(Keeper::new(store.clone(), tokio::runtime::Handle::current())),
         store,
@@ -88,7 +91,7 @@ fn house(
         exposition,
         outboxes,
         records,
-        bell: Bell::default(),
+        bell,
         tokens: Mutex::new(HashMap::new()),
         issuers: Issuers::default(),
         own,

@@ -12,7 +12,7 @@ use gatehouse_mcp_gateway::catalogue::{
 use gatehouse_mcp_gateway::pins::{PinBook, PinState, Sighting, hash_text};
 use gatehouse_store::{ListsRow, NameRow, PinRow, Store, StoreError};
 
-use super::is_personal;
+use super::{Waits, is_personal};
 
 /// Servers' lists with how the servers stand.
 type Sheets = BTreeMap<Arc<str>, (Standing, Option<Arc<Sheet>>)>;
@@ -185,10 +185,10 @@ impl Making {
     }
 
     /// Writes down what is new. What the database does not take is tried again with the next.
-    pub(super) async fn remember(&mut self, store: &Store) {
+    pub(super) async fn remember(&mut self, store: &Store, waits: &Waits) {
         if !self.unsaved_pins.is_empty() {
             match store.mcp_pins_seen(&self.unsaved_pins).await {
-                Ok(()) => self.unsaved_pins.clear(),
+                Ok(()) => tell_what_waits(&std::mem::take(&mut self.unsaved_pins), waits),
                 Err(error) => tracing::warn!(%error, "versions of MCP tools are not written down yet"),
             }
         }
@@ -239,4 +239,13 @@ fn source(server: &Server) -> String {
         Transport::Builtin => "builtin".to_owned(),
     };
     hash_text(&place).to_string()
+}
+
+/// A server at a time, however much of it waits.
+fn tell_what_waits(rows: &[PinRow], waits: &Waits) {
+    let mut waiting: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.state == PinState::Pending.as_str()) {
+        waiting.entry(&row.server).or_default().push(format!("{} {}", row.kind, row.name).trim_end().to_owned());
+    }
+    waiting.iter().for_each(|(server, items)| waits(server, items));
 }

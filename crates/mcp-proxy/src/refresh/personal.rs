@@ -95,7 +95,7 @@ impl Personal {
         let sheets: Vec<Arc<Sheet>> = lists.values().filter_map(|(_, sheet)| sheet.clone()).collect();
         let mut making = refresher.making.lock().await;
         let catalogue = Arc::new(making.compose_with(&sheets));
-        making.remember(&refresher.means.store).await;
+        making.remember(&refresher.means.store, &refresher.means.waits).await;
         *lock(&kept.catalogue) = Some((catalogue.generation(), Arc::clone(&catalogue)));
         catalogue
     }

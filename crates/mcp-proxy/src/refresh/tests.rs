@@ -132,7 +132,8 @@ impl House {
         });
         let servers: Vec<Arc<Server>> = servers.into_iter().map(Arc::new).collect();
         links.load(servers.iter().map(|server| (Arc::clone(server), Egress::Trusted)));
-        let means = Means { store, links, control: Handle::current(), pool, info: Raw::empty() };
+        let means =
+            Means { store, links, control: Handle::current(), pool, info: Raw::empty(), waits: Box::new(|_, _| {}) };
         let refresher = Refresher::start(means).await.unwrap();
         refresher.configure(Arc::new(Blueprint { servers, ..Blueprint::default() })).await;
         Self { folder, lists, refresher }

@@ -22,9 +22,12 @@ pub(super) use deliver::deliver;
 /// Events that wait to be taken up.
 const CAPACITY: usize = 1024;
 
+/// Items that one event names.
+const ITEMS_MAX: usize = 50;
+
 /// Something that needs a person.
 #[derive(Clone, Debug)]
-pub(super) struct Event {
+pub(crate) struct Event {
     /// What kind it is.
     on: AlertOn,
     /// Its name, `kind.what`.
@@ -37,7 +40,7 @@ pub(super) struct Event {
 
 impl Event {
     /// A share of a limit or budget is reached.
-    pub(super) fn threshold(event: &BudgetEvent) -> Self {
+    pub(crate) fn threshold(event: &BudgetEvent) -> Self {
         let money = event.measure == Measure::Money;
         let amount = |amount: i64| if money { json!(Money::from_nano_usd(amount).usd()) } else { json!(amount) };
         let data = json!({
@@ -55,8 +58,14 @@ impl Event {
     }
 
     /// A configuration was refused; the one before stays in force.
-    pub(super) fn config_refused(problem: &str) -> Self {
+    pub(crate) fn config_refused(problem: &str) -> Self {
         Self::now(AlertOn::Config, "config.refused", json!({"problem": problem}))
+    }
+
+    /// What an MCP server offers is new or has changed, and waits for approval.
+    pub(crate) fn drift(server: &str, items: &[String]) -> Self {
+        let shown = &items[..items.len().min(ITEMS_MAX)];
+        Self::now(AlertOn::Drift, "drift.pending", json!({"mcp_server": server, "items": shown, "count": items.len()}))
     }
 
     fn now(on: AlertOn, name: &'static str, data: Value) -> Self {
@@ -65,7 +74,7 @@ impl Event {
 }
 
 /// What is rung when something needs a person.
-pub(super) struct Bell {
+pub(crate) struct Bell {
     events: mpsc::Sender<Event>,
     /// Taken once, by [`deliver`].
     heard: Mutex<Option<mpsc::Receiver<Event>>>,
@@ -84,14 +93,14 @@ impl Default for Bell {
 
 impl Bell {
     /// Leaves an event, or counts it as dropped.
-    pub(super) fn ring(&self, event: Event) {
+    pub(crate) fn ring(&self, event: Event) {
         if self.events.try_send(event).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Events that nobody was told of: dropped here, or given up.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 

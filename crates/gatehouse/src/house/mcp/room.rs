@@ -30,6 +30,7 @@ use tokio::time::{Instant, interval};
 
 use super::Demo;
 use crate::failure::Failure as Stopped;
+use crate::house::alerts::{Bell, Event};
 
 /// How long a start or a change waits for servers that were never asked before it goes on without their lists.
 const FIRST_LISTS: Duration = Duration::from_secs(2);
@@ -46,7 +47,13 @@ pub(crate) struct Room {
 
 impl Room {
     /// Opens it; no server is asked before [`Room::furnish`].
-    pub(crate) async fn open(dir: &DataDir, store: &Store, pool: &Pool, tls: &Tls) -> Result<Self, Stopped> {
+    pub(crate) async fn open(
+        dir: &DataDir,
+        store: &Store,
+        pool: &Pool,
+        tls: &Tls,
+        bell: &Arc<Bell>,
+    ) -> Result<Self, Stopped> {
         let unusable = |error: &dyn std::fmt::Display| Stopped::problem(error, "check the data folder");
         let key = TokenKey::load(dir).map_err(|error| unusable(&error))?;
         let sealer = Sealer::new(key.bytes(), &[]).map_err(|error| unusable(&error))?;
@@ -65,12 +72,14 @@ impl Room {
             elsewhere: Arc::new(of_the_gateway),
         });
         let info = Raw::of(&json!({ "name": "gatehouse", "title": "Gatehouse", "version": env!("CARGO_PKG_VERSION") }));
+        let bell = Arc::clone(bell);
         let refresher = Refresher::start(refresh::Means {
             store: store.clone(),
             links: Arc::clone(&links),
             control: Handle::current(),
             pool: pool.clone(),
             info: info.clone(),
+            waits: Box::new(move |server, items| bell.ring(Event::drift(server, items))),
         });
         let refresher = refresher.await.map_err(|error| unusable(&error))?;
         let desk = Desk::new(DeskParts {
