@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use super::{CALLER, Home, START, id, outcome};
 use crate::{DataDir, RequestFilter, RequestLog, RequestRow, RunSums, Store};
 
-const GUARDRAILS: &str = r#"[{"action":"observe","findings":1,"name":"no-secrets","point":"request","ran":"ran"}]"#;
+const GUARDRAILS: &str = r#"[{"name":"no-secrets","point":"request","ran":"ran","action":"observe","findings":1}]"#;
 
 /// Call `n`, a millisecond after the one before; every third one was refused.
 fn call(n: u64) -> CallOutcome {

@@ -12,7 +12,7 @@ use foldhash::{HashSet, HashSetExt as _};
 use gatehouse_domain::{AttemptOutcome, CallOutcome, GuardrailRun, Money, Principal, RequestId};
 use sqlx::Connection as _;
 
-use super::guardrails_json;
+use super::json;
 use crate::database::signed;
 use crate::tables::inserts::{Inserts, Values};
 use crate::{Store, StoreError};
@@ -193,7 +193,7 @@ impl Own {
             run: call.run.as_deref().map(cut).filter(|run| !run.is_empty()),
             tags: call.tags.as_deref().filter(|tags| Some(*tags) != who.tags.as_deref()).map(str::to_owned),
             model: call.model.take_if(|_| call.attempts.is_empty()).map(|model| cut(&model)),
-            guardrails: found.then(|| guardrails_json(&std::mem::take(&mut call.guardrails))),
+            guardrails: found.then(|| json::guardrails(&std::mem::take(&mut call.guardrails))),
         }
     }
 }
@@ -247,7 +247,7 @@ impl Subject {
             .bind(self.status)
             .bind(self.code.unwrap_or_default())
             .bind(signed(self.attempts as u64))
-            .bind(guardrails_json(&self.guardrails))
+            .bind(json::guardrails(&self.guardrails))
             .bind(name(&self.decision))
             .fetch_one(connection)
             .await?)

@@ -8,7 +8,7 @@
 mod entry;
 mod json;
 
-use gatehouse_domain::{GuardrailRun, Money, RequestId};
+use gatehouse_domain::{Money, RequestId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 use uuid::Uuid;
@@ -294,18 +294,4 @@ fn read_row(row: &SqliteRow) -> Result<RequestRow, StoreError> {
         guardrails: row.try_get("guardrails")?,
         decision: row.try_get("decision")?,
     })
-}
-
-/// A JSON list of `{name, point, ran, action, findings}`.
-fn guardrails_json(runs: &[GuardrailRun]) -> String {
-    let run = |run: &GuardrailRun| {
-        serde_json::json!({
-            "name": &*run.name,
-            "point": run.point,
-            "ran": run.ran.as_str(),
-            "action": run.action,
-            "findings": run.findings,
-        })
-    };
-    if runs.is_empty() { "[]".to_owned() } else { serde_json::Value::Array(runs.iter().map(run).collect()).to_string() }
 }
