@@ -125,7 +125,7 @@ impl RequestLog {
     /// # Errors
     /// When the database fails; then none was added.
     pub async fn write(&self, entries: &mut [RequestEntry]) -> Result<(), StoreError> {
-        entries.sort_unstable_by_key(|entry| (entry.own.is_some(), entry.id));
+        entries.sort_unstable_by_key(|entry| (entry.own.is_some(), entry.id.0.as_u128()));
         let (plain, others) = entries.split_at(entries.partition_point(|entry| entry.own.is_none()));
         let mut connection = self.store.behind.acquire().await?;
         for Numbered { subject, number } in entries.iter().map(|entry| &*entry.subject) {
