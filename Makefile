@@ -1,5 +1,5 @@
 # Each target does its own set-up. Nothing here needs anything but a Rust toolchain, and Python and Node where it says so.
-.PHONY: run test lint bench conformance-sdk conformance-mcp conformance-api kill-loop soak
+.PHONY: run test lint bench order conformance-sdk conformance-mcp conformance-api kill-loop soak
 
 run: ## Build and start with everything at its default
 	cargo run --release --package gatehouse -- up
@@ -17,6 +17,11 @@ bench: ## Figures against the floor, into bench/results.json and bench/RESULTS.m
 	cargo build --release --package gatehouse-bench
 	target/release/bench-run --gateway target/dist/gatehouse --out bench $(BENCH_FLAGS)
 	target/release/bench-mcp --gateway target/dist/gatehouse --out bench $(BENCH_FLAGS)
+
+order: ## Which code is in use, for the linker, into crates/gatehouse/order.txt; anew when dependencies or profiles change; needs valgrind
+	CARGO_PROFILE_DIST_STRIP=none cargo build --profile dist --package gatehouse
+	cargo build --release --package gatehouse-bench
+	target/release/bench-order --gateway target/dist/gatehouse --out crates/gatehouse/order.txt
 
 conformance-sdk: ## Official Python and Node SDKs against all pairs of dialects
 	conformance/run-sdk.sh

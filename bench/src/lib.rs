@@ -3,9 +3,9 @@
 //!
 //! `bench-mcp` is the conductor of the MCP lanes, `mcp` their messages.
 //!
-//! `canned` holds the bytes, `wire` reads just enough HTTP, `load` is the generator, `process` starts and watches the
-//! processes under test, `house` is the gateway's configuration, `lanes` the list of what is measured, `report` what is
-//! made of it.
+//! `canned` holds the bytes, `wire` reads just enough HTTP, `server` is what scripted servers have in common, `load` is the
+//! generator, `stage` sends it, `process` starts and watches the processes under test, `house` is the gateway's configuration,
+//! `lanes` the list of what is measured, `report` what is made of it.
 
 pub mod arguments;
 pub mod canned;
@@ -15,6 +15,8 @@ pub mod load;
 pub mod mcp;
 pub mod process;
 pub mod report;
+pub mod server;
+pub mod stage;
 pub mod wire;
 
 /// Anything that stops a benchmark.

@@ -3,8 +3,10 @@
 use gatehouse_tests::mcp::{LEGACY, META, MODERN, echo_tool};
 use serde_json::{Value, json};
 
-/// Name of the one tool.
+/// Name of the tool that is called.
 pub const TOOL: &str = "echo";
+/// Tools of a server, the one that is called among them.
+pub const TOOLS: usize = 200;
 /// The session of a server that has but one.
 pub const SESSION: &str = "bench-session";
 /// Text of a call's argument: about what a small tool call carries.
@@ -83,7 +85,9 @@ pub fn result(era: Era, method: &str) -> Option<Value> {
         (Era::Legacy, "initialize") => json!({
             "protocolVersion": LEGACY, "capabilities": capabilities, "serverInfo": {"name": "bench", "version": "1"},
         }),
-        (_, "tools/list") => json!({"tools": [echo_tool(TOOL)]}),
+        (_, "tools/list") => {
+            json!({"tools": (1..TOOLS).map(tool).chain([echo_tool(TOOL)]).collect::<Vec<_>>()})
+        }
         (_, "prompts/list") => json!({"prompts": []}),
         (_, "resources/list") => json!({"resources": []}),
         (_, "resources/templates/list") => json!({"resourceTemplates": []}),
@@ -99,4 +103,24 @@ pub fn result(era: Era, method: &str) -> Option<Value> {
         }
     }
     Some(result)
+}
+
+/// A tool about as long as those of real servers: half a kilobyte.
+fn tool(number: usize) -> Value {
+    let text = |what: &str| json!({"type": "string", "description": what});
+    json!({
+        "name": format!("search_records_{number}"),
+        "title": format!("Search records of kind {number}"),
+        "description": "Finds records by their words, newest first. Use it when the user asks for something by name or by topic.",
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "query": text("Words that the record must have"),
+                "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+                "since": text("The oldest day, as YYYY-MM-DD"),
+            },
+            "required": ["query"],
+        },
+        "annotations": {"readOnlyHint": true},
+    })
 }

@@ -104,6 +104,12 @@ impl Process {
         self.status("VmRSS:").unwrap_or(0) as f64 / 1024.0
     }
 
+    /// Of that, what is the process's own: not pages of files such as the binary.
+    #[must_use]
+    pub fn anonymous_mib(&self) -> f64 {
+        self.status("RssAnon:").unwrap_or(0) as f64 / 1024.0
+    }
+
     /// Threads.
     #[must_use]
     pub fn threads(&self) -> u64 {

@@ -1,4 +1,4 @@
-//! What is made of the measurements: medians, a table, results.json and RESULTS.md.
+//! What is made of the measurements: medians, tables, and the files they are written to.
 
 use std::path::Path;
 
@@ -51,19 +51,27 @@ pub enum Bound {
 }
 
 impl Bound {
+    /// Is it kept? Nothing where there is none.
+    #[must_use]
+    pub fn mark(self, value: f64) -> &'static str {
+        if matches!(self, Self::None) { "" } else { mark(self.holds(value)) }
+    }
+
+    /// As it is written in tables.
+    #[must_use]
+    pub fn text(self) -> String {
+        match self {
+            Self::AtMost(most) => format!("≤ {most}"),
+            Self::AtLeast(least) => format!("≥ {least}"),
+            Self::None => String::new(),
+        }
+    }
+
     fn holds(self, value: f64) -> bool {
         match self {
             Self::AtMost(most) => value <= most,
             Self::AtLeast(least) => value >= least,
             Self::None => true,
-        }
-    }
-
-    fn text(self) -> String {
-        match self {
-            Self::AtMost(most) => format!("≤ {most}"),
-            Self::AtLeast(least) => format!("≥ {least}"),
-            Self::None => String::new(),
         }
     }
 }
@@ -121,9 +129,17 @@ pub fn tables(lanes: &[LaneResult], figures: &[Figure]) -> String {
             lane.errors(),
         ));
     }
-    text.push_str("\n| figure | value | bound | |\n|---|---|---|---|\n");
+    text.push('\n');
+    text.push_str(&figures_table(figures));
+    text
+}
+
+/// Figures that are no lanes, as a table in Markdown.
+#[must_use]
+pub fn figures_table(figures: &[Figure]) -> String {
+    let mut text = String::from("| figure | value | bound | |\n|---|---|---|---|\n");
     for figure in figures {
-        let met = if matches!(figure.bound, Bound::None) { "" } else { mark(figure.bound.holds(figure.value)) };
+        let met = figure.bound.mark(figure.value);
         text.push_str(&format!("| {} | {:.2} | {} | {met} |\n", figure.name, figure.value, figure.bound.text()));
     }
     text
@@ -149,40 +165,70 @@ pub fn json(lanes: &[LaneResult], figures: &[Figure]) -> Value {
             })
         })
         .collect();
-    let figures: Vec<Value> = figures
-        .iter()
-        .map(|figure| {
-            json!({
-                "figure": figure.name, "value": figure.value, "bound": figure.bound.text(),
-                "met": figure.bound.holds(figure.value),
-            })
-        })
-        .collect();
-    json!({"lanes": lanes, "figures": figures})
+    json!({"lanes": lanes, "figures": figures_json(figures)})
 }
 
-/// Where the hand-written part of RESULTS.md begins; it is kept.
+/// Figures that are no lanes, as JSON.
+#[must_use]
+pub fn figures_json(figures: &[Figure]) -> Value {
+    let figure = |figure: &Figure| {
+        json!({
+            "figure": figure.name, "value": figure.value, "bound": figure.bound.text(),
+            "met": figure.bound.holds(figure.value),
+        })
+    };
+    figures.iter().map(figure).collect()
+}
+
+/// Where the hand-written part of a page begins; it is kept.
 const NOTES: &str = "## Notes";
+
+/// Where a benchmark's figures are written, and what stands before them.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// The file for programs.
+    pub json: &'static str,
+    /// The file for people.
+    pub markdown: &'static str,
+    /// What is measured, and how: the first lines of that.
+    pub intro: &'static str,
+}
+
+const RESULTS: Page = Page {
+    json: "results.json",
+    markdown: "RESULTS.md",
+    intro: "# Benchmark results\n\nWritten by `make bench`; the notes are written by hand and kept. CPU is user and system time of \
+            the process under test per request, medians of interleaved runs; the floor is a bare hyper relay of the same shape \
+            (bench-floor).",
+};
 
 /// Writes results.json and RESULTS.md into a folder.
 ///
 /// # Errors
 /// When they cannot be written.
 pub fn write(folder: &Path, lanes: &[LaneResult], figures: &[Figure], machine: &str) -> Result<(), Error> {
-    std::fs::write(folder.join("results.json"), format!("{:#}\n", json(lanes, figures)))?;
-    let page = folder.join("RESULTS.md");
-    let before = std::fs::read_to_string(&page).unwrap_or_default();
-    let notes = before.find(NOTES).map_or("", |at| &before[at..]);
-    let notes = if notes.is_empty() {
-        format!(
-            "{NOTES}\n\nNothing is noted yet: where a figure is missed, say here where the time goes and what was tried.\n"
-        )
-    } else {
-        notes.to_owned()
-    };
-    let intro = "# Benchmark results\n\nWritten by `make bench`; the notes are written by hand and kept. CPU is user and \
-                 system time of the process under test per request, medians of interleaved runs; the floor is a bare hyper \
-                 relay of the same shape (bench-floor).\n\n";
-    std::fs::write(page, format!("{intro}{machine}\n\n{}\n{notes}", tables(lanes, figures)))?;
-    Ok(())
+    RESULTS.write(folder, machine, &tables(lanes, figures), &json(lanes, figures))
+}
+
+impl Page {
+    /// Writes both files into a folder; notes that stand in the one for people are kept.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn write(&self, folder: &Path, machine: &str, tables: &str, json: &Value) -> Result<(), Error> {
+        std::fs::write(folder.join(self.json), format!("{json:#}\n"))?;
+        let page = folder.join(self.markdown);
+        let before = std::fs::read_to_string(&page).unwrap_or_default();
+        let notes = before.find(NOTES).map_or_else(
+            || {
+                format!(
+                    "{NOTES}\n\nNothing is noted yet: where a figure is missed, say here where the time goes and what was \
+                     tried.\n"
+                )
+            },
+            |at| before[at..].to_owned(),
+        );
+        std::fs::write(page, format!("{}\n\n{machine}\n\n{tables}\n{notes}", self.intro))?;
+        Ok(())
+    }
 }

@@ -88,6 +88,18 @@ impl Client {
         self.post_bytes(path, body.to_string().as_bytes())
     }
 
+    /// Puts JSON.
+    #[must_use]
+    pub fn put(&self, path: &str, body: &Value) -> Response {
+        self.send("PUT", path, body.to_string().as_bytes()).response()
+    }
+
+    /// Deletes a path.
+    #[must_use]
+    pub fn delete(&self, path: &str) -> Response {
+        self.send("DELETE", path, b"").response()
+    }
+
     /// Posts bytes as they are.
     #[must_use]
     pub fn post_bytes(&self, path: &str, body: &[u8]) -> Response {

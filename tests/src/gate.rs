@@ -68,6 +68,12 @@ impl Gate {
         self.address
     }
 
+    /// The same as a URL, for commands.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {

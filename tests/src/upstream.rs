@@ -4,20 +4,19 @@
 //! any death of the gateway: it is the oracle for accounting.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, MutexGuard};
+use std::time::Instant;
 
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
-use crate::PATIENCE;
 use crate::http1::{Framing, Head, Part};
 use crate::reply::{Act, Reply, parse};
+use crate::serving::{Board, Serving};
 use crate::wire::Dialect;
 
 /// A request as the provider received it.
@@ -63,28 +62,24 @@ struct State {
 }
 
 struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
+    board: Board<State>,
     steps: Semaphore,
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no test thread panicked while holding the state")
+        self.board.lock()
     }
 
     fn note_cancel(&self) {
-        self.lock().cancels.push(Instant::now());
-        self.changed.notify_all();
+        self.board.change(|state| state.cancels.push(Instant::now()));
     }
 }
 
 /// A provider under the test's control.
 pub struct Upstream {
-    address: SocketAddr,
+    serving: Serving,
     shared: Arc<Shared>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Default for Upstream {
@@ -103,31 +98,23 @@ impl Upstream {
     /// Starts a provider on this port (0: any) that decides by looking at the request.
     #[must_use]
     pub fn start_with(port: u16, respond: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a free loopback port");
-        listener.set_nonblocking(true).expect("a non-blocking listener");
-        let address = listener.local_addr().expect("a bound address");
         let state =
             State { requests: Vec::new(), cancels: Vec::new(), queues: HashMap::new(), respond: Arc::new(respond) };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), steps: Semaphore::new(0) });
-        let (stop, stopped) = oneshot::channel();
+        let shared = Arc::new(Shared { board: Board::new(state), steps: Semaphore::new(0) });
         let serving = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(accept(listener, serving, stopped));
-        });
-        Self { address, shared, stop: Some(stop), thread: Some(thread) }
+        Self { serving: Serving::start(port, move |stream| serve(stream, Arc::clone(&serving))), shared }
     }
 
     /// Base URL without a path.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.serving.address())
     }
 
     /// A caller that talks to this provider without any gateway: for the harness's own tests.
     #[must_use]
     pub fn client(&self) -> crate::Client {
-        crate::Client::new(self.address)
+        crate::Client::new(self.serving.address())
     }
 
     /// From now on, every request without a queue of its own gets this.
@@ -181,45 +168,12 @@ impl Upstream {
     }
 
     fn wait<T>(&self, what: &str, mut look: impl FnMut(&State) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        let mut state = self.shared.lock();
-        loop {
-            if let Some(found) = look(&state) {
-                return found;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            assert!(left > Duration::ZERO, "the provider waited for {what} and saw {} requests", state.requests.len());
-            state = self.shared.changed.wait_timeout(state, left).expect("an unpoisoned lock").0;
-        }
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
-    let listener = TcpListener::from_std(listener).expect("a listener");
-    loop {
-        tokio::select! {
-            _ = &mut stopped => return,
-            accepted = listener.accept() => {
-                if let Ok((stream, _)) = accepted {
-                    tokio::spawn(serve(stream, Arc::clone(&shared)));
-                }
-            }
-        }
+        self.shared.board.wait(what, |state| look(state), |state| format!("{} requests", state.requests.len()))
     }
 }
 
 /// One connection: request, acts, next request.
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    drop(stream.set_nodelay(true));
     let (mut reader, mut writer) = stream.into_split();
     let mut buffer = Vec::new();
     while let Some(received) = read_request(&mut reader, &mut buffer).await {
@@ -246,9 +200,8 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 
 /// Records the request and picks what to do with it, at once, so that `served` never lags behind an answer.
 fn choose(shared: &Shared, received: &Received) -> Reply {
+    shared.board.change(|state| state.requests.push(received.clone()));
     let mut state = shared.lock();
-    state.requests.push(received.clone());
-    shared.changed.notify_all();
     if let Some(queue) = state.queues.get_mut(&received.model)
         && let Some(reply) = if queue.len() > 1 { queue.pop_front() } else { queue.front().cloned() }
     {

@@ -43,6 +43,7 @@ macro_rules! each_dialect {
     };
 }
 
+mod admin;
 mod harness;
 mod llm;
 mod mcp;

@@ -1,16 +1,17 @@
-//! `bench-mcp-upstream --port N`: an MCP server that costs next to nothing: `/modern` speaks 2026-07-28, `/legacy` 2025-11-25.
-//! Answers are rendered once; a call costs a search for the method and the id.
+//! `bench-mcp-upstream --port N`: an MCP server that costs next to nothing: `/modern` speaks 2026-07-28 and answers in JSON,
+//! `/events` the same with calls answered as a stream, `/legacy` 2025-11-25. Answers are rendered once; a call costs a search for
+//! the method and the id.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use gatehouse_bench::Error;
 use gatehouse_bench::arguments::Arguments;
 use gatehouse_bench::mcp::{Era, SESSION, result};
-use gatehouse_bench::wire::{Progress, body_start, message_end};
+use gatehouse_bench::server::serve;
+use gatehouse_bench::wire::body_start;
 use memchr::memmem;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 /// Methods that have an answer; the longer name before the one it contains.
 const METHODS: [&str; 8] = [
@@ -24,69 +25,38 @@ const METHODS: [&str; 8] = [
     "ping",
 ];
 
+/// An event stream, its events still to come.
+const EVENTS: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
 type Answers = HashMap<(&'static str, &'static str), String>;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    let listener = TcpListener::bind(("127.0.0.1", Arguments::of_process().or("port", 0)?)).await?;
+fn main() -> Result<(), Error> {
     let answers: Answers = Era::ALL
         .iter()
         .flat_map(|era| {
             METHODS.iter().filter_map(|method| Some(((era.name(), *method), result(*era, method)?.to_string())))
         })
         .collect();
-    let answers = Rc::new(answers);
-    tokio::task::LocalSet::new()
-        .run_until(async move {
-            loop {
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                tokio::task::spawn_local(serve(stream, Rc::clone(&answers)));
-            }
-        })
-        .await
+    serve(Arguments::of_process().or("port", 0)?, async move |stream: &mut TcpStream, request: &[u8]| {
+        stream.write_all(answer(request, &answers).as_bytes()).await
+    })
 }
 
-/// One connection. A peer that goes away ends it; that is no error.
-async fn serve(mut stream: TcpStream, answers: Rc<Answers>) {
-    let mut buffer = Vec::with_capacity(4 << 10);
-    loop {
-        match message_end(&buffer) {
-            Progress::Whole(end) => {
-                if stream.write_all(&answer(&buffer[..end], &answers)).await.is_err() {
-                    return;
-                }
-                buffer.drain(..end);
-            }
-            Progress::Partial => match stream.read_buf(&mut buffer).await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            },
-            Progress::Broken => return,
-        }
-    }
-}
-
-fn answer(request: &[u8], answers: &Answers) -> Vec<u8> {
-    let era =
-        if memmem::find(&request[..request.len().min(64)], b"/legacy").is_some() { Era::Legacy } else { Era::Modern };
+fn answer(request: &[u8], answers: &Answers) -> String {
+    let line = &request[..request.len().min(64)];
+    let era = if memmem::find(line, b"/legacy").is_some() { Era::Legacy } else { Era::Modern };
     let body = &request[body_start(request).unwrap_or(request.len())..];
     if request.starts_with(b"GET ") {
         // An event stream that says nothing.
-        return b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+        return EVENTS.to_owned();
     }
-    let Some(id) = id(body) else { return b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n".to_vec() };
+    let Some(id) = id(body) else { return "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n".to_owned() };
     if memmem::find(body, b"subscriptions/listen").is_some() {
         let taken = format!(
             "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{{\"_meta\":\
              {{\"io.modelcontextprotocol/subscriptionId\":{id}}},\"notifications\":{{\"toolsListChanged\":true}}}}}}"
         );
-        let event = format!("data: {taken}\n\n");
-        return format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{event}\r\n",
-            event.len()
-        )
-        .into_bytes();
+        return format!("{EVENTS}{}", event(&taken));
     }
     let known = METHODS.iter().find(|method| memmem::find(body, format!("\"{method}\"").as_bytes()).is_some());
     let (status, message) = match known.and_then(|method| answers.get(&(era.name(), *method))) {
@@ -96,12 +66,18 @@ fn answer(request: &[u8], answers: &Answers) -> Vec<u8> {
             ("400 Bad Request", format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}"))
         }
     };
+    if known == Some(&"tools/call") && memmem::find(line, b"/events").is_some() {
+        return format!("{EVENTS}{}0\r\n\r\n", event(&message));
+    }
     let session = if known == Some(&"initialize") { format!("mcp-session-id: {SESSION}\r\n") } else { String::new() };
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{session}content-length: {}\r\n\r\n{message}",
-        message.len()
-    )
-    .into_bytes()
+    let length = message.len();
+    format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{session}content-length: {length}\r\n\r\n{message}")
+}
+
+/// One event, as one chunk.
+fn event(message: &str) -> String {
+    let event = format!("data: {message}\n\n");
+    format!("{:x}\r\n{event}\r\n", event.len())
 }
 
 /// The text of the id: a number or a string without escapes, which is all a gateway sends.

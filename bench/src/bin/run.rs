@@ -5,7 +5,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gatehouse_bench::arguments::Arguments;
@@ -14,15 +13,12 @@ use gatehouse_bench::lanes::{self, Lane};
 use gatehouse_bench::load::render;
 use gatehouse_bench::process::{Process, free_address, sibling};
 use gatehouse_bench::report::{self, Bound, Figure, LaneResult, Run, median};
+use gatehouse_bench::stage::{self, LOAD_CORE, Load, TEST_CORE};
 use gatehouse_bench::{Error, canned, house};
 use gatehouse_tests::Dialect;
 use serde_json::Value;
 
-const LOAD_CORE: usize = 0;
-const TEST_CORE: usize = 1;
 const CONNECTIONS: usize = 16;
-/// Ledger rows are shipped after the answer: that work belongs to the request too.
-const SETTLING: Duration = Duration::from_millis(500);
 const OPEN_STREAMS: usize = 1_000;
 
 /// The stage: everything that runs while lanes are measured.
@@ -55,7 +51,7 @@ fn main() -> Result<(), Error> {
     }
     println!("{}", report::tables(&results, &figures));
     let folder = PathBuf::from(arguments.or("out", "bench".to_owned())?);
-    report::write(&folder, &results, &figures, &machine())
+    report::write(&folder, &results, &figures, &stage::machine())
 }
 
 impl Stage {
@@ -106,27 +102,9 @@ impl Stage {
     }
 
     fn run(&self, lane: &Lane, process: &Process, requests: u64, connections: usize) -> Result<Run, Error> {
-        let before = process.cpu()?;
-        let load = self.load(lane, process.address, requests, connections)?.wait_with_output()?;
-        std::thread::sleep(SETTLING);
-        let used = process.cpu()?.micros_since(&before);
-        let load: Value = serde_json::from_slice(&load.stdout)?;
-        Ok(Run { cpu_us: used / requests as f64, load })
-    }
-
-    fn load(&self, lane: &Lane, address: SocketAddr, requests: u64, connections: usize) -> Result<Child, Error> {
-        let body = self.folder.path().join("body.json");
-        std::fs::write(&body, &lane.body)?;
-        let child = Command::new("taskset")
-            .args(["-c", &LOAD_CORE.to_string()])
-            .arg(sibling("bench-load")?)
-            .args(["--address", &address.to_string(), "--path", &lane.path, "--key", lane.key])
-            .arg("--body")
-            .arg(&body)
-            .args(["--connections", &connections.to_string(), "--requests", &requests.to_string()])
-            .stdout(Stdio::piped())
-            .spawn()?;
-        Ok(child)
+        let load = load_of(lane, requests, connections);
+        let (cpu_us, load) = stage::measure(self.folder.path(), process, &load)?;
+        Ok(Run { cpu_us, load })
     }
 
     fn figures(&self, relay: Option<&LaneResult>) -> Result<Vec<Figure>, Error> {
@@ -173,7 +151,8 @@ impl Stage {
         let (gateway, _) = start_gateway(&self.gateway_binary, folder.path(), self.upstream.address)?;
         std::thread::sleep(Duration::from_secs(2));
         let idle_rss = gateway.rss_mib();
-        let load = self.load(&lane, gateway.address, OPEN_STREAMS as u64, OPEN_STREAMS)?;
+        let load =
+            stage::send(self.folder.path(), gateway.address, &load_of(&lane, OPEN_STREAMS as u64, OPEN_STREAMS))?;
         std::thread::sleep(Duration::from_secs(3));
         let (open_rss, open_descriptors) = (gateway.rss_mib(), gateway.descriptors());
         let report: Value = serde_json::from_slice(&load.wait_with_output()?.stdout)?;
@@ -191,6 +170,10 @@ impl Stage {
             figure("descriptors a minute after load", gateway.descriptors() as f64, Bound::None),
         ])
     }
+}
+
+fn load_of(lane: &Lane, requests: u64, connections: usize) -> Load<'_> {
+    Load { path: &lane.path, key: lane.key, head: None, body: &lane.body, connections, requests }
 }
 
 fn figure(name: &'static str, value: f64, bound: Bound) -> Figure {
@@ -237,13 +220,4 @@ fn answers(address: SocketAddr, request: &[u8]) -> bool {
         Ok(&head[9..] == b"200")
     };
     exchange().unwrap_or(false)
-}
-
-/// The machine the figures come from.
-fn machine() -> String {
-    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown CPU");
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("Machine: {}, {cores} cores, Linux {}.", model.trim_start_matches([' ', '\t', ':']), kernel.trim())
 }

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatehouse_bench::arguments::Arguments;
-use gatehouse_bench::wire::{Progress, body_start, message_end};
+use gatehouse_bench::server::serve;
+use gatehouse_bench::wire::body_start;
 use gatehouse_bench::{Error, canned};
 use gatehouse_tests::Dialect;
 use memchr::memmem;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 /// Events of a `holding` stream before it is held.
 const HELD_AFTER: usize = 3;
@@ -41,45 +42,17 @@ struct Repertoire {
     hold: Duration,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+fn main() -> Result<(), Error> {
     let arguments = Arguments::of_process();
-    let listener = TcpListener::bind(("127.0.0.1", arguments.or("port", 0)?)).await?;
-    let repertoire = Rc::new(Repertoire {
+    let repertoire = Repertoire {
         unary: RefCell::default(),
         streams: RefCell::default(),
         served: Cell::new(0),
         hold: Duration::from_secs(arguments.or("hold", 10)?),
-    });
-    tokio::task::LocalSet::new()
-        .run_until(async move {
-            loop {
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                tokio::task::spawn_local(serve(stream, Rc::clone(&repertoire)));
-            }
-        })
-        .await
-}
-
-/// One connection. A peer that goes away ends it; that is no error.
-async fn serve(mut stream: TcpStream, repertoire: Rc<Repertoire>) {
-    let mut buffer = Vec::with_capacity(16 << 10);
-    loop {
-        match message_end(&buffer) {
-            Progress::Whole(end) => {
-                if answer(&mut stream, &buffer[..end], &repertoire).await.is_err() {
-                    return;
-                }
-                buffer.drain(..end);
-            }
-            Progress::Partial => match stream.read_buf(&mut buffer).await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            },
-            Progress::Broken => return,
-        }
-    }
+    };
+    serve(arguments.or("port", 0)?, async move |stream: &mut TcpStream, request: &[u8]| {
+        answer(stream, request, &repertoire).await
+    })
 }
 
 async fn answer(stream: &mut TcpStream, request: &[u8], repertoire: &Repertoire) -> std::io::Result<()> {

@@ -111,6 +111,12 @@ impl Check {
         &self.owners
     }
 
+    /// Where an object of the database stands; `None` if the file has one of the name, which is used in its place.
+    pub(crate) fn path_of(&self, kind: &Kind, name: &str) -> Option<String> {
+        let owner = self.owners.iter().find(|owner| owner.kind.name == kind.name && owner.name == name)?;
+        (!owner.of_file).then(|| owner.path.clone())
+    }
+
     /// The object a path belongs to: the one with the longest path that the path begins with.
     fn belongs(&self, path: &str) -> Option<Belongs> {
         let below = |owner: &&Owner| {

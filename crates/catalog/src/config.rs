@@ -41,6 +41,8 @@ pub struct Config {
     pub oauth: Arc<OAuth>,
     /// Certificate files, for HTTPS.
     pub tls: Option<Tls>,
+    /// Certificates by which upstreams may be signed, besides those of the public authorities: PEM.
+    pub authorities: Option<Arc<str>>,
     /// Sizes, timers and caps.
     pub server: Server,
     /// Providers by name.
@@ -231,9 +233,9 @@ pub struct Terms {
 /// One text of policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyText {
-    /// How it is called in messages: the file, or its place in the configuration.
+    /// How it is called in messages: its own name, the file, or its place in the configuration.
     pub name: Arc<str>,
-    /// Which item of the configuration names it (`policies[0]`).
+    /// Where the configuration has it (`policies[0]`, `policies[1].text`).
     pub path: String,
     /// The file it was read from; `None` if it stands in the configuration itself.
     pub file: Option<PathBuf>,

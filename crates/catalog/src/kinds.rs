@@ -1,9 +1,14 @@
 //! The kinds of object that can be declared, in the file or through the admin API: one row each. Paths of the API, the
 //! command line, the merge of file and database and the mask over secrets all go by this table.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value as Json, json};
 
 use crate::schema::{self, Known};
+
+/// The schema of the whole file: it is asked for every object of every reload.
+static WHOLE: LazyLock<Json> = LazyLock::new(|| schema::exact(Known::NOTHING));
 
 /// One kind of object.
 #[derive(Debug)]
@@ -16,6 +21,8 @@ pub struct Kind {
     pub section: &'static str,
     /// Whether the section is a list whose items carry a `name`, rather than a mapping by name.
     pub list: bool,
+    /// Is it about everybody? Then only the organisation that runs this instance may declare it.
+    pub of_instance: bool,
     /// The struct of `written` that describes one.
     definition: &'static str,
     /// Fields that only the configuration file may have, because they start programs or read files of this machine.
@@ -24,19 +31,35 @@ pub struct Kind {
 
 /// Every kind. Keys are not among them: their secrets are made here, so they have an API of their own.
 pub const KINDS: &[Kind] = &[
+    Kind::mapping("agents", "agent", "agents", "Agent"),
+    Kind::list("guardrails", "guardrail", "Guardrail").of_instance(),
+    Kind::list("limits", "limit", "LimitsOn").of_instance(),
     Kind {
         only_in_file: &["command", "env", "cwd"],
         ..Kind::mapping("mcp_servers", "MCP server", "mcp_servers", "McpServer")
     },
     Kind::mapping("models", "model", "models", "Model"),
+    Kind::mapping("organisations", "organisation", "organisations", "Organisation").of_instance(),
+    Kind::list("policies", "policy", "Policy").of_instance(),
     Kind::mapping("prices", "price", "prices.overrides", "Price"),
     Kind::mapping("providers", "provider", "providers", "Provider"),
+    Kind::mapping("service_accounts", "service account", "service_accounts", "ServiceAccount"),
+    Kind::mapping("teams", "team", "teams", "Team"),
     Kind::mapping("toolsets", "toolset", "toolsets", "Toolset"),
+    Kind::mapping("users", "user", "users", "User"),
 ];
 
 impl Kind {
     const fn mapping(name: &'static str, one: &'static str, section: &'static str, definition: &'static str) -> Self {
-        Self { name, one, section, list: false, definition, only_in_file: &[] }
+        Self { name, one, section, list: false, of_instance: false, definition, only_in_file: &[] }
+    }
+
+    const fn list(name: &'static str, one: &'static str, definition: &'static str) -> Self {
+        Self { list: true, ..Self::mapping(name, one, name, definition) }
+    }
+
+    const fn of_instance(self) -> Self {
+        Self { of_instance: true, ..self }
     }
 
     /// Why an object of the database may not be as it is, and which of its fields is to blame: what starts programs or reads
@@ -62,24 +85,31 @@ impl Kind {
         self.definition
     }
 
-    /// The JSON Schema of one object, definitions included.
+    /// The JSON Schema of one object's body, definitions included. Its name is no part of it.
     #[must_use]
     pub fn schema(&self) -> Json {
-        let whole = schema::exact(Known::NOTHING);
-        json!({ "$ref": format!("#/$defs/{}", self.definition), "$defs": whole["$defs"] })
+        let mut definitions = WHOLE["$defs"].clone();
+        if self.list {
+            let one = &mut definitions[self.definition];
+            if let Some(properties) = one["properties"].as_object_mut() {
+                properties.remove("name");
+            }
+            if let Some(required) = one["required"].as_array_mut() {
+                required.retain(|field| field != "name");
+            }
+        }
+        json!({ "$ref": format!("#/$defs/{}", self.definition), "$defs": definitions })
     }
 
     /// Has an object of this kind such a field?
     #[must_use]
     pub fn has(&self, field: &str) -> bool {
-        let schema = self.schema();
-        schema::follow(&schema, &schema)["properties"].get(field).is_some()
+        WHOLE["$defs"][self.definition]["properties"].get(field).is_some()
     }
 
     /// Calls `visit` with every value of a body that stands where a secret belongs, and the JSON pointer to it.
     pub fn secrets(&self, body: &mut Json, visit: &mut dyn FnMut(&str, &mut Json)) {
-        let schema = self.schema();
-        walk(&schema, &schema, body, &mut String::new(), visit);
+        walk(&WHOLE, &WHOLE["$defs"][self.definition], body, &mut String::new(), visit);
     }
 }
 

@@ -16,7 +16,9 @@ mod problem;
 mod references;
 mod resolve;
 mod schema;
+mod secrets;
 mod shape;
+mod tenants;
 #[cfg(test)]
 mod tests;
 pub mod written;
@@ -31,5 +33,7 @@ pub use kinds::{KINDS, Kind, mask};
 pub use load::{Loaded, Surroundings, load, load_prices, load_with, policy_texts};
 pub use objects::{Declared, Object, Written, read_objects};
 pub use problem::{Belongs, Position, Problem, Problems, Severity, did_you_mean};
+pub use references::refers_to_a_secret;
 pub use resolve::WrongTerms;
 pub use schema::{Known, published as schema, terms as terms_schema};
+pub use secrets::{OpenSecrets, Secrets, is_secret_name};

@@ -15,8 +15,9 @@ use crate::config::{Config, PolicyText};
 use crate::objects::{self, Declared, Object};
 use crate::problem::{Problem, Problems, Severity};
 use crate::schema::{self, Known};
-use crate::written::{File, Price, Prices};
-use crate::{references, resolve, shape, yaml};
+use crate::secrets::Secrets;
+use crate::written::{File, PolicyItem, Price, Prices};
+use crate::{references, resolve, shape, tenants, yaml};
 
 /// What a file may refer to.
 #[derive(Clone, Copy)]
@@ -31,6 +32,8 @@ pub struct Surroundings<'a> {
     pub read: &'a dyn Fn(&Path) -> io::Result<String>,
     /// The names of the files in a folder, in any order.
     pub list: &'a dyn Fn(&Path) -> io::Result<Vec<String>>,
+    /// Stored secrets.
+    pub secrets: Secrets<'a>,
     /// Names that other crates own.
     pub known: Known<'a>,
 }
@@ -44,6 +47,8 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// Every object of it, secrets masked.
     pub objects: Vec<Object>,
+    /// Does it refer to secrets that were not open? Texts of no meaning stand in for them.
+    pub stands_in: bool,
     check: Check,
 }
 
@@ -71,15 +76,19 @@ pub fn load(bytes: &[u8], around: &Surroundings<'_>) -> Result<Loaded, Problems>
 pub fn load_with(bytes: &[u8], declared: &[Declared<'_>], around: &Surroundings<'_>) -> Result<Loaded, Problems> {
     let mut root = tree(bytes, around.file_name)?;
     let mut check = Check::new(around.file_name, Positions::of(&root));
-    references::resolve(&mut root, "", around, &mut check);
-    objects::graft(&mut root, declared, &mut check);
+    references::resolve(&mut root, around, &mut check);
+    objects::graft(&mut root, declared, around, &mut check);
     check.merged(Positions::of(&root), objects::owners(&root));
+    let stands_in = matches!(around.secrets, Secrets::NotOpen) && shape::holds_a_secret(&root.value);
     let sound = shape::check(&root, &schema::exact(around.known), &mut check);
-    let objects = objects::in_force(&sound, check.owners());
+    let mut objects = objects::in_force(&sound, check.owners());
     // What the shape check lets through, the structs take: it walks a schema made of the same structs. Should they
     // ever disagree, the file is refused rather than half read.
     let config = match File::deserialize(&sound) {
-        Ok(file) => resolve::config(file, around, &mut check),
+        Ok(file) => {
+            tenants::check(&file, declared, &mut check);
+            resolve::config(file, around, &mut check)
+        }
         Err(error) => {
             check.error(Place::Path(""), format!("not readable: {error}"), None);
             None
@@ -87,7 +96,10 @@ pub fn load_with(bytes: &[u8], declared: &[Declared<'_>], around: &Surroundings<
     };
     let warnings = check.finish()?;
     match config {
-        Some(config) => Ok(Loaded { config, warnings, objects, check }),
+        Some(config) => {
+            objects.extend(objects::of_policies(&config.policies));
+            Ok(Loaded { config, warnings, objects, stands_in, check })
+        }
         None => {
             check.error(Place::Path(""), "not readable", None);
             Err(check.finish().err().unwrap_or(Problems(Vec::new())))
@@ -115,7 +127,8 @@ pub fn load_prices(bytes: &[u8], file_name: &str) -> Result<BTreeMap<String, Pri
 /// Everything that cannot be read.
 pub fn policy_texts(items: &[String], around: &Surroundings<'_>) -> Result<Vec<PolicyText>, Problems> {
     let mut check = Check::new(around.file_name, Positions::default());
-    let texts = resolve::policies(items, around, &mut check);
+    let items: Vec<PolicyItem> = items.iter().cloned().map(PolicyItem::Word).collect();
+    let texts = resolve::policies(&items, around, &mut check);
     check.finish()?;
     Ok(texts)
 }

@@ -10,7 +10,10 @@ use serde_json::Value;
 
 use crate::config::{Endpoint, Terms};
 
-pub use crate::written::{Builtin, McpGrant, Pins};
+pub use crate::written::{Builtin, McpGrant, OwnServer, Pins};
+
+/// The name of the gateway's own MCP server. No other has it.
+pub const OWN_SERVER: &str = "gatehouse";
 
 /// Everything of MCP, by name.
 #[derive(Clone, Debug, Default)]
@@ -19,10 +22,29 @@ pub struct Mcp {
     pub allowed_hosts: Vec<Arc<str>>,
     /// Where authorization servers find the document about the gateway, if not at its own place.
     pub client_document: Option<String>,
-    /// The servers. No name has a `.`: `server.tool` is cut at the first one.
+    /// How many may listen at once.
+    pub listens: Listens,
+    /// Where the gateway's own server is offered.
+    pub own_server: OwnServer,
+    /// The servers, without the gateway's own. No name has a `.`: `server.tool` is cut at the first one.
     pub servers: BTreeMap<Arc<str>, McpServer>,
     /// The toolsets.
     pub toolsets: BTreeMap<Arc<str>, Toolset>,
+}
+
+/// Streams that only listen for changes, at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listens {
+    /// Of one caller.
+    pub per_caller: usize,
+    /// Of all callers together.
+    pub total: usize,
+}
+
+impl Default for Listens {
+    fn default() -> Self {
+        Self { per_caller: 10_000, total: 50_000 }
+    }
 }
 
 /// One MCP server.
@@ -56,6 +78,8 @@ pub struct McpServer {
     pub concurrent: usize,
     /// What one call costs, by pattern of tool names: exact names first, then longer patterns before shorter ones.
     pub prices: Vec<(Arc<str>, Money)>,
+    /// How long one call may take in place of `total`, by pattern in the same order.
+    pub tool_timeouts: Vec<(Arc<str>, Duration)>,
     /// What all callers have of it together.
     pub terms: Terms,
 }

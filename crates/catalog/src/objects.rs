@@ -1,10 +1,11 @@
 //! Objects of the file and of the database in one tree, so that one set of checks sees what will be in force. The file is
 //! the baseline: where both declare a name, the file's is used.
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::check::{Check, Owner, Place, Positions, join, nth};
-use crate::kinds::{KINDS, Kind, mask};
+use crate::config::PolicyText;
+use crate::kinds::{self, KINDS, Kind, mask};
 use crate::load::{Surroundings, tree};
 use crate::problem::{Position, Problems};
 use crate::references;
@@ -17,6 +18,8 @@ const NOWHERE: Position = Position { line: 0, column: 0 };
 /// An object the database declares, secrets in the clear.
 #[derive(Clone, Copy, Debug)]
 pub struct Declared<'a> {
+    /// Whose it is.
+    pub organisation: &'a str,
     /// What it is.
     pub kind: &'static Kind,
     /// Its name.
@@ -50,14 +53,14 @@ pub struct Written {
 }
 
 /// Reads a file of objects: the sections of the configuration file that hold objects, and no others. References are
-/// resolved; what the objects mean is for the gateway to check that will have them.
+/// resolved, but for those to secrets; what the objects mean is for the gateway to check that will have them.
 ///
 /// # Errors
 /// When it is not YAML, a reference leads nowhere, or it has other sections.
 pub fn read_objects(bytes: &[u8], around: &Surroundings<'_>) -> Result<Vec<Written>, Problems> {
     let mut root = tree(bytes, around.file_name)?;
     let mut check = Check::new(around.file_name, Positions::of(&root));
-    references::resolve(&mut root, "", around, &mut check);
+    references::resolve_but_secrets(&mut root, around, &mut check);
     only_sections_of_objects(&root, &mut check);
     let mut objects = Vec::new();
     for kind in KINDS {
@@ -67,16 +70,29 @@ pub fn read_objects(bytes: &[u8], around: &Surroundings<'_>) -> Result<Vec<Writt
                 let body = untyped(&entry.value.value);
                 Written { kind, name: entry.key.clone(), body }
             })),
-            Value::List(items) if kind.list => objects.extend(items.iter().filter_map(|item| {
-                let mut body = untyped(&item.value);
-                body.as_object_mut()?.remove("name");
-                Some(Written { kind, name: name_of(item)?.to_owned(), body })
-            })),
+            Value::List(items) if kind.list => {
+                for (n, item) in items.iter().enumerate() {
+                    let Some(name) = name_of(item) else {
+                        nameless(&nth(kind.section, n), item, kind, &mut check);
+                        continue;
+                    };
+                    let mut body = untyped(&item.value);
+                    if let Some(fields) = body.as_object_mut() {
+                        fields.remove("name");
+                    }
+                    objects.push(Written { kind, name: name.to_owned(), body });
+                }
+            }
             _ => {}
         }
     }
     check.finish()?;
     Ok(objects)
+}
+
+fn nameless(path: &str, item: &Node, kind: &Kind, check: &mut Check) {
+    let hint = format!("write `{{name: …, …}}`; only the configuration file may have a {} without", kind.one);
+    check.error(Place::At(path, item.at), "an object needs a name", Some(hint));
 }
 
 fn only_sections_of_objects(root: &Node, check: &mut Check) {
@@ -99,31 +115,35 @@ fn only_sections_of_objects(root: &Node, check: &mut Check) {
 }
 
 /// Adds what the database declares to the tree of the file.
-pub(crate) fn graft(root: &mut Node, declared: &[Declared<'_>], check: &mut Check) {
+pub(crate) fn graft(root: &mut Node, declared: &[Declared<'_>], around: &Surroundings<'_>, check: &mut Check) {
     for object in declared {
-        let path = join(object.kind.section, object.name);
+        // The file has something else there, which the shape check will tell.
+        let Some(section) = section(root, object.kind) else { continue };
+        let (path, taken) = match &section.value {
+            Value::List(items) => {
+                let taken = items.iter().any(|item| name_of(item) == Some(object.name));
+                (nth(object.kind.section, items.len()), taken)
+            }
+            Value::Map(entries) => {
+                let taken = entries.iter().any(|entry| entry.key == object.name);
+                (join(object.kind.section, object.name), taken)
+            }
+            _ => continue,
+        };
         if let Some((field, hint)) = object.kind.of_the_file_alone(object.body) {
             let message = "only the configuration file may have this";
             check.error(Place::At(&join(&path, field), NOWHERE), message, Some(hint.to_owned()));
         }
-        let Some(section) = section(root, object.kind) else { continue };
-        let node = node(object.body, &path, check);
+        if taken {
+            shadowed(&path, object, check);
+            continue;
+        }
+        let node = Graft { object, around }.node(object.body, &path, check);
         match &mut section.value {
             Value::Map(entries) if !object.kind.list => {
-                if entries.iter().any(|entry| entry.key == object.name) {
-                    shadowed(&path, object, check);
-                    continue;
-                }
                 entries.push(Entry { key: object.name.to_owned(), key_at: NOWHERE, value: node });
             }
-            Value::List(items) if object.kind.list => {
-                if items.iter().any(|item| name_of(item) == Some(object.name)) {
-                    shadowed(&path, object, check);
-                    continue;
-                }
-                items.push(named(node, object.name));
-            }
-            // The file has something else there, which the shape check will tell.
+            Value::List(items) if object.kind.list => items.push(named(node, object.name)),
             _ => {}
         }
     }
@@ -155,9 +175,10 @@ fn section<'n>(root: &'n mut Node, kind: &Kind) -> Option<&'n mut Node> {
     Some(node)
 }
 
-/// A list's item with its name, whatever name its body gives itself.
+/// A list's item with its name, whatever name its body gives itself. What is no mapping keeps nothing of itself: a text in a
+/// list could be the name of a file.
 fn named(node: Node, name: &str) -> Node {
-    let Value::Map(mut entries) = node.value else { return node };
+    let Value::Map(mut entries) = node.value else { return Node { value: Value::Null, at: NOWHERE } };
     entries.retain(|entry| entry.key != "name");
     let value = Node { value: Value::Text(name.to_owned()), at: NOWHERE };
     entries.push(Entry { key: "name".to_owned(), key_at: NOWHERE, value });
@@ -172,31 +193,41 @@ fn name_of(item: &Node) -> Option<&str> {
     })
 }
 
-/// JSON as a tree. References are the file's alone: what comes over the network reads no environment and no file.
-fn node(json: &Json, path: &str, check: &mut Check) -> Node {
-    let value = match json {
-        Json::Null => Value::Null,
-        Json::Bool(yes) => Value::Bool(*yes),
-        Json::Number(number) => Value::Number(number.clone()),
-        Json::String(text) if text.contains("${") => {
-            let hint = "write the value itself; `gatehouse apply` resolves references where it runs".to_owned();
-            check.error(Place::At(path, NOWHERE), "only the file may have references", Some(hint));
-            Value::Unresolved
-        }
-        Json::String(text) => Value::Text(text.clone()),
-        Json::Array(items) => {
-            Value::List(items.iter().enumerate().map(|(n, item)| node(item, &nth(path, n), check)).collect())
-        }
-        Json::Object(fields) => {
-            let entry = |(key, value): (&String, &Json)| Entry {
-                key: key.clone(),
-                key_at: NOWHERE,
-                value: node(value, &join(path, key), check),
-            };
-            Value::Map(fields.iter().map(entry).collect())
-        }
-    };
-    Node { value, at: NOWHERE }
+/// An object on its way into the tree.
+struct Graft<'a> {
+    object: &'a Declared<'a>,
+    around: &'a Surroundings<'a>,
+}
+
+impl Graft<'_> {
+    /// JSON as a tree.
+    fn node(&self, json: &Json, path: &str, check: &mut Check) -> Node {
+        let value = match json {
+            Json::Null => Value::Null,
+            Json::Bool(yes) => Value::Bool(*yes),
+            Json::Number(number) => Value::Number(number.clone()),
+            Json::String(text) if text.contains("${") => {
+                let found = references::of_database(text, self.object.organisation, self.around);
+                found.unwrap_or_else(|reason| {
+                    check.error(Place::At(path, NOWHERE), reason.message, reason.hint);
+                    Value::Unresolved
+                })
+            }
+            Json::String(text) => Value::Text(text.clone()),
+            Json::Array(items) => {
+                Value::List(items.iter().enumerate().map(|(n, item)| self.node(item, &nth(path, n), check)).collect())
+            }
+            Json::Object(fields) => {
+                let entry = |(key, value): (&String, &Json)| Entry {
+                    key: key.clone(),
+                    key_at: NOWHERE,
+                    value: self.node(value, &join(path, key), check),
+                };
+                Value::Map(fields.iter().map(entry).collect())
+            }
+        };
+        Node { value, at: NOWHERE }
+    }
 }
 
 /// Which object each path of the tree belongs to.
@@ -210,8 +241,11 @@ pub(crate) fn owners(root: &Node) -> Vec<Owner> {
                 Owner { path, kind, name: entry.key.clone(), of_file: entry.key_at != NOWHERE }
             })),
             Value::List(items) if kind.list => owners.extend(items.iter().enumerate().filter_map(|(n, item)| {
+                let Value::Map(_) = item.value else { return None };
                 let path = nth(kind.section, n);
-                Some(Owner { path, kind, name: name_of(item)?.to_owned(), of_file: item.at != NOWHERE })
+                // What has no name in the file goes by its place there.
+                let name = name_of(item).map_or_else(|| path.clone(), str::to_owned);
+                Some(Owner { path, kind, name, of_file: item.at != NOWHERE })
             })),
             _ => {}
         }
@@ -229,11 +263,11 @@ fn find<'n>(root: &'n Node, kind: &Kind) -> Option<&'n Node> {
 /// Every object of a sound tree, its secrets masked.
 pub(crate) fn in_force(sound: &Json, owners: &[Owner]) -> Vec<Object> {
     let body = |owner: &Owner| {
-        let section = sound.pointer(&format!("/{}", owner.kind.section.replace('.', "/")))?;
         if !owner.kind.list {
+            let section = sound.pointer(&format!("/{}", owner.kind.section.replace('.', "/")))?;
             return section.get(&owner.name).cloned();
         }
-        let mut item = section.as_array()?.iter().find(|item| item["name"] == owner.name.as_str())?.clone();
+        let mut item = sound.pointer(&kinds::pointer(&owner.path))?.clone();
         item.as_object_mut()?.remove("name");
         Some(item)
     };
@@ -245,4 +279,17 @@ pub(crate) fn in_force(sound: &Json, owners: &[Owner]) -> Vec<Object> {
         Some(Object { kind: owner.kind, name: owner.name.clone(), of_file: owner.of_file, body })
     };
     owners.iter().filter_map(object).collect()
+}
+
+/// The policies of files, and of texts without a name, as objects of the file.
+pub(crate) fn of_policies(texts: &[PolicyText]) -> Vec<Object> {
+    let Some(kind) = Kind::named("policies") else { return Vec::new() };
+    let nameless = texts.iter().filter(|text| !text.path.ends_with(".text"));
+    let object = |text: &PolicyText| Object {
+        kind,
+        name: text.name.to_string(),
+        of_file: true,
+        body: json!({ "text": text.text }),
+    };
+    nameless.map(object).collect()
 }

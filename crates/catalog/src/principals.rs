@@ -117,6 +117,18 @@ pub struct HolderProblem {
 }
 
 impl Principals {
+    /// The organisation that a declared team, person, service account or agent is of, by the name of its kind.
+    #[must_use]
+    pub fn organisation_of(&self, kind: &str, name: &str) -> Option<Arc<str>> {
+        match kind {
+            "teams" => self.teams.get(name).map(|team| Arc::clone(&team.organisation)),
+            "users" => self.users.get(name).map(|user| Arc::clone(&user.organisation)),
+            "service_accounts" => self.service_accounts.get(name).map(|account| Arc::clone(&account.organisation)),
+            "agents" => self.agents.get(name).map(|agent| Arc::clone(&agent.organisation)),
+            _ => None,
+        }
+    }
+
     /// Can a key belong to this holder? A team that is not declared is a mere label, and as such allowed while no team
     /// is declared at all.
     ///

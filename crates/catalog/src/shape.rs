@@ -43,6 +43,8 @@ impl<'a> Shape<'a> {
         let kinds = schema.get("type");
         match &node.value {
             Value::Unresolved => None,
+            Value::Secret(text) if schema.get("writeOnly") == Some(&Json::Bool(true)) => Some(json!(text)),
+            Value::Secret(_) => self.secret(node, path),
             Value::Map(entries) if allows(kinds, "object") => self.object(entries, schema, path),
             Value::List(items) if allows(kinds, "array") => self.list(items, schema, path),
             Value::Text(text) | Value::Resolved(text) if allows(kinds, "string") => Some(json!(text)),
@@ -50,6 +52,7 @@ impl<'a> Shape<'a> {
             Value::Number(number) if allows(kinds, "number") => Some(json!(number)),
             Value::Number(number) if allows(kinds, "integer") => self.integer(number, schema, path, node),
             Value::Resolved(text) => self.typed(text, schema, path, node),
+            other if kinds.is_none() && holds_a_secret(other) => self.secret(node, path),
             other if kinds.is_none() => Some(untyped(other)),
             other => {
                 let hint = (allows(kinds, "string") && !matches!(other, Value::List(_) | Value::Map(_) | Value::Null))
@@ -57,6 +60,11 @@ impl<'a> Shape<'a> {
                 self.wrong(node, path, format!("expected {}, found {}", noun(kinds), other.noun()), hint)
             }
         }
+    }
+
+    fn secret(&mut self, node: &Node, path: &str) -> Option<Json> {
+        let message = "a stored secret may not stand here: this field is shown";
+        self.wrong(node, path, message.to_owned(), Some("fields for keys, tokens and headers take one".to_owned()))
     }
 
     fn wrong(&mut self, node: &Node, path: &str, message: String, hint: Option<String>) -> Option<Json> {
@@ -105,6 +113,7 @@ impl<'a> Shape<'a> {
     fn name(&mut self, node: &Node, names: &[&str], path: &str) -> Option<Json> {
         match &node.value {
             Value::Unresolved => None,
+            Value::Secret(_) => self.secret(node, path),
             Value::Text(text) | Value::Resolved(text) if names.contains(&text.as_str()) => Some(json!(text)),
             Value::Text(text) => {
                 let hint = self.check.near(text, names.iter().copied());
@@ -118,6 +127,9 @@ impl<'a> Shape<'a> {
 
     fn list(&mut self, items: &[Node], schema: &'a Json, path: &str) -> Option<Json> {
         let Some(item_schema) = schema.get("items").filter(|schema| schema.is_object()) else {
+            if let Some(item) = items.iter().find(|item| holds_a_secret(&item.value)) {
+                return self.secret(item, path);
+            }
             return Some(Json::Array(items.iter().map(|item| untyped(&item.value)).collect()));
         };
         let checked: Vec<Option<Json>> =
@@ -225,7 +237,7 @@ fn names_of(schema: &Json) -> Option<Vec<&str>> {
 /// A value whose type the schema leaves open.
 pub(crate) fn untyped(value: &Value) -> Json {
     match value {
-        Value::Null | Value::Unresolved => Json::Null,
+        Value::Null | Value::Unresolved | Value::Secret(_) => Json::Null,
         Value::Bool(yes) => json!(yes),
         Value::Number(number) => json!(number),
         Value::Text(text) | Value::Resolved(text) => json!(text),
@@ -233,6 +245,16 @@ pub(crate) fn untyped(value: &Value) -> Json {
         Value::Map(entries) => {
             Json::Object(entries.iter().map(|entry| (entry.key.clone(), untyped(&entry.value.value))).collect())
         }
+    }
+}
+
+/// Does a stored secret stand anywhere in it?
+pub(crate) fn holds_a_secret(value: &Value) -> bool {
+    match value {
+        Value::Secret(_) => true,
+        Value::List(items) => items.iter().any(|item| holds_a_secret(&item.value)),
+        Value::Map(entries) => entries.iter().any(|entry| holds_a_secret(&entry.value.value)),
+        _ => false,
     }
 }
 

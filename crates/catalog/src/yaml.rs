@@ -15,14 +15,12 @@ const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 const DEPTH_MAX: usize = 32;
 
 /// A value and where it stands.
-#[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) value: Value,
     pub(crate) at: Position,
 }
 
-/// A YAML value, scalars typed by the YAML 1.2 core schema.
-#[derive(Debug)]
+/// A YAML value, scalars typed by the YAML 1.2 core schema. Never printed: it may hold secrets.
 pub(crate) enum Value {
     Null,
     Bool(bool),
@@ -30,6 +28,8 @@ pub(crate) enum Value {
     Text(String),
     /// Text that came out of a `${…}`: it may also stand for a number or a truth value.
     Resolved(String),
+    /// Text in which a stored secret stands: only a field for secrets takes it.
+    Secret(String),
     /// A `${…}` that could not be resolved. It was reported; whatever is checked later keeps silent about it.
     Unresolved,
     List(Vec<Node>),
@@ -37,7 +37,6 @@ pub(crate) enum Value {
 }
 
 /// One `key: value` of a mapping.
-#[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) key_at: Position,
@@ -187,7 +186,7 @@ impl Value {
             Self::Null => "nothing",
             Self::Bool(_) => "a truth value",
             Self::Number(_) => "a number",
-            Self::Text(_) | Self::Resolved(_) | Self::Unresolved => "text",
+            Self::Text(_) | Self::Resolved(_) | Self::Secret(_) | Self::Unresolved => "text",
             Self::List(_) => "a list",
             Self::Map(_) => "a mapping",
         }

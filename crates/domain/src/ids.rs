@@ -23,6 +23,11 @@ impl RequestId {
         AttemptId(Uuid::from_bytes(bytes))
     }
 
+    /// As it is written: 32 hexadecimal digits, without an allocation.
+    pub fn text(self, room: &mut [u8; 32]) -> &str {
+        self.0.simple().encode_lower(room)
+    }
+
     /// A request id whose last byte is free for attempt numbers.
     #[must_use]
     pub fn from_uuid(id: Uuid) -> Self {

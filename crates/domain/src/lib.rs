@@ -40,6 +40,6 @@ pub use seam::{
 pub use secret::Secret;
 pub use standing::{Gauge, Standing};
 pub use tags::{TAG_BYTES_MAX, TAGS_MAX, tags};
-pub use target::{Origin, Target, Timeouts, TokenGrant};
+pub use target::{Origin, Target, Timeouts, TokenGrant, Told};
 pub use trace::TraceParent;
 pub use usage::{ServiceTier, Usage};

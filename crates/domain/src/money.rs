@@ -52,6 +52,30 @@ impl Money {
         self.nano_usd as f64 / 1e9
     }
 
+    /// Longest text of an amount.
+    pub const TEXT_BYTES_MAX: usize = 24;
+
+    /// Dollars with nine decimals and no rounding: `0.000123400`.
+    pub fn text(self, room: &mut [u8; Self::TEXT_BYTES_MAX]) -> &str {
+        const DECIMALS: usize = 9;
+        // By hand, from the last digit on: it is written into the head of every answer.
+        let (mut at, mut nano, mut digits) = (room.len(), self.nano_usd.unsigned_abs(), 0);
+        while nano > 0 || digits <= DECIMALS {
+            if digits == DECIMALS {
+                at -= 1;
+                room[at] = b'.';
+            }
+            at -= 1;
+            room[at] = b'0' + u8::try_from(nano % 10).unwrap_or_default();
+            (nano, digits) = (nano / 10, digits + 1);
+        }
+        if self.nano_usd < 0 {
+            at -= 1;
+            room[at] = b'-';
+        }
+        std::str::from_utf8(&room[at..]).unwrap_or_default()
+    }
+
     /// What the lines of an invoice sum up to, rounded up once, at the end.
     #[must_use]
     pub fn of_parts(parts: &[PricedPart]) -> Self {
@@ -112,27 +136,9 @@ impl Sum for Money {
     }
 }
 
-/// Dollars with nine decimals and no rounding: `0.000123400`.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DECIMALS: usize = 9;
-        // By hand, from the last digit on: it is written into the head of every answer.
-        let mut text = [b'0'; 24];
-        let (mut at, mut nano, mut digits) = (text.len(), self.nano_usd.unsigned_abs(), 0);
-        while nano > 0 || digits <= DECIMALS {
-            if digits == DECIMALS {
-                at -= 1;
-                text[at] = b'.';
-            }
-            at -= 1;
-            text[at] = b'0' + u8::try_from(nano % 10).unwrap_or_default();
-            (nano, digits) = (nano / 10, digits + 1);
-        }
-        if self.nano_usd < 0 {
-            at -= 1;
-            text[at] = b'-';
-        }
-        f.write_str(std::str::from_utf8(&text[at..]).unwrap_or_default())
+        f.write_str(self.text(&mut [0; Self::TEXT_BYTES_MAX]))
     }
 }
 

@@ -357,6 +357,10 @@ pub trait Rounds: Send {
     /// # Errors
     /// When it cannot go on: what the caller is told.
     fn next(&mut self, answers: Vec<Reply>) -> Result<Round, Fault>;
+    /// Does the caller want a stream? It may begin, with comments alone, before there is an answer.
+    fn streams(&self) -> bool;
+    /// A refusal as the end of a stream that has begun.
+    fn break_off(&self, refusal: &Reply) -> Bytes;
 }
 
 /// What is to be done next.

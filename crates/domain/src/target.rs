@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
+
 use crate::Secret;
 
 /// Scheme, host and port of an upstream: what connections are pooled by.
@@ -49,6 +51,8 @@ pub struct Target {
     pub provider: Arc<str>,
     /// The provider's own name of the model.
     pub model: Arc<str>,
+    /// Both as callers are told of them.
+    pub told: Told,
     /// `provider/model`: the name of its breaker, in metrics and in the ledger. Stable across reloads.
     pub label: Arc<str>,
     /// Where to connect.
@@ -59,6 +63,23 @@ pub struct Target {
     pub retries: u8,
     /// Index into the gateway's `grants`, if requests carry a short-lived token that must be fetched first.
     pub grant: Option<usize>,
+}
+
+/// The names of a target as values of headers, made once: every answer carries them. A name that cannot be one is not told.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// The provider's name.
+    pub provider: Option<HeaderValue>,
+    /// The model's.
+    pub model: Option<HeaderValue>,
+}
+
+impl Told {
+    /// Of these names.
+    #[must_use]
+    pub fn of(provider: &str, model: &str) -> Self {
+        Self { provider: HeaderValue::from_str(provider).ok(), model: HeaderValue::from_str(model).ok() }
+    }
 }
 
 /// A short-lived token that the control plane fetches and refreshes in the background (RFC 7523 assertion grant).

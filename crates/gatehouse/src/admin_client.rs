@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -23,6 +23,8 @@ use crate::failure::Failure;
 
 /// The largest answer that is read: a usage report has at most 10,000 rows.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Rows asked for at once.
+const PAGE: &str = "1000";
 /// One request, from connecting to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// A file may be larger, and take longer.
@@ -103,6 +105,32 @@ impl AdminClient {
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let answer = self.call(method, path, body).await?;
         if answer.status.is_success() { Ok(answer.body) } else { Err(self.refused(&answer)) }
+    }
+
+    /// The rows of an answer.
+    pub(crate) async fn rows(&self, path: &str) -> Result<Vec<Map<String, Value>>, Failure> {
+        Ok(listed_rows(&self.ask(Method::GET, path, None).await?))
+    }
+
+    /// Every row of a listing that fits the filters, page by page.
+    pub(crate) async fn every(
+        &self,
+        listing: &str,
+        filters: &[(&str, Option<&str>)],
+    ) -> Result<Vec<Map<String, Value>>, Failure> {
+        let mut rows = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = [("limit", Some(PAGE)), ("cursor", cursor.as_deref())];
+            let answer = self.ask(Method::GET, &asked(listing, &[filters, &page[..]].concat()), None).await?;
+            let before = rows.len();
+            rows.extend(listed_rows(&answer));
+            cursor = answer["next_cursor"].as_str().map(str::to_owned);
+            // A gateway that repeats itself does not keep this here for ever.
+            if cursor.is_none() || rows.len() == before {
+                return Ok(rows);
+            }
+        }
     }
 
     fn refused(&self, answer: &Answer) -> Failure {
@@ -245,6 +273,11 @@ fn trust() -> Result<TlsConnector, Failure> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// The rows of an answer that lists.
+pub(crate) fn listed_rows(answer: &Value) -> Vec<Map<String, Value>> {
+    answer["rows"].as_array().into_iter().flatten().filter_map(|row| row.as_object().cloned()).collect()
 }
 
 /// A path with the parameters that were given.

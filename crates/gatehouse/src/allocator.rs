@@ -7,20 +7,22 @@ use std::process::Command;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// mimalloc's option: milliseconds until a freed page goes back to the system.
-const PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
+/// Options of mimalloc. No delay: freed pages go back to the system at once. No page given away when it is full: a large block
+/// would else be used once and go back, and each body of 64 KB come into memory that has to be asked for page by page.
+const OPTIONS: [(&str, &str); 2] = [("MIMALLOC_PURGE_DELAY", "0"), ("MIMALLOC_PAGE_FULL_RETAIN", "-1")];
 
-/// Has freed pages given back at once, unless the environment says otherwise.
+/// Has freed pages given back at once and full ones kept, unless the environment says otherwise.
 ///
 /// With its usual delay mimalloc gives pages back when some later page is freed, so that a gateway which is idle after load
 /// keeps what the load took. It reads its options from the environment before `main`, hence the program starts itself over
-/// with this one set: the process stays the same, and a few milliseconds are all it takes.
+/// with these set: the process stays the same, and a few milliseconds are all it takes.
 pub(crate) fn give_pages_back_at_once() {
-    if env::var_os(PURGE_DELAY).is_none()
+    let unset: Vec<_> = OPTIONS.into_iter().filter(|(name, _)| env::var_os(name).is_none()).collect();
+    if !unset.is_empty()
         && let (Ok(program), mut arguments) = (env::current_exe(), env::args_os())
         && let Some(name) = arguments.next()
     {
-        start_over(Command::new(program).args(arguments).env(PURGE_DELAY, "0"), name);
+        start_over(Command::new(program).args(arguments).envs(unset), name);
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use gatehouse_catalog::{
     Config, DEFAULT_NAME, DEFAULT_YAML, Declared, Known, Loaded, PolicyText, Price, Problem, Problems, Provider,
-    Severity, Surroundings,
+    Secrets, Severity, Surroundings,
 };
 use gatehouse_llm_gateway::providers::{self, Settings};
 use gatehouse_llm_router::strategies;
@@ -43,15 +43,29 @@ impl Names {
     }
 }
 
-/// Loads a file, or without one the built-in default.
-pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, Failure> {
-    load_with(file, &[])
+/// What stands beside a file.
+#[derive(Clone, Copy)]
+pub(crate) struct Beside<'a> {
+    /// Objects of the database.
+    pub(crate) declared: &'a [Declared<'a>],
+    /// Secrets of the vault.
+    pub(crate) secrets: Secrets<'a>,
 }
 
-/// The same with what the database declares beside it.
-pub(crate) fn load_with(file: Option<&Path>, declared: &[Declared<'_>]) -> Result<Loaded, Failure> {
+impl Beside<'_> {
+    /// Nothing that could be read yet.
+    pub(crate) const NOTHING: Self = Self { declared: &[], secrets: Secrets::NotOpen };
+}
+
+/// Loads a file, or without one the built-in default, before anything else is open.
+pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, Failure> {
+    load_with(file, Beside::NOTHING)
+}
+
+/// The same with what stands beside it.
+pub(crate) fn load_with(file: Option<&Path>, beside: Beside<'_>) -> Result<Loaded, Failure> {
     let (file, bytes) = read_or_default(file)?;
-    let mut loaded = problems_as_failure(check_with(file, &bytes, declared), file)?;
+    let mut loaded = problems_as_failure(check_with(file, &bytes, beside), file)?;
     let stored = stored_prices(&loaded.config.data_dir)?;
     // What the configuration says comes before what was stored.
     for (name, price) in stored {
@@ -94,26 +108,23 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Checks the content of a file against everything on this machine.
 pub(crate) fn check(file: &Path, bytes: &[u8]) -> Result<Loaded, Problems> {
-    check_with(file, bytes, &[])
+    check_with(file, bytes, Beside::NOTHING)
 }
 
-/// The same with what the database declares beside it.
-pub(crate) fn check_with(file: &Path, bytes: &[u8], declared: &[Declared<'_>]) -> Result<Loaded, Problems> {
-    check_among(file, bytes, declared, &Kept::new())
+/// The same with what stands beside it.
+pub(crate) fn check_with(file: &Path, bytes: &[u8], beside: Beside<'_>) -> Result<Loaded, Problems> {
+    check_among(file, bytes, beside, &Kept::new())
 }
 
 /// Texts of files as they were when they were last good, by path: they come before what the disk holds.
 pub(crate) type Kept = BTreeMap<PathBuf, String>;
 
 /// Checks the content of a file against everything on this machine, but for the files that are kept.
-pub(crate) fn check_among(
-    file: &Path,
-    bytes: &[u8],
-    declared: &[Declared<'_>],
-    kept: &Kept,
-) -> Result<Loaded, Problems> {
-    let mut loaded = around_with(file, kept, |around| gatehouse_catalog::load_with(bytes, declared, around))?;
-    let mut problems = provider_problems(&loaded);
+pub(crate) fn check_among(file: &Path, bytes: &[u8], beside: Beside<'_>, kept: &Kept) -> Result<Loaded, Problems> {
+    let read = |around: &Surroundings<'_>| gatehouse_catalog::load_with(bytes, beside.declared, around);
+    let mut loaded = around_with(file, kept, beside.secrets, read)?;
+    // What stands in for a secret looks like none: credentials are looked at when the vault is open.
+    let mut problems = if loaded.stands_in { Vec::new() } else { provider_problems(&loaded) };
     problems.extend(policies::problems(&loaded));
     problems.extend(guardrail_problems(&loaded));
     if problems.iter().all(|problem| problem.severity == Severity::Warning) {
@@ -134,6 +145,7 @@ pub(crate) fn policy_texts(items: &[String], folder: &Path) -> Result<Vec<Policy
         env: &|_| None,
         read: &read_text,
         list: &list_names,
+        secrets: Secrets::NotOpen,
         known: names.known(),
     };
     gatehouse_catalog::policy_texts(items, &around)
@@ -155,17 +167,18 @@ fn list_names(folder: &Path) -> std::io::Result<Vec<String>> {
 
 /// Does something with this machine around a file: its environment, its files.
 pub(crate) fn around<T>(file: &Path, work: impl FnOnce(&Surroundings<'_>) -> T) -> T {
-    around_with(file, &Kept::new(), work)
+    around_with(file, &Kept::new(), Secrets::NotOpen, work)
 }
 
-fn around_with<T>(file: &Path, kept: &Kept, work: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+fn around_with<T>(file: &Path, kept: &Kept, secrets: Secrets<'_>, work: impl FnOnce(&Surroundings<'_>) -> T) -> T {
     let folder = file.parent().unwrap_or(Path::new(""));
     let env = |name: &str| std::env::var(name).ok();
     let name = file.display().to_string();
     let names = Names::all();
     let read = |path: &Path| kept.get(path).map_or_else(|| read_text(path), |text| Ok(text.clone()));
     let list = |folder: &Path| list_among(folder, kept);
-    work(&Surroundings { file_name: &name, folder, env: &env, read: &read, list: &list, known: names.known() })
+    let known = names.known();
+    work(&Surroundings { file_name: &name, folder, env: &env, read: &read, list: &list, secrets, known })
 }
 
 /// What each kind of provider says of its settings: which credentials are missing, which address is none.

@@ -52,7 +52,7 @@ fn command(cli: Cli) -> Result<(), Failure> {
         Command::Serve(arguments) => commands::serve::run_command(arguments),
         // Has an exit code of its own.
         Command::SuperviseChild { .. } => Ok(()),
-        Command::Check { file } => commands::check::run(&file),
+        Command::Check { file } => wait_for(commands::check::run(&file)),
         Command::Schema => commands::schema::run(),
         Command::Completions { shell } => commands::completions::run(shell),
         Command::Connect(arguments) => commands::connect::run(&arguments),

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_domain::{Availability, Code, Facts, Fault};
+use smallvec::SmallVec;
 
 use crate::routes::Route;
 use crate::strategies::{Candidate, mix};
 
 /// Most targets in one plan.
 const TARGETS_MAX: usize = 32;
+/// Targets of a pool that need no allocation. More are possible.
+const FEW: usize = 8;
 /// Most targets named in a refusal.
 const NAMED_MAX: usize = 8;
 
@@ -75,8 +78,8 @@ pub fn plan(route: &Route, facts: &Facts<'_>) -> Result<Plan, NoneReady> {
     let mut dice = facts.dice;
     for (pool_place, pool) in route.pools.iter().enumerate() {
         dice = mix(dice);
-        let mut ready: Vec<Candidate> = Vec::with_capacity(pool.candidates.len());
-        let mut places: Vec<usize> = Vec::with_capacity(pool.candidates.len());
+        let mut ready: SmallVec<[Candidate; FEW]> = SmallVec::new();
+        let mut places: SmallVec<[usize; FEW]> = SmallVec::new();
         for (place, candidate) in pool.candidates.iter().enumerate() {
             let (reason, retry_in) = match (facts.availability)(candidate.target) {
                 Availability::Ready => {

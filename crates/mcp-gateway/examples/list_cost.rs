@@ -31,9 +31,10 @@ fn main() {
     let catalogue = compose(&mut names);
     let offer = catalogue.offer(&Route::All).expect("there is one");
     let page = || offer.list(Kind::Tool, &|entry| !entry.real.is_empty(), &Page::default()).expect("the first page");
-    let bytes = page().result(true, None).bytes().len();
+    let info = Raw::object([("name", Raw::text("gatehouse"))]);
+    let bytes = page().result(Some(&info), None).bytes().len();
     println!("{} tools of {SERVERS} servers, {bytes} bytes", offer.entries(Kind::Tool).len());
-    println!("list     {:?}", of(|| drop(black_box(page().result(true, None)))));
+    println!("list     {:?}", of(|| drop(black_box(page().result(Some(&info), None)))));
     println!(
         "find     {:?}",
         of(|| {
@@ -93,5 +94,6 @@ fn configured(name: &Arc<str>) -> Arc<Server> {
         shared: false,
         caps: Caps::default(),
         prices: Vec::new(),
+        tool_timeouts: Vec::new(),
     })
 }

@@ -1,11 +1,11 @@
-//! What a configuration says of MCP servers and toolsets, as plain values: whoever reads a file makes these, and everything else of
-//! MCP is built from them. A test can do without a file.
+//! What a configuration says of MCP servers and toolsets, as plain values: whoever reads a file makes these, and everything else
+//! of MCP is built from them. A test can do without a file.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_domain::{Money, Secret};
+use gatehouse_domain::{DEFAULT_ORGANISATION, Money, Principal, Role, Secret};
 
 /// All of it.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,23 @@ pub struct Blueprint {
     pub public_url: Arc<str>,
     /// Hosts that may stand in `Host` besides loopback names and that of `public_url`; Origins likewise.
     pub allowed_hosts: Vec<Arc<str>>,
+    /// How many may listen at once.
+    pub listens: Listens,
+}
+
+/// Streams that only listen for changes, at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listens {
+    /// Of one caller.
+    pub per_caller: usize,
+    /// Of all callers together.
+    pub total: usize,
+}
+
+impl Default for Listens {
+    fn default() -> Self {
+        Self { per_caller: 10_000, total: 50_000 }
+    }
 }
 
 /// One MCP server.
@@ -43,18 +60,61 @@ pub struct Server {
     pub caps: Caps,
     /// What one call of a tool costs, by pattern of tool names; the first that matches counts.
     pub prices: Vec<(Arc<str>, Money)>,
+    /// How long one call of a tool may take, where not as long as `caps.total`; by pattern, likewise.
+    pub tool_timeouts: Vec<(Arc<str>, Duration)>,
 }
 
 impl Server {
-    /// What one call of a tool costs. A tool without a price costs nothing.
+    /// What is particular about it, if it is the gateway's own.
     #[must_use]
-    pub fn price(&self, tool: &str) -> Money {
-        let matches = |pattern: &str| match pattern.strip_suffix('*') {
-            Some(start) => tool.starts_with(start),
-            None => pattern == tool,
-        };
-        self.prices.iter().find(|(pattern, _)| matches(pattern)).map_or(Money::ZERO, |(_, price)| *price)
+    pub fn own(&self) -> Option<&Own> {
+        match &self.transport {
+            Transport::Gatehouse(own) => Some(own),
+            _ => None,
+        }
     }
+
+    /// Is it left out of `/mcp`, and of toolsets that do not name it?
+    #[must_use]
+    pub fn is_apart(&self) -> bool {
+        self.own().is_some_and(|own| own.apart)
+    }
+
+    /// Is a tool of it for this caller, whatever keys and policies say?
+    #[must_use]
+    pub fn shows(&self, tool: &str, who: &Principal) -> bool {
+        self.terms(tool).is_none_or(|terms| terms.admit(who))
+    }
+
+    /// Do a tool's results hold a secret, so that they are shown to nobody on the way and kept nowhere?
+    #[must_use]
+    pub fn answers_secret(&self, tool: &str) -> bool {
+        self.terms(tool).is_some_and(|terms| terms.secret)
+    }
+
+    fn terms(&self, tool: &str) -> Option<&ToolTerms> {
+        self.own().and_then(|own| own.terms.get(tool))
+    }
+
+    /// What one call of a tool costs; `None` for a tool without a price.
+    #[must_use]
+    pub fn price(&self, tool: &str) -> Option<Money> {
+        first_match(&self.prices, tool)
+    }
+
+    /// How long one call of a tool may take, whatever happens.
+    #[must_use]
+    pub fn time_for(&self, tool: &str) -> Duration {
+        first_match(&self.tool_timeouts, tool).unwrap_or(self.caps.total)
+    }
+}
+
+fn first_match<T: Copy>(by_pattern: &[(Arc<str>, T)], tool: &str) -> Option<T> {
+    let matches = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(start) => tool.starts_with(start),
+        None => pattern == tool,
+    };
+    by_pattern.iter().find(|(pattern, _)| matches(pattern)).map(|(_, value)| *value)
 }
 
 /// How a server is reached.
@@ -85,8 +145,39 @@ pub enum Transport {
         /// Headers of every request.
         headers: Vec<(Arc<str>, Secret)>,
     },
-    /// A server that is part of the gateway itself (`gatehouse`, `demo`).
+    /// A server that is part of the gateway's program (`demo`).
     Builtin,
+    /// The gateway itself, `gatehouse`: what a caller may use, and administration.
+    Gatehouse(Own),
+}
+
+/// What is particular about the gateway's own server. Its lists are the program's, so nobody has to approve them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Own {
+    /// Is it left out of `/mcp`, and of toolsets that do not name it?
+    pub apart: bool,
+    /// Tools that are not for everybody, or whose results are not for everybody, by name.
+    pub terms: BTreeMap<Arc<str>, ToolTerms>,
+}
+
+/// For whom a tool of the gateway's own is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolTerms {
+    /// The roles that may use it; `None`: everybody.
+    pub roles: Option<Vec<Role>>,
+    /// Only those of the organisation that runs the instance?
+    pub instance: bool,
+    /// Do its results hold a secret that is shown this once?
+    pub secret: bool,
+}
+
+impl ToolTerms {
+    /// Is it for this caller?
+    #[must_use]
+    pub fn admit(&self, who: &Principal) -> bool {
+        let has_role = |roles: &Vec<Role>| who.role.is_some_and(|role| roles.contains(&role));
+        self.roles.as_ref().is_none_or(has_role) && (!self.instance || *who.organisation == *DEFAULT_ORGANISATION)
+    }
 }
 
 /// What an MCP server is shown of who calls.
@@ -216,4 +307,27 @@ pub struct Override {
     pub name: Option<Arc<str>>,
     /// Its description there.
     pub description: Option<Arc<str>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_domain::PrincipalKind;
+
+    use super::*;
+
+    #[test]
+    fn a_tool_for_some_roles_is_for_nobody_else() {
+        let terms = ToolTerms { roles: Some(vec![Role::Owner]), ..ToolTerms::default() };
+        let caller = |role| Principal { role, ..Principal::bare(PrincipalKind::Service, "k", "k") };
+        assert!(terms.admit(&caller(Some(Role::Owner))));
+        assert!(!terms.admit(&caller(Some(Role::Viewer))) && !terms.admit(&caller(None)));
+        assert!(ToolTerms::default().admit(&caller(None)));
+    }
+
+    #[test]
+    fn what_is_of_the_instance_is_not_for_other_organisations() {
+        let terms = ToolTerms { roles: Some(vec![Role::Owner]), instance: true, secret: false };
+        let own = Principal { role: Some(Role::Owner), ..Principal::bare(PrincipalKind::Service, "k", "k") };
+        assert!(terms.admit(&own) && !terms.admit(&Principal { organisation: "acme".into(), ..own.clone() }));
+    }
 }

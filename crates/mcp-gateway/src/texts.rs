@@ -16,7 +16,7 @@ const ARGUMENTS_MAX: usize = 256;
 #[must_use]
 pub fn arguments(arguments: &Raw) -> BTreeMap<String, String> {
     let text = |value: &Raw| value.as_text().map_or_else(|| value.as_json().to_owned(), |text| text.into_owned());
-    arguments.members().into_iter().take(ARGUMENTS_MAX).map(|(name, value)| (name, text(&value))).collect()
+    arguments.members().take(ARGUMENTS_MAX).map(|(name, value)| (name.into_owned(), text(&value))).collect()
 }
 
 /// Shows the arguments of a tool, whole and as JSON. `Some` is what shall be sent in their place.

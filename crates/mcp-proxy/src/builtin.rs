@@ -1,4 +1,4 @@
-//! Links to servers that are part of the gateway: what such a server answers is made here and now, without a socket. To
+//! Links to servers that are part of the gateway: what such a server answers is made in this process, without a socket. To
 //! everybody else they are MCP servers of the newest revision like any other.
 
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use gatehouse_domain::Now;
 use gatehouse_mcp_gateway::{Message, Notification, Raw, Request, Response, RpcError};
+use gatehouse_pipeline::Visit;
 use gatehouse_upstream::Pool;
 
 use crate::link::{Client, Doing, Exchange, Failure, Hello, Link, Outgoing, State};
@@ -14,11 +15,14 @@ use crate::link::{Client, Doing, Exchange, Failure, Hello, Link, Outgoing, State
 pub trait Answers: Send + Sync {
     /// What it says of itself.
     fn hello(&self) -> Hello;
-    /// The result of a request.
-    ///
-    /// # Errors
-    /// As the protocol has it: unknown methods, wrong parameters.
-    fn answer(&self, request: &Request, now: Now) -> Result<Raw, RpcError>;
+    /// The result of a request; an error as the protocol has it: unknown methods, wrong parameters. `visit` is the call it is of,
+    /// where it is of one. It is polled on the core of that call, so whatever takes long is to be done elsewhere and waited for.
+    fn answer<'a>(
+        &'a self,
+        request: &'a Request,
+        visit: Option<&'a Visit>,
+        now: Now,
+    ) -> Doing<'a, Result<Raw, RpcError>>;
 }
 
 /// The link to one of them.
@@ -42,15 +46,15 @@ impl Link for Builtin {
     }
 
     fn ask<'a>(&'a self, _: &'a Pool, outgoing: Outgoing) -> Doing<'a, Result<Box<dyn Exchange>, Failure>> {
-        let Outgoing { request, .. } = outgoing;
-        if &*request.method == "subscriptions/listen" {
-            return Box::pin(std::future::ready(Ok(
-                Box::new(Listening(Some(acknowledged(&request)))) as Box<dyn Exchange>
-            )));
-        }
-        let outcome = self.answers.answer(&request, Now(SystemTime::now()));
-        let response = Message::Response(Response { id: Some(request.id), outcome });
-        Box::pin(std::future::ready(Ok(Box::new(Answered(Some(response))) as Box<dyn Exchange>)))
+        Box::pin(async move {
+            let Outgoing { request, visit, .. } = outgoing;
+            if &*request.method == "subscriptions/listen" {
+                return Ok(Box::new(Listening(Some(acknowledged(&request)))) as Box<dyn Exchange>);
+            }
+            let outcome = self.answers.answer(&request, visit.as_ref(), Now(SystemTime::now())).await;
+            let response = Message::Response(Response { id: Some(request.id), outcome });
+            Ok(Box::new(Answered(Some(response))) as Box<dyn Exchange>)
+        })
     }
 
     fn notify<'a>(&'a self, _: &'a Pool, _: &'a Client, _: Notification) -> Doing<'a, Result<(), Failure>> {

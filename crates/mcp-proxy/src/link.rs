@@ -26,6 +26,7 @@ use std::time::SystemTime;
 use gatehouse_domain::{Code, Fault, Principal, Secret};
 use gatehouse_mcp_gateway::blueprint::Server;
 use gatehouse_mcp_gateway::{Message, Notification, Raw, Request, Response};
+use gatehouse_pipeline::Visit;
 use gatehouse_upstream::Pool;
 
 pub use endpoint::HOP_HEADER;
@@ -76,6 +77,8 @@ pub struct Outgoing {
     /// May it be sent a second time if nobody knows what became of the first? True of tools that a trusted server calls
     /// read-only or idempotent. What only reads by its method is repeated without being told.
     pub repeatable: bool,
+    /// Who stands behind it, for the gateway's own server; `None` for all others, which are told nothing of it.
+    pub visit: Option<Visit>,
 }
 
 /// Why a link could not do what it was asked.
@@ -184,6 +187,11 @@ pub trait Exchange: Send {
     /// The next message; after the response, or a failure, there is none. A future that is dropped has lost nothing: the next one
     /// goes on where it was.
     fn next(&mut self) -> Doing<'_, Option<Result<Message, Failure>>>;
+    /// Was the request sent in a session that is new, because the server had forgotten the one before? Whatever it kept there is
+    /// gone.
+    fn is_after_loss(&self) -> bool {
+        false
+    }
 }
 
 /// How a link stands, for people.

@@ -1,9 +1,9 @@
 //! Who has which link. A link is made when somebody first needs it, kept while it is used, and let go when it has been idle or
 //! when the configuration of its server has changed; a reload that does not change a server does not touch its links.
 //!
-//! Principals never share one, unless the configuration says that the server has nothing of theirs: equal credentials are no reason
-//! (a session may hold state). A link of the older era also belongs to one set of client capabilities, because that is what its
-//! session was opened with, and to one session of the client's where the conductor wants state kept apart.
+//! Principals never share one, unless the configuration says that the server has nothing of theirs: equal credentials are no
+//! reason (a session may hold state). A link of the older era also belongs to one set of client capabilities, because that is
+//! what its session was opened with, and to one session of the client's where the conductor wants state kept apart.
 
 mod watch;
 
@@ -203,10 +203,12 @@ impl Links {
                 let api = branch.api.get_or_init(|| Api::read(document).map(Arc::new));
                 Ok(Arc::new(OpenApi::new(endpoint, api.clone())?))
             }
-            Transport::Builtin => (self.means.elsewhere)(server, principal).ok_or_else(|| {
-                let name = &server.name;
-                Failure::new(Code::Internal, format!("nobody here knows how to reach the MCP server `{name}`"))
-            }),
+            Transport::Builtin | Transport::Gatehouse(_) => {
+                (self.means.elsewhere)(server, principal).ok_or_else(|| {
+                    let name = &server.name;
+                    Failure::new(Code::Internal, format!("nobody here knows how to reach the MCP server `{name}`"))
+                })
+            }
         }
     }
 
@@ -250,6 +252,15 @@ impl Links {
             drop(links);
             self.let_go(gone);
         }
+    }
+
+    /// Closes what a principal has of one server.
+    pub(crate) fn part(&self, server: &str, principal: &Principal) {
+        let servers = self.servers.load();
+        let Some(branch) = servers.get(server) else { return };
+        let whose = Some((principal.kind, Arc::clone(&principal.key)));
+        let gone = branch.links().extract_if(|of, _| of.principal == whose).map(|(_, link)| link).collect();
+        self.let_go(gone);
     }
 
     /// Closes the session of a client with every server.

@@ -132,13 +132,16 @@ impl Refresher {
     /// What is known of one principal's own lists without asking anybody: the catalogue of its last list, or the common one.
     #[must_use]
     pub fn known_to(&self, principal: &Principal) -> Arc<Catalogue> {
-        self.personal.known(principal).unwrap_or_else(|| Arc::clone(&self.current.borrow()))
+        let own = if self.personal_servers.load().is_empty() { None } else { self.personal.known(principal) };
+        own.unwrap_or_else(|| Arc::clone(&self.current.borrow()))
     }
 
     /// Why a server's lists are not there for a principal whose person has to agree first, as far as is known.
     #[must_use]
     pub fn unagreed(&self, principal: &Principal, server: &str) -> Option<Fault> {
-        self.personal.unagreed(principal, server)
+        // Of most servers nobody has lists of their own, and then there is nothing to look up.
+        let personal = self.personal_servers.load().iter().any(|each| *each.name == *server);
+        personal.then(|| self.personal.unagreed(principal, server)).flatten()
     }
 
     /// Takes over a configuration: the catalogue is composed of what is remembered at once, servers that are new or have changed
@@ -218,6 +221,10 @@ impl Refresher {
                     // First the ear and then the eye, so that nothing changes unheard in between.
                     this.listen(&server, &mut news).await;
                     let outcome = this.look(&server).await;
+                    if outcome.is_ok() && runs_for_each(&server) {
+                        news = News::default();
+                        this.means.links.part(&server.name, &this.own);
+                    }
                     drop(this);
                     failures = if outcome.is_ok() { 0 } else { failures + 1 };
                     let pause = outcome.map_or_else(|_| back_off(failures), |lists| period(&server, &lists, &news));
@@ -311,7 +318,7 @@ fn period(server: &Server, fetched: &Fetched, news: &News) -> Duration {
     if fetched.modern && fetched.ttl_ms > 0 {
         return Duration::from_millis(fetched.ttl_ms).clamp(SHORT_PERIOD, LONG_PERIOD);
     }
-    let program = matches!(server.transport, Transport::Stdio { .. } | Transport::Builtin | Transport::OpenApi { .. });
+    let program = !matches!(server.transport, Transport::Http { .. });
     if news.is_open() || program { LONG_PERIOD } else { PERIOD }
 }
 
@@ -322,6 +329,12 @@ fn back_off(failures: u32) -> Duration {
 /// A fifth more or less, so that servers are not all asked at once.
 fn spread(time: Duration) -> Duration {
     time.mul_f64(0.8 + 0.4 * fastrand::f64())
+}
+
+/// Is it a program that runs for each caller by itself? One that was asked for lists would run for nobody: it ends when it has
+/// said them, and that they change is heard from those that run for callers.
+fn runs_for_each(server: &Server) -> bool {
+    matches!(server.transport, Transport::Stdio { .. }) && !server.shared
 }
 
 /// Has each user lists of their own there?

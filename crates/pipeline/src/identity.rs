@@ -302,6 +302,9 @@ fn unknown_key(presented: &str) -> Fault {
 pub fn client_address(trusted_proxies: &[IpRange], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let is_proxy = |address: IpAddr| trusted_proxies.iter().any(|range| range.contains(address));
     let mut address = peer.to_canonical();
+    if !is_proxy(address) {
+        return address;
+    }
     let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().unwrap_or("?")).collect();
     let mut hops = lines.iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim).take(HOPS_MAX);
     while is_proxy(address) {

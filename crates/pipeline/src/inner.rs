@@ -133,7 +133,7 @@ impl Errands {
         *request.headers_mut() = headers;
         // Nobody is asked from where: the address was found out when the outer call came.
         let peer = self.address.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
-        let arrived = Arrived { snapshot: self.snapshot, lane, door, peer, request };
+        let arrived = Box::new(Arrived { snapshot: self.snapshot, lane, door, peer, request });
         if conversation { converse(self.core, arrived).await } else { pass(self.core, arrived).await }
     }
 }

@@ -182,6 +182,8 @@ impl Journey {
         self.core.settle(&attempt.outcome);
         attempt.health.end(verdict, at);
         self.outcome.finish = metered.finish.or(self.outcome.finish);
+        // One attempt is the rule, and the room a vector makes by itself is for four.
+        self.outcome.attempts.reserve_exact(1);
         self.outcome.attempts.push(attempt.outcome);
     }
 

@@ -27,5 +27,5 @@ pub use inner::{Inbound, Made, Making};
 pub use keeper::Keeper;
 pub use path::{Arrived, pass};
 pub use snapshot::{Caps, KeyEntry, KeyTable, Lane, Snapshot, Token};
-pub use talk::{Conducted, Conducting, Floor, Refused, Talk, Talks, converse};
+pub use talk::{Conducted, Conducting, Floor, Refused, Talk, Talks, Visit, converse};
 pub use token_cache::TokenCache;

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatehouse_domain::{Background, Code, Door, Fault, Now, Request, RequestId};
+use gatehouse_domain::{Background, Code, Door, Fault, Now, Request, RequestId, Rounds};
 use http::Response;
 
 use crate::body::GateBody;
@@ -17,12 +17,14 @@ use crate::core::Core;
 use crate::ids::request_id;
 use crate::inner::Inbound;
 use crate::journey::Journey;
-use crate::rounds;
+use crate::rounds::{self, Refusing};
 use crate::snapshot::Snapshot;
 use crate::stages::admit::Admitted;
+use crate::stages::read::Read;
 use crate::stages::{admit, authenticate, background, read, recall, respond, route, send};
 
-/// A request whose head has been read and whose path belongs to a gateway.
+/// A request whose head has been read and whose path belongs to a gateway. Boxed on its way: it is half a kilobyte, and each
+/// future that holds it by value would copy it.
 pub struct Arrived {
     /// The snapshot this call is judged by, from start to end.
     pub snapshot: Arc<Snapshot>,
@@ -38,26 +40,28 @@ pub struct Arrived {
 
 /// Takes a call from its head to the answer. The future may be dropped at any point: the upstream is then cancelled and
 /// what was used is settled.
-pub async fn pass(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
+pub async fn pass(core: Arc<Core>, mut arrived: Box<Arrived>) -> Response<GateBody> {
     let now = Now(SystemTime::now());
-    let id = request_id(now);
-    let mut journey = Journey::begin(core, id, &arrived.door, now);
-    let snapshot = Arc::clone(&arrived.snapshot);
-    let gateway = Arc::clone(&snapshot.lanes[arrived.lane].gateway);
-    let door = arrived.door.clone();
-    let walked = walk(&mut journey, arrived, now).await;
+    let mut journey = Journey::begin(core, request_id(now), &arrived.door, now);
+    let walked = walk(&mut journey, &mut arrived, now).await;
+    let (gateway, door) = (&arrived.snapshot.lanes[arrived.lane].gateway, &arrived.door);
     let standing = journey.standing;
     let guard = journey.guard.clone();
     let mut response = match walked {
-        Ok(Passed::Answer(answer)) => respond::answer(journey, *answer),
+        Ok(Passed::Answer(answer)) => respond::answer(journey, answer),
+        Ok(Passed::Rounds(read, rounds)) => {
+            let refusing = Refusing { gateway: Arc::clone(gateway), door: door.clone() };
+            // Boxed: few calls are made of calls, and every other would carry the room for it.
+            Box::pin(rounds::answer(journey, *read, rounds, refusing, now)).await
+        }
         Ok(Passed::On(admitted, background)) => background::detach(journey, *admitted, *background),
-        Err(fault) => respond::refusal(journey, gateway.refuse(&door, &fault), &fault),
+        Err(fault) => respond::refusal(journey, gateway.refuse(door, &fault), &fault),
     };
     if let Some(guard) = guard {
         respond::say_guardrails(&mut response, &guard);
     }
     if let Some(standing) = standing {
-        gateway.tell_standing(&door, &standing, now, response.headers_mut());
+        gateway.tell_standing(door, &standing, now, response.headers_mut());
     }
     response
 }
@@ -66,27 +70,29 @@ pub async fn pass(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
 enum Passed {
     /// To its answer.
     Answer(Box<respond::Answer>),
+    /// To where it makes calls of its own.
+    Rounds(Box<Read>, Box<dyn Rounds>),
     /// To where it runs on without its caller.
     On(Box<Admitted>, Box<Background>),
 }
 
-async fn walk(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Passed, Fault> {
-    refuse_when_overloaded(journey, &arrived)?;
+async fn walk(journey: &mut Journey, arrived: &mut Arrived, now: Now) -> Result<Passed, Fault> {
+    refuse_when_overloaded(journey, arrived)?;
     let known = authenticate::authenticate(journey, arrived, now)?;
     let mut called = read::read(journey, known, now).await?;
     if let Some(rounds) = called.call.rounds()? {
-        return rounds::answer(journey, &called, rounds).await.map(|answer| Passed::Answer(Box::new(answer)));
+        return Ok(Passed::Rounds(Box::new(called), rounds));
     }
     let mut recalled = recall::recall(journey, called, now).await?;
     if let Some(reply) = read::answer_locally(journey, &mut recalled.read, now) {
-        return Ok(Passed::Answer(Box::new(respond::Answer::local(reply?))));
+        return Ok(Passed::Answer(respond::Answer::local(reply?)));
     }
     let mut admitted = admit::admit(journey, recalled, now).await?;
     if let Some(background) = admitted.read.call.background()? {
         return Ok(Passed::On(Box::new(admitted), Box::new(background)));
     }
     let routed = route::route(journey, admitted, now)?;
-    send::send(journey, routed).await.map(|answer| Passed::Answer(Box::new(answer)))
+    send::send(journey, routed).await.map(Passed::Answer)
 }
 
 pub(crate) fn refuse_when_overloaded(journey: &mut Journey, arrived: &Arrived) -> Result<(), Fault> {
@@ -109,15 +115,10 @@ pub(crate) fn refuse_when_overloaded(journey: &mut Journey, arrived: &Arrived) -
 }
 
 /// The request as a gateway takes it: credential headers removed.
-pub(crate) fn without_credentials(
-    parts: http::request::Parts,
-    door: Door,
-    body: bytes::Bytes,
-    id: RequestId,
-    now: Now,
-) -> Request {
-    let mut headers = parts.headers;
+pub(crate) fn without_credentials(arrived: &mut Arrived, body: bytes::Bytes, id: RequestId, now: Now) -> Request {
+    let Arrived { request, door, .. } = arrived;
+    let mut headers = std::mem::take(request.headers_mut());
     crate::caller::remove_credentials(&mut headers);
-    let query = parts.uri.query().and_then(crate::caller::query_without_key);
-    Request { id, now, method: parts.method, door, query, headers, body }
+    let query = request.uri().query().and_then(crate::caller::query_without_key);
+    Request { id, now, method: request.method().clone(), door: door.clone(), query, headers, body }
 }

@@ -114,7 +114,9 @@ pub trait Operations: Send + Sync {
     fn file_objects(&self) -> Vec<FileObject>;
     /// Could the gateway run with exactly these objects of the database beside its file? Secrets are in the clear.
     fn check_objects(&self, objects: Vec<DeclaredObject>) -> Answer<'_, Result<(), Vec<Wrong>>>;
-    /// Objects in the database have changed. When the answer is there, they are in force, or refused as a whole.
+    /// What would be wrong with the configuration that is not wrong now, if a stored secret had this value, or were gone?
+    fn check_secret(&self, organisation: &str, name: &str, value: Option<Secret>) -> Answer<'_, Vec<Wrong>>;
+    /// Objects or secrets in the database have changed. When the answer is there, they are in force, or refused as a whole.
     fn objects_changed(&self) -> Answer<'_, Reload>;
     /// A request to the admin API was refused: for the audit log, which counts floods instead of listing them.
     fn note_refusal(&self, refusal: Refusal);
@@ -395,6 +397,8 @@ pub struct FileObject {
     pub kind: &'static str,
     /// Its name.
     pub name: String,
+    /// The organisation it is about, if only that one and the one that runs the instance may see it.
+    pub organisation: Option<Arc<str>>,
     /// Its body, secrets masked.
     pub body: Value,
 }
@@ -402,6 +406,8 @@ pub struct FileObject {
 /// An object as the database would declare it.
 #[derive(Clone, Debug)]
 pub struct DeclaredObject {
+    /// Whose it is.
+    pub organisation: String,
     /// Its kind's name: `providers`.
     pub kind: String,
     /// Its name.
@@ -411,7 +417,7 @@ pub struct DeclaredObject {
 }
 
 /// One thing that is wrong with a configuration of file and database.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Wrong {
     /// The object it is wrong with, as `kind/name`, if it belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]

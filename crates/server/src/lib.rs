@@ -7,6 +7,7 @@ pub mod demo;
 mod io;
 mod listener;
 mod lookout;
+pub mod moment;
 pub mod oauth;
 pub mod secrets;
 mod service;

@@ -66,13 +66,14 @@ impl Front {
             let snapshot = front.shared.snapshot.load_full();
             if let Some((lane, door)) = snapshot.door(request.method(), request.uri().path()) {
                 let request = request.map(Inbound::from);
-                // Boxed, so that its room is free again while the answer streams: six kilobytes a connection.
-                return Box::pin(pass(Arc::clone(core), Arrived { snapshot, lane, door, peer: peer.0, request })).await;
+                let arrived = Box::new(Arrived { snapshot, lane, door, peer: peer.0, request });
+                // Boxed, so that its room is free again while the answer streams.
+                return Box::pin(pass(Arc::clone(core), arrived)).await;
             }
             if let Some((lane, door)) = snapshot.talk_door(request.method(), request.uri().path()) {
                 let request = request.map(Inbound::from);
-                return Box::pin(converse(Arc::clone(core), Arrived { snapshot, lane, door, peer: peer.0, request }))
-                    .await;
+                let arrived = Box::new(Arrived { snapshot, lane, door, peer: peer.0, request });
+                return Box::pin(converse(Arc::clone(core), arrived)).await;
             }
         }
         let path = request.uri().path();

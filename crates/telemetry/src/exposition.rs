@@ -18,6 +18,8 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 pub struct Sample {
     /// Calls running now.
     pub inflight: u64,
+    /// Streams of MCP that only listen.
+    pub mcp_listens: u64,
     /// Tasks alive on all runtimes.
     pub tasks: u64,
     /// Every breaker: label of the target, state.
@@ -75,6 +77,7 @@ impl Exposition {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let families = &self.families;
         set(&families.inflight, sample.inflight);
+        set(&families.mcp_listens, sample.mcp_listens);
         set(&families.tasks, sample.tasks);
         families.breaker_state.clear();
         for (target, state) in &sample.breakers {

@@ -116,6 +116,7 @@ metrics! {
     TIME_TO_FIRST_TOKEN = Histogram "gen_ai_server_time_to_first_token_seconds" [OPERATION, REQUEST_MODEL] "Streamed calls: from the request's head to the first byte handed over";
     SERVER_DURATION = Histogram "gen_ai_server_request_duration_seconds" [OPERATION, REQUEST_MODEL, ERROR_TYPE] "Calls as the gateway's clients see them";
     INFLIGHT = Gauge "gatehouse_inflight" [] "Calls running now";
+    MCP_LISTENS = Gauge "gatehouse_mcp_listens" [] "Streams of MCP that only listen for changes";
     BREAKER_STATE = Gauge "gatehouse_breaker_state" [TARGET] "0 closed, 1 half open, 2 open";
     USAGE_LOST = Counter "gatehouse_usage_lost_total" [] "Ledger records lost; anything but 0 is a defect";
     JOURNAL_PENDING = Gauge "gatehouse_journal_pending" [] "Ledger records in the journal that the database does not have yet";

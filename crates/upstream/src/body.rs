@@ -52,7 +52,10 @@ impl Body {
             if self.ended {
                 return Poll::Ready(None);
             }
-            match std::task::ready!(Pin::new(&mut self.incoming).poll_frame(context)) {
+            let Some(lease) = &mut self.lease else { return Poll::Ready(None) };
+            let incoming = &mut self.incoming;
+            let frame = lease.connection().poll(context, |context| Pin::new(&mut *incoming).poll_frame(context));
+            match std::task::ready!(frame) {
                 None => {
                     self.ended = true;
                     self.release_if_ended();
@@ -84,8 +87,8 @@ impl Body {
 
     /// All of it is wanted before any of it is used: it may come in large pieces.
     pub fn wants_whole(&mut self) {
-        if let Some(lease) = &self.lease {
-            lease.wants_whole();
+        if let Some(lease) = &mut self.lease {
+            lease.connection().wants_whole();
         }
     }
 

@@ -5,16 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_domain::Origin;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use crate::body::Outgoing;
+use crate::connection::Connection;
 use crate::egress::{self, Egress};
-use crate::sips::{Sips, Thirst};
+use crate::stream::Stream;
 
 /// Shared TLS client configuration: session resumption works across all cores.
 pub type Tls = Arc<ClientConfig>;
@@ -41,13 +38,7 @@ pub fn tls_config(extra_roots: Option<&[u8]>) -> Result<Tls, io::Error> {
     Ok(Arc::new(config))
 }
 
-/// A connection as its pool holds it.
-pub(crate) struct Connection {
-    pub(crate) sender: SendRequest<Outgoing>,
-    pub(crate) thirst: Thirst,
-}
-
-/// A fresh connection, ready to send. Its driver runs as a task of the current runtime and ends with the connection.
+/// A fresh connection, ready to send.
 pub(crate) async fn connect(
     origin: &Origin,
     egress: Egress,
@@ -67,23 +58,9 @@ async fn open(origin: &Origin, egress: Egress, tls: &Tls) -> Result<Connection, 
     // Without it a request head and body in two segments can wait 40 ms for a delayed acknowledgement.
     stream.set_nodelay(true)?;
     if !origin.tls {
-        return handshake(stream).await;
+        return Connection::new(Stream::Plain(stream)).await;
     }
     let name = ServerName::try_from(origin.host.to_string()).map_err(io::Error::other)?;
     let stream = tokio_rustls::TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?;
-    handshake(stream).await
-}
-
-async fn handshake<T>(io: T) -> Result<Connection, io::Error>
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let thirst = Thirst::default();
-    let io = TokioIo::new(Sips::new(io, thirst.clone()));
-    let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(io::Error::other)?;
-    tokio::spawn(async move {
-        // How the connection ended reaches whoever awaits the response or its body; here it would only be told twice.
-        drop(connection.await);
-    });
-    Ok(Connection { sender, thirst })
+    Connection::new(Stream::Tls(Box::new(stream))).await
 }

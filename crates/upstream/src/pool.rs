@@ -11,7 +11,8 @@ use gatehouse_domain::{Head, Origin, Payload, Timeouts};
 use http::Request;
 
 use crate::body::{Body, Outgoing};
-use crate::connect::{Connection, Tls, connect};
+use crate::connect::{Tls, connect};
+use crate::connection::{Connection, Unanswered};
 use crate::egress::Egress;
 
 /// Caps of one pool.
@@ -109,25 +110,12 @@ impl Pool {
         request: Request<Payload>,
     ) -> Result<Sent, SendError> {
         let mut request = request.map(Outgoing);
-        while let Some(mut connection) = self.idle(egress, origin) {
-            if !connection.sender.is_ready() && connection.sender.ready().await.is_err() {
-                continue;
-            }
+        while let Some(connection) = self.idle(egress, origin) {
             match self.exchange(egress, origin, timeouts, connection, request).await? {
                 Exchanged::Answer(sent) => return Ok(sent),
                 Exchanged::NotSent(back) => request = back,
             }
         }
-        self.send_fresh(egress, origin, timeouts, request).await
-    }
-
-    async fn send_fresh(
-        &self,
-        egress: Egress,
-        origin: &Origin,
-        timeouts: &Timeouts,
-        request: Request<Outgoing>,
-    ) -> Result<Sent, SendError> {
         // Boxed: connections are seldom made, and every call would carry the room for it.
         let connecting = Box::pin(connect(origin, egress, &self.0.tls, timeouts.connect));
         let connection = connecting.await.map_err(SendError::Connect)?;
@@ -141,9 +129,8 @@ impl Pool {
     pub fn sweep(&self) {
         for egress in [Egress::Trusted, Egress::Public] {
             self.0.shelf(egress).retain(|_, connections| {
-                connections.retain(|idle| {
-                    idle.since.elapsed() < self.0.limits.idle_for && !idle.connection.sender.is_closed()
-                });
+                connections
+                    .retain_mut(|idle| idle.since.elapsed() < self.0.limits.idle_for && idle.connection.settle());
                 connections.shrink_to(4);
                 !connections.is_empty()
             });
@@ -154,7 +141,7 @@ impl Pool {
         let mut idle = self.0.shelf(egress);
         let connections = idle.get_mut(origin)?;
         while let Some(Idle { connection, since }) = connections.pop() {
-            if !connection.sender.is_closed() && since.elapsed() < self.0.limits.idle_for {
+            if since.elapsed() < self.0.limits.idle_for {
                 return Some(connection);
             }
         }
@@ -169,16 +156,11 @@ impl Pool {
         mut connection: Connection,
         request: Request<Outgoing>,
     ) -> Result<Exchanged, SendError> {
-        let answer = match tokio::time::timeout(timeouts.first_byte, connection.sender.try_send_request(request)).await
-        {
-            Err(_) => return Err(SendError::FirstByteTimeout),
-            Ok(Err(mut refused)) => {
-                return match refused.take_message() {
-                    Some(request) => Ok(Exchanged::NotSent(request)),
-                    None => Err(SendError::Broken(refused.into_error())),
-                };
-            }
-            Ok(Ok(answer)) => answer,
+        let answer = match connection.exchange(request, timeouts.first_byte).await {
+            Ok(answer) => answer,
+            Err(Unanswered::NotSent(request)) => return Ok(Exchanged::NotSent(*request)),
+            Err(Unanswered::Broken(error)) => return Err(SendError::Broken(error)),
+            Err(Unanswered::TooLate) => return Err(SendError::FirstByteTimeout),
         };
         let (parts, incoming) = answer.into_parts();
         let lease = Lease { connection, egress, origin: origin.clone(), shared: Arc::clone(&self.0) };
@@ -189,6 +171,7 @@ impl Pool {
 
 enum Exchanged {
     Answer(Sent),
+    /// The connection was dead.
     NotSent(Request<Outgoing>),
 }
 
@@ -201,16 +184,14 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// The answer is wanted whole, so that it may come in large pieces.
-    pub(crate) fn wants_whole(&self) {
-        self.connection.thirst.whole(true);
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
-    pub(crate) fn give_back(self) {
-        if self.connection.sender.is_closed() {
+    pub(crate) fn give_back(mut self) {
+        if !self.connection.settle() {
             return;
         }
-        self.connection.thirst.whole(false);
         let mut idle = self.shared.shelf(self.egress);
         let entry = Idle { connection: self.connection, since: Instant::now() };
         match idle.get_mut(&self.origin) {
@@ -220,3 +201,6 @@ impl Lease {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,19 +1,18 @@
 //! A scripted MCP server on loopback, on a thread of the test's process: whatever becomes of the gateway, its records stay.
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, MutexGuard};
+use std::time::Instant;
 
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::META;
 use super::offer::{Era, Offer};
 use super::stream::{Wire, respond};
 use super::turn::Turn;
-use crate::PATIENCE;
+use crate::serving::{Board, Serving};
 use crate::upstream::{Received, read_request};
 
 /// How many messages a stream may be behind.
@@ -84,19 +83,17 @@ pub(super) struct State {
 
 /// What the connections share.
 pub(super) struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
+    board: Board<State>,
     pub(super) steps: Semaphore,
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no test thread panicked while holding the state")
+        self.board.lock()
     }
 
     pub(super) fn note_cancel(&self) {
-        self.lock().cancels.push(Instant::now());
-        self.changed.notify_all();
+        self.board.change(|state| state.cancels.push(Instant::now()));
     }
 
     /// The id of a question to the client, and where its answer arrives.
@@ -112,8 +109,8 @@ impl Shared {
     /// A stream for whoever listens.
     pub(super) fn listener(&self, subscription: Option<Value>, session: &str) -> mpsc::Receiver<Value> {
         let (stream, messages) = mpsc::channel(BACKLOG);
-        self.lock().listeners.push(Listener { stream, subscription, session: session.to_owned() });
-        self.changed.notify_all();
+        let listener = Listener { stream, subscription, session: session.to_owned() };
+        self.board.change(|state| state.listeners.push(listener));
         messages
     }
 
@@ -164,9 +161,8 @@ impl Shared {
 
     /// Writes a message down, hands an answer to who waits for it, and says what to do with a request.
     pub(super) fn take(&self, seen: &Seen) -> Option<Turn> {
+        self.board.change(|state| state.seen.push(seen.clone()));
         let mut state = self.lock();
-        state.seen.push(seen.clone());
-        self.changed.notify_all();
         if seen.body["method"].is_null() {
             let asked = seen.body["id"].as_i64().and_then(|id| state.asks.remove(&id));
             if let Some(asked) = asked {
@@ -189,10 +185,8 @@ impl Shared {
 
 /// An MCP server under the test's control.
 pub struct McpServer {
-    address: SocketAddr,
+    serving: Serving,
     shared: Arc<Shared>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl McpServer {
@@ -217,9 +211,6 @@ impl McpServer {
     /// A server that offers this.
     #[must_use]
     pub fn start(offer: Offer) -> Self {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free loopback port");
-        listener.set_nonblocking(true).expect("a non-blocking listener");
-        let address = listener.local_addr().expect("a bound address");
         let state = State {
             offer,
             script: Arc::new(|_| None),
@@ -231,26 +222,21 @@ impl McpServer {
             documents: HashMap::new(),
             next: 0,
         };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), steps: Semaphore::new(0) });
-        let (stop, stopped) = oneshot::channel();
+        let shared = Arc::new(Shared { board: Board::new(state), steps: Semaphore::new(0) });
         let serving = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(accept(listener, serving, stopped));
-        });
-        Self { address, shared, stop: Some(stop), thread: Some(thread) }
+        Self { serving: Serving::start(0, move |stream| serve(stream, Arc::clone(&serving))), shared }
     }
 
     /// Its endpoint.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/mcp", self.address)
+        format!("http://{}/mcp", self.serving.address())
     }
 
     /// A caller that talks to it without any gateway.
     #[must_use]
     pub fn client(&self) -> crate::Client {
-        crate::Client::new(self.address)
+        crate::Client::new(self.serving.address())
     }
 
     /// From now on this decides what is done with a request; `None` is what a well-behaved server does.
@@ -268,7 +254,7 @@ impl McpServer {
         self.script(move |seen| (seen.method() == method).then(|| turn.clone()));
     }
 
-    /// From now on a `GET` of these paths gets these documents.
+    /// From now on whoever asks for one of these paths gets its document.
     pub fn serve_documents(&self, documents: impl IntoIterator<Item = (String, Value)>) {
         self.shared.lock().documents = documents.into_iter().collect();
     }
@@ -363,50 +349,22 @@ impl McpServer {
         self.wait("a cancelled request", |state| state.cancels.last().copied())
     }
 
-    fn wait<T>(&self, what: &str, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        let mut state = self.shared.lock();
-        loop {
-            if let Some(found) = look(&mut state) {
-                return found;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left == Duration::ZERO {
-                let seen: Vec<String> = state.seen.iter().map(|seen| seen.body.to_string()).collect();
-                drop(state);
-                panic!("the MCP server waited for {what} and saw:\n{}", seen.join("\n"));
-            }
-            state = self.shared.changed.wait_timeout(state, left).expect("an unpoisoned lock").0;
-        }
+    /// Waits for a request of this path, and returns the last there is.
+    #[must_use]
+    pub fn wait_for_path(&self, path: &str) -> Seen {
+        self.wait(&format!("a request of {path}"), |state| {
+            state.seen.iter().rev().find(|seen| seen.http.path == path).cloned()
+        })
     }
-}
 
-impl Drop for McpServer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
-    let listener = TcpListener::from_std(listener).expect("a listener");
-    loop {
-        tokio::select! {
-            _ = &mut stopped => return,
-            accepted = listener.accept() => {
-                if let Ok((stream, _)) = accepted {
-                    tokio::spawn(serve(stream, Arc::clone(&shared)));
-                }
-            }
-        }
+    fn wait<T>(&self, what: &str, look: impl FnMut(&mut State) -> Option<T>) -> T {
+        let bodies = |state: &State| state.seen.iter().map(|seen| seen.body.to_string()).collect::<Vec<_>>().join("\n");
+        self.shared.board.wait(what, look, bodies)
     }
 }
 
 /// One connection: request, answer, next request.
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    drop(stream.set_nodelay(true));
     let (mut reader, writer) = stream.into_split();
     let mut buffer = Vec::new();
     let mut wire = Wire::new(writer);

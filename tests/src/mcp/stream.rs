@@ -80,9 +80,9 @@ pub(super) async fn respond(
     let era = shared.era();
     let turn = shared.take(seen);
     let session = seen.header(SESSION).unwrap_or_default().to_owned();
-    let document = (seen.http.method == "GET").then(|| shared.document(&seen.http.path)).flatten();
+    let document = shared.document(&seen.http.path);
     let ended = match (&*seen.http.method, era) {
-        ("GET", _) if document.is_some() => {
+        _ if document.is_some() => {
             let body = document.unwrap_or_default().to_string();
             wire.whole(200, &[json_kind()], body.as_bytes()).await
         }
@@ -259,6 +259,12 @@ async fn take_step(
                 }
                 tokio::task::yield_now().await;
             }
+        }
+        Move::EndlessComments => {
+            while let Ended::No = wire.send(&chunk(b": still there\n\n")).await {
+                tokio::task::yield_now().await;
+            }
+            Ended::PeerGone
         }
         Move::Ask { method, params } => {
             let (id, answered) = shared.ask();

@@ -25,6 +25,8 @@ pub(super) enum Move {
     EndlessLine,
     /// Progress, again and again.
     EndlessProgress,
+    /// Comments, again and again: a stream that is there and says nothing.
+    EndlessComments,
     /// Breaks the connection.
     Cut,
     /// Says nothing more.
@@ -104,6 +106,12 @@ impl Turn {
     #[must_use]
     pub fn endless_progress() -> Self {
         Self::default().with(Move::EndlessProgress)
+    }
+
+    /// A stream that is kept alive without end, and says nothing.
+    #[must_use]
+    pub fn endless_comments() -> Self {
+        Self::default().with(Move::EndlessComments)
     }
 
     /// A line without end.

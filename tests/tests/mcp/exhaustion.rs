@@ -54,6 +54,18 @@ fn a_call_that_only_ever_makes_progress_ends_at_its_time() {
     assert!(server.wait_for_cancel() > begun);
 }
 
+/// Row 25: what keeps a connection alive is no message, and does not keep a call alive.
+#[test]
+fn a_stream_that_only_says_that_it_is_there_is_given_up() {
+    let (server, honest) = (McpServer::modern(), McpServer::modern());
+    server.on_call("echo", Turn::endless_comments());
+    let gate = beside(&server, &honest);
+    let begun = Instant::now();
+    assert!(modern_one(&gate).call("echo", json!({})).is_refused());
+    assert!(begun.elapsed() < Duration::from_secs(8) && server.wait_for_cancel() > begun);
+    assert_the_other_answers(&gate);
+}
+
 /// Row 25.
 #[test]
 fn a_line_without_end_is_cut_off() {
@@ -116,4 +128,44 @@ fn a_child_that_never_ends_its_line_is_cut_off() {
         .start();
     assert!(modern_one(&gate).call("echo", json!({})).is_refused());
     assert_eq!(gate.client().get("/healthz").status, 200);
+}
+
+/// Row 25: a tool that is known to be quick is given up sooner than its server's others, and one that is slow is waited for.
+#[test]
+fn each_tool_has_the_time_that_it_is_given() {
+    let server = McpServer::modern();
+    server.change(|offer| offer.tools.push(echo_tool("slow_echo")));
+    server.script(|seen| (seen.method() == "tools/call").then(Turn::silence));
+    let gate = house(&[("s", &server)])
+        .set("/mcp_servers/s/timeouts", json!({"idle": 30, "total": 30}))
+        .set("/mcp_servers/s/tool_timeouts", json!({"slow_*": 0.4}))
+        .start();
+    let begun = Instant::now();
+    let given_up = modern_one(&gate).call("slow_echo", json!({}));
+    assert_eq!(given_up.messages[0]["error"]["data"]["code"], "upstream_timeout", "{}", given_up.text);
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(server.wait_for_cancel() > begun, "and the server is told");
+    let (headers, body) = modern_one(&gate).message(Some(1), "tools/call", json!({"name": "echo", "arguments": {}}));
+    let caller = headers.iter().fold(gate.client(), |caller, (name, value)| caller.header(name, value));
+    let other = caller.send("POST", super::ONE, body.to_string().as_bytes());
+    drop(server.wait_for("tools/call", 2));
+    assert_eq!(server.cancels(), 1, "its neighbour is still waited for");
+    drop(other);
+    let row = gate.ledger_of(1).into_iter().find(|row| row.model == "s.slow_echo").unwrap();
+    assert_eq!(row.status, "timed_out");
+}
+
+/// Row 25: who reads resources makes up their URIs, and no table grows by each of them.
+#[test]
+fn records_have_no_more_names_than_servers_list_things() {
+    let server = McpServer::modern();
+    let gate = super::before(&server);
+    let mut client = modern_one(&gate);
+    for uri in ["test://note", "test://notes/1", "test://notes/2", "made-up:1", "made-up:2"] {
+        drop(client.request("resources/read", json!({"uri": uri})).result());
+    }
+    let mut names: Vec<String> = gate.ledger_of(5).into_iter().map(|row| row.model).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names, ["s.other", "s.test://note", "s.test://notes/{id}"]);
 }

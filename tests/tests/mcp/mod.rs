@@ -4,14 +4,19 @@
 //!
 //! | row | attack | tests |
 //! |---|---|---|
-//! | 1, 2 | a command line through an API, a shell, a placeholder | `commands` |
-//! | 3, 14, 16, 17, 24 | metadata, redirects and endpoints that lead elsewhere; a caller's token passed on | `tokens` |
+//! | 1, 2 | a command line through an API, a shell, a placeholder | `commands`, `tools::configuration` |
+//! | 3, 14, 16, 17, 24 | metadata, redirects, endpoints and addresses that lead elsewhere; a caller's token passed on | `tokens`, `oauth::doors` |
 //! | 4, 5, 6, 26, 27 | rebinding, smuggling, header against body, path tricks, loops | `doors` |
 //! | 7, 8, 9, 19, 22 | sessions, states and tasks of others | `sessions` |
-//! | 10, 11, 12, 13, 18, 20, 28 | poisoned tools, changed tools, shadowed tools, results, schemas, caches, pages | `contents` |
-//! | 15, 23 | somebody else's consent | `consent` |
+//! | 10, 11, 12 | poisoned tools, changed tools, shadowed tools | `contents`, `pins` |
+//! | 13, 18, 20, 28 | results, schemas, caches, pages | `contents` |
+//! | 15, 23 | somebody else's consent | `consent`, `people` |
 //! | 21 | a client made more capable than it is | `bridge` |
-//! | 25 | servers without end | `exhaustion` |
+//! | 25 | servers and callers without end | `exhaustion`, `listens` |
+//!
+//! The rest is what people rely on: [`bridge`] every feature on every crossing, [`people`] servers in somebody's name,
+//! [`search`] few tools in place of all, [`explain`] why one is not there, [`proxy`] one server for any client, [`kill`] a death
+//! under load.
 
 mod bridge;
 mod commands;
@@ -19,7 +24,14 @@ mod consent;
 mod contents;
 mod doors;
 mod exhaustion;
+mod explain;
+mod itself;
 mod kill;
+mod listens;
+mod people;
+mod pins;
+mod proxy;
+mod search;
 mod sessions;
 mod tokens;
 

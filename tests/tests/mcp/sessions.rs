@@ -29,6 +29,28 @@ fn a_session_is_good_only_for_whom_it_was_opened() {
     assert!(server.seen_of("tools/call").is_empty());
 }
 
+/// Row 7: a session that was opened under other rules is not gone on with.
+#[test]
+fn a_session_ends_when_policies_change_or_its_key_may_less() {
+    let server = McpServer::legacy();
+    let open = house(&[("s", &server)]);
+    let gate = open.start();
+    let in_force = |change: gatehouse_tests::House| {
+        gate.rewrite_config(&change.file());
+        assert_eq!(gate.admin().post("/api/v1/config/reload", &json!({})).status, 200);
+    };
+    let mut client = legacy_one(&gate);
+    assert_eq!(client.call("echo", json!({"text": "before"})).said(), "before");
+    in_force(open.clone().set("/policies", json!(["permit (principal, action, resource);"])));
+    assert_eq!(client.call("echo", json!({})).status, 404, "other policies");
+    let mut client = legacy_one(&gate);
+    in_force(
+        open.set("/keys/0/mcp_servers", json!(["another"])).set("/mcp_servers/another", json!({"builtin": "demo"})),
+    );
+    assert!([403, 404].contains(&client.call("echo", json!({})).status), "the key lost the server");
+    assert_eq!(server.seen_of("tools/call").len(), 1);
+}
+
 /// Rows 7 and 9: a session is made with a key that is made at the first start, not one that everybody knows.
 #[test]
 fn a_session_somebody_made_up_is_not_found() {
@@ -83,14 +105,42 @@ fn a_session_survives_a_restart_of_the_gateway() {
     assert_eq!(client.call("echo", json!({"text": "still here"})).said(), "still here");
 }
 
+/// A server that answers 404 has not looked at the call (2025-11-25, session management), so it is made again in a new session.
 #[test]
-fn a_session_a_server_forgot_is_opened_anew_and_the_client_notices_nothing() {
+fn a_session_a_server_forgot_is_opened_anew_and_who_calls_is_told() {
     let server = McpServer::legacy();
     let gate = before(&server);
-    let mut client = legacy_one(&gate);
-    assert_eq!(client.call("echo", json!({"text": "one"})).said(), "one");
-    server.forget_sessions();
-    assert_eq!(client.call("echo", json!({"text": "two"})).said(), "two");
+    for mut client in [legacy_one(&gate), modern_one(&gate)] {
+        let first = client.call("echo", json!({"text": "one"}));
+        assert_eq!((first.said(), &first.result()["_meta"]["gatehouse/session_lost"]), ("one".into(), &Value::Null));
+        server.forget_sessions();
+        let second = client.call("echo", json!({"text": "two"}));
+        assert_eq!((second.said(), &second.result()["_meta"]["gatehouse/session_lost"]), ("two".into(), &json!(true)));
+        let third = client.call("echo", json!({"text": "three"})).result();
+        assert_eq!(third["_meta"]["gatehouse/session_lost"], Value::Null, "it is told once");
+    }
+    drop(gate.wait_for_log("the lost session", |line| {
+        line["message"].as_str().is_some_and(|said| said.contains("forgotten"))
+    }));
+}
+
+/// The keys that seal what clients keep are one file. Two gateways that have the same serve each other's sessions.
+#[test]
+fn a_session_is_good_on_every_replica_with_the_same_keys() {
+    let server = McpServer::legacy();
+    let one = before(&server);
+    let mut two = before(&server);
+    let client = legacy_one(&one);
+    let on =
+        |gate: &gatehouse_tests::Gate| client.clone().calling_as(&gate.client()).call("echo", json!({"text": "x"}));
+    assert_eq!(on(&two).status, 404, "each gateway makes keys of its own");
+    two.terminate();
+    two.wait_for_exit();
+    let keys = |gate: &gatehouse_tests::Gate| gate.folder().join("gatehouse-data/mcp-token-key");
+    std::fs::copy(keys(&one), keys(&two)).unwrap();
+    two.restart();
+    assert_eq!(on(&two).said(), "x");
+    assert_eq!(on(&one).said(), "x");
 }
 
 #[test]

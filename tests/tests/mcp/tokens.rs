@@ -2,7 +2,7 @@
 //! the gateway, or a token, to another place.
 
 use gatehouse_tests::mcp::{Era, McpServer, Offer, Turn};
-use gatehouse_tests::{Carrier, House, KEY};
+use gatehouse_tests::{Carrier, House, KEY, TlsFront};
 use serde_json::{Value, json};
 
 use super::{ONE, house, modern_one};
@@ -138,4 +138,43 @@ fn metadata(own: &str, resource: &str, authorize: &str) -> Vec<(String, Value)> 
         ("/.well-known/oauth-authorization-server".to_owned(), of_issuer.clone()),
         ("/.well-known/openid-configuration".to_owned(), of_issuer),
     ]
+}
+
+/// Row 17: who may use the API need not own the network the gateway is in. However an address of it is written, nothing is sent
+/// there, neither to the server nor to what its documents name.
+#[test]
+fn a_server_of_the_api_is_not_called_at_a_private_address() {
+    let server = McpServer::modern();
+    let gate = House::new().start();
+    let port = server.url().rsplit(':').next().unwrap().to_owned();
+    let hosts =
+        ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::ffff:127.0.0.1]", "[::1]"];
+    for (n, host) in hosts.into_iter().enumerate() {
+        let declared = json!({"url": format!("http://{host}:{port}"), "pins": "allow_new", "timeouts": {"connect": 1}});
+        let path = format!("/api/v1/mcp_servers/s{n}");
+        let made = gate.admin().send("PUT", &path, declared.to_string().as_bytes()).response();
+        assert!([201, 400].contains(&made.status), "{host}: {}", made.text());
+        let answer = Mcp::modern(&gate.client(), &format!("/mcp/servers/s{n}")).call("echo", json!({}));
+        assert!(answer.is_refused(), "{host}: {}", answer.text);
+    }
+    assert!(server.seen().is_empty(), "{:?}", server.seen());
+}
+
+/// What stands between the gateway and a server is believed by its certificate: one of a public authority, or of one that the
+/// configuration names.
+#[test]
+fn a_server_over_tls_is_believed_by_a_certificate_that_the_configuration_names() {
+    for server in [McpServer::modern(), McpServer::legacy()] {
+        let (front, folder) = (TlsFront::before(&server.url()), tempfile::tempdir().unwrap());
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, front.certificate()).unwrap();
+        let house =
+            House::new().set("/mcp_servers/s", json!({"url": format!("{}/mcp", front.url()), "pins": "allow_new"}));
+        let distrustful = house.start();
+        let refused = modern_one(&distrustful).call("echo", json!({"text": "x"}));
+        assert!(refused.is_refused(), "{}", refused.text);
+        assert!(server.seen().is_empty());
+        let gate = house.set("/server/ca_file", json!(file)).start();
+        assert_eq!(modern_one(&gate).call("echo", json!({"text": "over TLS"})).said(), "over TLS");
+    }
 }

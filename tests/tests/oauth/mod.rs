@@ -1,6 +1,7 @@
 //! The gateway as an authorization server, and its MCP paths as the resources it issues tokens for: what clients get and how, what
 //! people are asked, and everything that must not work.
 
+mod administration;
 mod clients;
 mod doors;
 mod grants;

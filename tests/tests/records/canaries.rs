@@ -211,11 +211,63 @@ fn operate(gate: &Gate, canaries: &mut Canaries) {
     ] {
         assert_eq!(gate.admin().post("/api/v1/keys", &body).status, 400);
     }
+    declare(gate, canaries);
     let secret = canaries.lay("a stored secret");
     drop(gate.run(&["secrets", "set", "example"], &secret));
     drop(gate.run(&["secrets", "rotate"], ""));
     let replaced = canaries.lay("a replaced secret");
     drop(gate.run(&["secrets", "set", "example"], &replaced));
+}
+
+/// Objects and secrets by the admin API, good and bad, with a canary in every field that is for a secret, and in bodies that
+/// are refused.
+fn declare(gate: &Gate, canaries: &mut Canaries) {
+    let put = |path: &str, body: Value, status: u16| {
+        let answer = gate.admin().put(&format!("/api/v1/{path}"), &body);
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        answer.body
+    };
+    let mut answers = Vec::new();
+    for n in 0..2 {
+        let mut lay = |field: &str| canaries.lay(format!("{field}, version {n}"));
+        let status = if n == 0 { 201 } else { 200 };
+        let hook = json!({
+            "on": ["request"], "detect": "webhook", "action": "block", "fail": "open", "models": ["nobodys-model"],
+            "url": "https://hook.example.com", "token": lay("token of a guardrail"),
+        });
+        answers.push(put("guardrails/hook", hook, status));
+        let provider = json!({
+            "kind": "openai", "api_key": lay("api key by the API"), "headers": {"x-private": lay("a header by the API")},
+        });
+        answers.push(put("providers/by-api", provider, status));
+        let server = json!({
+            "url": "http://127.0.0.1:9/mcp", "auth": {"bearer": lay("bearer of an MCP server")},
+            "headers": {"x-private": lay("a header of an MCP server")},
+        });
+        answers.push(put("mcp_servers/by-api", server, status));
+        answers.push(put("secrets/by-api", json!({"value": lay("a secret by the API")}), status));
+        let referring = json!({"kind": "openai", "api_key": "${secret:by-api}"});
+        answers.push(put("providers/refers", referring, status));
+        for (path, body) in [
+            ("teams/bad", json!({"privat": lay("unknown field of a team")})),
+            ("users/bad", json!({"role": lay("role of a wrong kind")})),
+            ("policies/bad", json!({"text": format!("permit (principal == \"{}\");", lay("a broken policy"))})),
+            ("limits/bad", json!({"on": {"tag": [lay("a tag of a wrong shape")]}})),
+            (
+                "guardrails/bad",
+                json!({"on": ["request"], "detect": "regex", "action": "block", "token": lay("a stray token")}),
+            ),
+            ("secrets/bad", json!({"value": {"deep": lay("a value of a wrong shape")}})),
+            ("agents/bad", json!({"organisation": "${secret:by-api}", "x": lay("beside a reference")})),
+        ] {
+            let answer = gate.admin().put(&format!("/api/v1/{path}"), &body);
+            assert_eq!(answer.status, 400, "{path}: {}", answer.text());
+        }
+    }
+    // What is good is told to nobody, not even to whoever sent it.
+    for answer in answers {
+        assert!(canaries.found_in(&answer).is_empty(), "{}", String::from_utf8_lossy(&answer));
+    }
 }
 
 /// Everything the gateway tells those who operate it.

@@ -179,3 +179,47 @@ fn what_is_called_inside_is_not_counted_twice() {
     let gate = before(&upstream, Dialect::OpenAiChat).set("/server/in_flight_max", json!(1)).start();
     assert_eq!(respond(&gate.client(), tool()).status, 200);
 }
+
+/// A model that asks for a tool at once, and says nothing more until the test lets it.
+fn thoughtful(dialect: Dialect, end: Reply) -> Upstream {
+    Upstream::start_with(0, move |received| {
+        match received.dialect.unwrap_or(dialect).see(&received.json()).results.len() {
+            0 => Reply::answer(Answer::silent().call("call_1", "add", json!({"a": 2, "b": 3}))),
+            _ => end.clone(),
+        }
+    })
+}
+
+#[test]
+fn a_stream_that_is_long_in_coming_begins_and_says_that_it_is_there() {
+    let upstream = thoughtful(Dialect::Anthropic, Reply::text("Five.").held());
+    let gate = before(&upstream, Dialect::Anthropic).start();
+    let raw = gate.client().send("POST", "/v1/messages", message(true).to_string().as_bytes());
+    let stream = raw.head(Dialect::Anthropic);
+    assert_eq!((stream.status, stream.header("content-type")), (200, Some("text/event-stream")));
+    upstream.step();
+    let rest = String::from_utf8(stream.bytes()).unwrap();
+    assert!(rest.starts_with(": keep-alive\n\n"), "{rest}");
+    assert!(rest.contains("mcp_tool_result") && rest.contains("Five.") && rest.contains("message_stop"), "{rest}");
+}
+
+#[test]
+fn a_stream_that_began_says_in_it_what_went_wrong() {
+    for (path, body, dialect) in [
+        ("/v1/messages", message(true), Dialect::Anthropic),
+        (
+            "/v1/responses",
+            json!({"model": "fast", "input": "Add.", "stream": true, "tools": [tool()]}),
+            Dialect::OpenAiResponses,
+        ),
+    ] {
+        let upstream = thoughtful(dialect, Reply::error(400, "no such thing").held());
+        let gate = before(&upstream, dialect).start();
+        let stream = gate.client().send("POST", path, body.to_string().as_bytes()).head(dialect);
+        assert_eq!(stream.status, 200);
+        upstream.step();
+        let rest = String::from_utf8(stream.bytes()).unwrap();
+        let end = rest.split("\n\n").filter(|event| !event.is_empty()).last().unwrap();
+        assert!(end.starts_with("event: error\n") && end.contains("\"message\""), "{rest}");
+    }
+}

@@ -1,29 +1,23 @@
 //! `guardrails`: names, settings that go with what is detected, addresses. Patterns and schemas are tried by whoever builds
 //! the detectors.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::address::{endpoint, seconds};
+use super::names::PlainNames;
 use crate::check::{Check, nth};
 use crate::config::{Detector, Guardrail, Webhook};
 use crate::written::{self, Action, Detect, Fail, Point};
 
 /// How long a webhook may take if nothing is written.
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
-/// Names ride in a header.
-const NAME_CHARS_MAX: usize = 64;
 
 pub(super) fn all(guardrails: Vec<written::Guardrail>, check: &mut Check) -> Vec<Guardrail> {
-    let mut names: HashMap<String, usize> = HashMap::new();
+    let mut names = PlainNames::of("guardrails");
     let mut resolved = Vec::with_capacity(guardrails.len());
     for (n, guardrail) in guardrails.into_iter().enumerate() {
         let path = nth("guardrails", n);
-        name(&path, &guardrail.name, check);
-        if let Some(first) = names.insert(guardrail.name.clone(), n) {
-            let message = format!("guardrails[{first}] has the name `{}` already", guardrail.name);
-            check.error_at(&format!("{path}.name"), message, Some("names are unique".to_owned()));
-        }
+        names.take(n, &guardrail.name, check);
         if guardrail.on.is_empty() {
             let hint = "write `on: [request, response]`".to_owned();
             check.error_at(&format!("{path}.on"), "empty: it would never run", Some(hint));
@@ -34,14 +28,6 @@ pub(super) fn all(guardrails: Vec<written::Guardrail>, check: &mut Check) -> Vec
         }
     }
     resolved
-}
-
-fn name(path: &str, name: &str, check: &mut Check) {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(plain) {
-        let message = format!("not a name of 1 to {NAME_CHARS_MAX} letters, digits and `._-`");
-        check.error_at(&format!("{path}.name"), message, Some("it rides in a header: no spaces, no commas".to_owned()));
-    }
 }
 
 /// Settings that belong to another kind of detector.

@@ -6,6 +6,7 @@ use gatehouse_domain::{Money, On, Payer, PayerKind, tags};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::mcp::Servers;
+use super::names::PlainNames;
 use crate::check::{Check, nth};
 use crate::config::{Counted, Rule, Terms, Window};
 use crate::pattern::Names;
@@ -189,8 +190,12 @@ pub(super) fn all(
     check: &mut Check,
 ) -> Vec<(On, Terms)> {
     let mut resolved = Vec::with_capacity(written.len());
+    let mut names = PlainNames::of("limits");
     for (n, entry) in written.into_iter().enumerate() {
         let path = nth("limits", n);
+        if let Some(name) = &entry.name {
+            names.take(n, name, check);
+        }
         if entry.limits.is_empty() && entry.budgets.is_empty() {
             let hint = "add `limits: [{requests: 600, per: minute}]` or `budgets: [{usd: 10, per: day}]`".to_owned();
             check.error_at(&path, "neither limits nor budgets", Some(hint));

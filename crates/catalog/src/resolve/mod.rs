@@ -8,30 +8,29 @@ mod keys;
 mod limits;
 mod mcp;
 mod models;
+mod names;
 mod oauth;
 mod policies;
+mod prices;
 mod principals;
 mod providers;
 mod server;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatehouse_domain::{IpRange, NoIpRange};
 
 use crate::check::{Check, nth};
-use crate::config::{Config, Price};
+use crate::config::Config;
 use crate::load::Surroundings;
 use crate::mcp::Mcp;
 use crate::pattern::Names;
-use crate::written::{File, Prices, Provider};
+use crate::written::File;
 
 pub use limits::WrongTerms;
 pub(crate) use policies::all as policies;
-
-/// A cent a token: a higher figure is meant per thousand tokens, or in another currency.
-const USD_PER_MILLION_MAX: f64 = 10_000.0;
+pub(crate) use prices::file as price_file;
 
 /// The resolved form. `None` only after an error was reported.
 pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Check) -> Option<Config> {
@@ -39,6 +38,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let principals = principals::all(&mut file, check);
     let telemetry = server::telemetry(file.telemetry, check);
     let caps = server::caps(&file.server, check);
+    let authorities = server::authorities(file.server.ca_file.as_deref(), around, check);
     let auth = server::auth(file.auth, around, check);
     let held_against = oauth::Around { principals: &principals, issuers: &auth.jwt };
     let oauth = oauth::oauth(file.oauth, &held_against, check);
@@ -57,7 +57,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         },
         check,
     );
-    prices(&file.prices, &file.providers, check);
+    prices::section(&file.prices, &file.providers, check);
     let names = Names::of(&file.models);
     let models = models::all(&file.models, &file.providers, check);
     let providers = providers::all(file.providers, check);
@@ -67,6 +67,8 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let mcp = Mcp {
         allowed_hosts: mcp::hosts(&file.mcp.allowed_hosts, check),
         client_document: mcp::client_document(file.mcp.client_document.as_deref(), check),
+        listens: mcp::listens(file.mcp.listens, check),
+        own_server: file.mcp.gatehouse,
         servers: mcp::servers(file.mcp_servers, &file.mcp, &names, around, check),
         toolsets: mcp::toolsets(file.toolsets, &servers, check),
     };
@@ -84,6 +86,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
         auth,
         oauth: Arc::new(oauth?),
         tls,
+        authorities,
         server: caps?,
         providers,
         models,
@@ -113,52 +116,4 @@ fn ranges(path: &str, written: &[String], check: &mut Check) -> Vec<IpRange> {
         }
     }
     ranges
-}
-
-/// The section `prices`.
-fn prices(prices: &Prices, providers: &BTreeMap<String, Provider>, check: &mut Check) {
-    price_table("prices.overrides", prices, check);
-    for name in prices.overrides.keys() {
-        let Some((provider, _)) = name.split_once('/') else { continue };
-        if !providers.contains_key(provider) && !check.positions.has(&format!("providers.{provider}")) {
-            let hint = check.near(provider, providers.keys().map(String::as_str));
-            check.warn(&format!("prices.overrides.{name}"), format!("there is no provider `{provider}`"), hint);
-        }
-    }
-}
-
-/// A price file of its own.
-pub(crate) fn price_file(prices: &Prices, check: &mut Check) {
-    price_table("overrides", prices, check);
-}
-
-fn price_table(path: &str, prices: &Prices, check: &mut Check) {
-    for (name, price) in &prices.overrides {
-        let path = format!("{path}.{name}");
-        if !name.split_once('/').is_some_and(|(provider, model)| !provider.is_empty() && !model.is_empty()) {
-            check.error_at(&path, "a price belongs to `provider/model`", None);
-        }
-        for (field, usd) in fields(price) {
-            if !(0.0..=USD_PER_MILLION_MAX).contains(&usd) {
-                let message = format!("{usd} is not a price from 0 to {USD_PER_MILLION_MAX} USD per million tokens");
-                check.error_at(&format!("{path}.{field}"), message, None);
-            }
-        }
-    }
-}
-
-fn fields(price: &Price) -> BTreeMap<&'static str, f64> {
-    let all = [
-        ("input", Some(price.input)),
-        ("output", Some(price.output)),
-        ("cache_read", price.cache_read),
-        ("cache_write", price.cache_write),
-        ("cache_write_1h", price.cache_write_1h),
-        ("reasoning", price.reasoning),
-        ("input_audio", price.input_audio),
-        ("output_audio", price.output_audio),
-        ("input_image", price.input_image),
-        ("output_image", price.output_image),
-    ];
-    all.into_iter().filter_map(|(name, usd)| usd.map(|usd| (name, usd))).collect()
 }

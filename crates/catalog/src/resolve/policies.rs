@@ -4,26 +4,44 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
+use super::names::PlainNames;
 use crate::check::{Check, nth};
 use crate::config::PolicyText;
 use crate::load::Surroundings;
+use crate::written::{Policy, PolicyItem};
 
 const SUFFIX: &str = ".cedar";
 /// More than this is a slip in a pattern.
 const FILES_MAX: usize = 500;
 
-pub(crate) fn all(written: &[String], around: &Surroundings<'_>, check: &mut Check) -> Vec<PolicyText> {
+pub(crate) fn all(written: &[PolicyItem], around: &Surroundings<'_>, check: &mut Check) -> Vec<PolicyText> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
+    let mut names = PlainNames::of("policies");
     for (n, item) in written.iter().enumerate() {
         let path = nth("policies", n);
-        if item.trim_end().ends_with(SUFFIX) && !item.trim_end().contains('\n') {
-            files(item.trim(), &path, around, &mut seen, &mut found, check);
-        } else if item.contains('(') {
-            found.push(PolicyText { name: path.clone().into(), path, file: None, text: item.clone() });
-        } else {
-            let hint = "name a file or a pattern such as `policies/*.cedar`, or write policies as a text".to_owned();
-            check.error_at(&path, format!("`{item}` is neither a `{SUFFIX}` file nor a policy"), Some(hint));
+        match item {
+            PolicyItem::Named(Policy { name, text }) => {
+                names.take(n, name, check);
+                // Explanations tell a policy without an `@id` by the name of its text.
+                if name.ends_with(SUFFIX) {
+                    let hint = Some("leave the suffix out".to_owned());
+                    check.error_at(&format!("{path}.name"), "this could be the name of a file", hint);
+                }
+                let path = format!("{path}.text");
+                found.push(PolicyText { name: name.as_str().into(), path, file: None, text: text.clone() });
+            }
+            PolicyItem::Word(item) if item.trim_end().ends_with(SUFFIX) && !item.trim_end().contains('\n') => {
+                files(item.trim(), &path, around, &mut seen, &mut found, check);
+            }
+            PolicyItem::Word(item) if item.contains('(') => {
+                found.push(PolicyText { name: path.clone().into(), path, file: None, text: item.clone() });
+            }
+            PolicyItem::Word(item) => {
+                let hint =
+                    "name a file or a pattern such as `policies/*.cedar`, or write policies as a text".to_owned();
+                check.error_at(&path, format!("`{item}` is neither a `{SUFFIX}` file nor a policy"), Some(hint));
+            }
         }
     }
     found

@@ -63,7 +63,8 @@ pub(super) fn all(file: &mut File, check: &mut Check) -> Principals {
         if let Some(owner) = &written.owner {
             names.user(&format!("{path}.owner"), owner, check);
         }
-        let organisation = home(&path, &team, None, &principals, check);
+        let organisation = names.organisation(&path, written.organisation, check);
+        let organisation = home(&path, &team, organisation, &principals, check);
         let lists = [written.models, written.mcp_servers, written.toolsets];
         let means = usable.means(&path, Written(lists, written.limits, written.budgets, written.tags), check);
         let agent = Agent { team, owner: written.owner.map(Into::into), organisation, means };

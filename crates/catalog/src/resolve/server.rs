@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_domain::Secret;
@@ -182,6 +183,17 @@ pub(super) fn tls(tls: Option<written::Tls>, around: &Surroundings<'_>, check: &
         cert_file: file("tls.cert_file", &tls.cert_file, "CERTIFICATE"),
         key_file: file("tls.key_file", &tls.key_file, "PRIVATE KEY"),
     })
+}
+
+/// Certificates by which upstreams may be signed, besides those of the public authorities.
+pub(super) fn authorities(file: Option<&str>, around: &Surroundings<'_>, check: &mut Check) -> Option<Arc<str>> {
+    let at = around.folder.join(file?);
+    match (around.read)(&at) {
+        Ok(pem) if pem.contains("BEGIN CERTIFICATE") => return Some(pem.into()),
+        Ok(_) => check.error_at("server.ca_file", format!("{} holds no PEM CERTIFICATE", at.display()), None),
+        Err(error) => check.error_at("server.ca_file", format!("cannot read {}: {error}", at.display()), None),
+    }
+    None
 }
 
 pub(super) fn caps(written: &written::Server, check: &mut Check) -> Option<Server> {

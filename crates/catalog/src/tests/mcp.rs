@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::objects::with;
 use super::{bad, good, refused, warnings};
-use crate::mcp::{McpAuth, McpTransport, Pins};
+use crate::mcp::{McpAuth, McpTransport, OwnServer, Pins};
 
 /// A server `x` with these fields.
 fn server(fields: &str) -> String {
@@ -105,6 +105,28 @@ fn callers_with_tokens_of_their_own_never_share_a_session() {
 fn a_name_has_no_point_because_it_is_cut_from_its_tools_there() {
     let dotted = bad("mcp_servers: {a.b: {builtin: demo}}\n");
     assert!(dotted.contains("mcp_servers.a.b: not a name of 1 to 64 letters"), "{dotted}");
+}
+
+#[test]
+fn the_gateways_own_server_has_its_name_for_itself() {
+    let taken = "mcp_servers:\n  gatehouse: {builtin: demo}\n";
+    refused(
+        taken,
+        &[
+            "gatehouse.yaml:2:3: mcp_servers.gatehouse: `gatehouse` is the gateway's own MCP server (choose another name; \
+           `mcp.gatehouse` says where the gateway's own is offered)",
+        ],
+    );
+    assert!(bad(format!("mcp: {{gatehouse: off}}\n{taken}")).contains("is the gateway's own"));
+}
+
+#[test]
+fn a_key_or_a_toolset_may_name_the_gateways_own_server_where_it_is_offered() {
+    let named = "toolsets: {ops: {tools: [\"gatehouse.usage\"]}}\nkeys:\n- {name: k, secret: 0123456789abcdef, \
+                 mcp_servers: [gatehouse]}\n";
+    assert_eq!(good(named).mcp.own_server, OwnServer::Apart);
+    assert_eq!(good(&format!("mcp: {{gatehouse: everywhere}}\n{named}")).mcp.own_server, OwnServer::Everywhere);
+    assert!(bad(format!("mcp: {{gatehouse: off}}\n{named}")).contains("there is no MCP server `gatehouse`"));
 }
 
 #[test]

@@ -188,6 +188,35 @@ fn prices_are_prices_of_targets() {
 }
 
 #[test]
+fn a_price_may_have_days_edges_classes_and_hours() {
+    let prices = |text: &str| format!("providers: {{a: {{kind: demo}}}}\nprices: {{overrides: {{a/b: {{{text}}}}}}}\n");
+    let whole = "input: 1, output: 2, tiers: [{above: 100, input: 2}], classes: {flex: {input: 0.5}}, off_peak: {from: \
+                 \"22:30\", until: \"06:00\", output: 1}, changes: [{from: 2026-12-01, input: 2, output: 4}]";
+    let price = good(&prices(whole)).prices.remove("a/b").unwrap();
+    let days: Vec<_> = price.periods().map(|period| period.from).collect();
+    assert_eq!((days, price.off_peak.as_ref().unwrap().minutes()), (vec![None, Some("2026-12-01")], Some((1350, 360))));
+    for (wrong, told) in [
+        ("input: 1, output: 2, from: 2026-13-01", "from: `2026-13-01` is not a day"),
+        (
+            "input: 1, output: 2, changes: [{from: 2026-12-01, input: -1, output: 4}]",
+            "changes[0].input: -1 is not a price",
+        ),
+        (
+            "input: 1, output: 2, from: 2026-12-01, changes: [{from: 2026-12-01, input: 1, output: 4}]",
+            "changes[0].from: not after the day before it",
+        ),
+        ("input: 1, output: 2, tiers: [{above: 5}, {above: 5}]", "tiers[1].above: 5 is not above 5"),
+        ("input: 1, output: 2, classes: {flexx: {}}", "there is no class `flexx` (did you mean `flex`?)"),
+        ("input: 1, output: 2, off_peak: {from: \"25:00\", until: \"6\"}", "`25:00` is not a time of the day"),
+        ("input: 1, output: 2, off_peak: {from: \"06:00\", until: \"06:00\"}", "these hours are over when they begin"),
+        ("input: 1, output: 2, changes: [{input: 1, output: 4}]", "changes[0]: `from` is missing"),
+    ] {
+        let problems = bad(prices(wrong));
+        assert!(problems.contains(told), "{wrong}: {problems}");
+    }
+}
+
+#[test]
 fn a_price_file_is_held_to_the_same_rules() {
     let read = |text: &str| crate::load_prices(text.as_bytes(), "prices.yaml");
     let prices = read("overrides: {a/b: {input: 1, output: 2}}\n").expect("good");

@@ -12,7 +12,9 @@ mod references;
 use std::io;
 use std::path::Path;
 
-use crate::{Config, Known, Loaded, Problems, Surroundings, load};
+use gatehouse_domain::Secret;
+
+use crate::{Config, Known, Loaded, OpenSecrets, Problems, Secrets, Surroundings, load};
 
 pub(super) const KNOWN: Known<'static> = Known {
     provider_kinds: &["openai", "anthropic", "gemini", "bedrock", "openai-compatible", "demo"],
@@ -41,8 +43,19 @@ pub(super) fn read(text: impl AsRef<[u8]>) -> Result<Loaded, Problems> {
         _ => Err(io::Error::from(io::ErrorKind::NotFound)),
     };
     let folder = Path::new("/etc/gatehouse");
-    let around =
-        Surroundings { file_name: "gatehouse.yaml", folder, env: &env, read: &file, list: &list, known: KNOWN };
+    let mut open = OpenSecrets::default();
+    open.insert("default", "openai".to_owned(), Ok(Secret::new("sk-from-the-vault")));
+    open.insert("default", "torn".to_owned(), Err("its master key is gone".to_owned()));
+    let secrets = Secrets::Open(&open);
+    let around = Surroundings {
+        file_name: "gatehouse.yaml",
+        folder,
+        env: &env,
+        read: &file,
+        list: &list,
+        secrets,
+        known: KNOWN,
+    };
     load(text.as_ref(), &around)
 }
 

@@ -1,19 +1,41 @@
+use gatehouse_domain::Secret;
 use serde_json::{Value, json};
 
 use super::{KNOWN, bad, read};
-use crate::{Declared, KINDS, Kind, Loaded, Problems, Surroundings, load_with};
+use crate::{Declared, KINDS, Kind, Loaded, OpenSecrets, Problems, Secrets, Surroundings, load_with, read_objects};
 
 const FILE: &str = "providers: {openai: {kind: openai, api_key: sk-0123456789abcdef}}\n";
 
 pub(super) fn with(file: &str, objects: &[(&str, &str, Value)]) -> Result<Loaded, Problems> {
-    let declared: Vec<_> =
-        objects.iter().map(|(kind, name, body)| Declared { kind: Kind::named(kind).unwrap(), name, body }).collect();
+    of("default", file, objects)
+}
+
+/// The same with objects of another organisation.
+fn of(organisation: &str, file: &str, objects: &[(&str, &str, Value)]) -> Result<Loaded, Problems> {
+    let declared = objects.iter().map(|(kind, name, body)| Declared {
+        organisation,
+        kind: Kind::named(kind).unwrap(),
+        name,
+        body,
+    });
+    let declared: Vec<_> = declared.collect();
     let folder = std::path::Path::new("/etc/gatehouse");
     let none = |_: &str| None;
     let nothing = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
     let no_names = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
-    let around =
-        Surroundings { file_name: "gatehouse.yaml", folder, env: &none, read: &nothing, list: &no_names, known: KNOWN };
+    let mut open = OpenSecrets::default();
+    open.insert("default", "openai".to_owned(), Ok(Secret::new("sk-0123456789abcdef")));
+    open.insert("acme", "acme/hook".to_owned(), Ok(Secret::new("the-hook-of-acme")));
+    open.insert("default", "torn".to_owned(), Err("its master key is gone".to_owned()));
+    let around = Surroundings {
+        file_name: "gatehouse.yaml",
+        folder,
+        env: &none,
+        read: &nothing,
+        list: &no_names,
+        secrets: Secrets::Open(&open),
+        known: KNOWN,
+    };
     load_with(file.as_bytes(), &declared, &around)
 }
 
@@ -85,10 +107,115 @@ fn every_kind_is_a_section_of_the_file() {
     for kind in KINDS {
         let schema = kind.schema();
         assert!(schema["$defs"][schema["$ref"].as_str().unwrap().trim_start_matches("#/$defs/")].is_object());
-        let mut file = String::from("{}");
+        let mut file = String::from(if kind.list { "[]" } else { "{}" });
         for step in kind.section.rsplit('.') {
             file = format!("{{{step}: {file}}}");
         }
         assert!(read(&file).is_ok(), "{file}");
+    }
+}
+
+const LISTS: &str = "
+guardrails: [{name: no-secrets, on: [request], detect: secrets, action: block}]
+limits: [{on: run, limits: [{requests: 5, per: day}]}]
+policies: [\"permit (principal, action, resource);\", {name: open, text: \"permit (principal, action, resource);\"}]
+";
+
+#[test]
+fn items_of_a_list_go_by_their_name_or_their_place() {
+    let shown = with(LISTS, &[]).unwrap().objects;
+    let names: Vec<_> = shown.iter().map(|object| (object.kind.name, &*object.name)).collect();
+    let expected =
+        [("guardrails", "no-secrets"), ("limits", "limits[0]"), ("policies", "open"), ("policies", "policies[0]")];
+    assert_eq!(names, expected);
+    assert!(shown.iter().all(|object| object.of_file && object.body.get("name").is_none()));
+    assert_eq!(shown[3].body, json!({"text": "permit (principal, action, resource);"}));
+}
+
+#[test]
+fn the_database_adds_to_a_list_and_its_problems_point_into_the_body() {
+    let limit = json!({"on": "run", "budgets": [{"usd": 1.0, "per": "day"}]});
+    let loaded = with(LISTS, &[("limits", "cheap-runs", limit)]).unwrap();
+    assert_eq!(loaded.config.limits.len(), 2);
+    let problems = with(LISTS, &[("limits", "none", json!({"on": "run", "budgets": [{"usd": -1.0, "per": "day"}]}))]);
+    let belongs = problems.unwrap_err().0[0].belongs.clone().unwrap();
+    assert_eq!((belongs.kind, &*belongs.name, &*belongs.pointer), ("limits", "none", "/budgets/0/usd"));
+    let taken = with(LISTS, &[("guardrails", "no-secrets", json!({}))]).unwrap();
+    assert!(taken.warnings[0].to_string().contains("the file's is used"));
+}
+
+#[test]
+fn a_text_of_the_database_names_no_file() {
+    for body in [json!("policies/*.cedar"), json!({"text": 1})] {
+        assert!(with("", &[("policies", "sly", body.clone())]).is_err(), "{body}");
+    }
+    assert!(with("", &[("policies", "a.cedar", json!({"text": "permit (principal, action, resource);"}))]).is_err());
+}
+
+#[test]
+fn a_file_of_objects_names_each_of_them() {
+    let folder = std::path::Path::new("/etc");
+    let none = |_: &str| Some("a ${b}".to_owned());
+    let nothing = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
+    let no_names = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
+    let around = Surroundings {
+        file_name: "objects.yaml",
+        folder,
+        env: &none,
+        read: &nothing,
+        list: &no_names,
+        secrets: Secrets::NotOpen,
+        known: KNOWN,
+    };
+    let objects = |text: &str| read_objects(text.as_bytes(), &around);
+    assert!(objects("limits: [{on: run}]").unwrap_err().to_string().contains("an object needs a name"));
+    assert!(objects("policies: [a.cedar]").unwrap_err().to_string().contains("an object needs a name"));
+    let read = objects("providers: {a: {kind: \"$${x}\", region: \"${X}\", api_key: \"${secret:openai}\"}}").unwrap();
+    let expected = json!({"kind": "$${x}", "region": "a $${b}", "api_key": "${secret:openai}"});
+    assert_eq!(read[0].body, expected, "text as the admin API takes it");
+}
+
+#[test]
+fn a_reference_to_a_secret_is_followed_in_its_own_organisation_alone() {
+    let body = |name: &str| json!({"kind": "openai", "api_key": format!("${{secret:{name}}}")});
+    let loaded = with("", &[("providers", "mine", body("openai"))]).unwrap();
+    assert_eq!(loaded.config.providers["mine"].api_key.as_ref().unwrap().reveal(), "sk-0123456789abcdef");
+    let theirs = of("acme", "", &[("providers", "theirs", body("acme/hook"))]).unwrap();
+    assert_eq!(theirs.config.providers["theirs"].api_key.as_ref().unwrap().reveal(), "the-hook-of-acme");
+    for (organisation, name) in [("acme", "openai"), ("default", "acme/hook")] {
+        let problem = of(organisation, "", &[("providers", "x", body(name))]).unwrap_err().to_string();
+        assert!(problem.contains(&format!("there is no secret `{name}`")), "{problem}");
+    }
+}
+
+#[test]
+fn organisations_declare_nobody_but_their_own() {
+    let file = "organisations: {acme: {}, other: {}}\nteams: {ours: {organisation: acme}, theirs: {organisation: \
+                other}}\nusers: {ann: {organisation: acme}, root: {role: owner}}\n";
+    let good = [
+        ("teams", json!({"organisation": "acme", "members": ["ann"]})),
+        ("users", json!({"team": "ours"})),
+        ("agents", json!({"organisation": "acme"})),
+        ("service_accounts", json!({"team": "ours", "organisation": "acme"})),
+    ];
+    for (kind, body) in good {
+        assert!(of("acme", file, &[(kind, "x", body.clone())]).is_ok(), "{kind} {body}");
+    }
+    let bad = [
+        ("teams", json!({"organisation": "other"})),
+        ("teams", json!({})),
+        ("teams", json!({"organisation": "acme", "members": ["root"]})),
+        ("users", json!({"team": "theirs"})),
+        ("users", json!({"role": "owner"})),
+        ("agents", json!({})),
+        ("service_accounts", json!({"team": "theirs"})),
+        ("organisations", json!({})),
+        ("policies", json!({"text": "permit (principal, action, resource);"})),
+        ("limits", json!({"on": "run", "limits": [{"concurrent": 1}]})),
+        ("guardrails", json!({"on": ["request"], "detect": "secrets", "action": "block"})),
+    ];
+    for (kind, body) in bad {
+        assert!(of("acme", file, &[(kind, "x", body.clone())]).is_err(), "{kind} {body}");
+        assert!(with(file, &[(kind, "x", body.clone())]).is_ok(), "{kind} {body} of the organisation that runs it");
     }
 }

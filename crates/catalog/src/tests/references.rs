@@ -17,6 +17,35 @@ fn variables_defaults_and_files_are_filled_in() {
 }
 
 #[test]
+fn a_stored_secret_is_filled_in_where_a_secret_belongs_and_nowhere_else() {
+    assert_eq!(api_key("${secret:openai}").as_deref(), Some("sk-from-the-vault"));
+    assert_eq!(api_key("a ${secret:openai}").as_deref(), Some("a sk-from-the-vault"));
+    for (field, place) in [
+        ("providers: {a: {kind: openai, region: \"${secret:openai}\"}}\n", "providers.a.region"),
+        ("providers: {\n a: {kind: \"${secret:openai}\"}}\n", "providers.a.kind"),
+        ("server: {in_flight_max: \"${secret:openai}\"}\n", "server.in_flight_max"),
+        (
+            "guardrails: [{name: g, on: [response], detect: json_schema, action: block, schema: {const: \"${secret:openai}\"}}]\n",
+            "guardrails[0].schema",
+        ),
+    ] {
+        let problems = bad(field);
+        assert!(problems.contains(&format!("{place}: a stored secret may not stand here")), "{problems}");
+        assert!(!problems.contains("sk-from"), "{problems}");
+    }
+}
+
+#[test]
+fn a_stored_secret_that_cannot_be_had_is_told_with_its_place() {
+    let problems = bad("providers:\n  a: {kind: openai, api_key: \"${secret:opnai}\"}\n");
+    let expected = "gatehouse.yaml:2:30: providers.a.api_key: there is no secret `opnai` (did you mean `openai`?)";
+    assert_eq!(problems, expected);
+    assert!(bad("auth: {admin_key: \"${secret:torn}\"}\n").contains("its master key is gone"));
+    assert!(bad("auth: {admin_key: \"${secret:a b}\"}\n").contains("names no secret"));
+    assert!(bad("storage: {master_key: \"${secret:openai}\"}\n").contains("what opens the vault"));
+}
+
+#[test]
 fn an_empty_secret_is_no_secret() {
     assert_eq!(api_key("${NOT_SET:-}"), None);
     assert_eq!(api_key("${EMPTY}"), None);

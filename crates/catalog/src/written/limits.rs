@@ -100,6 +100,8 @@ pub struct Downgrade {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LimitsOn {
+    /// A name of your choice, unique; letters, digits and `._-`. Those of the admin API have one.
+    pub name: Option<String>,
     /// Whose: `run` for each run, or one of a kind, as `{tag: env=prod}`; `*` stands for each: `{tag: customer=*}`.
     pub on: OnWritten,
     /// How fast.

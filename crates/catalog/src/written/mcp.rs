@@ -19,12 +19,39 @@ pub struct Mcp {
     /// Where authorization servers find the document that says who the gateway is, if somebody else serves a copy of it.
     /// Without it: `/.well-known/oauth-client` below `public_url`.
     pub client_document: Option<String>,
+    /// Where the gateway's own MCP server, `gatehouse`, is offered.
+    pub gatehouse: OwnServer,
     /// What becomes of tools that are new or have changed, where a server does not say. Without it: `hold_changed`.
     pub pins: Option<Pins>,
     /// Timers of servers that do not say.
     pub timeouts: McpTimeouts,
     /// Sizes of servers that do not say.
     pub sizes: McpSizes,
+    /// How many streams may be open that only listen for changes.
+    pub listens: McpListens,
+}
+
+/// How many streams may be open that only listen for changes (`subscriptions/listen`, the `GET` of a session).
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct McpListens {
+    /// Of one caller. Without it: 10000.
+    pub per_caller: Option<u32>,
+    /// Of all callers together. Without it: 50000.
+    pub total: Option<u32>,
+}
+
+/// Where the gateway's own MCP server is offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnServer {
+    /// On its own path, and in toolsets that name its tools.
+    #[default]
+    Apart,
+    /// On `/mcp`, too, among the tools of all servers.
+    Everywhere,
+    /// Nowhere.
+    Off,
 }
 
 /// One MCP server. Exactly one of `url`, `command`, `openapi` and `builtin`.
@@ -68,6 +95,8 @@ pub struct McpServer {
     /// What one call of a tool costs in USD, by name of the tool; `*` at the end takes all that start so, and the longest
     /// pattern counts.
     pub prices: BTreeMap<String, f64>,
+    /// How long one call of a tool may take, in seconds, in place of `timeouts.total`; by name of the tool, as in `prices`.
+    pub tool_timeouts: BTreeMap<String, f64>,
     /// How fast all callers together may call it.
     pub limits: Vec<Limit>,
     /// How much all callers together may spend on it.

@@ -12,6 +12,8 @@ mod limits;
 mod mcp;
 mod models;
 mod oauth;
+mod policies;
+mod prices;
 mod principals;
 mod providers;
 mod server;
@@ -28,11 +30,13 @@ pub use identity::{Algorithm, Claims, Expected, Jwt, OneOrMore};
 pub use keys::Key;
 pub use limits::{Budget, Downgrade, Limit, LimitsOn, Nameless, OnExhaust, OnNamed, OnWritten, Period, Refuse};
 pub use mcp::{
-    Builtin, Mcp, McpAuth, McpClient, McpGrant, McpIdentityProvider, McpServer, McpSizes, McpTimeouts, Pins,
-    ToolOverride, Toolset,
+    Builtin, Mcp, McpAuth, McpClient, McpGrant, McpIdentityProvider, McpListens, McpServer, McpSizes, McpTimeouts,
+    OwnServer, Pins, ToolOverride, Toolset,
 };
 pub use models::{Model, Target};
 pub use oauth::{Login, OAuth, OAuthClient};
+pub use policies::{Policy, PolicyItem};
+pub use prices::{OffPeak, Price, PriceChange, PriceClass, PricePeriod, PriceTier, Prices, Rates, Unpriced};
 pub use principals::{Agent, Organisation, Role, ServiceAccount, Team, User};
 pub use providers::{Provider, Timeouts};
 pub use server::{Audit, Auth, Content, LogFormat, Requests, Server, Storage, Telemetry, Tls};
@@ -83,8 +87,9 @@ pub struct File {
     pub agents: BTreeMap<String, Agent>,
     /// Keys that callers present. More can be made through the admin API; these are read-only there.
     pub keys: Vec<Key>,
-    /// Policies in Cedar: files by name or pattern (`policies/*.cedar`), or a text of policies.
-    pub policies: Vec<String>,
+    /// Policies in Cedar: files by name or pattern (`policies/*.cedar`), or a text of policies, which may have a name:
+    /// `{name: …, text: …}`.
+    pub policies: Vec<PolicyItem>,
     /// Limits and budgets of tags, runs, and others without a section of their own.
     pub limits: Vec<LimitsOn>,
     /// What may not stand in the texts of calls, and what follows where it does.
@@ -128,53 +133,6 @@ impl Default for File {
             telemetry: Telemetry::default(),
         }
     }
-}
-
-/// Prices of your own.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Prices {
-    /// By `provider/model`, as the ledger names a target.
-    pub overrides: BTreeMap<String, Price>,
-    /// Models without a price: `allow` lets calls to them run, uncounted and marked as such; `refuse` does not.
-    pub unpriced: Unpriced,
-}
-
-/// What becomes of calls to models without a price.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Unpriced {
-    /// They run, and the ledger says that their cost is not known.
-    #[default]
-    Allow,
-    /// They are refused; a target without a price is left out of every plan.
-    Refuse,
-}
-
-/// What one model costs, in USD per million tokens. A kind of token without a price costs what the plain kind costs.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// Input tokens.
-    pub input: f64,
-    /// Output tokens.
-    pub output: f64,
-    /// Input read from the provider's prompt cache.
-    pub cache_read: Option<f64>,
-    /// Input written to the prompt cache for five minutes, or for the provider's only lifetime.
-    pub cache_write: Option<f64>,
-    /// Input written to the prompt cache for one hour.
-    pub cache_write_1h: Option<f64>,
-    /// Reasoning tokens.
-    pub reasoning: Option<f64>,
-    /// Audio input.
-    pub input_audio: Option<f64>,
-    /// Audio output.
-    pub output_audio: Option<f64>,
-    /// Image input.
-    pub input_image: Option<f64>,
-    /// Image output.
-    pub output_image: Option<f64>,
 }
 
 /// A value nobody may see. Write a reference such as `${OPENAI_API_KEY}` rather than the value itself.

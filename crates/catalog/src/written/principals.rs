@@ -103,6 +103,8 @@ pub struct Agent {
     pub card_url: Option<String>,
     /// The team that pays for its own calls.
     pub team: Option<String>,
+    /// The organisation of an agent without a team.
+    pub organisation: Option<String>,
     /// The person who answers for it: a name from `users`.
     pub owner: Option<String>,
     /// Models it may use. Empty: all of the team's.

@@ -80,6 +80,9 @@ pub struct Server {
     /// Proxies in front of the gateway (addresses or ranges, `10.0.0.0/8`): what they say in `X-Forwarded-For` about the
     /// caller's address is believed, and of nobody else.
     pub trusted_proxies: Vec<String>,
+    /// A PEM file of certificates by which providers and MCP servers may be signed, besides those of the public authorities;
+    /// relative to the folder of this file.
+    pub ca_file: Option<String>,
     /// How long calls may take to finish after a stop signal, in seconds.
     pub drain_secs: f64,
     /// Threads of the data plane. Without it: one per core.
@@ -98,6 +101,7 @@ impl Default for Server {
             connections_max: 10_000,
             in_flight_max: 5_000,
             trusted_proxies: Vec::new(),
+            ca_file: None,
             drain_secs: 30.0,
             workers: None,
             responses_store: true,

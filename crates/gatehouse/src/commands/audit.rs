@@ -2,7 +2,7 @@
 //! elsewhere.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -113,10 +113,10 @@ pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) 
             tell(reports, output, &mut out)
         }
         Action::Export { since } => match Place::open(place).await? {
-            Place::Gateway(_) => Err(Failure::usage(
-                "an export is made from the data folder",
-                "run it on the gateway's machine with --config FILE",
-            )),
+            Place::Gateway(client) => {
+                let path = asked("/api/v1/audit/export", &[("since", since.as_deref())]);
+                Ok(out.write_all(&client.download(&path).await?)?)
+            }
             Place::Folder(folder) => closing(&folder, export(&folder, since, &mut out)).await,
         },
     }
@@ -124,9 +124,7 @@ pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) 
 
 impl List {
     async fn local(&self, folder: &Folder) -> Result<Vec<Map<String, Value>>, Failure> {
-        let now = Timestamp::now();
-        let moment =
-            |name, text: &Option<String>| text.as_deref().map(|text| moment::unix_ms(name, text, now)).transpose();
+        let (since_unix_ms, until_unix_ms) = moment::span(self.since.as_deref(), self.until.as_deref())?;
         let query = AuditQuery {
             organisation: self.organisation.clone(),
             actor: self.actor.clone(),
@@ -134,8 +132,8 @@ impl List {
             object: self.object.clone(),
             outcome: self.outcome,
             code: self.code.clone(),
-            since_unix_ms: moment("since", &self.since)?,
-            until_unix_ms: moment("until", &self.until)?,
+            since_unix_ms,
+            until_unix_ms,
             before: None,
             limit: self.limit,
         };
@@ -157,8 +155,7 @@ impl List {
                 ("limit", Some(&self.limit.to_string())),
             ],
         );
-        let answer = client.ask(Method::GET, &path, None).await?;
-        Ok(answer["rows"].as_array().into_iter().flatten().cloned().filter_map(fields).collect())
+        client.rows(&path).await
     }
 }
 
@@ -169,11 +166,12 @@ async fn verified(folder: &Folder) -> Result<Vec<Map<String, Value>>, Failure> {
 }
 
 async fn export(folder: &Folder, since: Option<String>, out: &mut impl Write) -> Result<(), Failure> {
-    let now = Timestamp::now();
-    let since = since.map(|text| moment::unix_ms("since", &text, now)).transpose()?.unwrap_or(0);
-    let now = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    let mut out = BufWriter::new(out);
-    folder.store.audit()?.export(since, now, |line| Ok::<_, Failure>(writeln!(out, "{line}")?)).await?;
+    let (since, _) = moment::span(since.as_deref(), None)?;
+    let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
+    let mut export = folder.store.audit()?.export(since.unwrap_or(0), now);
+    while let Some(piece) = export.next().await? {
+        out.write_all(piece.as_bytes())?;
+    }
     Ok(out.flush()?)
 }
 

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::path::Path;
 
-use gatehouse_catalog::{Problem, Severity};
+use gatehouse_catalog::{Config, OpenSecrets, Problem, Secrets, Severity};
 use gatehouse_llm_gateway::gateway::LlmGateway;
+use gatehouse_store::{DataDir, Store};
 
-use crate::config_file;
+use crate::config_file::{self, Beside};
 use crate::failure::Failure;
 use crate::house::{self, wiring};
 
@@ -14,13 +15,23 @@ use crate::house::{self, wiring};
 const DEMO: &str = "http://127.0.0.1:1";
 
 /// Prints problems and warnings to standard output, so that editors and CI can read them.
-pub(crate) fn run(file: &Path) -> Result<(), Failure> {
+pub(crate) async fn run(file: &Path) -> Result<(), Failure> {
     let bytes = config_file::read(file)?;
+    let mut checked = config_file::check(file, &bytes);
+    let refers = checked.as_ref().ok().filter(|loaded| loaded.stands_in);
+    if let Some(secrets) = stored_secrets(refers.map(|loaded| &loaded.config)).await? {
+        let beside = Beside { declared: &[], secrets: Secrets::Open(&secrets) };
+        checked = config_file::check_with(file, &bytes, beside);
+    }
     let mut out = std::io::stdout().lock();
-    match config_file::check(file, &bytes) {
+    match checked {
         Ok(loaded) => {
+            if loaded.stands_in {
+                writeln!(out, "{}: secrets are not looked up: there is no data folder yet", file.display())?;
+            }
             // The last step of start-up: what only shows when providers, models and prices meet.
-            if let Err(found) = LlmGateway::build(wiring::blueprint(&loaded.config, DEMO)) {
+            let built = LlmGateway::build(wiring::blueprint(&loaded.config, DEMO));
+            if let Some(found) = built.err().filter(|_| !loaded.stands_in) {
                 let problems = house::problems(&loaded, &found);
                 writeln!(out, "{}", problems.join("\n"))?;
                 return Err(unusable(file, problems.len()));
@@ -43,6 +54,16 @@ pub(crate) fn run(file: &Path) -> Result<(), Failure> {
             Err(unusable(file, errors))
         }
     }
+}
+
+/// The secrets of a configuration's data folder, if it refers to any and the folder is there.
+async fn stored_secrets(config: Option<&Config>) -> Result<Option<OpenSecrets>, Failure> {
+    let Some(config) = config.filter(|config| config.data_dir.is_dir()) else { return Ok(None) };
+    let store = Store::open(&DataDir::create(&config.data_dir)?).await?;
+    store.unlock(config_file::master_keys(config))?;
+    let secrets = house::secrets_of_file(&store).await;
+    store.close().await;
+    Ok(Some(secrets?))
 }
 
 fn unusable(file: &Path, problems: usize) -> Failure {

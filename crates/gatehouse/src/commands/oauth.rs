@@ -11,8 +11,6 @@ use crate::output::Listing;
 
 const CLIENT_COLUMNS: &[&str] = &["id", "kind", "name", "confidential", "last_used_unix_ms", "revoked_unix_ms"];
 const GRANT_COLUMNS: &[&str] = &["id", "kind", "client_name", "subject", "resource", "scopes", "expires_unix_ms"];
-/// Rows asked for at once.
-const PAGE: &str = "1000";
 
 /// What of the authorization server.
 #[derive(Debug, Subcommand)]
@@ -86,11 +84,13 @@ pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) 
         return Err(Failure::problem(message, "name it with --url and --key"));
     };
     let (columns, rows) = match action {
-        Action::Clients { action: ClientAction::List } => (CLIENT_COLUMNS, listed(&client, "clients", "").await?),
+        Action::Clients { action: ClientAction::List } => {
+            (CLIENT_COLUMNS, client.every("/api/v1/oauth/clients", &[]).await?)
+        }
         Action::Grants { action: GrantAction::List(which) } => {
-            let client_id = which.client.map(|id| format!("&client={}", encoded(&id))).unwrap_or_default();
-            let filters = format!("&ended={}{client_id}", which.ended);
-            (GRANT_COLUMNS, listed(&client, "grants", &filters).await?)
+            let ended = which.ended.to_string();
+            let filters = [("client", which.client.as_deref()), ("ended", Some(&*ended))];
+            (GRANT_COLUMNS, client.every("/api/v1/oauth/grants", &filters).await?)
         }
         Action::Clients { action: ClientAction::Revoke { id } } => {
             (&["id", "grants"][..], done(&client, &format!("clients/{}/revoke", encoded(&id))).await?)
@@ -101,23 +101,6 @@ pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) 
         Action::Keys { action: KeyAction::Rotate } => (&["keys"][..], done(&client, "keys/rotate").await?),
     };
     Listing::new(columns.iter().copied(), rows).write(output.output, &mut std::io::stdout().lock())
-}
-
-async fn listed(client: &AdminClient, what: &str, filters: &str) -> Result<Vec<Map<String, Value>>, Failure> {
-    let mut rows: Vec<Map<String, Value>> = Vec::new();
-    let mut cursor: Option<String> = None;
-    loop {
-        let after = cursor.as_deref().map(|cursor| format!("&cursor={}", encoded(cursor))).unwrap_or_default();
-        let path = format!("/api/v1/oauth/{what}?limit={PAGE}{filters}{after}");
-        let answer = client.ask(Method::GET, &path, None).await?;
-        let before = rows.len();
-        rows.extend(answer["rows"].as_array().into_iter().flatten().filter_map(|row| row.as_object().cloned()));
-        cursor = answer["next_cursor"].as_str().map(str::to_owned);
-        // A gateway that repeats itself does not keep this here for ever.
-        if cursor.is_none() || rows.len() == before {
-            return Ok(rows);
-        }
-    }
 }
 
 async fn done(client: &AdminClient, path: &str) -> Result<Vec<Map<String, Value>>, Failure> {

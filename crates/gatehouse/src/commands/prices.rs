@@ -71,17 +71,20 @@ fn counted(n: usize) -> String {
 }
 
 fn own_rows(prices: &BTreeMap<String, Price>) -> impl Iterator<Item = Map<String, Value>> {
-    prices.iter().filter_map(|(name, price)| {
-        let (provider, model) = name.split_once('/')?;
-        Some(row(json!({
-            "provider": provider,
-            "model": model,
-            "input": price.input,
-            "output": price.output,
-            "cache_read": price.cache_read,
-            "cache_write": price.cache_write,
-            "source": "yours",
-        })))
+    prices.iter().flat_map(|(name, price)| {
+        let (provider, model) = name.split_once('/').unwrap_or_default();
+        price.periods().map(move |period| {
+            row(json!({
+                "provider": provider,
+                "model": model,
+                "from": period.from,
+                "input": period.rates.input,
+                "output": period.rates.output,
+                "cache_read": period.rates.cache_read,
+                "cache_write": period.rates.cache_write,
+                "source": "yours",
+            }))
+        })
     })
 }
 

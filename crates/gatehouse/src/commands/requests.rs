@@ -7,7 +7,7 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::admin_client::{AdminClient, asked, encoded};
+use crate::admin_client::{AdminClient, asked, encoded, listed_rows};
 use crate::cli::{Output, PlaceArguments};
 use crate::failure::Failure;
 use crate::moment;
@@ -116,7 +116,7 @@ pub(crate) async fn run_runs(action: RunAction, place: &PlaceArguments, output: 
     let (mut calls, sums) = match Place::open(place).await? {
         Place::Gateway(client) => {
             let answer = client.ask(Method::GET, &format!("/api/v1/runs/{}", encoded(&run)), None).await?;
-            (listed_rows(&answer["rows"]), fields(answer["sums"].clone()).unwrap_or_default())
+            (listed_rows(&answer), fields(answer["sums"].clone()).unwrap_or_default())
         }
         Place::Folder(folder) => {
             let found = run_of(&run, &folder).await;
@@ -163,7 +163,7 @@ async fn local(action: &Action, folder: &Folder) -> Result<Rows, Failure> {
 
 async fn remote(action: &Action, client: &AdminClient) -> Result<Rows, Failure> {
     match action {
-        Action::List(list) => Ok(listed_rows(&client.ask(Method::GET, &list.path(), None).await?["rows"])),
+        Action::List(list) => client.rows(&list.path()).await,
         Action::Show { id } => {
             let call = client.ask(Method::GET, &format!("/api/v1/requests/{}", encoded(id)), None).await?;
             Ok(fields(call).into_iter().collect())
@@ -173,9 +173,7 @@ async fn remote(action: &Action, client: &AdminClient) -> Result<Rows, Failure> 
 
 impl List {
     fn filter(&self) -> Result<RequestFilter, Failure> {
-        let now = Timestamp::now();
-        let moment =
-            |name, text: &Option<String>| text.as_deref().map(|text| moment::unix_ms(name, text, now)).transpose();
+        let (since_unix_ms, until_unix_ms) = moment::span(self.since.as_deref(), self.until.as_deref())?;
         Ok(RequestFilter {
             key: self.key_id.clone(),
             team: self.team.clone(),
@@ -183,8 +181,8 @@ impl List {
             run: self.run.clone(),
             code: self.code.clone(),
             status: self.status.as_ref().map(|status| status.range),
-            since_unix_ms: moment("since", &self.since)?,
-            until_unix_ms: moment("until", &self.until)?,
+            since_unix_ms,
+            until_unix_ms,
             min_cost: self.min_cost.map(Money::from_usd),
             text: self.text.clone(),
             limit: self.limit,
@@ -220,10 +218,6 @@ fn listed(calls: Rows) -> Listing {
         call
     };
     Listing::new(COLUMNS.iter().copied(), calls.into_iter().map(with_time).collect())
-}
-
-fn listed_rows(answer: &Value) -> Rows {
-    answer.as_array().into_iter().flatten().cloned().filter_map(fields).collect()
 }
 
 fn status(text: &str) -> Result<Status, String> {

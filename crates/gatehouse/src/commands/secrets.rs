@@ -5,12 +5,16 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use gatehouse_catalog::is_secret_name;
 use gatehouse_domain::{DEFAULT_ORGANISATION, Secret};
 use gatehouse_store::vault::{CONFIG_SECRET, SecretInfo, Vault};
+use http::Method;
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::acts::{audited, by_command};
+use crate::admin_client::{AdminClient, encoded};
 use crate::cli::{Output, PlaceArguments};
 use crate::config_file;
 use crate::failure::Failure;
@@ -18,6 +22,7 @@ use crate::output::{Listing, rows};
 use crate::place::{Folder, Place};
 
 const COLUMNS: &[&str] = &["name", "kind", "organisation", "fingerprint", "last4", "master_key"];
+const ROTATED: [&str; 3] = ["master_key", "rewrapped", "retired"];
 /// The longest secret, and a line break.
 const BYTES_MAX: u64 = 64 * 1024 + 2;
 
@@ -60,13 +65,42 @@ pub(crate) struct Which {
 
 /// Does it.
 pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) -> Result<(), Failure> {
-    let Place::Folder(folder) = Place::open(place).await? else {
-        let next = "run it on the gateway's machine with --config FILE; objects of the API carry their own secrets";
-        return Err(Failure::usage("stored secrets are kept from the data folder", next));
+    let listing = match Place::open(place).await? {
+        Place::Gateway(client) => ask(action, &client).await?,
+        Place::Folder(folder) => {
+            let listing = act(action, &folder).await;
+            folder.store.close().await;
+            listing?
+        }
     };
-    let listing = act(action, &folder).await;
-    folder.store.close().await;
-    listing?.write(output.output, &mut std::io::stdout().lock())
+    listing.write(output.output, &mut std::io::stdout().lock())
+}
+
+/// Through a running gateway: it has the secrets of the key's own organisation.
+async fn ask(action: Action, client: &AdminClient) -> Result<Listing, Failure> {
+    let path = |which: &Which| {
+        let next = "run it on the gateway's machine with --config FILE, or leave --kind and --organisation out";
+        let own = which.kind == CONFIG_SECRET && which.organisation == DEFAULT_ORGANISATION;
+        let path = own.then(|| format!("/api/v1/secrets/{}", encoded(&which.name)));
+        path.ok_or_else(|| Failure::usage("a gateway takes secrets of the key's own organisation alone", next))
+    };
+    match action {
+        Action::List => Ok(listed(&client.every("/api/v1/secrets", &[]).await?)),
+        Action::Set { which, from_file } => {
+            let path = path(&which)?;
+            let body = json!({ "value": read(from_file)?.reveal() });
+            let answer = client.ask(Method::PUT, &path, Some(&body)).await?;
+            Ok(listed(&[&answer["secret"]]))
+        }
+        Action::Delete { which } => {
+            client.ask(Method::DELETE, &path(&which)?, None).await?;
+            Ok(listed(&client.every("/api/v1/secrets", &[]).await?))
+        }
+        Action::Rotate => {
+            let rotated = client.ask(Method::POST, "/api/v1/master_key/rotate", None).await?;
+            Ok(Listing::new(ROTATED, rows(&[rotated])))
+        }
+    }
 }
 
 async fn act(action: Action, folder: &Folder) -> Result<Listing, Failure> {
@@ -75,29 +109,25 @@ async fn act(action: Action, folder: &Folder) -> Result<Listing, Failure> {
         Action::List => Ok(listed(&vault.list(None).await?)),
         Action::Set { which, from_file } => {
             let secret = read(from_file)?;
-            let act = by_command("secrets.set", "secret", &which.name);
+            let act = by_command("secrets.put", "secrets", &which.name);
             let stored = audited(&folder.store, act, set(&vault, &which, &secret)).await?;
             Ok(listed(&[stored]))
         }
         Action::Delete { which } => {
-            let act = by_command("secrets.delete", "secret", &which.name);
+            let act = by_command("secrets.delete", "secrets", &which.name);
             audited(&folder.store, act, delete(&vault, &which)).await?;
             Ok(listed(&vault.list(None).await?))
         }
         Action::Rotate => {
-            let act = by_command("secrets.rotate", "master_key", "");
+            let act = by_command("master_key.rotate", "master_key", "");
             let rotated = audited(&folder.store, act, async { Ok::<_, Failure>(vault.rotate().await?) }).await?;
-            Ok(Listing::new(["master_key", "rewrapped", "retired"], rows(&[rotated])))
+            Ok(Listing::new(ROTATED, rows(&[rotated])))
         }
     }
 }
 
 async fn set(vault: &Vault, which: &Which, secret: &Secret) -> Result<SecretInfo, Failure> {
-    let usable = |name: &str| {
-        (1..=128).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte))
-    };
-    if ![&which.name, &which.kind].into_iter().all(|name| usable(name)) {
+    if ![&which.name, &which.kind].into_iter().all(|name| is_secret_name(name)) {
         let next = "use 1 to 128 letters, digits and any of . _ - /";
         return Err(Failure::usage("the name or kind cannot be used", next));
     }

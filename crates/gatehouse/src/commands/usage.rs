@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::budgets;
-use crate::admin_client::{AdminClient, encoded};
+use crate::admin_client::{AdminClient, asked, listed_rows};
 use crate::cli::{Output, PlaceArguments};
 use crate::failure::Failure;
 use crate::house::wiring;
@@ -117,10 +117,8 @@ pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) 
         Action::Reprice(arguments) => return reprice(arguments, place, output).await,
     };
     let by: Vec<&str> = report.by.iter().map(|dimension| dimension.as_str()).collect();
-    let now = Timestamp::now();
     // Checked here for both places, so that a slip costs no round trip.
-    let moment = |name, text: &Option<String>| text.as_deref().map(|text| moment::unix_ms(name, text, now)).transpose();
-    let (since, until) = (moment("since", &report.since)?, moment("until", &report.until)?);
+    let (since, until) = moment::span(report.since.as_deref(), report.until.as_deref())?;
     let rows = match Place::open(place).await? {
         Place::Gateway(client) => remote(&report, &by, &client).await?,
         Place::Folder(folder) => {
@@ -134,9 +132,7 @@ pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Output) 
 }
 
 async fn export(arguments: ExportArguments, place: &PlaceArguments) -> Result<(), Failure> {
-    let now = Timestamp::now();
-    let moment = |name, text: &Option<String>| text.as_deref().map(|text| moment::unix_ms(name, text, now)).transpose();
-    let (since, until) = (moment("since", &arguments.since)?, moment("until", &arguments.until)?);
+    let (since, until) = moment::span(arguments.since.as_deref(), arguments.until.as_deref())?;
     let mut out: Box<dyn Write> = match &arguments.file {
         Some(file) => Box::new(BufWriter::new(File::create(file).map_err(|error| {
             Failure::problem(format!("cannot write {}: {error}", file.display()), "name another --file")
@@ -145,12 +141,12 @@ async fn export(arguments: ExportArguments, place: &PlaceArguments) -> Result<()
     };
     match Place::open(place).await? {
         Place::Gateway(client) => {
-            let moments = [("since", &arguments.since), ("until", &arguments.until)];
-            let moments = moments.into_iter().filter_map(|(name, text)| Some((name, encoded(text.as_ref()?))));
-            let format = arguments.format.as_str();
-            let path = moments.fold(format!("/api/v1/usage/export?format={format}"), |path, (name, text)| {
-                format!("{path}&{name}={text}")
-            });
+            let question = [
+                ("format", Some(arguments.format.as_str())),
+                ("since", arguments.since.as_deref()),
+                ("until", arguments.until.as_deref()),
+            ];
+            let path = asked("/api/v1/usage/export", &question);
             out.write_all(&client.download(&path).await?)?;
         }
         Place::Folder(folder) => {
@@ -167,15 +163,14 @@ async fn export(arguments: ExportArguments, place: &PlaceArguments) -> Result<()
 
 async fn reprice(arguments: RepriceArguments, place: &PlaceArguments, output: Output) -> Result<(), Failure> {
     let RepriceArguments { since, until, provider, upstream_model, write } = arguments;
-    let now = Timestamp::now();
-    let since_unix_ms = moment::unix_ms("since", &since, now)?;
-    let until_unix_ms = until.as_deref().map(|text| moment::unix_ms("until", text, now)).transpose()?;
+    let since_unix_ms = moment::unix_ms("since", &since)?;
+    let until_unix_ms = until.as_deref().map(|text| moment::unix_ms("until", text)).transpose()?;
     let rows = match Place::open(place).await? {
         Place::Gateway(client) => {
             let question = json!({"since": since, "until": until, "provider": provider, "upstream_model": upstream_model,
                 "write": write});
             let answer = client.ask(Method::POST, "/api/v1/usage/reprice", Some(&question)).await?;
-            answer["rows"].as_array().into_iter().flatten().cloned().filter_map(fields).collect()
+            listed_rows(&answer)
         }
         Place::Folder(folder) => {
             let reprice = Reprice {
@@ -184,7 +179,7 @@ async fn reprice(arguments: RepriceArguments, place: &PlaceArguments, output: Ou
                 provider,
                 upstream_model,
                 write,
-                now_unix_ms: u64::try_from(now.as_millisecond()).unwrap_or(0),
+                now_unix_ms: u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0),
             };
             let price = |entry: &LedgerEntry| Some(Money::of_parts(&wiring::priced_parts(&folder.config, entry)?));
             let rows = folder.store.reprice(&reprice, &price).await?;
@@ -218,19 +213,15 @@ async fn local(
 async fn remote(report: &Report, by: &[&str], client: &AdminClient) -> Result<Vec<Map<String, Value>>, Failure> {
     let limit = report.limit.map(|limit| limit.to_string());
     let by = (!by.is_empty()).then(|| by.join(","));
-    let question: Vec<String> = [
-        ("by", by.as_ref()),
-        ("since", report.since.as_ref()),
-        ("until", report.until.as_ref()),
-        ("key", report.key_id.as_ref()),
-        ("team", report.team.as_ref()),
-        ("user", report.user.as_ref()),
-        ("run", report.run.as_ref()),
-        ("limit", limit.as_ref()),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| value.map(|value| format!("{name}={}", encoded(value))))
-    .collect();
-    let answer = client.ask(Method::GET, &format!("/api/v1/usage?{}", question.join("&")), None).await?;
-    Ok(answer["rows"].as_array().into_iter().flatten().cloned().filter_map(fields).collect())
+    let question = [
+        ("by", by.as_deref()),
+        ("since", report.since.as_deref()),
+        ("until", report.until.as_deref()),
+        ("key", report.key_id.as_deref()),
+        ("team", report.team.as_deref()),
+        ("user", report.user.as_deref()),
+        ("run", report.run.as_deref()),
+        ("limit", limit.as_deref()),
+    ];
+    client.rows(&asked("/api/v1/usage", &question)).await
 }

@@ -19,12 +19,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch as told};
 
 use super::last_used::LastUsed;
-use super::objects::declared;
 use super::parts::{Parts, log_format};
 use super::records::{Keep, Recorder};
 use super::source::{Overrides, Source, Started};
 use super::{House, alerts, jwks, oauth, tokens, watch};
 use crate::acts;
+use crate::config_file::Beside;
 use crate::failure::Failure;
 
 /// How often the database is asked whether another process changed keys.
@@ -71,7 +71,7 @@ where
     F: AsyncFnOnce(Ready<'_>) -> Result<(), Failure>,
 {
     let source = Source { file: options.file, over: Overrides { listen: options.listen, data_dir: options.data_dir } };
-    let started = source.load_at_start(&[])?;
+    let started = source.load_at_start(Beside::NOTHING)?;
     let claim = ClaimTerms { bootstrap: bootstrap_token()?, remote: options.claim_remote };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -92,7 +92,9 @@ where
     let config = started.loaded.config.clone();
     // A second subscriber cannot be set in one process; the first one stays then.
     drop(gatehouse_telemetry::init_diagnostics(log_format(config.telemetry.log), "info"));
-    let tls = tls_config(None).map_err(|error| failure("TLS cannot be set up", error))?;
+    let authorities = config.authorities.as_deref().map(str::as_bytes);
+    let tls =
+        tls_config(authorities).map_err(|error| failure("TLS cannot be set up; look at `server.ca_file`", error))?;
     let Parts { house, mut shipper, writers, outboxes, consumer, recorder } =
         Parts::open(&config, source, &tls).await?;
     recover(&mut shipper).await?;
@@ -166,9 +168,13 @@ async fn recover(shipper: &mut Shipper) -> Result<(), Failure> {
 }
 
 async fn put_in_force(house: &Arc<House>, started: Started) -> Result<Arc<Shared>, Failure> {
-    let objects = house.declared_objects().await.map_err(|error| failure("the database cannot be read", error))?;
-    // The file was read without its objects, to learn where the database is.
-    let started = if objects.is_empty() { started } else { house.source.load_at_start(&declared(&objects))? };
+    let stored = house.stored().await.map_err(|error| failure("the database cannot be read", error))?;
+    // The file was read without what is in the database, to learn where that is.
+    let started = if stored.objects.is_empty() && !started.loaded.stands_in {
+        started
+    } else {
+        house.source.load_at_start(stored.beside(&stored.declared()))?
+    };
     let Started { loaded, from, refused } = started;
     let loaded = Arc::new(loaded);
     house.apply(Arc::clone(&loaded), &from).await.map_err(|error| {
@@ -251,6 +257,8 @@ fn start_cores(
         oauth: Arc::<House>::clone(house),
         signing: Arc::clone(&house.own.signing),
     };
+    let router = admin::router(control.clone());
+    _ = house.inside.set(admin::Inside::new(router.clone(), control));
     let Some(shared) = house.shared() else { return Err(nothing_in_force()) };
     let caps = Caps {
         connections_max: (config.server.connections_max as usize).div_ceil(cores.len()),
@@ -264,7 +272,7 @@ fn start_cores(
         caps,
         tls: certificates.clone(),
         shared: Arc::clone(shared),
-        control: ControlPlane { router: admin::router(control), runtime: tokio::runtime::Handle::current() },
+        control: ControlPlane { router, runtime: tokio::runtime::Handle::current() },
     };
     let bind = |address, error: io::Error| {
         Failure::problem(

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use gatehouse_catalog::{Config, Counted, Period as Written, Rule as WrittenRule, Terms as WrittenTerms};
 use gatehouse_domain::{Action, Money, Now, On, Payer, PayerKind, Principal, PrincipalKind};
 use gatehouse_pipeline::KeyTable;
-use gatehouse_policy::{BudgetEvent, Measure, OnExhaust, OpenWindow, Period, Rule, Stand, Terms, Tree, Window};
+use gatehouse_policy::{BudgetEvent, Measure, Meter, OnExhaust, OpenWindow, Period, Rule, Stand, Terms, Tree, Window};
 use gatehouse_server::control;
 use gatehouse_store::{KeyRecord, Span, Spender, Spent, StoreError};
 
@@ -128,12 +128,7 @@ impl House {
     /// Where everybody stands.
     pub(super) fn stands(&self) -> Vec<control::BudgetStanding> {
         let now = Now(SystemTime::now());
-        let meters = self.meters.all();
-        let rows = meters.iter().flat_map(|meter| {
-            let stands = meter.stands(now).into_iter().enumerate();
-            stands.map(|(n, stand)| shown(meter.payer(), n, stand)).collect::<Vec<_>>()
-        });
-        rows.collect()
+        self.meters.all().iter().flat_map(|meter| standings(meter, now)).collect()
     }
 
     /// Says thresholds that were reached in the log of diagnostics, and to those who want to be told.
@@ -146,6 +141,12 @@ impl House {
             tracing::warn!(%payer, measure, per, share, max, used, "a threshold of a limit or budget is reached");
         }
     }
+}
+
+/// Where one payer stands.
+pub(super) fn standings(meter: &Meter, now: Now) -> Vec<control::BudgetStanding> {
+    let stands = meter.stands(now).into_iter().enumerate();
+    stands.map(|(n, stand)| shown(meter.payer(), n, stand)).collect()
 }
 
 fn span(open: &OpenWindow) -> Span {

@@ -35,6 +35,7 @@ use gatehouse_pipeline::outbox::Outbox;
 use gatehouse_pipeline::{Keeper, Lane, Shared, Snapshot, Token, TokenCache};
 use gatehouse_policy::permissions::{Named, Permissions, Thing};
 use gatehouse_policy::{Meters, Tree};
+use gatehouse_server::admin::Inside;
 use gatehouse_server::control::ConfigProblem;
 use gatehouse_store::audit::AuditEvent;
 use gatehouse_store::journal::Journal;
@@ -43,6 +44,7 @@ use gatehouse_telemetry::{Exposition, Vocabulary};
 use gatehouse_upstream::HealthTable;
 
 pub(crate) use lifecycle::{Options, Ready, run};
+pub(crate) use objects::secrets_of_file;
 
 use alerts::Bell;
 use demo::Demo;
@@ -75,6 +77,8 @@ pub(crate) struct House {
     presented: TokenCache,
     /// Empty until the first configuration is in force.
     shared: std::sync::OnceLock<Arc<Shared>>,
+    /// The admin API, for the gateway's own MCP server. Empty until it is served.
+    inside: std::sync::OnceLock<Inside>,
     state: Mutex<State>,
     /// One change at a time.
     changing: tokio::sync::Mutex<()>,

@@ -22,7 +22,6 @@ use gatehouse_upstream::BreakerState as Upstream;
 use serde_json::value::RawValue;
 
 use super::alerts::Event;
-use super::objects::declared;
 use super::{House, mcp, wiring};
 
 impl Operations for House {
@@ -132,16 +131,25 @@ impl Operations for House {
     fn file_objects(&self) -> Vec<FileObject> {
         let Some(loaded) = self.state().loaded.clone() else { return Vec::new() };
         let of_file = loaded.objects.iter().filter(|object| object.of_file);
-        of_file
-            .map(|object| FileObject { kind: object.kind.name, name: object.name.clone(), body: object.body.clone() })
-            .collect()
+        let object = |object: &gatehouse_catalog::Object| FileObject {
+            kind: object.kind.name,
+            name: object.name.clone(),
+            organisation: loaded.config.principals.organisation_of(object.kind.name, &object.name),
+            body: object.body.clone(),
+        };
+        of_file.map(object).collect()
     }
 
     fn check_objects(&self, objects: Vec<DeclaredObject>) -> Answer<'_, Result<(), Vec<Wrong>>> {
         Box::pin(async move {
-            let wrong = self.wrong_with(&objects);
+            let wrong = self.wrong_with(objects).await;
             if wrong.is_empty() { Ok(()) } else { Err(wrong) }
         })
+    }
+
+    fn check_secret(&self, organisation: &str, name: &str, value: Option<Secret>) -> Answer<'_, Vec<Wrong>> {
+        let (organisation, name) = (organisation.to_owned(), name.to_owned());
+        Box::pin(async move { self.wrong_with_secret(&organisation, &name, value).await })
     }
 
     fn objects_changed(&self) -> Answer<'_, Reload> {
@@ -233,8 +241,8 @@ impl Operations for House {
 impl House {
     /// Reads file and database, and puts them in force.
     async fn read_and_apply(&self, name: &str) -> Result<u64, String> {
-        let objects = self.declared_objects().await.map_err(|error| error.to_string())?;
-        let loaded = self.source.load(&declared(&objects)).map_err(|failure| failure.to_string())?;
+        let stored = self.stored().await.map_err(|error| error.to_string())?;
+        let loaded = self.source.load(stored.beside(&stored.declared())).map_err(|failure| failure.to_string())?;
         self.apply(Arc::new(loaded), name).await.map_err(|error| error.to_string())
     }
 
@@ -280,6 +288,7 @@ impl House {
             self.health.all().into_iter().map(|(target, health)| (target, metric_state(health.state(now).0)));
         Sample {
             inflight: self.shared().map_or(0, |shared| shared.in_flight() as u64),
+            mcp_listens: self.mcp.listening() as u64,
             tasks: self.shared().map_or(0, |shared| shared.tasks() as u64),
             breakers: breakers.collect(),
             usage_lost: self.shipped.strays(),

@@ -54,6 +54,7 @@ impl Parts {
         let mcp = Room::open(&data_dir, &store, &pool, tls, &bell).await?;
         let kept = Kept { store, pepper, journal, records, own, mcp, bell };
         let house = house(kept, &shipper, source, exposition, outboxes.clone());
+        house.mcp.belong_to(&house);
         Ok(Self { house, shipper, writers, outboxes, consumer, recorder })
     }
 }
@@ -97,6 +98,7 @@ fn house(
         own,
         presented: TokenCache::default(),
         shared: OnceLock::new(),
+        inside: OnceLock::new(),
         state: Mutex::new(State::default()),
         changing: tokio::sync::Mutex::new(()),
         reading: tokio::sync::Mutex::new(()),

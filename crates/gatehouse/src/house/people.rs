@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use gatehouse_catalog::principals::{Holder, JwtIssuer, Means, Principals};
 use gatehouse_catalog::{Config, Loaded, written};
-use gatehouse_domain::{Actor, Code, Fault, Now, Principal, PrincipalKind};
+use gatehouse_domain::{Actor, Code, Fault, Now, Principal, PrincipalKind, Role};
 use gatehouse_pipeline::KeyEntry;
 use gatehouse_pipeline::identity::Welcome;
 use gatehouse_policy::identity::{Algorithm, ClaimNames, Expected, Identity, Issuer};
@@ -75,7 +75,7 @@ fn principal(principals: &Principals, issuer: &Issuer, identity: &Identity) -> R
         who.kind = PrincipalKind::Agent;
         who.agent = Some(agent.as_str().into());
     } else {
-        who.role = identity.role.or_else(|| declared_role(principals, &subject));
+        who.role = identity.role.or_else(|| declared_role(principals, &subject, &who.organisation));
     }
     // A role is the person's own: an agent that acts for an administrator is none.
     who.act = identity.act.iter().map(|name| actor(principals, name)).collect();
@@ -107,9 +107,11 @@ fn place(principals: &Principals, identity: &Identity, who: &mut Principal) -> R
     Ok(())
 }
 
-fn declared_role(principals: &Principals, subject: &str) -> Option<gatehouse_domain::Role> {
-    let user = principals.users.get(subject).and_then(|user| user.role);
-    user.or_else(|| principals.service_accounts.get(subject).and_then(|account| account.role))
+/// A role counts in the organisation it was given in, and in no other.
+fn declared_role(principals: &Principals, subject: &str, organisation: &str) -> Option<Role> {
+    let user = principals.users.get(subject).filter(|user| *user.organisation == *organisation);
+    let account = principals.service_accounts.get(subject).filter(|account| *account.organisation == *organisation);
+    user.and_then(|user| user.role).or_else(|| account.and_then(|account| account.role))
 }
 
 fn actor(principals: &Principals, name: &str) -> Actor {
@@ -140,8 +142,7 @@ fn caller_id(issuer: &Issuer, identity: &Identity) -> String {
 mod tests {
     use std::path::Path;
 
-    use gatehouse_catalog::{Known, Surroundings, load};
-    use gatehouse_domain::Role;
+    use gatehouse_catalog::{Known, Secrets, Surroundings, load};
 
     use super::*;
 
@@ -163,6 +164,7 @@ agents: {billing: {team: research, owner: bob}}
             env: &|_| None,
             read: &|_| Err(std::io::ErrorKind::NotFound.into()),
             list: &|_| Err(std::io::ErrorKind::NotFound.into()),
+            secrets: Secrets::NotOpen,
             known: Known { provider_kinds: &["demo"], strategies: &[] },
         };
         load(FILE.as_bytes(), &around).unwrap().config.principals
@@ -219,6 +221,12 @@ agents: {billing: {team: research, owner: bob}}
         assert_eq!((eve.team.as_deref(), &*eve.organisation), (Some("support"), "acme"));
         let bob = who(&Identity { organisation: Some("other".to_owned()), ..identity("bob") });
         assert_eq!((bob.team, &*bob.organisation), (None, "other"));
+    }
+
+    #[test]
+    fn a_role_given_in_one_organisation_is_none_in_another() {
+        let ann = who(&Identity { organisation: Some("other".to_owned()), ..identity("ann") });
+        assert_eq!((&*ann.organisation, ann.role), ("other", None));
     }
 
     #[test]

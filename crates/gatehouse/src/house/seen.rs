@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gatehouse_catalog::Config;
+use gatehouse_catalog::mcp::OWN_SERVER;
 use gatehouse_domain::Gateway;
 use gatehouse_llm_gateway::providers;
 use gatehouse_telemetry::Vocabulary;
@@ -14,7 +15,8 @@ pub(super) fn vocabulary(config: &Config, gateway: &dyn Gateway, tools: &[[Arc<s
         let conventional = providers::kind(&provider.kind).map_or(&*provider.kind, |kind| kind.telemetry_name);
         (Arc::clone(name), Arc::from(conventional))
     });
-    let servers = config.mcp.servers.keys().map(|name| (Arc::clone(name), Arc::from("mcp")));
+    let servers = config.mcp.servers.keys().cloned().chain([Arc::from(OWN_SERVER)]);
+    let servers = servers.map(|name| (name, Arc::from("mcp")));
     let upstream = gateway.targets().iter().map(|target| Arc::clone(&target.model));
     let [canonical, own] = [0, 1].map(|which| tools.iter().map(move |names| Arc::clone(&names[which])));
     Vocabulary::new(models.chain(canonical), providers.chain(servers), upstream.chain(own))

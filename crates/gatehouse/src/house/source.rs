@@ -5,9 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use gatehouse_catalog::{Config, Declared, Loaded, Problems};
+use gatehouse_catalog::{Config, Loaded, Problems};
 
-use crate::config_file::{self, Kept};
+use crate::config_file::{self, Beside, Kept};
 use crate::failure::Failure;
 
 /// Name of the last good configuration in the data folder.
@@ -49,19 +49,19 @@ impl Source {
         self.file.as_ref().map_or_else(|| "defaults".to_owned(), |file| file.display().to_string())
     }
 
-    /// Reads and checks it with what the database declares beside it. It has to stand alone, too: the next start reads it
+    /// Reads and checks it with what stands beside it in the database. It has to stand alone, too: the next start reads it
     /// before there is a database.
-    pub(crate) fn load(&self, declared: &[Declared<'_>]) -> Result<Loaded, Failure> {
-        let mut loaded = config_file::load(self.file.as_deref())?;
-        if !declared.is_empty() {
-            loaded = config_file::load_with(self.file.as_deref(), declared)?;
+    pub(crate) fn load(&self, beside: Beside<'_>) -> Result<Loaded, Failure> {
+        let mut loaded = config_file::load_with(self.file.as_deref(), Beside { declared: &[], ..beside })?;
+        if !beside.declared.is_empty() {
+            loaded = config_file::load_with(self.file.as_deref(), beside)?;
         }
         Ok(self.with_overrides(loaded))
     }
 
     /// Reads it at start: a broken file gives way to the last good one, loudly.
-    pub(crate) fn load_at_start(&self, declared: &[Declared<'_>]) -> Result<Started, Failure> {
-        let failure = match self.load(declared) {
+    pub(crate) fn load_at_start(&self, beside: Beside<'_>) -> Result<Started, Failure> {
+        let failure = match self.load(beside) {
             Ok(loaded) => return Ok(Started { loaded, from: self.name(), refused: None }),
             Err(failure) => failure,
         };
@@ -69,7 +69,7 @@ impl Source {
         else {
             return Err(failure);
         };
-        let Ok(loaded) = load_last_good(file, &last_good, declared) else { return Err(failure) };
+        let Ok(loaded) = load_last_good(file, &last_good, beside) else { return Err(failure) };
         Ok(Started {
             loaded: self.with_overrides(loaded),
             from: "last_good".to_owned(),
@@ -118,11 +118,11 @@ impl Source {
     }
 }
 
-fn load_last_good(file: &Path, last_good: &Path, declared: &[Declared<'_>]) -> Result<Loaded, Problems> {
+fn load_last_good(file: &Path, last_good: &Path, beside: Beside<'_>) -> Result<Loaded, Problems> {
     let policies = fs::read(last_good.with_file_name(LAST_GOOD_POLICIES)).unwrap_or_default();
     let kept: Kept = serde_json::from_slice(&policies).unwrap_or_default();
     // Relative paths in it start where they did in the file.
-    config_file::check_among(file, &fs::read(last_good).unwrap_or_default(), declared, &kept)
+    config_file::check_among(file, &fs::read(last_good).unwrap_or_default(), beside, &kept)
 }
 
 /// Writes a file of a folder whole or not at all.

@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use gatehouse_catalog::principals::{Holder, Principals};
 use gatehouse_catalog::written::Unpriced;
+use gatehouse_catalog::written::{PricePeriod, PriceTier, Rates};
 use gatehouse_catalog::{Config, Key, Price};
-use gatehouse_domain::{IpRange, Now, PricedPart, Principal, PrincipalKind};
+use gatehouse_domain::{IpRange, Now, PricedPart, Principal, PrincipalKind, ServiceTier};
 use gatehouse_llm_gateway::gateway::{Blueprint, ModelPlan, ProviderPlan, TargetPlan};
-use gatehouse_llm_gateway::prices::{Catalogue, Override};
+use gatehouse_llm_gateway::prices::{Catalogue, Override, Usd, UsdSchedule};
 use gatehouse_llm_gateway::providers::Settings;
 use gatehouse_pipeline::{Caps, KeyEntry, KeyTable};
 use gatehouse_policy::{Permit, Tree};
@@ -62,25 +63,48 @@ fn target(target: &gatehouse_catalog::Target) -> TargetPlan {
 pub(crate) fn catalogue(config: &Config) -> Catalogue {
     let mut catalogue = Catalogue::builtin();
     for (name, price) in &config.prices {
-        if let Err(error) = catalogue.set(name, over(price)) {
+        if let Err(error) = catalogue.set(name, &over(price)) {
             tracing::warn!(name, %error, "a price override is not used");
         }
     }
     catalogue
 }
 
-fn over(price: &Price) -> Override {
-    Override {
-        input: price.input,
-        output: price.output,
-        cache_read: price.cache_read,
-        cache_write: price.cache_write,
-        cache_write_1h: price.cache_write_1h,
-        reasoning: price.reasoning,
-        input_audio: price.input_audio,
-        output_audio: price.output_audio,
-        input_image: price.input_image,
-        output_image: price.output_image,
+/// A price as written, in the words of the price list.
+fn over(price: &Price) -> Vec<Override> {
+    let period = |period: PricePeriod<'_>| Override {
+        from: period.from.map(str::to_owned),
+        standard: schedule(&period.rates, period.tiers),
+        classes: period
+            .classes
+            .iter()
+            .map(|(class, price)| (ServiceTier::of_word(class), schedule(&price.rates(), &price.tiers)))
+            .collect(),
+        off_peak: period.off_peak.and_then(|hours| {
+            let (from, until) = hours.minutes()?;
+            Some((from, until, schedule(&hours.rates(), &hours.tiers)))
+        }),
+    };
+    price.periods().map(period).collect()
+}
+
+fn schedule(base: &Rates, tiers: &[PriceTier]) -> UsdSchedule {
+    let tiers = tiers.iter().map(|tier| (tier.above, usd(&tier.rates()))).collect();
+    UsdSchedule { base: usd(base), tiers }
+}
+
+const fn usd(rates: &Rates) -> Usd {
+    Usd {
+        input: rates.input,
+        output: rates.output,
+        cache_read: rates.cache_read,
+        cache_write: rates.cache_write,
+        cache_write_1h: rates.cache_write_1h,
+        reasoning: rates.reasoning,
+        input_audio: rates.input_audio,
+        output_audio: rates.output_audio,
+        input_image: rates.input_image,
+        output_image: rates.output_image,
     }
 }
 

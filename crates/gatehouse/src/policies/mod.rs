@@ -6,6 +6,7 @@ mod replay;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use gatehouse_catalog::mcp::OWN_SERVER;
 use gatehouse_catalog::{Config, Loaded, PolicyText, Position, Problem, Severity, did_you_mean};
 use gatehouse_policy::permissions::{
     Directory, Fact, Kind, Named, Permissions, PolicyProblem, PolicySet, Thing, server_of,
@@ -45,7 +46,7 @@ fn strangers(loaded: &Loaded, set: &PolicySet) -> Vec<Problem> {
         match kind {
             Kind::Model => config.models.keys().map(|name| &**name).collect(),
             Kind::Provider => config.providers.keys().map(|name| &**name).collect(),
-            Kind::McpServer => config.mcp.servers.keys().map(|name| &**name).collect(),
+            Kind::McpServer => config.mcp.servers.keys().map(|name| &**name).chain([OWN_SERVER]).collect(),
             Kind::Toolset => config.mcp.toolsets.keys().map(|name| &**name).collect(),
             _ => Vec::new(),
         }

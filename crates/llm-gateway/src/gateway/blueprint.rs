@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gatehouse_domain::{Code, Fault, Now, Target, Timeouts, TokenGrant};
+use gatehouse_domain::{Code, Fault, Now, Target, Timeouts, TokenGrant, Told};
 use gatehouse_llm_router::{ModelSpec, Route, Routes, TargetSpec};
 use http::uri::PathAndQuery;
 
@@ -158,7 +158,7 @@ pub(crate) struct Built {
     pub(crate) targets: Vec<Arc<Target>>,
     pub(crate) grants: Vec<TokenGrant>,
     pub(crate) entries: Vec<ModelEntry>,
-    pub(crate) by_name: HashMap<Arc<str>, usize>,
+    pub(crate) by_name: foldhash::HashMap<Arc<str>, usize>,
     /// Entries whose name ends in `*`, longest prefix first.
     pub(crate) wildcards: Vec<usize>,
     /// Names for listings: those without a wildcard.
@@ -196,7 +196,7 @@ pub(crate) fn build(blueprint: Blueprint) -> Result<Built, Vec<BlueprintProblem>
         targets: Vec::new(),
         grants,
         entries: Vec::with_capacity(blueprint.models.len()),
-        by_name: HashMap::new(),
+        by_name: foldhash::HashMap::default(),
         wildcards: Vec::new(),
         names: Vec::new(),
         catalogue: blueprint.catalogue,
@@ -288,6 +288,7 @@ impl Built {
             index,
             provider: Arc::clone(&plan.provider),
             model: plan.model.as_str().into(),
+            told: Told::of(&plan.provider, &plan.model),
             label: format!("{}/{}", plan.provider, plan.model).into(),
             origin: provider.origin.clone(),
             timeouts: plan.timeouts,
@@ -316,6 +317,7 @@ impl Built {
         let Some(matched) = matched.filter(|_| &*facts.target.model == "*") else { return Some(Arc::clone(facts)) };
         let target = Target {
             model: matched.into(),
+            told: Told::of(&facts.target.provider, matched),
             label: format!("{}/{matched}", facts.target.provider).into(),
             ..(*facts.target).clone()
         };

@@ -60,19 +60,26 @@ impl ChatCall {
         peek: Peek,
     ) -> Result<Self, Fault> {
         let dialect = dialects::of(own);
-        let model = request.door.subject.clone().or_else(|| peek.model.clone()).filter(|model| !model.is_empty());
+        let model = request.door.subject.as_deref().or(peek.model.as_deref()).filter(|model| !model.is_empty());
         let model = model.ok_or_else(refuse::no_model)?;
-        let found = built.find(&model).map(|(entry, matched)| (entry, matched.map(str::to_owned)));
+        let found = built.find(model);
+        let resource = match found {
+            Some((entry, None)) => Arc::clone(&built.entries[entry].name),
+            _ => model.into(),
+        };
+        let found = found.map(|(entry, matched)| (entry, matched.map(str::to_owned)));
         let stream = entrance == Entrance::ChatStream || peek.stream;
         let need = Need {
             action: Action::CallModel,
-            resource: model.into(),
+            resource,
             known: found.is_some(),
             stream: stream && entrance != Entrance::CountTokens,
             input_tokens: estimate::estimate_bytes(request.body.len() as u64),
             output_cap: peek.output_cap.map(|cap| cap.saturating_mul(peek.n)),
         };
-        let strict = request.headers.get(&STRICT).is_some_and(|value| value == "true");
+        // Walked rather than looked up: it is hardly ever there, and to hash its name costs more.
+        let strict =
+            request.headers.iter().find(|(name, _)| **name == STRICT).is_some_and(|(_, value)| value == "true");
         let (entry, matched) = found.map_or((None, None), |(entry, matched)| (Some(entry), matched));
         let memory =
             if own == DialectName::OpenAiResponses { Some(Box::new(Memory::new(entrance, &peek)?)) } else { None };

@@ -35,6 +35,9 @@ pub(crate) fn review(body: &[u8], side: Point, look: &mut Look<'_>) -> Result<Op
     Ok(edits.apply(body))
 }
 
+/// Room for the members of most objects.
+const MEMBERS: usize = 8;
+
 struct Walk<'a, 'l> {
     body: &'a [u8],
     look: &'l mut Look<'l>,
@@ -103,7 +106,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn object(&mut self, at: usize, spot: Spot<'_>) -> Result<(), Fault> {
-        let mut members = Vec::new();
+        let mut members = Vec::with_capacity(MEMBERS);
         scan::object(self.body, at, &mut |member| {
             members.push(member);
             Ok(())

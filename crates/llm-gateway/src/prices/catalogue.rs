@@ -6,6 +6,7 @@ use gatehouse_domain::{Now, PicoPerToken, ServiceTier};
 use jiff::civil::Date;
 
 use super::names;
+use super::overrides::Override;
 use super::price::{Named, Price, Rates, Schedule, Tier};
 
 /// Lines of `kind, model, from, max_input, max_output, rates, source`, tab-separated, sorted by bytes.
@@ -15,32 +16,7 @@ static BUILTIN: &str = include_str!("catalogue.tsv");
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     /// By `provider-name/model`, as in `prices.overrides` of the configuration file.
-    overrides: BTreeMap<String, Price>,
-}
-
-/// A price as the configuration file gives it: USD per million tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Override {
-    /// Fresh input.
-    pub input: f64,
-    /// Visible output.
-    pub output: f64,
-    /// Cache reads; else as input.
-    pub cache_read: Option<f64>,
-    /// Cache writes for five minutes; else as input.
-    pub cache_write: Option<f64>,
-    /// Cache writes for one hour; else as `cache_write`.
-    pub cache_write_1h: Option<f64>,
-    /// Reasoning; else as output.
-    pub reasoning: Option<f64>,
-    /// Audio input; else as input.
-    pub input_audio: Option<f64>,
-    /// Audio output; else as output.
-    pub output_audio: Option<f64>,
-    /// Image and video input; else as input.
-    pub input_image: Option<f64>,
-    /// Image output; else as output.
-    pub output_image: Option<f64>,
+    overrides: BTreeMap<String, Vec<Dated>>,
 }
 
 /// The prices of one model over time, and its limits.
@@ -98,29 +74,17 @@ impl Catalogue {
         Self::default()
     }
 
-    /// Lays a configured price over `provider/model`; it replaces the built-in one whole.
+    /// Lays configured prices over `provider/model`, days ascending. The first one without a day replaces the built-in prices
+    /// whole; with one, it follows those that held before.
     ///
     /// # Errors
-    /// With a sentence, when a figure is negative, not a number, or so high that it must be in another unit.
-    pub fn set(&mut self, provider_and_model: &str, price: Override) -> Result<(), String> {
+    /// With a sentence, when the name or a figure is none.
+    pub fn set(&mut self, provider_and_model: &str, prices: &[Override]) -> Result<(), String> {
         if !provider_and_model.contains('/') {
             return Err(format!("`{provider_and_model}` should be written provider/model"));
         }
-        let named = Named {
-            input: Some(rate("input", price.input)?),
-            output: Some(rate("output", price.output)?),
-            cache_read: optional_rate("cache_read", price.cache_read)?,
-            cache_write_5m: optional_rate("cache_write", price.cache_write)?,
-            cache_write_1h: optional_rate("cache_write_1h", price.cache_write_1h)?,
-            reasoning: optional_rate("reasoning", price.reasoning)?,
-            input_audio: optional_rate("input_audio", price.input_audio)?,
-            output_audio: optional_rate("output_audio", price.output_audio)?,
-            input_image: optional_rate("input_image", price.input_image)?,
-            output_image: optional_rate("output_image", price.output_image)?,
-        };
-        if let Some(base) = Rates::complete(named) {
-            self.overrides.insert(provider_and_model.to_owned(), Price::flat(base));
-        }
+        let prices = prices.iter().map(Override::dated).collect::<Result<Vec<_>, _>>()?;
+        self.overrides.insert(provider_and_model.to_owned(), prices);
         Ok(())
     }
 
@@ -129,33 +93,18 @@ impl Catalogue {
     #[must_use]
     pub fn find(&self, provider: &str, kind: &str, model: &str) -> PriceList {
         let mut list = find_builtin(kind, model);
-        if let Some(price) = self.overrides.get(&format!("{provider}/{model}")) {
-            list.prices = vec![Dated { from_secs: 0, price: price.clone() }];
+        if let Some(own) = self.overrides.get(&format!("{provider}/{model}")) {
+            let first = own.first().map_or(0, |dated| dated.from_secs);
+            list.prices.retain(|dated| dated.from_secs < first);
+            list.prices.extend(own.iter().cloned());
         }
         list
-    }
-
-    /// Configured prices, by `provider/model`.
-    pub fn overrides(&self) -> impl Iterator<Item = (&str, &Price)> {
-        self.overrides.iter().map(|(name, price)| (name.as_str(), price))
     }
 
     /// Every built-in line, in order of kind, model and day.
     pub fn rows() -> impl Iterator<Item = Row> {
         BUILTIN.lines().filter_map(parse)
     }
-}
-
-fn rate(name: &str, usd_per_million: f64) -> Result<PicoPerToken, String> {
-    // A cent a token, as in build.py: beyond it the figure is per thousand tokens or in another currency.
-    if !(0.0..=10_000.0).contains(&usd_per_million) {
-        return Err(format!("{name}: {usd_per_million} is not a price in USD per million tokens (0 to 10000)"));
-    }
-    Ok(PicoPerToken::from_usd_per_million(usd_per_million))
-}
-
-fn optional_rate(name: &str, usd_per_million: Option<f64>) -> Result<Option<PicoPerToken>, String> {
-    usd_per_million.map(|usd| rate(name, usd)).transpose()
 }
 
 fn find_builtin(kind: &str, model: &str) -> PriceList {
@@ -242,7 +191,7 @@ fn parse_named(text: &str) -> Option<Named> {
 }
 
 /// Unix seconds at which a day begins in UTC; 0 for "since ever".
-fn midnight(day: &str) -> u64 {
+pub(super) fn midnight(day: &str) -> u64 {
     let Ok(day) = day.parse::<Date>() else { return 0 };
     let start = day.to_zoned(jiff::tz::TimeZone::UTC).map(|midnight| midnight.timestamp().as_second());
     start.ok().and_then(|secs| u64::try_from(secs).ok()).unwrap_or(0)

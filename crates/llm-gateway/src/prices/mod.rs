@@ -6,7 +6,9 @@
 
 mod catalogue;
 mod names;
+mod overrides;
 mod price;
 
-pub use catalogue::{Catalogue, Dated, Override, PriceList, Row};
+pub use catalogue::{Catalogue, Dated, PriceList, Row};
+pub use overrides::{Override, Usd, UsdSchedule};
 pub use price::{Named, OffPeak, Price, Rates, Schedule, Tier};

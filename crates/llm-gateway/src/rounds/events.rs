@@ -96,6 +96,22 @@ fn content_part(stream: &mut Stream, at: &dyn Fn(Value) -> Value, place: usize, 
     stream.say("response.content_part.done", at(json!({ "content_index": place, "part": part })));
 }
 
+/// A refusal as the last event of a response that has not begun.
+pub(super) fn response_refused(refusal: &Value) -> String {
+    let error = &refusal["error"];
+    let mut stream = Stream { numbered: true, ..Stream::default() };
+    let code = if error["code"].is_null() { &error["type"] } else { &error["code"] };
+    stream.say("error", json!({ "code": code, "message": error["message"], "param": error["param"] }));
+    stream.text
+}
+
+/// The same of a message.
+pub(super) fn message_refused(refusal: &Value) -> String {
+    let mut stream = Stream::default();
+    stream.say("error", json!({ "error": refusal["error"] }));
+    stream.text
+}
+
 /// The events of a message.
 pub(super) fn messages(whole: &Value) -> String {
     let mut stream = Stream::default();

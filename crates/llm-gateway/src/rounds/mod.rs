@@ -124,6 +124,21 @@ impl gatehouse_domain::Rounds for Rounds {
             Stage::Calling(wanted) => self.called(wanted, &answers),
         }
     }
+
+    fn streams(&self) -> bool {
+        match &self.conversation {
+            Conversation::Responses(own) => own.stream,
+            Conversation::Messages(own) => own.stream,
+        }
+    }
+
+    fn break_off(&self, refusal: &Reply) -> Bytes {
+        let said = serde_json::from_slice(&refusal.body).unwrap_or_default();
+        Bytes::from(match &self.conversation {
+            Conversation::Responses(_) => events::response_refused(&said),
+            Conversation::Messages(_) => events::message_refused(&said),
+        })
+    }
 }
 
 impl Rounds {

@@ -7,7 +7,8 @@ use crate::wire::Raw;
 pub(super) fn of_2025_06_18(params: &Raw) -> Raw {
     let properties = ["requestedSchema", "properties"];
     params.without(&["mode"]).change(&properties, |all| {
-        all.edited(all.members().iter().map(|(name, property)| (name.as_str(), Some(listed(property)))))
+        let listed: Vec<_> = all.members().map(|(name, property)| (name, listed(&property))).collect();
+        all.edited(listed.iter().map(|(name, property)| (&**name, Some(property.clone()))))
     })
 }
 

@@ -85,6 +85,13 @@ impl Ask {
     }
 }
 
+/// What a legacy server calls the page that this request asks its user to open: the name by which it says, later, that the user
+/// is done there (`notifications/elicitation/complete`).
+#[must_use]
+pub fn page_name(request: &Request) -> Option<Arc<str>> {
+    request.params.as_ref()?.text_at(&["elicitationId"]).map(Arc::from)
+}
+
 impl InputRequired {
     /// Reads the result of a modern server; `None` if it does not ask.
     ///
@@ -107,11 +114,11 @@ impl InputRequired {
         if !requests.is_object() {
             return Err(BadQuestion::Shape("`inputRequests` is no object"));
         }
-        let requests = requests.members();
-        if requests.len() > QUESTIONS_MAX {
+        if requests.names().count() > QUESTIONS_MAX {
             return Err(BadQuestion::Shape("there are too many `inputRequests`"));
         }
-        let questions = requests.iter().map(|(key, request)| Question::read(key, request)).collect::<Result<_, _>>()?;
+        let questions =
+            requests.members().map(|(key, request)| Question::read(&key, &request)).collect::<Result<_, _>>()?;
         Ok(Some(Self { questions, state: state.transpose()? }))
     }
 
@@ -259,12 +266,12 @@ impl Answers {
         let state = member("requestState")
             .map(|state| state.as_text().map(Arc::from).ok_or_else(|| wrong("`requestState` must be a string")));
         let responses = member("inputResponses").unwrap_or_else(Raw::empty);
-        let answers = responses.members();
+        let answers: Vec<(Arc<str>, Raw)> =
+            responses.members().take(QUESTIONS_MAX + 1).map(|(key, answer)| (key.into(), answer)).collect();
         let right = responses.is_object() && answers.iter().all(|(_, answer)| answer.is_object());
         if !right || answers.len() > QUESTIONS_MAX {
             return Err(wrong("`inputResponses` must be an object of results"));
         }
-        let answers = answers.into_iter().map(|(key, answer)| (key.into(), answer)).collect();
         Ok(Self { answers, state: state.transpose()? })
     }
 

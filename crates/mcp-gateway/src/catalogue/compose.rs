@@ -2,7 +2,7 @@
 //! call of looking up.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::entry::{Entry, naming_member, raw_text};
 use super::fetched::Standing;
@@ -55,6 +55,8 @@ impl Catalogue {
     pub fn compose(parts: &Parts<'_>, names: &mut NameBook) -> Composed {
         let configured: BTreeSet<Arc<str>> =
             parts.blueprint.servers.iter().map(|each| Arc::clone(&each.name)).collect();
+        let apart: BTreeSet<Arc<str>> =
+            parts.blueprint.servers.iter().filter(|each| each.is_apart()).map(|each| Arc::clone(&each.name)).collect();
         let sheets: Vec<&Arc<Sheet>> = parts
             .standings
             .iter()
@@ -63,23 +65,38 @@ impl Catalogue {
             .collect();
         names.keep(&configured);
         let mut findings: Vec<Finding> = sheets.iter().flat_map(|sheet| sheet.findings.iter().cloned()).collect();
-        findings.extend(shadows(&sheets));
+        let own = |sheet: &&&Arc<Sheet>| is_own(parts, sheet.server());
+        let foreign: Vec<&Arc<Sheet>> = sheets.iter().filter(|sheet| !own(sheet)).copied().collect();
+        findings.extend(shadows(&foreign));
         let mut sightings = Vec::new();
         let (judged, instructions) = judge(parts, &sheets, &findings, &mut sightings);
         let wanted: BTreeSet<Named> = judged
             .iter()
             .map(|each| &each.item.entry)
-            .filter(|entry| matches!(entry.kind, Kind::Tool | Kind::Prompt))
+            .filter(|entry| matches!(entry.kind, Kind::Tool | Kind::Prompt) && !apart.contains(&entry.server))
             .map(|entry| (entry.kind, Arc::clone(&entry.server), Arc::clone(&entry.real)))
             .collect();
-        let named = names.give(&wanted, configured.len() > 1, &mut findings);
-        let offers = offers(parts, &configured, &judged, names, &mut findings);
+        let named = names.give(&wanted, configured.len() - apart.len() > 1, &mut findings);
+        let offers = offers(parts, &Servers { configured: &configured, apart: &apart }, &judged, names, &mut findings);
         findings.sort();
         findings.dedup();
         let servers = views(parts, &configured, &judged, &instructions);
-        let catalogue = Catalogue { generation: parts.generation, offers, servers, findings };
+        let search = OnceLock::new();
+        let catalogue = Catalogue { generation: parts.generation, offers, servers, findings, search };
         Composed { catalogue, named, sightings }
     }
+}
+
+/// The configured servers, and those of them that are only where they are named.
+#[derive(Clone, Copy)]
+struct Servers<'a> {
+    configured: &'a BTreeSet<Arc<str>>,
+    apart: &'a BTreeSet<Arc<str>>,
+}
+
+/// Is it the gateway's own? Its texts are the program's: there is nothing to approve and nobody to mistrust.
+fn is_own(parts: &Parts<'_>, server: &Arc<str>) -> bool {
+    parts.blueprint.servers.iter().any(|each| each.name == *server && each.own().is_some())
 }
 
 /// Who speaks of whose tools.
@@ -142,6 +159,12 @@ fn judge<'a>(
     let nothing: Arc<str> = Arc::from("");
     for sheet in sheets {
         let (server, policy) = (sheet.server(), policy(sheet.server()));
+        if is_own(parts, server) {
+            judged.extend(sheet.items.iter().map(|item| Judged { item, held: false }));
+            let text = sheet.instructions.iter().map(|text| (Arc::clone(server), Arc::clone(&text.text)));
+            instructions.extend(text);
+            continue;
+        }
         for item in &sheet.items {
             let (kind, name) = (item.entry.kind, &item.entry.real);
             let bad = poisoned.contains(&(server, kind, name));
@@ -172,24 +195,25 @@ fn judge<'a>(
 /// The offers of every endpoint.
 fn offers(
     parts: &Parts<'_>,
-    configured: &BTreeSet<Arc<str>>,
+    servers: &Servers<'_>,
     judged: &[Judged<'_>],
     names: &NameBook,
     findings: &mut Vec<Finding>,
 ) -> HashMap<Route, Offer> {
     let mut offers = HashMap::new();
-    for server in configured {
+    for server in servers.configured {
         let own = judged.iter().filter(|each| each.item.entry.server == *server);
         let entries = own.map(|each| (Arc::clone(&each.item.entry), each.held));
         let servers = BTreeSet::from([Arc::clone(server)]);
         offers.insert(Route::Server(Arc::clone(server)), assemble(parts, servers, entries, true));
     }
-    let uris = Uris::new(configured.iter().cloned());
+    let joined: BTreeSet<Arc<str>> = servers.configured.difference(servers.apart).cloned().collect();
+    let uris = Uris::new(joined.iter().cloned());
     let known = |each: &Judged<'_>, uris: &Uris| (Arc::new(exposed(&each.item.entry, names, uris)), each.held);
-    let all = judged.iter().map(|each| known(each, &uris));
-    offers.insert(Route::All, assemble(parts, configured.clone(), all, true));
+    let all = judged.iter().filter(|each| joined.contains(&each.item.entry.server)).map(|each| known(each, &uris));
+    offers.insert(Route::All, assemble(parts, joined.clone(), all, true));
     for toolset in &parts.blueprint.toolsets {
-        let offer = toolset_offer(parts, toolset, configured, judged, names, findings);
+        let offer = toolset_offer(parts, toolset, servers, judged, names, findings);
         offers.insert(Route::Toolset(Arc::clone(&toolset.name)), offer);
     }
     offers
@@ -198,20 +222,30 @@ fn offers(
 fn toolset_offer(
     parts: &Parts<'_>,
     set: &Toolset,
-    configured: &BTreeSet<Arc<str>>,
+    servers: &Servers<'_>,
     judged: &[Judged<'_>],
     names: &NameBook,
     findings: &mut Vec<Finding>,
 ) -> Offer {
-    let reached = |server: &Arc<str>| set.tools.iter().any(|pattern| toolset::reaches(pattern, server));
-    let servers: BTreeSet<Arc<str>> = configured.iter().filter(|server| reached(server)).cloned().collect();
+    let apart = servers.apart;
+    let reached = |server: &Arc<str>| {
+        let reaches = if apart.contains(server) { toolset::names } else { toolset::reaches };
+        set.tools.iter().any(|pattern| reaches(pattern, server))
+    };
+    // Of a server apart, what is named: a pattern that takes in every server does not take in this one.
+    let taken = |entry: &Entry| {
+        let named =
+            |pattern: &Arc<str>| toolset::names(pattern, &entry.server) && toolset::matches(pattern, &entry.canonical);
+        !apart.contains(&entry.server) || set.tools.iter().any(named)
+    };
+    let servers: BTreeSet<Arc<str>> = servers.configured.iter().filter(|server| reached(server)).cloned().collect();
     let uris = Uris::new(servers.iter().cloned());
     let held: HashMap<&str, bool> = judged
         .iter()
         .filter(|each| each.item.entry.kind == Kind::Tool)
         .map(|each| (&*each.item.entry.canonical, each.held))
         .collect();
-    let of_set = judged.iter().filter(|each| servers.contains(&each.item.entry.server));
+    let of_set = judged.iter().filter(|each| servers.contains(&each.item.entry.server) && taken(&each.item.entry));
     let (tools, others): (Vec<_>, Vec<_>) = of_set.partition(|each| each.item.entry.kind == Kind::Tool);
     let tools: Vec<Arc<Entry>> = tools.iter().map(|each| Arc::new(exposed(&each.item.entry, names, &uris))).collect();
     let tools = toolset::choose(set, tools.iter(), findings).into_iter().map(|tool| {

@@ -1,5 +1,6 @@
 //! One thing a client can be offered: a tool, a prompt, a resource, a template. Its text is ready to be put into a list.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,6 +8,8 @@ use bytes::Bytes;
 use super::checks;
 use super::finding::{Finding, Kind, Severity};
 use super::json;
+use crate::bridge;
+use crate::era::Revision;
 use crate::era::headers::Mirror;
 use crate::weight;
 use crate::wire::Raw;
@@ -45,6 +48,8 @@ pub struct ToolFacts {
     pub param_headers: Vec<Mirror>,
     /// `execution.taskSupport`: `required`, `optional`, `forbidden`.
     pub task_support: Option<Arc<str>>,
+    /// The revision its server lists it in, where it has members that are not the same in all of them.
+    revision: Option<Revision>,
 }
 
 /// The hints of a tool. Absent is absent: the specification's defaults are the reader's business.
@@ -65,7 +70,11 @@ impl Entry {
     ///
     /// # Errors
     /// A finding that says why it cannot be offered.
-    pub(crate) fn read(server: &Arc<str>, kind: Kind, raw: &Raw) -> Result<Self, Finding> {
+    pub(crate) fn read(
+        (server, revision): (&Arc<str>, Option<Revision>),
+        kind: Kind,
+        raw: &Raw,
+    ) -> Result<Self, Finding> {
         let drop = |code, item: &str, message: String| Finding {
             severity: Severity::Medium,
             code,
@@ -91,7 +100,9 @@ impl Entry {
             return Err(drop("too_deep", &name, message));
         }
         let tool = match kind {
-            Kind::Tool => Some(Arc::new(ToolFacts::read(text).map_err(|(code, why)| drop(code, &name, why))?)),
+            Kind::Tool => {
+                Some(Arc::new(ToolFacts::read(text, revision).map_err(|(code, why)| drop(code, &name, why))?))
+            }
             _ => None,
         };
         let real: Arc<str> = Arc::from(&*name);
@@ -105,6 +116,14 @@ impl Entry {
             tool,
             weight: weight::tokens(text),
         })
+    }
+
+    /// Its text for a client of this revision.
+    pub(crate) fn json_for(&self, to: Revision) -> Cow<'_, Raw> {
+        match self.tool.as_ref().and_then(|tool| tool.revision) {
+            Some(from) if from != to => Cow::Owned(bridge::tools::tool(from, to, &self.json)),
+            _ => Cow::Borrowed(&self.json),
+        }
     }
 
     /// The same under another name, and another description where one is given.
@@ -140,7 +159,7 @@ impl Entry {
 }
 
 impl ToolFacts {
-    fn read(text: &str) -> Result<Self, (&'static str, String)> {
+    fn read(text: &str, revision: Option<Revision>) -> Result<Self, (&'static str, String)> {
         let raw = |name: &str| json::member(text, name);
         let input = raw("inputSchema").filter(|schema| schema.starts_with('{'));
         let Some(input) = input else {
@@ -162,6 +181,7 @@ impl ToolFacts {
             input_schema: Some(owned(input)),
             output_schema: raw("outputSchema").map(owned),
             task_support: json::reach(text, &["execution", "taskSupport"]).and_then(json::text).map(Arc::from),
+            revision: revision.filter(|_| ["outputSchema", "execution"].iter().any(|name| raw(name).is_some())),
         })
     }
 }

@@ -13,17 +13,18 @@ pub(crate) const DEPTH: usize = 64;
 
 /// The members of an object in their order; `None` if the text is no object.
 pub(crate) fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
-    Some(walk::members(text)?.into_iter().map(|place| (place.name, &text[place.value])).collect())
+    let all = || walk::members(text.as_bytes()).map(|place| (place.name, &text[place.value])).collect();
+    text.trim_start().starts_with('{').then(all)
 }
 
 /// The elements of an array; `None` if the text is none.
 pub(crate) fn elements(text: &str) -> Option<Vec<&str>> {
-    Some(walk::elements(text)?.into_iter().map(|place| &text[place]).collect())
+    text.trim_start().starts_with('[').then(|| walk::elements(text.as_bytes()).map(|place| &text[place]).collect())
 }
 
 /// A member of an object, by its exact name.
 pub(crate) fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    members(text)?.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    walk::members(text.as_bytes()).find(|place| place.name == name).map(|place| &text[place.value])
 }
 
 /// A value reached through members of objects.

@@ -1,5 +1,6 @@
 //! One page of a list as text: the items are ready, so a list is their texts in a row.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,6 +8,8 @@ use bytes::Bytes;
 use super::entry::Entry;
 use super::finding::Kind;
 use super::json;
+use crate::era::Revision;
+use crate::era::meta::key::SERVER_INFO;
 use crate::wire::Raw;
 
 /// Items of a page, where nothing else is asked for.
@@ -20,6 +23,8 @@ pub struct Page<'a> {
     /// The exposed name of the last item of the page before; `None` for the first page. Comes out of [`Listing::next`], sealed on
     /// its way through the client.
     pub after: Option<&'a str>,
+    /// The revision of who asks; tools of servers of another are put into its words. `None`: as they are.
+    pub to: Option<Revision>,
     /// At most so many items.
     pub items: usize,
     /// Does everybody see the same list here? Where policies or keys may leave something out, no page of it is public.
@@ -28,7 +33,7 @@ pub struct Page<'a> {
 
 impl Default for Page<'_> {
     fn default() -> Self {
-        Self { after: None, items: PAGE_ITEMS, same_for_all: false }
+        Self { after: None, to: None, items: PAGE_ITEMS, same_for_all: false }
     }
 }
 
@@ -68,14 +73,15 @@ impl Listing {
             if !allowed(entry) {
                 continue;
             }
-            if count > 0 && (count >= page.items || text.len() + entry.json.bytes().len() > PAGE_BYTES) {
+            let json = page.to.map_or(Cow::Borrowed(&entry.json), |to| entry.json_for(to));
+            if count > 0 && (count >= page.items || text.len() + json.bytes().len() > PAGE_BYTES) {
                 next = last;
                 break;
             }
             if count > 0 {
                 text.push(b',');
             }
-            text.extend_from_slice(entry.json.bytes());
+            text.extend_from_slice(json.bytes());
             count += 1;
             weight = weight.saturating_add(entry.weight);
             last = Some(Arc::clone(&entry.exposed));
@@ -100,17 +106,19 @@ impl Listing {
         self.text.get(self.array..).unwrap_or_default()
     }
 
-    /// The `result` of the request. `cursor` is [`Listing::next`], sealed. Modern clients get `resultType`, `ttlMs` and `cacheScope`.
+    /// The `result` of the request. `cursor` is [`Listing::next`], sealed. Modern clients are told who answers, too: `modern` is our
+    /// `serverInfo`, which they get with `resultType`, `ttlMs` and `cacheScope`.
     #[must_use]
-    pub fn result(self, modern: bool, cursor: Option<&str>) -> Raw {
+    pub fn result(self, modern: Option<&Raw>, cursor: Option<&str>) -> Raw {
         let mut text = self.text;
         if let Some(cursor) = cursor {
             text.extend_from_slice(format!(r#","nextCursor":{}"#, json::quoted(cursor)).as_bytes());
         }
-        if modern {
+        if let Some(server_info) = modern {
             let scope = if self.public { "public" } else { "private" };
             let caching = format!(r#","resultType":"complete","ttlMs":{},"cacheScope":"{scope}""#, self.ttl_ms);
             text.extend_from_slice(caching.as_bytes());
+            text.extend_from_slice(format!(r#","_meta":{{"{SERVER_INFO}":{}}}"#, server_info.as_json()).as_bytes());
         }
         text.push(b'}');
         Raw::trusted(Bytes::from(text))

@@ -26,7 +26,7 @@ mod uris;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub(crate) use checks::{is_hidden, shown};
 pub use compose::{Composed, Parts};
@@ -42,6 +42,8 @@ pub use sheet::{ITEM_BYTES, ITEMS, Sheet};
 pub use toolset::matches;
 pub use uris::{OWN, Uris};
 
+use crate::search::Index;
+
 /// Everything that is offered, at one moment.
 #[derive(Debug, Default)]
 pub struct Catalogue {
@@ -49,6 +51,8 @@ pub struct Catalogue {
     pub(crate) offers: HashMap<Route, Offer>,
     pub(crate) servers: BTreeMap<Arc<str>, ServerView>,
     pub(crate) findings: Vec<Finding>,
+    /// Made when it is first asked for.
+    pub(crate) search: OnceLock<Index>,
 }
 
 /// What is told of one server.
@@ -95,6 +99,20 @@ impl Catalogue {
     #[must_use]
     pub fn server(&self, name: &str) -> Option<&ServerView> {
         self.servers.get(name)
+    }
+
+    /// Every tool that is offered somewhere, ready to be searched: under the name it has on `/mcp`, or, of servers that are not
+    /// there, on their own path. The first to ask waits until thousands of descriptions are read.
+    #[must_use]
+    pub fn search(&self) -> &Index {
+        self.search.get_or_init(|| {
+            let all = self.offer(&Route::All);
+            let joined = |server: &Arc<str>| all.is_some_and(|all| all.servers.contains(server));
+            let apart = self.servers.keys().filter(|server| !joined(server));
+            let apart = apart.filter_map(|server| self.offer(&Route::Server(Arc::clone(server))));
+            let tools = all.into_iter().chain(apart).flat_map(|offer| offer.entries(Kind::Tool));
+            Index::new(&tools.cloned().collect::<Vec<_>>())
+        })
     }
 
     /// Everything a person should know, worst last.

@@ -125,6 +125,19 @@ impl Offer {
         }
     }
 
+    /// What records call a resource: its URI where it is listed, else the template it is made by, else [`OTHER`]. Who reads one
+    /// writes its URI as they please, and a record's names are kept for good.
+    #[must_use]
+    pub fn filed(&self, exposed: &str, place: &Place) -> Arc<str> {
+        if let Found::Offered(entry) = self.find(Kind::Resource, exposed) {
+            return Arc::clone(&entry.real);
+        }
+        let fits =
+            |entry: &&Arc<Entry>| entry.server == place.server && super::matches(&any_values(&entry.real), &place.uri);
+        let template = self.entries(Kind::Template).iter().find(fits);
+        template.map_or_else(|| OTHER.into(), |entry| Arc::clone(&entry.real))
+    }
+
     /// The items of a kind that wait for approval, in no order.
     pub fn held(&self, kind: Kind) -> impl Iterator<Item = &Arc<Entry>> {
         self.by_name.values().filter_map(move |slot| match slot {
@@ -166,6 +179,22 @@ pub fn held_fault(entry: &Entry) -> Fault {
         entry.kind, entry.exposed, entry.kind, entry.canonical
     );
     Fault::new(Code::NotAllowed, message).at("params.name")
+}
+
+/// What records call everything that nobody lists.
+const OTHER: &str = "other";
+
+/// A URI template (RFC 6570) as a pattern: whatever its expressions become.
+fn any_values(template: &str) -> String {
+    let mut pattern = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, inside)) = rest.split_once('{') {
+        pattern.push_str(before);
+        pattern.push('*');
+        rest = inside.split_once('}').map_or("", |(_, after)| after);
+    }
+    pattern.push_str(rest);
+    pattern
 }
 
 fn unknown_cursor() -> Fault {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::entry::{Entry, raw_text};
 use super::fetched::Fetched;
 use super::finding::{Finding, Kind, Severity};
+use crate::era::Revision;
 use crate::pins::{self, Hash};
 use crate::poison::{self, Scan};
 
@@ -22,7 +23,8 @@ pub struct Sheet {
     pub fetched: Arc<Fetched>,
     pub(crate) items: Vec<Item>,
     pub(crate) instructions: Option<Instructions>,
-    pub(crate) findings: Vec<Finding>,
+    /// What was found in its texts, and what is too much of it.
+    pub findings: Vec<Finding>,
 }
 
 /// One item, and what was found in it.
@@ -47,6 +49,7 @@ impl Sheet {
     #[must_use]
     pub fn read(fetched: Arc<Fetched>) -> Self {
         let server = Arc::clone(&fetched.server);
+        let revision = Revision::of(&fetched.revision);
         let mut findings = Vec::new();
         let mut items = Vec::new();
         for kind in Kind::LISTED {
@@ -56,7 +59,7 @@ impl Sheet {
                 findings.push(too_many(&server, kind, listed.len()));
             }
             for raw in listed.iter().take(ITEMS) {
-                match read_item(&server, kind, raw, &mut names) {
+                match read_item((&server, revision), kind, raw, &mut names) {
                     Ok(item) => {
                         findings.extend(item.scan.findings(&server, kind, &item.entry.real));
                         items.push(item);
@@ -81,7 +84,7 @@ impl Sheet {
 }
 
 fn read_item(
-    server: &Arc<str>,
+    (server, revision): (&Arc<str>, Option<Revision>),
     kind: Kind,
     raw: &crate::wire::Raw,
     names: &mut BTreeSet<Arc<str>>,
@@ -97,7 +100,7 @@ fn read_item(
     if raw.bytes().len() > ITEM_BYTES {
         return Err(left_out("too_large", "", "An item is larger than 256 KiB and is left out."));
     }
-    let entry = Entry::read(server, kind, raw)?;
+    let entry = Entry::read((server, revision), kind, raw)?;
     if !names.insert(Arc::clone(&entry.real)) {
         return Err(left_out("listed_twice", &entry.real, "It is listed twice; the first one counts."));
     }

@@ -8,7 +8,8 @@ use gatehouse_domain::Now;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::blueprint::{Auth, Blueprint, Caps, Override, PinPolicy, Server, Toolset, Transport};
+use crate::blueprint::{Auth, Blueprint, Caps, Override, Own, PinPolicy, Server, Toolset, Transport};
+use crate::era::Revision;
 use crate::pins::{PinBook, PinState, hash_json};
 use crate::wire::Raw;
 
@@ -73,6 +74,7 @@ impl House {
             shared: false,
             caps: Caps::default(),
             prices: Vec::new(),
+            tool_timeouts: Vec::new(),
         }));
         let standing = Standing { server: name.into(), state: State::Down, last_error: Some("refused".into()) };
         self.standings.push((standing, None));
@@ -227,14 +229,33 @@ fn modern_clients_hear_how_long_a_list_is_good_and_for_whom() {
     (list.modern, list.ttl_ms, list.public) = (true, 9_000, true);
     let catalogue = House::of(vec![list]).catalogue();
     let offer = catalogue.offer(&Route::All).unwrap();
-    let result = |same_for_all, modern| {
+    let result = |same_for_all, modern: bool| {
         let listing = offer.list(Kind::Tool, &|_| true, &Page { same_for_all, ..Page::default() }).unwrap();
-        serde_json::from_slice::<Value>(listing.result(modern, Some("c")).bytes()).unwrap()
+        let info = Raw::object([("name", Raw::text("us"))]);
+        serde_json::from_slice::<Value>(listing.result(modern.then_some(&info), Some("c")).bytes()).unwrap()
     };
     assert_eq!(result(true, true)["cacheScope"], "public");
     assert_eq!(result(false, true)["cacheScope"], "private");
     assert_eq!((&result(true, true)["ttlMs"], &result(true, true)["resultType"]), (&json!(9000), &json!("complete")));
-    assert!(result(true, false).get("ttlMs").is_none() && result(true, false)["nextCursor"] == "c");
+    assert_eq!(result(true, true)["_meta"]["io.modelcontextprotocol/serverInfo"], json!({"name": "us"}));
+    assert!(result(true, false).get("ttlMs").is_none() && result(true, false).get("_meta").is_none());
+    assert!(result(true, false)["nextCursor"] == "c");
+}
+
+#[test]
+fn a_tool_is_listed_in_the_words_of_who_asks() {
+    let mut tool = tool("log", "x");
+    (tool["outputSchema"], tool["execution"]) = (json!({"type": "array"}), json!({"taskSupport": "optional"}));
+    let catalogue = House::of(vec![fetched("git", &[tool])]).catalogue();
+    let listed = |to: Option<Revision>| {
+        let page = Page { to, ..Page::default() };
+        let listing = catalogue.offer(&Route::All).unwrap().list(Kind::Tool, &|_| true, &page).unwrap();
+        serde_json::from_slice::<Value>(listing.items()).unwrap()[0].clone()
+    };
+    let has = |to, member: &str| listed(to).get(member).is_some();
+    assert!(has(None, "outputSchema") && has(None, "execution"));
+    assert!(has(Some(Revision::LATEST), "outputSchema") && !has(Some(Revision::LATEST), "execution"));
+    assert!(!has(Some(Revision::V2025_06_18), "outputSchema"));
 }
 
 #[test]
@@ -402,4 +423,41 @@ fn it_is_explained_why_a_tool_is_not_there() {
     assert_eq!(why(&Route::All, "nobody.x"), Why::NoSuchServer);
     assert_eq!(why(&set(), "git.log"), Why::NotInToolset);
     assert_eq!(why(&Route::Toolset("none".into()), "git.log"), Why::NoSuchEndpoint);
+}
+
+/// The last server becomes the gateway's own.
+fn own(mut house: House, apart: bool) -> House {
+    let server = house.blueprint.servers.last_mut().unwrap();
+    Arc::make_mut(server).transport = Transport::Gatehouse(Own { apart, ..Own::default() });
+    house
+}
+
+#[test]
+fn the_gateways_own_server_is_where_it_is_named_and_changes_no_other_list() {
+    let git = || fetched("git", &[tool("usage", "x")]);
+    let mine = || fetched("gatehouse", &[tool("usage", "Says what git.usage does not."), tool("list_keys", "y")]);
+    let before = House::of(vec![git()]).catalogue();
+    let mut house = own(House::of(vec![git(), mine()]), true).toolset(&["*", "gatehouse.list_*"], &[], false);
+    let composed = house.composed();
+    let catalogue = composed.catalogue;
+    assert_eq!(tools(&catalogue, &Route::All), tools(&before, &Route::All));
+    assert_eq!(tools(&catalogue, &Route::Server("gatehouse".into())), ["usage", "list_keys"]);
+    assert_eq!(tools(&catalogue, &set()), ["usage", "list_keys"]);
+    assert!(codes(&catalogue).is_empty() && composed.sightings.iter().all(|seen| &*seen.server == "git"));
+}
+
+#[test]
+fn the_gateways_own_server_can_be_among_all_others() {
+    let lists = vec![fetched("git", &[tool("usage", "x")]), fetched("gatehouse", &[tool("usage", "y")])];
+    let catalogue = own(House::of(lists), false).catalogue();
+    assert_eq!(tools(&catalogue, &Route::All), ["git__usage", "gatehouse__usage"]);
+}
+
+#[test]
+fn a_search_over_everything_finds_what_is_apart_under_its_own_name() {
+    let lists =
+        vec![fetched("git", &[tool("log", "Shows commits")]), fetched("gatehouse", &[tool("usage", "Shows money")])];
+    let catalogue = own(House::of(lists), true).catalogue();
+    let found = |query: &str| catalogue.search().find(query, 5, &|_| true)[0].tool.canonical.to_string();
+    assert_eq!((found("money"), found("commits")), ("gatehouse.usage".to_owned(), "git.log".to_owned()));
 }

@@ -44,6 +44,38 @@ pub(super) fn reaches(pattern: &str, server: &str) -> bool {
     }
 }
 
+impl Toolset {
+    /// May there be tools of this server in it?
+    #[must_use]
+    pub fn reaches(&self, server: &str) -> bool {
+        self.tools.iter().any(|pattern| reaches(pattern, server))
+    }
+
+    /// Are prompts and resources of this server offered in it?
+    #[must_use]
+    pub fn offers_resources_of(&self, server: &str) -> bool {
+        self.resources && self.reaches(server)
+    }
+
+    /// Would this name lead to a tool of this server, as far as can be told while nobody knows the server's tools?
+    #[must_use]
+    pub fn names_a_tool_of(&self, server: &str, name: &str) -> bool {
+        let real =
+            |canonical: &str| canonical.strip_prefix(server).is_some_and(|rest| rest.strip_prefix('.') == Some(name));
+        let alias = |(canonical, shown): (&Arc<str>, &crate::blueprint::Override)| {
+            shown.name.as_deref() == Some(name)
+                && canonical.strip_prefix(server).is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.tools.iter().any(|pattern| real(pattern)) || self.overrides.iter().any(alias)
+    }
+}
+
+/// Does a pattern name this server, rather than take it in with others?
+#[must_use]
+pub(super) fn names(pattern: &str, server: &str) -> bool {
+    pattern.strip_prefix(server).is_some_and(|rest| rest.starts_with('.'))
+}
+
 /// The tools of a toolset under the names they have there.
 pub(super) fn choose<'a>(
     toolset: &Toolset,
@@ -119,5 +151,6 @@ mod tests {
             reaches("time.*", "time") && reaches("time.now", "time") && reaches("*", "time") && reaches("ti*", "time")
         );
         assert!(!reaches("time.*", "tim") && !reaches("git.*", "time") && !reaches("time", "time"));
+        assert!(names("time.*", "time") && !names("t*", "time") && !names("*", "time") && !names("times.*", "time"));
     }
 }

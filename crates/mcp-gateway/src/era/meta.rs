@@ -90,6 +90,12 @@ impl Speaker {
         })
     }
 
+    /// The same in memory of its own, for who is known for longer than one request takes.
+    #[must_use]
+    pub fn detached(self) -> Self {
+        Self { capabilities: self.capabilities.detached(), info: self.info.map(|info| info.detached()), ..self }
+    }
+
     /// Reads it from the `params` of `initialize`; the revision is the one to be answered.
     ///
     /// # Errors

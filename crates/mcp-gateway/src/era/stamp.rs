@@ -1,5 +1,6 @@
 //! What goes on a request on its way to a server, by the server's era.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::wire::{Raw, Request};
@@ -30,8 +31,8 @@ const PER_REQUEST: &[&str] = &[key::PROTOCOL_VERSION, key::CLIENT_INFO, key::CLI
 pub fn body(revision: Revision, mut request: Request, facts: Facts<'_>) -> Request {
     let said = request.params.as_ref().and_then(|params| params.get(&["_meta"])).unwrap_or_else(Raw::empty);
     let ours = |name: &str| PER_REQUEST.contains(&name) || (name == key::TRACEPARENT && facts.traceparent.is_some());
-    let mut meta: Vec<(String, Raw)> = said.members().into_iter().filter(|(name, _)| !ours(name)).collect();
-    let mut say = |name: &str, value: Raw| meta.push((name.to_owned(), value));
+    let mut meta: Vec<(Cow<'_, str>, Raw)> = said.members().filter(|(name, _)| !ours(name)).collect();
+    let mut say = |name: &'static str, value: Raw| meta.push((name.into(), value));
     if revision.era() == Era::Modern {
         say(key::PROTOCOL_VERSION, Raw::text(revision.as_str()));
         if let Some(info) = facts.info {
@@ -46,7 +47,7 @@ pub fn body(revision: Revision, mut request: Request, facts: Facts<'_>) -> Reque
         say(key::TRACEPARENT, Raw::text(trace));
     }
     if !meta.is_empty() {
-        let meta = Raw::object(meta.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        let meta = Raw::object(meta.iter().map(|(name, value)| (&**name, value.clone())));
         request.params = Some(request.params.unwrap_or_else(Raw::empty).with(&["_meta"], &meta));
     } else if let Some(params) = request.params.take() {
         request.params = Some(params.without(&["_meta"]));

@@ -75,7 +75,8 @@ pub fn read(verb: &Verb, map: &HeaderMap, body: &Bytes, open: &OpenSession<'_>) 
 }
 
 fn post(map: &HeaderMap, body: &Bytes, open: &OpenSession<'_>) -> Result<Asking, Unasked> {
-    content(map).map_err(|refusal| unasked(None, refusal))?;
+    let streams = streams(map);
+    content(map, streams).map_err(|refusal| unasked(None, refusal))?;
     let message = match wire::read(body.clone()) {
         Ok(message) => message,
         Err(unread) if unread.why == Malformed::Batch => return batch(map, body, open),
@@ -88,7 +89,7 @@ fn post(map: &HeaderMap, body: &Bytes, open: &OpenSession<'_>) -> Result<Asking,
     };
     let arrival = arrive::of_post(map, &message).map_err(at(Era::Modern))?;
     let (speaker, session) = match arrival {
-        Arrival::Modern => return modern(map, message).map_err(at(Era::Modern)),
+        Arrival::Modern => return modern(map, message, streams).map_err(at(Era::Modern)),
         Arrival::Opening => (Speaker::of_initialize(message.params()).map_err(at(Era::Legacy))?, None),
         Arrival::Session(token) => {
             let session = open(&token).ok_or_else(|| unasked(id.clone(), no_such_session()))?;
@@ -97,10 +98,10 @@ fn post(map: &HeaderMap, body: &Bytes, open: &OpenSession<'_>) -> Result<Asking,
         Arrival::Sessionless(revision) => (silent(revision), None),
     };
     let what = legacy(map, speaker.revision, message).map_err(at(Era::Legacy))?;
-    Ok(Asking { speaker, session, what, streams: streams(map) })
+    Ok(Asking { speaker, session, what, streams })
 }
 
-fn modern(map: &HeaderMap, message: Message) -> Result<Asking, crate::era::Refusal> {
+fn modern(map: &HeaderMap, message: Message, streams: bool) -> Result<Asking, crate::era::Refusal> {
     let (speaker, what) = match message {
         Message::Request(request) => {
             let (method, speaker) = arrive::check_modern(map, &request)?;
@@ -110,7 +111,7 @@ fn modern(map: &HeaderMap, message: Message) -> Result<Asking, crate::era::Refus
         Message::Notification(notification) => (silent(Revision::LATEST), What::Notification(notification)),
         Message::Response(response) => (silent(Revision::LATEST), What::Answer(response)),
     };
-    Ok(Asking { speaker, session: None, what, streams: streams(map) })
+    Ok(Asking { speaker, session: None, what, streams })
 }
 
 fn legacy(map: &HeaderMap, revision: Revision, message: Message) -> Result<What, crate::era::Refusal> {
@@ -174,13 +175,13 @@ fn silent(revision: Revision) -> Speaker {
     Speaker { revision, capabilities: Raw::empty(), info: None, log_level: None }
 }
 
-fn content(map: &HeaderMap) -> Result<(), Refusal> {
+fn content(map: &HeaderMap, streams: bool) -> Result<(), Refusal> {
     let kind = map.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
         return Err(Fault::new(Code::UnsupportedMedia, "Send `Content-Type: application/json`.").into());
     }
-    if !accepts(map, &["application/json", "text/event-stream"]) {
+    if !streams && !accepts(map, &["application/json"]) {
         let message = "Send `Accept: application/json, text/event-stream`.";
         return Err(Fault::new(Code::InvalidRequest, message).with_status(406).into());
     }

@@ -156,7 +156,7 @@ fn index() -> Index {
         let properties: serde_json::Map<_, _> =
             parameters.split(' ').map(|name| (name.to_owned(), json!({"type": "string"}))).collect();
         let tool = json!({"name": name, "description": description, "inputSchema": {"type": "object", "properties": properties}});
-        Arc::new(Entry::read(&server.into(), Kind::Tool, &Raw::trusted(Bytes::from(tool.to_string()))).unwrap())
+        Arc::new(Entry::read((&server.into(), None), Kind::Tool, &Raw::trusted(Bytes::from(tool.to_string()))).unwrap())
     };
     Index::new(&TOOLS.iter().map(entry).collect::<Vec<_>>())
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::raw::put_text;
 use super::{Id, Raw};
 
 /// A request: something that gets a response.
@@ -114,7 +115,7 @@ impl RpcError {
         text.extend_from_slice(b"{\"code\":");
         text.extend_from_slice(self.code.to_string().as_bytes());
         text.extend_from_slice(b",\"message\":");
-        text.extend_from_slice(Raw::text(&self.message).bytes());
+        put_text(text, &self.message);
         if let Some(data) = &self.data {
             text.extend_from_slice(b",\"data\":");
             text.extend_from_slice(data.bytes());
@@ -223,7 +224,7 @@ fn put_id(text: &mut BytesMut, id: Option<&Id>) {
 
 fn put_call(text: &mut BytesMut, method: &str, params: Option<&Raw>) {
     text.extend_from_slice(b",\"method\":");
-    text.extend_from_slice(Raw::text(method).bytes());
+    put_text(text, method);
     if let Some(params) = params {
         text.extend_from_slice(b",\"params\":");
         text.extend_from_slice(params.bytes());

@@ -14,7 +14,7 @@ use serde::ser::{self, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::walk::{self, Place, within};
+use super::walk::{self, within};
 use super::{Malformed, strict, unquote};
 
 /// The text of one JSON value, known to be well-formed; a slice of what came off the wire wherever it can be. Cheap to clone.
@@ -65,7 +65,9 @@ impl Raw {
     /// A string.
     #[must_use]
     pub fn text(text: &str) -> Self {
-        Self::of(&Value::from(text))
+        let mut json = BytesMut::with_capacity(text.len() + 2);
+        put_text(&mut json, text);
+        Self(json.freeze())
     }
 
     /// `{}`.
@@ -102,6 +104,12 @@ impl Raw {
         }
         text.put_u8(b'}');
         Self(text.freeze())
+    }
+
+    /// The same in memory of its own. A slice keeps the whole buffer it was cut from: what is kept for long is not to do that.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
     }
 
     /// The text.
@@ -175,7 +183,7 @@ impl Raw {
     #[must_use]
     pub fn get(&self, path: &[&str]) -> Option<Self> {
         let Some((first, rest)) = path.split_first() else { return Some(self.clone()) };
-        let place = self.places().into_iter().find(|place| place.name == *first)?;
+        let place = walk::members(&self.0).find(|place| place.name == *first)?;
         Self(self.0.slice(place.value)).get(rest)
     }
 
@@ -192,21 +200,19 @@ impl Raw {
     }
 
     /// The members, in their order; none if it is no object.
-    #[must_use]
-    pub fn members(&self) -> Vec<(String, Self)> {
-        let member = |place: Place<'_>| (place.name.into_owned(), Self(self.0.slice(place.value)));
-        self.places().into_iter().map(member).collect()
+    pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Self)> {
+        walk::members(&self.0).map(|place| (place.name, Self(self.0.slice(place.value))))
     }
 
     /// The names of the members, in their order.
     pub fn names(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.places().into_iter().map(|place| place.name)
+        walk::members(&self.0).map(|place| place.name)
     }
 
     /// The elements, in their order; none if it is no array.
     #[must_use]
     pub fn elements(&self) -> Vec<Self> {
-        walk::elements(self.as_json()).unwrap_or_default().into_iter().map(|range| Self(self.0.slice(range))).collect()
+        walk::elements(&self.0).map(|range| Self(self.0.slice(range))).collect()
     }
 
     /// The same with the value at a path replaced, or added as the last member; objects on the way are made where there is
@@ -214,24 +220,24 @@ impl Raw {
     #[must_use]
     pub fn with(&self, path: &[&str], value: &Self) -> Self {
         let Some((first, rest)) = path.split_first() else { return value.clone() };
-        let places = self.places();
-        if let Some(place) = places.iter().find(|place| place.name == *first) {
-            let inner = Self(self.0.slice(place.value.clone())).with(rest, value);
-            return self.spliced(place.value.clone(), &inner.0);
+        let mut end = None;
+        for place in walk::members(&self.0) {
+            if place.name == *first {
+                let inner = Self(self.0.slice(place.value.clone())).with(rest, value);
+                return self.spliced(place.value, &inner.0);
+            }
+            end = Some(place.value.end);
         }
         let inner = Self::empty().with(rest, value);
         if !self.is_object() {
             return Self::object([(*first, inner)]);
         }
-        let mut member = BytesMut::new();
-        let end = match places.last() {
-            Some(last) => {
-                member.put_u8(b',');
-                last.value.end
-            }
-            None => 1,
-        };
+        let mut member = BytesMut::with_capacity(first.len() + inner.0.len() + 4);
+        if end.is_some() {
+            member.put_u8(b',');
+        }
         put_member(&mut member, first, &inner);
+        let end = end.unwrap_or(1);
         self.spliced(end..end, &member)
     }
 
@@ -248,15 +254,22 @@ impl Raw {
     #[must_use]
     pub fn without(&self, path: &[&str]) -> Self {
         let Some((first, rest)) = path.split_first() else { return self.clone() };
-        let places = self.places();
-        let Some(at) = places.iter().position(|place| place.name == *first) else { return self.clone() };
-        let here = &places[at];
+        let (mut places, mut before) = (walk::members(&self.0), None);
+        let Some(here) = places.find(|place| {
+            let found = place.name == *first;
+            if !found {
+                before = Some(place.value.end);
+            }
+            found
+        }) else {
+            return self.clone();
+        };
         if !rest.is_empty() {
             let inner = Self(self.0.slice(here.value.clone())).without(rest);
-            return self.spliced(here.value.clone(), &inner.0);
+            return self.spliced(here.value, &inner.0);
         }
-        let gone = match (at.checked_sub(1).and_then(|before| places.get(before)), places.get(at + 1)) {
-            (Some(before), _) => before.value.end..here.value.end,
+        let gone = match (before, places.next()) {
+            (Some(before), _) => before..here.value.end,
             (None, Some(after)) => here.key.start..after.key.start,
             (None, None) => here.key.start..here.value.end,
         };
@@ -274,14 +287,13 @@ impl Raw {
     #[must_use]
     pub fn edited<'n>(&self, edits: impl IntoIterator<Item = (&'n str, Option<Self>)>) -> Self {
         let mut edits: Vec<(&str, Option<Self>)> = edits.into_iter().collect();
-        let places = self.places();
-        let is_there = |name: &str| places.iter().any(|place| place.name == name);
-        if !edits.iter().any(|(name, value)| value.is_some() || is_there(name)) {
+        let is_edited = |name: Cow<'_, str>| edits.iter().any(|(edited, _)| name == *edited);
+        if edits.iter().all(|(_, value)| value.is_none()) && !self.names().any(is_edited) {
             return self.clone();
         }
         let mut text = BytesMut::with_capacity(self.0.len() + 64);
         text.put_u8(b'{');
-        for place in &places {
+        for place in walk::members(&self.0) {
             let edit = edits.iter_mut().find(|(name, _)| place.name == *name).map(|(_, value)| value.take());
             let value = match &edit {
                 Some(Some(value)) => &value.0[..],
@@ -324,10 +336,6 @@ impl Raw {
         Self(self.0.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect())
     }
 
-    fn places(&self) -> Vec<Place<'_>> {
-        walk::members(self.as_json()).unwrap_or_default()
-    }
-
     fn spliced(&self, range: Range<usize>, with: &[u8]) -> Self {
         let mut text = BytesMut::with_capacity(self.0.len() + with.len());
         text.extend_from_slice(&self.0[..range.start]);
@@ -358,7 +366,18 @@ impl<'de> Deserialize<'de> for Raw {
 }
 
 fn put_member(text: &mut BytesMut, name: &str, value: &Raw) {
-    text.extend_from_slice(Raw::text(name).bytes());
+    put_text(text, name);
     text.put_u8(b':');
     text.extend_from_slice(&value.0);
+}
+
+/// A string with its quotes. Nearly none has anything to escape.
+pub(super) fn put_text(json: &mut BytesMut, text: &str) {
+    if text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        json.extend_from_slice(Value::from(text).to_string().as_bytes());
+        return;
+    }
+    json.put_u8(b'"');
+    json.extend_from_slice(text.as_bytes());
+    json.put_u8(b'"');
 }

@@ -52,7 +52,7 @@ pub(super) fn address(server: &Server) -> Option<&str> {
     match &server.transport {
         Transport::Http { url, .. } => Some(url),
         Transport::OpenApi { base_url, .. } => Some(base_url),
-        Transport::Stdio { .. } | Transport::Builtin => None,
+        Transport::Stdio { .. } | Transport::Builtin | Transport::Gatehouse(_) => None,
     }
 }
 

@@ -113,12 +113,11 @@ impl Keeper {
         self.store.open_mcp_connection(key, unix_ms()).await
     }
 
-    /// Forgets a connection and its tokens.
-    pub(super) async fn forget(&self, id: &str) -> Result<Option<McpConnection>, StoreError> {
-        let row = self.store.forget_mcp_connection(id).await?;
-        if let Some(row) = &row {
-            self.vault.delete(&row.organisation, KIND, &row.tokens).await?;
-        }
-        Ok(row)
+    /// Forgets a connection and its tokens, and says which they were.
+    pub(super) async fn forget(&self, id: &str) -> Result<Option<(McpConnection, Option<Pair>)>, StoreError> {
+        let Some(row) = self.store.forget_mcp_connection(id).await? else { return Ok(None) };
+        let pair = self.pair(&row).await?;
+        self.vault.delete(&row.organisation, KIND, &row.tokens).await?;
+        Ok(Some((row, pair)))
     }
 }

@@ -7,12 +7,14 @@
 //! - `keep`: pairs of tokens at rest; `slots`: tokens in hand.
 //! - `per_user`, `refresh`: tokens of people, and the next ones, once across all replicas.
 //! - `machine`: tokens nobody has to be asked for.
+//! - `give_back`: what becomes of tokens of a connection that is removed.
 //! - `consent`: how a person agrees. The pages are the server crate's.
 
 mod clients;
 mod consent;
 mod discover;
 mod fetch;
+mod give_back;
 mod keep;
 mod machine;
 mod owner;
@@ -42,7 +44,7 @@ use self::discover::{Finder, trouble};
 use self::fetch::Fetcher;
 use self::keep::Keeper;
 use self::machine::Credential;
-use self::owner::owner;
+pub(crate) use self::owner::owner;
 use self::per_user::Use;
 use self::slots::{SlotKey, Slots};
 use crate::link::{Challenge, Doing, Failure, TokenSource};
@@ -205,16 +207,19 @@ impl Tokens {
         self.0.keeper.store.mcp_connections(0).await
     }
 
-    /// Forgets a connection and its tokens, and says what it was.
+    /// Forgets a connection and its tokens, gives them back to their issuer where that takes them, and says what it was. The
+    /// issuer is not waited for.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn revoke(&self, id: &str) -> Result<Option<McpConnection>, StoreError> {
-        let row = self.0.keeper.forget(id).await?;
-        if let Some(row) = &row {
-            self.0.slots.of(&slot_key(row)).doubt();
+        let Some((row, pair)) = self.0.keeper.forget(id).await? else { return Ok(None) };
+        self.0.slots.of(&slot_key(&row)).doubt();
+        if let Some(pair) = pair {
+            let (shared, row) = (Arc::clone(&self.0), row.clone());
+            tokio::spawn(async move { shared.give_back(&row, &pair).await });
         }
-        Ok(row)
+        Ok(Some(row))
     }
 
     /// Looks now and then for what other replicas changed, and refreshes in good time what is in use. Runs until it is dropped.

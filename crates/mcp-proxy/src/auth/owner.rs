@@ -7,7 +7,7 @@ pub(super) const ANONYMOUS: &str = "anonymous";
 
 /// The person a caller is or acts for; else the agent or service account; else the key alone. People keep their connections
 /// whichever of their keys they come with.
-pub(super) fn owner(principal: &Principal) -> String {
+pub(crate) fn owner(principal: &Principal) -> String {
     let named =
         [("user", &principal.user), ("agent", &principal.agent), ("service_account", &principal.service_account)];
     for (kind, name) in named {

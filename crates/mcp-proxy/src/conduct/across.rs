@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatehouse_domain::{Code, Fault};
-use gatehouse_mcp_gateway::bridge::questions::{Answers, InputRequired, Question};
+use gatehouse_mcp_gateway::bridge::questions::{Answers, InputRequired, Question, page_name};
 use gatehouse_mcp_gateway::era::{Era, Revision};
 use gatehouse_mcp_gateway::gateway::Refusal;
 use gatehouse_mcp_gateway::wire::code;
 use gatehouse_mcp_gateway::{Id, Message, Request, Response, RpcError};
 
-use super::carry::{Way, closing, pass_on, refused, ticks};
+use super::carry::{closing, refused, ticks};
 use super::errand::{Cargo, boxed};
+use super::pass_on::pass_on;
+use super::reach::Way;
 use super::talk::Context;
 use super::voice::{Outcome, Voice};
 use super::{park, result, sampling};
@@ -32,7 +34,7 @@ pub(super) async fn ask(context: &Context, way: &Way, voice: &mut Voice, request
     }
     let question = question.filter(|question| question.is_for(&way.client.capabilities) && !context.is_modern());
     let response = match question {
-        Some(question) => match put(context, voice, &question).await {
+        Some(question) => match put(context, voice, &question, page_name(&request)).await {
             Ok(response) => Response { id: Some(id), outcome: response.outcome },
             Err(fault) => Response::error(Some(id), Refusal::from(fault).error),
         },
@@ -101,14 +103,20 @@ impl Aside<'_> {
     }
 }
 
-/// Puts a question to a client of the older era, on the stream of its call, and waits for the answer.
-async fn put(context: &Context, voice: &mut Voice, question: &Question) -> Result<Response, Fault> {
+/// Puts a question to a client of the older era, on the stream of its call, and waits for the answer. `page`: what the server
+/// calls the page it wants opened, if it will say so when that is done.
+async fn put(
+    context: &Context,
+    voice: &mut Voice,
+    question: &Question,
+    page: Option<Arc<str>>,
+) -> Result<Response, Fault> {
     let nobody =
         || Fault::new(Code::InvalidRequest, "The client cannot be asked: it takes no stream, or has no session");
     let session = context.session.as_ref().filter(|_| voice.can_speak()).ok_or_else(nobody)?;
     let mut asked = context.inner.desk.questions.expect(&session.id)?;
     let Id::Text(name) = asked.id() else { return Err(nobody()) };
-    let request = question.request(asked.id(), context.speaker.revision, &name);
+    let request = question.request(asked.id(), context.speaker.revision, &page.unwrap_or(name));
     voice.say(&request.into()).await;
     let began = Instant::now();
     let mut quiet = ticks();
@@ -133,7 +141,7 @@ pub(super) async fn collect(
         if !question.is_for(&context.speaker.capabilities) {
             return Err(missing(question, context.speaker.revision));
         }
-        let response = put(context, voice, question).await.map_err(boxed)?;
+        let response = put(context, voice, question, None).await.map_err(boxed)?;
         let answer = question.answer(&response).map_err(|error| Box::new(Refusal::rpc(200, error)))?;
         answers.push((Arc::clone(&question.key), answer));
     }

@@ -5,26 +5,25 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gatehouse_domain::{AttemptStatus, Code, Fault, Need};
-use gatehouse_mcp_gateway::bridge::capabilities;
-use gatehouse_mcp_gateway::bridge::notices::{self, Notice};
 use gatehouse_mcp_gateway::bridge::questions::InputRequired;
-use gatehouse_mcp_gateway::era::{LogLevel, Method, Revision, headers, meta};
+use gatehouse_mcp_gateway::era::{LogLevel, Method, headers, meta};
 use gatehouse_mcp_gateway::gateway::Refusal;
-use gatehouse_mcp_gateway::{Id, Message, Notification, Raw, Request, Response, RpcError};
-use gatehouse_pipeline::talk::{Closing, Opening};
-use gatehouse_upstream::{Pool, Verdict};
+use gatehouse_mcp_gateway::{Id, Message, Raw, Request, Response, RpcError};
+use gatehouse_pipeline::talk::Closing;
+use gatehouse_upstream::Verdict;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
 use super::across::{Aside, ask, collect, relayed};
 use super::consent;
 use super::errand::{Cargo, boxed, invalid, mirrors};
-use super::feed::{Feeds, Source};
 use super::park::Waiting;
+use super::pass_on::pass_on;
+use super::reach::{Way, reach};
 use super::talk::Context;
 use super::voice::{KEEP_ALIVE, Outcome, Voice};
 use super::window::{Handed, Place, Window};
 use super::{park, result, sampling};
-use crate::link::{Client, Exchange, Failure, Hello, Link, Outgoing, Remedy};
+use crate::link::{Exchange, Failure, Outgoing, Remedy};
 
 /// How often a server may ask for more before it is an error.
 const ROUNDS_MAX: u32 = 10;
@@ -36,23 +35,27 @@ pub(super) struct Call<'a> {
     pub(super) need: Need,
 }
 
-/// The server as this call reaches it.
-pub(super) struct Way {
-    pub(super) link: Arc<dyn Link>,
-    pub(super) hello: Arc<Hello>,
-    pub(super) revision: Revision,
-    pub(super) client: Client,
-    pub(super) pool: Pool,
-    /// The model that answers what the server asks the client's model.
-    pub(super) sampling: Option<Arc<str>>,
-}
-
 /// What a server came to say at last.
 pub(super) enum Said {
     /// Its response.
     Outcome(Result<Raw, RpcError>),
     /// A modern client has been asked something, and the call waits for its answer.
     Parked(Raw),
+}
+
+/// The member of a result's `_meta` that says that the server had forgotten the session, and whatever it kept there.
+const SESSION_LOST: &str = "gatehouse/session_lost";
+
+impl Said {
+    /// The same of a server that had forgotten the session: who keeps state there must know.
+    fn after_loss(self) -> Self {
+        match self {
+            Self::Outcome(Ok(result)) => {
+                Self::Outcome(Ok(result.with(&["_meta", SESSION_LOST], &Raw::of(&true.into()))))
+            }
+            said => said,
+        }
+    }
 }
 
 /// Carries a call that its client may stop; `None` if it did.
@@ -75,7 +78,7 @@ pub(super) async fn stoppable(call: Call<'_>, voice: &mut Voice, id: &Id) -> Opt
 async fn carry(call: Call<'_>, voice: &mut Voice) -> Outcome {
     let Call { context, mut cargo, need } = call;
     match carried(context, &mut cargo, &need, voice).await {
-        Err(refusal) => consent::asked(context, cargo.method, refusal),
+        Err(refusal) => consent::asked(context, cargo.method, refusal, Some(&cargo.server.name)),
         outcome => outcome,
     }
 }
@@ -120,87 +123,16 @@ async fn carried(context: &Context, cargo: &mut Cargo, need: &Need, voice: &mut 
     Err(broken(cargo, "asked for input again and again"))
 }
 
-/// Finds the way to the server and shakes hands, where that was not done before.
-pub(super) async fn reach(context: &Context, cargo: &Cargo, voice: &mut Voice) -> Result<Way, Failure> {
-    let session = context.session.as_ref().map(|session| &session.id);
-    let began = Instant::now();
-    let pool = voice.floor.pool();
-    let mut client = client(context, voice);
-    let truth = client.capabilities.clone();
-    client.capabilities = capabilities::of_client(&truth, context.speaker.revision, Revision::LATEST_LEGACY);
-    // A server of the older era hears it once, when it is met, and asks in the middle of calls: a modern client can be asked
-    // there only where calls may wait for it.
-    if context.is_modern() && !cargo.server.park {
-        client.capabilities = unasked(&client.capabilities);
-    }
-    let sampling = sampling::model(cargo, &client.capabilities);
-    client.capabilities = sampling::offered(sampling.as_ref(), client.capabilities);
-    let link = context.inner.desk.links.of(&cargo.server.name, &context.caller.principal, session, &client)?;
-    let hello = link.hello(&pool, &client).await;
-    voice.floor.waited_since(began);
-    let hello = hello?;
-    let revision = Revision::of(&hello.revision).unwrap_or(Revision::LATEST);
-    if hello.modern {
-        let capabilities = capabilities::of_client(&truth, context.speaker.revision, revision);
-        client.capabilities = sampling::offered(sampling.as_ref(), capabilities);
-    } else {
-        overheard(context, cargo, &link, &client).await;
-    }
-    Ok(Way { link, hello, revision, client, pool, sampling })
-}
-
-/// A server of the older era says things beside its calls. A session hears them from its first call on.
-async fn overheard(context: &Context, cargo: &Cargo, link: &Arc<dyn Link>, client: &Client) {
-    let (Some(memory), Some(session)) = (&context.memory, &context.session) else { return };
-    if memory.hears(&cargo.server.name) {
-        return;
-    }
-    let source = Source {
-        server: Arc::clone(&cargo.server.name),
-        principal: Arc::clone(&context.caller.principal.key),
-        session: Some(Arc::clone(&session.id)),
-        link: Arc::clone(link),
-        client: client.clone(),
-        mail: Some(Arc::clone(&memory.mail)),
-        speaker: (!cargo.server.shared).then(|| context.speaker.clone()),
-    };
-    let feed = Feeds::open(&context.inner.desk, source);
-    memory.hear(&cargo.server.name, Arc::clone(&feed));
-    feed.opened().await;
-}
-
-/// The truth about the client, as far as this server may know it: what nobody could answer, nobody may be asked.
-fn client(context: &Context, voice: &Voice) -> Client {
-    let speaker = &context.speaker;
-    let session_level = context.memory.as_ref().and_then(|memory| memory.level());
-    let level = speaker.log_level.or(session_level);
-    let askable = voice.can_speak() && (context.session.is_some() || context.is_modern());
-    let capabilities = if askable { speaker.capabilities.clone() } else { unasked(&speaker.capabilities) };
-    Client {
-        capabilities,
-        info: speaker.info.clone(),
-        log_level: level.map(|level| level.as_str().into()),
-        traceparent: voice.floor.traceparent().map(Arc::from),
-    }
-}
-
-/// A client that cannot be asked anything.
-fn unasked(capabilities: &Raw) -> Raw {
-    capabilities.without_each(&["sampling", "elicitation", "roots"])
-}
-
 /// One attempt: an intent, a request, a settled record.
 async fn attempt(context: &Context, cargo: &Cargo, way: &Way, voice: &mut Voice) -> Result<Said, Box<Refusal>> {
     let desk = &context.inner.desk;
-    let opening =
-        Opening { server: &cargo.server.name, name: &cargo.name, health: &desk.breaker, ceiling: cargo.price };
-    voice.floor.open(&opening).map_err(boxed)?;
+    voice.floor.open(&cargo.opening(desk)).map_err(boxed)?;
     tell_level(context, cargo, way).await;
     let began = Instant::now();
     // Open before the server has the request: it may ask before it begins to answer.
     let mut window = window(context, cargo, voice);
     let asked = {
-        let mut asking = way.link.ask(&way.pool, outgoing(context, cargo, way));
+        let mut asking = way.link.ask(&way.pool, outgoing(context, cargo, way, voice));
         loop {
             let handed = tokio::select! {
                 asked = &mut asking => break asked,
@@ -218,11 +150,13 @@ async fn attempt(context: &Context, cargo: &Cargo, way: &Way, voice: &mut Voice)
             return Err(refused(context, failure));
         }
     };
-    follow(context, cargo, way, voice, exchange, window).await
+    let after_loss = exchange.is_after_loss();
+    let said = follow(context, cargo, way, voice, exchange, window).await?;
+    Ok(if after_loss { said.after_loss() } else { said })
 }
 
 /// The request as the server gets it.
-fn outgoing(context: &Context, cargo: &Cargo, way: &Way) -> Outgoing {
+fn outgoing(context: &Context, cargo: &Cargo, way: &Way, voice: &Voice) -> Outgoing {
     let desk = &context.inner.desk;
     let params = cargo.answers.on(Some(&cargo.params));
     // Tokens of several clients meet on one connection, so each gets one of ours.
@@ -245,6 +179,7 @@ fn outgoing(context: &Context, cargo: &Cargo, way: &Way) -> Outgoing {
         client: way.client.clone(),
         param_headers,
         repeatable: cargo.server.trusted && safe,
+        visit: cargo.server.own().map(|_| voice.floor.visit()),
     }
 }
 
@@ -261,7 +196,8 @@ async fn tell_level(context: &Context, cargo: &Cargo, way: &Way) {
     }
     let params = Raw::object([("level", Raw::text(level.as_str()))]);
     let request = Request::new(context.inner.desk.next_id(), Method::SetLevel.as_str(), Some(params));
-    let outgoing = Outgoing { request, client: way.client.clone(), param_headers: Vec::new(), repeatable: true };
+    let outgoing =
+        Outgoing { request, client: way.client.clone(), param_headers: Vec::new(), repeatable: true, visit: None };
     // A call is not worth less for want of its log.
     if let Ok(mut exchange) = way.link.ask(&way.pool, outgoing).await {
         while let Some(Ok(message)) = exchange.next().await {
@@ -290,6 +226,8 @@ pub(super) async fn follow(
             let mut next = exchange.next();
             loop {
                 tokio::select! {
+                    // Most often the answer is there already, and no timer need be set.
+                    biased;
                     message = &mut next => break Heard::Said(message),
                     handed = handed(window.as_mut()) => break Heard::Beside(handed),
                     _ = quiet.tick() => voice.keep_alive().await,
@@ -375,45 +313,6 @@ pub(super) fn ticks() -> Interval {
     let mut ticks = interval_at(tokio::time::Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
-}
-
-/// A notification that belongs to the call, under the names its client knows.
-pub(super) async fn pass_on(
-    context: &Context,
-    cargo: &Cargo,
-    way: &Way,
-    voice: &mut Voice,
-    note: Notification,
-    token: Option<&Id>,
-) {
-    let note = match Notice::of(&note) {
-        Notice::Progress(_) => match token {
-            Some(token) => notices::with_token(&note, token),
-            None => return,
-        },
-        Notice::Log(level) => match wanted(context) {
-            Some(least) if level >= least => note,
-            _ => return,
-        },
-        // Changes are told to those who listen, and by us.
-        Notice::ToolsChanged | Notice::PromptsChanged | Notice::ResourcesChanged | Notice::Updated(_) => return,
-        Notice::Cancelled(_) | Notice::Acknowledged | Notice::Initialized | Notice::RootsChanged => return,
-        notice if notice.is_known_to(context.speaker.revision) => {
-            let (principal, server) = (&context.caller.principal.key, &cargo.server.name);
-            result::renamed_note(&context.inner.desk, principal, server, &note)
-        }
-        Notice::Other if way.revision.era() == context.speaker.revision.era() => note,
-        _ => return,
-    };
-    voice.say(&note.into()).await;
-}
-
-/// The least log message the client wants: a modern one none, unless it says so with the call.
-fn wanted(context: &Context) -> Option<LogLevel> {
-    if context.is_modern() {
-        return context.speaker.log_level;
-    }
-    Some(context.memory.as_ref().and_then(|memory| memory.level()).unwrap_or(LogLevel::Debug))
 }
 
 /// What is told of a failure that stands between the gateway and a server.

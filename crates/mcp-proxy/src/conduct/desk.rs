@@ -10,11 +10,14 @@ use gatehouse_upstream::{Health, Pool};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::agree::{self, Agreeing};
+use super::ears::Ears;
 use super::feed::Feeds;
 use super::memory::Sessions;
 use super::park::Parked;
 use super::question::Questions;
 use super::spill::Spilled;
+use crate::auth::Connected;
 use crate::{Links, Refresher};
 
 /// What a desk is made of.
@@ -46,6 +49,8 @@ pub struct Desk {
     pub(super) feeds: Feeds,
     pub(super) parked: Parked,
     pub(super) spilled: Spilled,
+    pub(super) ears: Arc<Ears>,
+    pub(super) agreeing: Agreeing,
     /// Attempts have a breaker; here it never opens, as links have their own.
     pub(super) breaker: Arc<Health>,
     stirred: watch::Sender<u64>,
@@ -69,10 +74,23 @@ impl Desk {
             feeds: Feeds::default(),
             parked: Parked::default(),
             spilled: Spilled::default(),
+            ears: Arc::default(),
+            agreeing: Agreeing::default(),
             breaker: Arc::default(),
             stirred: watch::Sender::new(0),
             ids: AtomicI64::new(1),
         })
+    }
+
+    /// How many streams only listen.
+    #[must_use]
+    pub fn listening(&self) -> usize {
+        self.ears.count()
+    }
+
+    /// Somebody has agreed that a server is used in their name: who waits for that hears of it.
+    pub async fn agreed(self: &Arc<Self>, connected: &Connected) {
+        agree::heard(self, connected).await;
     }
 
     /// Something has changed that decides who may see what: those who listen look again.

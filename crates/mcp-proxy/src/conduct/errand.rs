@@ -8,15 +8,18 @@ use gatehouse_mcp_gateway::blueprint::Server;
 use gatehouse_mcp_gateway::bridge::listen::Filter;
 use gatehouse_mcp_gateway::bridge::questions::Answers;
 use gatehouse_mcp_gateway::bridge::tasks;
-use gatehouse_mcp_gateway::catalogue::{Entry, Found, Kind, Offer, held_fault, matches};
+use gatehouse_mcp_gateway::catalogue::{Entry, Found, Kind, Offer, held_fault};
 use gatehouse_mcp_gateway::era::headers::{self, Mirror};
 use gatehouse_mcp_gateway::era::{Era, LogLevel, Method};
 use gatehouse_mcp_gateway::gateway::Refusal;
 use gatehouse_mcp_gateway::seal;
 use gatehouse_mcp_gateway::wire::code;
 use gatehouse_mcp_gateway::{Notification, Raw, Request, Response, RpcError, search};
+use gatehouse_pipeline::talk::Opening;
 use http::HeaderMap;
 
+use super::consent;
+use super::desk::Desk;
 use super::spill;
 use super::talk::Context;
 
@@ -70,6 +73,8 @@ pub(super) struct Cargo {
     pub(super) canonical: Arc<str>,
     /// The same as the client knows it.
     pub(super) exposed: Arc<str>,
+    /// The same as records know it.
+    pub(super) filed: Filed,
     /// The catalogue's entry, of what has one.
     pub(super) entry: Option<Arc<Entry>>,
     /// The `params`, without answers and state.
@@ -78,27 +83,62 @@ pub(super) struct Cargo {
     pub(super) answers: Answers,
     /// The call that waits for those answers, where the server is of the older era.
     pub(super) parked: Option<Arc<str>>,
-    /// Tells this call from others; what a state of it is bound to.
-    pub(super) digest: Arc<str>,
+    /// The same as its client sent them, whatever guardrails have made of them since: what a state of the call is bound to.
+    asked: Raw,
     /// What it costs.
     pub(super) price: Option<Money>,
 }
 
+/// What records call that which is asked of a server. There are as many such names as servers list things: a record's names are
+/// kept for good, and who calls must not be able to make new ones without end.
+#[derive(Clone)]
+pub(super) struct Filed {
+    /// Where an LLM call has its provider's model.
+    pub(super) name: Arc<str>,
+    /// Where an LLM call has the model its client named.
+    pub(super) canonical: Arc<str>,
+}
+
 impl Cargo {
+    /// Does its result hold a secret, so that nobody but the caller sees it?
+    pub(super) fn answers_secret(&self) -> bool {
+        self.method == Method::ToolsCall && self.server.answers_secret(&self.name)
+    }
+
     /// A resource that somebody wants to hear of.
     pub(super) fn of_resource(server: Arc<Server>, uri: Arc<str>, canonical: Arc<str>, exposed: Arc<str>) -> Self {
+        // Nothing of it is on record: it makes no attempt.
+        let server_name = Arc::clone(&server.name);
+        let params = Raw::object([("uri", Raw::text(&uri))]);
         Self {
             server,
             method: Method::Subscribe,
-            params: Raw::object([("uri", Raw::text(&uri))]),
+            asked: params.clone(),
+            params,
+            filed: Filed { name: Arc::clone(&server_name), canonical: server_name },
             name: uri,
             canonical,
             exposed,
             entry: None,
             answers: Answers::default(),
             parked: None,
-            digest: "".into(),
             price: None,
+        }
+    }
+
+    /// Tells this call from others at the same endpoint. Made where a state of it is made or comes back, which is seldom.
+    pub(super) fn digest(&self, path: &str) -> Arc<str> {
+        seal::call_digest(path, self.method.as_str(), Some(&self.asked))
+    }
+
+    /// An attempt at it: a row of the ledger.
+    pub(super) fn opening<'a>(&'a self, desk: &'a Desk) -> Opening<'a> {
+        Opening {
+            server: &self.server.name,
+            name: &self.filed.name,
+            canonical: &self.filed.canonical,
+            health: &desk.breaker,
+            ceiling: self.price,
         }
     }
 }
@@ -186,7 +226,7 @@ impl Finder<'_> {
             return Err(invalid("`arguments` must be an object"));
         }
         self.mirrored(&entry, &params)?;
-        let price = price(self.server(&entry.server)?, &entry.real);
+        let price = self.server(&entry.server)?.price(&entry.real);
         let params = params.with(&["name"], &Raw::text(&entry.real));
         self.cargo(Method::ToolsCall, entry, params, price)
     }
@@ -202,7 +242,8 @@ impl Finder<'_> {
         let server = Arc::clone(self.server(&entry.server)?);
         let (name, canonical, exposed) =
             (Arc::clone(&entry.real), Arc::clone(&entry.canonical), Arc::clone(&entry.exposed));
-        self.load(Parcel { server, method, name, canonical, exposed, entry: Some(entry), price }, params)
+        let filed = Filed { name: Arc::clone(&name), canonical: Arc::clone(&canonical) };
+        self.load(Parcel { server, method, name, canonical, exposed, filed, entry: Some(entry), price }, params)
     }
 
     fn resource(&self, method: Method, params: Raw) -> Finding<Quest> {
@@ -213,12 +254,15 @@ impl Finder<'_> {
         let unknown = || self.no_resource(&uri);
         let place = self.offer.resource(&uri).ok_or_else(unknown)?;
         let server = Arc::clone(self.server(&place.server)?);
-        if self.context.caller.permit.of_server(&place.server, std::iter::empty()).is_err() {
+        if !self.context.inner.may_read(&place.server, &self.context.caller) {
             return Err(unknown());
         }
         let canonical = format!("{}.{}", place.server, place.uri).into();
         let params = params.with(&["uri"], &Raw::text(&place.uri));
-        let parcel = Parcel { server, method, name: place.uri, canonical, exposed: uri, entry: None, price: None };
+        let name = self.offer.filed(&uri, &place);
+        let filed = Filed { canonical: format!("{}.{name}", place.server).into(), name };
+        let parcel =
+            Parcel { server, method, name: place.uri, canonical, exposed: uri, filed, entry: None, price: None };
         let mut found = self.load(parcel, params)?;
         if method == Method::Subscribe
             && let Errand::Carry(cargo) = found.errand
@@ -293,9 +337,10 @@ impl Finder<'_> {
         exposed: Arc<str>,
         params: Raw,
     ) -> Finding<Quest> {
-        let canonical = format!("{}.{}", server.name, method.as_str()).into();
-        let mut found =
-            self.load(Parcel { server, method, name, canonical, exposed, entry: None, price: None }, params)?;
+        let canonical: Arc<str> = format!("{}.{}", server.name, method.as_str()).into();
+        let filed = Filed { name: method.as_str().into(), canonical: Arc::clone(&canonical) };
+        let parcel = Parcel { server, method, name, canonical, exposed, filed, entry: None, price: None };
+        let mut found = self.load(parcel, params)?;
         // Who may call a tool was asked when the task was made.
         found.need.action = Action::ReadStored;
         Ok(found)
@@ -303,16 +348,10 @@ impl Finder<'_> {
 
     /// Makes a request out of a parcel: takes answers and state off, opens the state.
     fn load(&self, parcel: Parcel, params: Raw) -> Finding<Quest> {
-        let Parcel { server, method, name, canonical, exposed, entry, price } = parcel;
+        let Parcel { server, method, name, canonical, exposed, filed, entry, price } = parcel;
         let mut answers = Answers::read(Some(&params)).map_err(|error| Box::new(Refusal::rpc(200, error)))?;
-        super::consent::take_off(&mut answers);
+        consent::take_off(&mut answers);
         let params = gatehouse_mcp_gateway::bridge::questions::bare(&params);
-        let digest = seal::call_digest(&self.context.path, method.as_str(), Some(&params));
-        let mut parked = None;
-        if let Some(token) = answers.state.take() {
-            let state = self.state(&token, &server.name, &digest)?;
-            (answers.state, parked) = (state.state, state.parked);
-        }
         let action = match method {
             Method::ToolsCall => Action::CallTool,
             Method::ResourcesRead | Method::Subscribe => Action::ReadResource,
@@ -323,18 +362,23 @@ impl Finder<'_> {
             },
         };
         let need = Need { resource: Arc::clone(&canonical), action, ..nothing() };
-        let cargo = Cargo { server, method, name, canonical, exposed, entry, params, answers, parked, digest, price };
+        let (asked, parked) = (params.clone(), None);
+        let mut cargo =
+            Cargo { server, method, name, canonical, exposed, filed, entry, params, asked, answers, parked, price };
+        if let Some(token) = cargo.answers.state.take() {
+            let state = self.state(&token, &cargo)?;
+            (cargo.answers.state, cargo.parked) = (state.state, state.parked);
+        }
         Ok(Quest { errand: Errand::Carry(Box::new(cargo)), need })
     }
 
     /// A state that is not this caller's, or of another call, is as good as none that ever was.
-    fn state(&self, token: &str, server: &str, digest: &str) -> Finding<seal::RequestState> {
+    fn state(&self, token: &str, cargo: &Cargo) -> Finding<seal::RequestState> {
         let unknown =
             || invalid("This `requestState` is not of this call, or its time is over. Call again without it.");
         let state: seal::RequestState = self.context.inner.desk.sealer.open(token, self.now).map_err(|_| unknown())?;
-        let good = *state.principal == *self.context.caller.principal.key
-            && *state.server == *server
-            && *state.digest == *digest;
+        let digest = cargo.digest(&self.context.path);
+        let good = state.is_for(&self.context.caller.principal.key, &cargo.server.name, &digest);
         if good { Ok(state) } else { Err(unknown()) }
     }
 
@@ -345,20 +389,12 @@ impl Finder<'_> {
             Found::Unknown => None,
         };
         match found {
-            Some((entry, _)) if !self.may_see(entry) => Err(invalid(unknown())),
+            Some((entry, _)) if !self.context.inner.may_see(entry, &self.context.caller) => Err(invalid(unknown())),
             Some((entry, false)) => Ok(Arc::clone(entry)),
             Some((entry, true)) => Err(boxed(held_fault(entry))),
-            None => Err(super::consent::wanted_first(self.context).unwrap_or_else(|| invalid(unknown()))),
+            None => Err(consent::wanted_first(self.context, Some(name))
+                .unwrap_or_else(|| invalid(consent::in_words(self.context, self.offer, unknown())))),
         }
-    }
-
-    /// Has the caller's key anything to do with the entry's server? What it has not, there is not.
-    fn may_see(&self, entry: &Entry) -> bool {
-        let toolset = match &self.context.route {
-            gatehouse_mcp_gateway::catalogue::Route::Toolset(name) => Some(&**name),
-            _ => None,
-        };
-        self.context.caller.permit.of_server(&entry.server, toolset.into_iter()).is_ok()
     }
 
     fn server(&self, name: &str) -> Finding<&Arc<Server>> {
@@ -384,6 +420,7 @@ struct Parcel {
     name: Arc<str>,
     canonical: Arc<str>,
     exposed: Arc<str>,
+    filed: Filed,
     entry: Option<Arc<Entry>>,
     price: Option<Money>,
 }
@@ -423,10 +460,6 @@ fn nothing() -> Need {
         input_tokens: 0,
         output_cap: None,
     }
-}
-
-fn price(server: &Server, tool: &str) -> Option<Money> {
-    server.prices.iter().find(|(pattern, _)| matches(pattern, tool)).map(|(_, price)| *price)
 }
 
 fn text(params: &Raw, member: &'static str) -> Finding<Arc<str>> {

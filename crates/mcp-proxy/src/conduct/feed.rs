@@ -1,7 +1,7 @@
 //! Where changes of resources come from. However many clients want to hear of a resource, its server is asked once for each
 //! principal: a feed is one such connection, with a task of its own on the control plane that opens it, opens it again after it
-//! broke, and ends when nobody wants to hear anything any more. What a server of the older era asks there is asked of the session
-//! the feed is of, or refused at once.
+//! broke, and ends when nobody wants to hear anything any more. What a server of the older era asks there is for
+//! [`super::beside`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,17 +11,14 @@ use std::time::Duration;
 use gatehouse_domain::{Code, Fault, KeyId};
 use gatehouse_mcp_gateway::bridge::listen::{self, Filter};
 use gatehouse_mcp_gateway::bridge::notices::{self, Notice};
-use gatehouse_mcp_gateway::bridge::questions::Question;
 use gatehouse_mcp_gateway::era::{Method, Speaker};
-use gatehouse_mcp_gateway::wire::code;
-use gatehouse_mcp_gateway::{Id, Message, Notification, Raw, Request, Response, RpcError};
+use gatehouse_mcp_gateway::{Message, Notification, Raw, Request};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::across::cannot;
 use super::desk::Desk;
 use super::memory::Mailbox;
-use super::result;
-use super::window::Place;
+use super::{beside, result};
 use crate::link::{Client, Exchange, Failure, Link, Outgoing};
 
 /// Subscriptions of one feed.
@@ -33,8 +30,6 @@ const LOOKS_EVERY: Duration = Duration::from_secs(60);
 const OPENS_WITHIN: Duration = Duration::from_secs(1);
 /// Questions of one feed that wait for their answers; one more is refused.
 const QUESTIONS_MAX: usize = 16;
-/// A question that was said is given up after so long.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(10 * 60);
 /// Between two attempts to open a feed.
 const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
@@ -43,24 +38,25 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct Feeds(Mutex<HashMap<Whose, Weak<Feed>>>);
 
-type Whose = (Arc<str>, KeyId, Option<Arc<str>>);
+/// Server, principal and session.
+pub(super) type Whose = (Arc<str>, KeyId, Option<Arc<str>>);
 
 /// One connection that tells of changes.
 pub(super) struct Feed {
-    link: Arc<dyn Link>,
-    client: Client,
+    pub(super) link: Arc<dyn Link>,
+    pub(super) client: Client,
     wanted: Mutex<Wanted>,
     changed: Notify,
     /// Who hears what the server says to nobody in particular: the session that the connection is of.
-    session: Option<Arc<Mailbox>>,
+    pub(super) session: Option<Arc<Mailbox>>,
     /// Who is asked what the server asks; `None`: nobody, as nobody knows whom it means.
-    speaker: Option<Speaker>,
+    pub(super) speaker: Option<Speaker>,
     asking: Arc<Semaphore>,
     /// Is it open, as far as it can be?
     open: watch::Sender<bool>,
     /// Its session was not heard of for long, and a new feed is made should it come back.
     closed: AtomicBool,
-    whose: Whose,
+    pub(super) whose: Whose,
 }
 
 /// Who wants to hear of which resource, by the server's name for it.
@@ -308,7 +304,9 @@ fn difference(told: &[Arc<str>], wanted: &[Arc<str>]) -> Vec<(Arc<str>, Method)>
 async fn ask(feed: &Feed, desk: &Desk, method: Method, params: Option<Raw>) -> Result<Box<dyn Exchange>, Failure> {
     let request = Request::new(desk.next_id(), method.as_str(), params);
     let client = feed.client.clone();
-    feed.link.ask(&desk.pool, Outgoing { request, client, param_headers: Vec::new(), repeatable: true }).await
+    feed.link
+        .ask(&desk.pool, Outgoing { request, client, param_headers: Vec::new(), repeatable: true, visit: None })
+        .await
 }
 
 /// Takes a message of a feed. `false`: it was the last.
@@ -317,8 +315,11 @@ async fn heard(feed: &Arc<Feed>, desk: &Arc<Desk>, message: Option<Result<Messag
         Some(Ok(Message::Notification(note))) => {
             match (Notice::of(&note), &feed.session) {
                 (Notice::Updated(uri), _) => feed.tell(&note, &uri),
-                // That a list has changed is ours to say; the others are about calls that are not heard of here.
-                (Notice::ToolsChanged | Notice::PromptsChanged | Notice::ResourcesChanged, _) => {}
+                // That a list has changed is ours to say, when it has been looked at.
+                (Notice::ToolsChanged | Notice::PromptsChanged | Notice::ResourcesChanged, _) => {
+                    desk.refresher.ask_again(&feed.whose.0);
+                }
+                // These are about calls that are not heard of here.
                 (Notice::Progress(_) | Notice::Cancelled(_) | Notice::Acknowledged, _) => {}
                 (_, Some(mail)) => {
                     let (server, principal, _) = &feed.whose;
@@ -333,54 +334,16 @@ async fn heard(feed: &Arc<Feed>, desk: &Arc<Desk>, message: Option<Result<Messag
                 Ok(turn) => {
                     let (feed, desk) = (Arc::clone(feed), Arc::clone(desk));
                     tokio::spawn(async move {
-                        question(&feed, &desk, request).await;
+                        beside::question(&feed, &desk, request).await;
                         drop(turn);
                     });
                 }
-                Err(_) => reply(feed, desk, cannot(request.id)).await,
+                Err(_) => beside::reply(feed, desk, cannot(request.id)).await,
             }
             Ok(true)
         }
         Some(Ok(Message::Response(_))) | None => Ok(false),
         Some(Err(failure)) => Err(failure),
-    }
-}
-
-/// A server of the older era asks something beside its calls. It has its answer in any case, as it waits for one.
-async fn question(feed: &Feed, desk: &Desk, request: Request) {
-    let Some(mail) = &feed.session else { return reply(feed, desk, cannot(request.id)).await };
-    let (server, _, _) = &feed.whose;
-    if feed.speaker.is_some() && mail.windows.hand(&Place::Call(Arc::clone(server)), &request).await {
-        // The call has put it to its client and the answer to the server.
-        return;
-    }
-    let response = put(feed, desk, mail, &request).await.unwrap_or_else(|| cannot(request.id));
-    reply(feed, desk, response).await;
-}
-
-/// Puts a question to the client on its `GET` stream and waits for the answer; `None` if it cannot be asked.
-async fn put(feed: &Feed, desk: &Desk, mail: &Mailbox, request: &Request) -> Option<Response> {
-    let ((_, _, Some(session)), Some(speaker)) = (&feed.whose, &feed.speaker) else { return None };
-    let question = Question::of_request("input", request).ok()?;
-    if !question.is_for(&speaker.capabilities) {
-        return None;
-    }
-    let mut asked = desk.questions.expect(session).ok()?;
-    let Id::Text(name) = asked.id() else { return None };
-    let said = question.request(asked.id(), speaker.revision, &name);
-    if !mail.windows.hand(&Place::Stream, &said).await {
-        return None;
-    }
-    let outcome = match tokio::time::timeout(ANSWERED_WITHIN, asked.answer()).await {
-        Ok(Some(response)) => response.outcome,
-        _ => Err(RpcError::new(code::INTERNAL, "The client did not answer")),
-    };
-    Some(Response { id: Some(request.id.clone()), outcome })
-}
-
-async fn reply(feed: &Feed, desk: &Desk, response: Response) {
-    if let Err(failure) = feed.link.answer(&desk.pool, &feed.client, response).await {
-        tracing::debug!(fault = %failure.fault, "an answer did not reach the MCP server that had asked");
     }
 }
 

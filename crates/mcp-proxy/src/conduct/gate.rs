@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use gatehouse_domain::{Code, Door, Fault, Principal, Reply, Request, Secret};
 use gatehouse_mcp_gateway::Blueprint;
-use gatehouse_mcp_gateway::blueprint::{Auth, Server};
-use gatehouse_mcp_gateway::catalogue::Route;
+use gatehouse_mcp_gateway::blueprint::{Auth, Listens, Server, Toolset};
+use gatehouse_mcp_gateway::catalogue::{Entry, Kind, Route, matches};
 use gatehouse_mcp_gateway::era::headers;
 use gatehouse_mcp_gateway::gateway::{Guests, Refusal, Session, asking, doors, refuse};
 use gatehouse_pipeline::{KeyEntry, Refused, Talk, Talks};
@@ -28,8 +28,12 @@ pub struct Gate(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) desk: Arc<Desk>,
     pub(super) servers: HashMap<Arc<str>, Arc<Server>>,
-    pub(super) toolsets: Vec<Arc<str>>,
+    /// The gateway's own among them.
+    pub(super) own: Option<Arc<Server>>,
+    pub(super) toolsets: Vec<Arc<Toolset>>,
     guests: Guests,
+    /// How many may listen.
+    pub(super) listens: Listens,
     /// What this gateway writes on requests that leave it: what comes in with it has gone round in a circle.
     hop: HeaderValue,
     /// Sessions of another state of the permissions are no longer good.
@@ -48,8 +52,10 @@ impl Gate {
         Self(Arc::new(Inner {
             desk,
             servers: servers.collect(),
-            toolsets: blueprint.toolsets.iter().map(|toolset| Arc::clone(&toolset.name)).collect(),
+            own: blueprint.servers.iter().find(|server| server.own().is_some()).cloned(),
+            toolsets: blueprint.toolsets.clone(),
             guests: Guests::new(&blueprint.public_url, &blueprint.allowed_hosts),
+            listens: blueprint.listens,
             hop,
             policy_epoch,
             exchanges: blueprint.servers.iter().any(exchanged).then(|| tokens.clone()),
@@ -63,8 +69,36 @@ impl Inner {
         match route {
             Route::All => true,
             Route::Server(name) => self.servers.contains_key(name),
-            Route::Toolset(name) => self.toolsets.contains(name),
+            Route::Toolset(name) => self.toolsets.iter().any(|toolset| toolset.name == *name),
         }
+    }
+
+    /// Has the caller's key anything to do with this item, by its server or by a toolset? Policies are asked later.
+    pub(super) fn may_see(&self, entry: &Entry, caller: &KeyEntry) -> bool {
+        let offers = |toolset: &&Arc<Toolset>| match entry.kind {
+            Kind::Tool => toolset.tools.iter().any(|pattern| matches(pattern, &entry.canonical)),
+            _ => toolset.offers_resources_of(&entry.server),
+        };
+        let toolsets = self.toolsets.iter().filter(offers).map(|toolset| &*toolset.name);
+        caller.permit.of_server(&entry.server, toolsets).is_ok()
+    }
+
+    /// Has it anything to do with this server at all?
+    pub(super) fn may_reach(&self, server: &str, caller: &KeyEntry) -> bool {
+        let reaches = |toolset: &&Arc<Toolset>| toolset.reaches(server);
+        caller.permit.of_server(server, self.toolsets.iter().filter(reaches).map(|toolset| &*toolset.name)).is_ok()
+    }
+
+    /// The toolset of a route.
+    pub(super) fn toolset(&self, route: &Route) -> Option<&Arc<Toolset>> {
+        let Route::Toolset(name) = route else { return None };
+        self.toolsets.iter().find(|toolset| toolset.name == *name)
+    }
+
+    /// The same of a server's resources, listed or not.
+    pub(super) fn may_read(&self, server: &str, caller: &KeyEntry) -> bool {
+        let offers = |toolset: &&Arc<Toolset>| toolset.offers_resources_of(server);
+        caller.permit.of_server(server, self.toolsets.iter().filter(offers).map(|toolset| &*toolset.name)).is_ok()
     }
 
     /// May the caller enter there? Whether there is none or it is not for the caller, the answer is the same.

@@ -14,15 +14,18 @@ use gatehouse_mcp_gateway::bridge::listen::{Filter, ended};
 use gatehouse_mcp_gateway::bridge::notices::{self, Notice};
 use gatehouse_mcp_gateway::catalogue::Kind;
 use gatehouse_mcp_gateway::era::Method;
+use gatehouse_mcp_gateway::gateway::Refusal;
 use gatehouse_mcp_gateway::{Id, Message, Notification, Raw, Response};
 use gatehouse_pipeline::{Conducted, Floor};
 use tokio::time::{MissedTickBehavior, interval_at};
 
-use super::carry::{handed, reach, refused};
+use super::carry::{handed, refused};
+use super::ears::Ear;
 use super::errand::{Cargo, boxed};
 use super::feed::{Feeds, Source, Subscribed, Wish};
 use super::local::{dress, used_by};
 use super::memory::Mailbox;
+use super::reach::reach;
 use super::talk::{Context, taken};
 use super::voice::{KEEP_ALIVE, Outcome, Voice};
 use super::window::{Place, Window};
@@ -56,7 +59,7 @@ async fn subscribed(
     cargo: &Cargo,
     session: Option<Arc<str>>,
     mail: Arc<Mailbox>,
-) -> Result<Subscribed, Box<gatehouse_mcp_gateway::gateway::Refusal>> {
+) -> Result<Subscribed, Box<Refusal>> {
     let way = reach(context, cargo, voice).await.map_err(|failure| refused(context, failure))?;
     let wish = Wish { uri: Arc::clone(&cargo.name), exposed: Arc::clone(&cargo.exposed) };
     let source = Source {
@@ -77,8 +80,11 @@ pub(super) async fn modern(context: &Context, mut voice: Voice, id: Id, wanted: 
         let fault = Fault::new(Code::InvalidRequest, "Listening needs `Accept: text/event-stream`.").with_status(406);
         return voice.finish(&id, Err(boxed(fault))).await;
     }
-    let catalogue = context.catalogue();
-    let capabilities = catalogue.capabilities(&context.route, true, &|_| true);
+    let _ear = match ear(context) {
+        Ok(ear) => ear,
+        Err(fault) => return voice.finish(&id, Err(boxed(fault))).await,
+    };
+    let capabilities = context.catalogue().capabilities(&context.route, true, &|_| true);
     let mut honoured = wanted.honoured_by(&capabilities);
     honoured.tasks.clear();
     let mail = Arc::new(Mailbox::default());
@@ -101,6 +107,11 @@ pub(super) async fn modern(context: &Context, mut voice: Voice, id: Id, wanted: 
     voice.end()
 }
 
+/// One more who listens, if there may be one more.
+fn ear(context: &Context) -> Result<Ear, Fault> {
+    context.inner.desk.ears.open(&context.caller.principal.key, context.inner.listens)
+}
+
 /// One resource of a filter; `None` if there is no such thing for this caller.
 async fn wish(context: &Context, voice: &mut Voice, uri: &Arc<str>, mail: &Arc<Mailbox>) -> Option<Subscribed> {
     let catalogue = context.catalogue();
@@ -117,6 +128,13 @@ async fn wish(context: &Context, voice: &mut Voice, uri: &Arc<str>, mail: &Arc<M
 /// The `GET` of a session: everything that concerns no call of it, or the rest of one that was cut off.
 pub(super) async fn stream(context: &Context, mut voice: Voice, after: Option<&str>) -> Conducted {
     let Some(memory) = context.memory.clone() else { return taken(voice.floor) };
+    let _ear = match ear(context) {
+        Ok(ear) => ear,
+        Err(fault) => {
+            voice.floor.failed(&fault);
+            return Conducted { floor: voice.floor, reply: Some(Refusal::from(fault).reply(None)) };
+        }
+    };
     voice.floor.linger();
     if let Some((ring, mut place)) = after.and_then(|event| memory.ring_of(event)) {
         loop {
@@ -253,7 +271,7 @@ impl Prints {
             let mut hasher = DefaultHasher::new();
             let offer = catalogue.offer(&context.route)?;
             for kind in kinds {
-                let entries = offer.entries(*kind).iter();
+                let entries = offer.entries(*kind).iter().filter(|entry| context.is_for_caller(entry));
                 for entry in entries.filter(|entry| floor.lists(used_by(*kind), &entry.canonical)) {
                     (&entry.exposed, entry.json.bytes()).hash(&mut hasher);
                 }

@@ -6,7 +6,6 @@ use std::time::Instant;
 use gatehouse_domain::{Action, Code, Fault};
 use gatehouse_mcp_gateway::bridge::answers::{Dress, dressed};
 use gatehouse_mcp_gateway::bridge::hello::ServerHello;
-use gatehouse_mcp_gateway::bridge::tools;
 use gatehouse_mcp_gateway::catalogue::{Entry, Kind, Page};
 use gatehouse_mcp_gateway::era::{Method, Revision};
 use gatehouse_mcp_gateway::gateway::Session;
@@ -15,6 +14,7 @@ use gatehouse_mcp_gateway::{Id, Raw, search};
 use gatehouse_pipeline::{Conducted, Floor};
 use http::HeaderValue;
 
+use super::consent;
 use super::desk::random_name;
 use super::errand::{Errand, Place, boxed};
 use super::gate::SESSION_ID;
@@ -79,8 +79,7 @@ pub(super) async fn initialize(context: &Context, voice: Voice, id: &Id) -> Cond
 /// Who answers here, in the words of a revision.
 fn hello(context: &Context, revision: Revision) -> ServerHello {
     let catalogue = context.catalogue();
-    let permit = &context.caller.permit;
-    let allowed = |server: &str| permit.of_server(server, std::iter::empty()).is_ok();
+    let allowed = |server: &str| context.inner.may_reach(server, &context.caller);
     let everything = |_: &str| true;
     let allowed: &dyn Fn(&str) -> bool = match &context.route {
         gatehouse_mcp_gateway::catalogue::Route::Toolset(_) => &everything,
@@ -115,14 +114,16 @@ pub(super) async fn list(context: &Context, voice: &mut Voice, kind: Kind, after
     let catalogue = context.inner.desk.refresher.catalogue_of(&context.caller.principal).await;
     voice.floor.waited_since(began);
     let floor = &voice.floor;
-    if let Some(refusal) = super::consent::wanted_first(context) {
+    if let Some(refusal) = consent::wanted_first(context, None) {
         return Err(refusal);
     }
     let Some(offer) = catalogue.offer(&context.route) else { return Ok(Raw::empty()) };
-    let allowed = |entry: &Entry| floor.lists(used_by(kind), &entry.canonical);
+    let allowed = |entry: &Entry| context.is_for_caller(entry) && floor.lists(used_by(kind), &entry.canonical);
     let listing = match offer.search() {
         Some(_) if kind == Kind::Tool => search::definitions(),
-        _ => offer.list(kind, &allowed, &Page { after, ..Page::default() }).map_err(boxed)?,
+        _ => offer
+            .list(kind, &allowed, &Page { after, to: Some(context.speaker.revision), ..Page::default() })
+            .map_err(boxed)?,
     };
     let cursor = listing.next.as_ref().map(|after| {
         context.inner.desk.seal(&Place {
@@ -133,40 +134,8 @@ pub(super) async fn list(context: &Context, voice: &mut Voice, kind: Kind, after
         })
     });
     let cursor = cursor.transpose().map_err(boxed)?;
-    let result = listing.result(context.is_modern(), cursor.as_deref());
-    let result = if kind == Kind::Tool { translated(context, offer, &catalogue, result) } else { result };
-    if context.is_modern() {
-        let info = ["_meta", gatehouse_mcp_gateway::era::meta::key::SERVER_INFO];
-        return Ok(result.with(&info, &context.inner.desk.server_info));
-    }
-    Ok(result)
-}
-
-/// Tools of a server of one era in the words of the other; a list where all are of one era stays as it is.
-fn translated(
-    context: &Context,
-    offer: &gatehouse_mcp_gateway::catalogue::Offer,
-    catalogue: &gatehouse_mcp_gateway::catalogue::Catalogue,
-    result: Raw,
-) -> Raw {
-    let to = context.speaker.revision;
-    let revision_of = |server: &str| {
-        let fetched = catalogue.server(server)?.fetched.as_ref()?;
-        Revision::of(&fetched.revision)
-    };
-    if offer.servers().all(|server| revision_of(server).is_none_or(|from| from == to)) {
-        return result;
-    }
-    result.change(&["tools"], |list| {
-        list.each(|tool| {
-            let name = tool.text_at(&["name"]).unwrap_or_default();
-            let from = match offer.find(Kind::Tool, &name) {
-                gatehouse_mcp_gateway::catalogue::Found::Offered(entry) => revision_of(&entry.server),
-                _ => None,
-            };
-            Some(from.map_or_else(|| tool.clone(), |from| tools::tool(from, to, &tool)))
-        })
-    })
+    let server_info = context.is_modern().then_some(&context.inner.desk.server_info);
+    Ok(consent::told(context, offer, listing.result(server_info, cursor.as_deref())))
 }
 
 /// The tools that fit what a model says it wants.
@@ -174,7 +143,7 @@ fn find(context: &Context, floor: &Floor, arguments: Option<&Raw>) -> Outcome {
     let (query, limit) = search::find_arguments(arguments).map_err(boxed)?;
     let catalogue = context.catalogue();
     let index = catalogue.offer(&context.route).and_then(|offer| offer.search());
-    let allowed = |entry: &Entry| floor.lists(Action::CallTool, &entry.canonical);
+    let allowed = |entry: &Entry| context.is_for_caller(entry) && floor.lists(Action::CallTool, &entry.canonical);
     let hits = index.map(|index| index.find(&query, limit, &allowed)).unwrap_or_default();
     Ok(dressed(context.speaker.revision, Method::ToolsCall, &search::find_result(&hits), &dress(context)))
 }

@@ -355,6 +355,17 @@ mod tests {
         assert_eq!(ring.events().kept.len(), 1);
     }
 
+    #[test]
+    fn sessions_that_nobody_is_in_make_room_for_new_ones() {
+        let sessions = Sessions::default();
+        let held = sessions.of(&"held".into());
+        for n in 0..SESSIONS_MAX + 1_000 {
+            drop(sessions.of(&n.to_string().into()));
+        }
+        assert!(sessions.0.lock().unwrap().by_name.len() <= SESSIONS_MAX);
+        assert!(Arc::ptr_eq(&held, &sessions.of(&"held".into())), "one that is in use is kept");
+    }
+
     #[tokio::test]
     async fn a_full_mailbox_loses_its_oldest_and_says_nothing_twice() {
         let mailbox = Mailbox::default();

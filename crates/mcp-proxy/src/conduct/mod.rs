@@ -1,18 +1,23 @@
 //! Conversations carried out. A [`Gate`] is what the pipeline knows of MCP: it finds doors, looks at guests, and reads messages
 //! into [`Talk`](gatehouse_pipeline::Talk)s, each of which is one errand carried out by a future that owns everything it needs.
 //!
-//! [`errand`] what a message wants, found in the catalogue · [`talk`] the one conversation · [`local`] what the gateway answers by
-//! itself · [`carry`] one request to one server and everything the server says because of it · [`across`] questions that cross
-//! between the eras on the way · [`voice`] how clients are spoken to
-//! · [`question`] what servers ask clients · [`park`] calls that wait for a modern client's answer · [`listen`] streams that only
-//! tell of changes · [`feed`] where those hear of them · [`window`] where a session is asked beside its calls · [`memory`] what is kept for a session while it lasts · [`spill`] results
-//! too large to send · [`sampling`] questions that a model of the gateway answers
-//! · [`desk`] what all of them share, across configurations.
+//! - The way of a message: [`errand`] what it wants, found in the catalogue · [`talk`] the one conversation · [`local`] what the
+//!   gateway answers by itself · [`voice`] how clients are spoken to.
+//! - A call: [`reach`] the way to its server · [`carry`] one request and everything the server says because of it · [`pass_on`]
+//!   what of that is no result · [`result`] what is · [`spill`] results too large to send.
+//! - Questions: [`question`] what servers ask clients · [`across`] those that cross between the eras in the middle of a call ·
+//!   [`park`] calls that wait for a modern client's answer · [`sampling`] those that a model of the gateway answers · [`beside`],
+//!   [`window`] those outside of calls · [`consent`] our own, where a person has to agree first · [`agree`] and when they have.
+//! - Listening: [`listen`] streams that only tell of changes · [`ears`] how many there may be · [`feed`] where they hear of them.
+//! - [`memory`] what is kept for a session while it lasts · [`desk`] what all of them share, across configurations.
 
 mod across;
+mod agree;
+mod beside;
 mod carry;
 mod consent;
 mod desk;
+mod ears;
 mod errand;
 mod feed;
 mod gate;
@@ -21,7 +26,9 @@ mod local;
 mod memory;
 mod notes;
 mod park;
+mod pass_on;
 mod question;
+mod reach;
 mod result;
 mod sampling;
 mod spill;

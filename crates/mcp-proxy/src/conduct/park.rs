@@ -11,11 +11,11 @@ use gatehouse_mcp_gateway::bridge::questions::{InputRequired, Question};
 use gatehouse_mcp_gateway::gateway::Refusal;
 use gatehouse_mcp_gateway::seal::RequestState;
 use gatehouse_mcp_gateway::{Id, Raw};
-use gatehouse_pipeline::talk::Opening;
 
-use super::carry::{Said, Way, follow, refused, unexpected};
+use super::carry::{Said, follow, refused, unexpected};
 use super::desk::random_name;
 use super::errand::{Cargo, boxed};
+use super::reach::Way;
 use super::result;
 use super::talk::Context;
 use super::voice::{Outcome, Voice};
@@ -75,7 +75,7 @@ pub(super) fn state(
         server: Arc::clone(&cargo.server.name),
         state,
         parked,
-        digest: Arc::clone(&cargo.digest),
+        digest: cargo.digest(&context.path),
         expires: now + PATIENCE.as_secs(),
     });
     sealed.map(Arc::from).map_err(boxed)
@@ -104,9 +104,7 @@ pub(super) fn park(context: &Context, cargo: &Cargo, waiting: Waiting) -> Result
 pub(super) async fn resume(context: &Context, cargo: &Cargo, way: &Way, voice: &mut Voice, name: &str) -> Outcome {
     let desk = &context.inner.desk;
     let Some(waiting) = desk.parked.take(name) else { return Err(unexpected()) };
-    let opening =
-        Opening { server: &cargo.server.name, name: &cargo.name, health: &desk.breaker, ceiling: cargo.price };
-    voice.floor.open(&opening).map_err(boxed)?;
+    voice.floor.open(&cargo.opening(desk)).map_err(boxed)?;
     let Waiting { questions, exchange, link } = waiting;
     for (question, request) in questions {
         let response = question.response(request, cargo.answers.to(&question.key));

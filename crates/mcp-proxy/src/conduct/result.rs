@@ -12,10 +12,10 @@ use gatehouse_mcp_gateway::seal::Task;
 use gatehouse_mcp_gateway::{Notification, Raw, RpcError, texts};
 use gatehouse_pipeline::talk::Text;
 
-use super::carry::Way;
 use super::desk::Desk;
 use super::errand::{Cargo, boxed};
 use super::local::dress;
+use super::reach::Way;
 use super::talk::Context;
 use super::voice::{Outcome, Voice};
 
@@ -39,13 +39,17 @@ pub(super) async fn finish(
         let status = error.status(context.speaker.revision.era());
         Box::new(Refusal::rpc(status, error))
     })?;
+    if cargo.answers_secret() {
+        return Ok(result);
+    }
     let result = renamed(context, cargo, way, &result);
     context.inner.desk.spilled.keep_if_large(context, cargo, result)
 }
 
 /// What guardrails make of a result.
 async fn looked_at(cargo: &Cargo, voice: &mut Voice, result: Raw) -> Result<Raw, Box<Refusal>> {
-    if !voice.floor.looks_at_results() {
+    // A secret that is shown once is for the caller alone: to withhold it now would lose it, to show it around would tell it.
+    if cargo.answers_secret() || !voice.floor.looks_at_results() {
         return Ok(result);
     }
     let shown = texts::of_result(&result);

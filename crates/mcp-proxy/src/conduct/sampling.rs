@@ -14,8 +14,9 @@ use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use super::carry::{Way, ticks};
+use super::carry::ticks;
 use super::errand::Cargo;
+use super::reach::Way;
 use super::voice::Voice;
 
 /// Questions that one call may have answered.

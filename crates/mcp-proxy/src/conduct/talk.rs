@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use gatehouse_domain::{Action, Asked, Code, Fault, Look, Money, Need, Reply, Request};
 use gatehouse_mcp_gateway::blueprint::Auth;
-use gatehouse_mcp_gateway::catalogue::{Catalogue, Route};
+use gatehouse_mcp_gateway::catalogue::{Catalogue, Entry, Route};
 use gatehouse_mcp_gateway::era::{Era, Method, Speaker, meta};
 use gatehouse_mcp_gateway::gateway::{Asking, Refusal, Session, What, doors, refuse};
 use gatehouse_mcp_gateway::{Id, Raw, Request as MessageRequest, texts};
@@ -47,6 +47,12 @@ impl Context {
     /// The catalogue as it is now for this caller.
     pub(super) fn catalogue(&self) -> Arc<Catalogue> {
         self.inner.desk.refresher.known_to(&self.caller.principal)
+    }
+
+    /// Is it for this caller, whatever key and policies say? Tools of the gateway's own are for some roles only.
+    pub(super) fn is_for_caller(&self, entry: &Entry) -> bool {
+        let own = self.inner.own.as_ref().filter(|own| own.name == entry.server);
+        own.is_none_or(|own| own.shows(&entry.real, &self.caller.principal))
     }
 
     pub(super) fn is_modern(&self) -> bool {
@@ -99,7 +105,7 @@ impl Conversation {
         let settled = Context { settled: true, ..context.clone() };
         let part = match Self::part(&settled, What::Request(method, request), now) {
             Ok(part) => part,
-            Err((_, refusal)) => return voice.finish(&id, consent::asked(&context, method, refusal)).await,
+            Err((_, refusal)) => return voice.finish(&id, consent::asked(&context, method, refusal, None)).await,
         };
         let mut floor = voice.floor;
         match floor.admit(Box::new(part)).await {
@@ -146,18 +152,22 @@ impl Conversation {
         Ok(Self { context, id, method, traceparent, errand, need })
     }
 
-    /// Carries it out. What is left to say is the answer to the request.
+    /// Carries it out. What is left to say is the answer to the request. What takes long is in boxes of its own: who only listens
+    /// does so for hours, and would hold the room that a call needs.
     pub(super) async fn conduct(self, floor: Floor) -> Conducted {
-        let Self { context, id, errand, need, .. } = self;
+        let Self { mut context, id, errand, need, .. } = self;
         let mut voice = Voice::new(floor, context.speaker.revision, context.streams, context.memory.clone());
-        let Some(id) = id else { return notes::take(&context, voice, errand).await };
+        let Some(id) = id else { return Box::pin(notes::take(&context, voice, errand)).await };
         let outcome = match errand {
             Errand::Later(method, request) => return Self::again(context, voice, method, request).await,
             Errand::Initialize => return local::initialize(&context, voice, &id).await,
-            Errand::Listen(filter) => return listen::modern(&context, voice, id, filter).await,
+            Errand::Listen(filter) => {
+                context.speaker = context.speaker.detached();
+                return Box::pin(listen::modern(&context, voice, id, filter)).await;
+            }
             Errand::Carry(cargo) => {
                 let call = carry::Call { context: &context, cargo: *cargo, need };
-                match carry::stoppable(call, &mut voice, &id).await {
+                match Box::pin(carry::stoppable(call, &mut voice, &id)).await {
                     Some(outcome) => outcome,
                     None => return voice.end(),
                 }

@@ -105,13 +105,15 @@ impl Endpoint {
         &self,
         pool: &Pool,
         method: Method,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
         body: Bytes,
     ) -> Result<Sent, Failure> {
+        // What the configuration says comes second and wins.
+        headers.extend(self.fixed.clone());
         let mut token = self.token(None).await?;
         let (mut moved, mut challenged) = (false, false);
         loop {
-            let sent = self.send_once(pool, &method, &headers, token.as_ref(), body.clone()).await?;
+            let sent = self.send_once(pool, &method, headers.clone(), token.as_ref(), body.clone()).await?;
             match sent.head.status {
                 StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT if !moved => {
                     moved = true;
@@ -136,19 +138,14 @@ impl Endpoint {
         &self,
         pool: &Pool,
         method: &Method,
-        headers: &HeaderMap,
+        headers: HeaderMap,
         token: Option<&Secret>,
         body: Bytes,
     ) -> Result<Sent, Failure> {
         let mut request = http::Request::new(Payload::from(body));
         *request.method_mut() = method.clone();
         *request.uri_mut() = Uri::from(self.path.lock().unwrap_or_else(PoisonError::into_inner).clone());
-        let mut all = HeaderMap::with_capacity(headers.len() + self.fixed.len() + 1);
-        // What the configuration says comes second and wins.
-        for (name, value) in headers.iter().chain(&self.fixed) {
-            all.insert(name.clone(), value.clone());
-        }
-        *request.headers_mut() = all;
+        *request.headers_mut() = headers;
         if let Some(value) = token.and_then(|token| secret_value("Bearer ", token)) {
             request.headers_mut().insert(AUTHORIZATION, value);
         }

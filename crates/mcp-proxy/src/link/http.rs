@@ -240,10 +240,11 @@ impl Http {
     }
 
     async fn try_twice(&self, pool: &Pool, outgoing: &Outgoing) -> Result<Box<dyn Exchange>, Failure> {
-        let mut first = true;
+        let (mut first, mut lost) = (true, false);
         loop {
             let spoken = self.spoken(pool, &outgoing.client).await?;
             let missed = match spoken.ask(pool, outgoing).await {
+                Ok(exchange) if lost => return Ok(Box::new(AfterLoss(exchange))),
                 Ok(exchange) => return Ok(exchange),
                 Err(missed) => missed,
             };
@@ -258,6 +259,15 @@ impl Http {
                 return Err(missed.into_failure(&self.endpoint));
             }
             first = false;
+            lost = matches!(missed, Missed::SessionLost);
+            if lost {
+                let (server, method) = (&*self.endpoint.server().name, &*outgoing.request.method);
+                tracing::warn!(
+                    server,
+                    method,
+                    "the MCP server has forgotten the session; the request is sent in a new one"
+                );
+            }
         }
     }
 
@@ -267,6 +277,20 @@ impl Http {
             self.forget(spoken.hello(), &missed);
             missed.into_failure(&self.endpoint)
         })
+    }
+}
+
+/// A request of a session that was opened in the place of a lost one (2025-11-25, transports, session management: who gets 404
+/// for its session opens a new one; the server has not looked at the request).
+struct AfterLoss(Box<dyn Exchange>);
+
+impl Exchange for AfterLoss {
+    fn next(&mut self) -> Doing<'_, Option<Result<Message, Failure>>> {
+        self.0.next()
+    }
+
+    fn is_after_loss(&self) -> bool {
+        true
     }
 }
 

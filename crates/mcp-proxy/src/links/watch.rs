@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use gatehouse_domain::{Availability, Code};
 use gatehouse_mcp_gateway::blueprint::{Server, Transport};
-use gatehouse_mcp_gateway::{Message, Notification, Response};
+use gatehouse_mcp_gateway::era::Method;
+use gatehouse_mcp_gateway::{Message, Notification, Request, Response};
 use gatehouse_upstream::{Health, Pool, Verdict};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -70,6 +71,15 @@ impl Room {
         let mut failure = Failure::new(Code::NoTarget, message);
         failure.fault.retry_after_secs = Some(retry_in);
         Err(failure)
+    }
+
+    /// How long a request may take, whatever happens.
+    fn time_for(&self, request: &Request) -> Duration {
+        if self.server.tool_timeouts.is_empty() || &*request.method != Method::ToolsCall.as_str() {
+            return self.server.caps.total;
+        }
+        let tool = request.params.as_ref().and_then(|params| params.text_at(&["name"]));
+        self.server.time_for(&tool.unwrap_or_default())
     }
 
     fn too_slow(&self) -> Failure {
@@ -192,12 +202,13 @@ impl Watched {
     async fn ask(&self, pool: &Pool, outgoing: Outgoing) -> Result<Box<dyn Exchange>, Failure> {
         let caps = &self.room.server.caps;
         let began = Instant::now();
+        let total = self.room.time_for(&outgoing.request);
         let listens = &*outgoing.request.method == "subscriptions/listen";
         let using = self.using(listens);
         // Who only listens takes no slot: it would keep it for good.
         let slot = if listens { None } else { Some(self.room.slot()?) };
         let mut trial = self.room.begin()?;
-        let asked = timeout_at(began + caps.idle.min(caps.total), self.inner.ask(pool, outgoing)).await;
+        let asked = timeout_at(began + caps.idle.min(total), self.inner.ask(pool, outgoing)).await;
         let inner = match asked {
             Ok(Ok(inner)) => inner,
             Ok(Err(failure)) => {
@@ -207,8 +218,9 @@ impl Watched {
             // A slow tool says nothing about its server.
             Err(_) => return Err(self.room.too_slow()),
         };
-        let until = (!listens).then(|| began + caps.total);
+        let until = (!listens).then(|| began + total);
         Ok(Box::new(WatchedExchange {
+            after_loss: inner.is_after_loss(),
             inner: Some(inner),
             trial,
             idle_at: began + caps.idle,
@@ -293,6 +305,7 @@ impl Exchange for Overheard {
 /// A request under way, with its timers.
 struct WatchedExchange {
     inner: Option<Box<dyn Exchange>>,
+    after_loss: bool,
     trial: Trial,
     /// When it has been silent for too long.
     idle_at: Instant,
@@ -354,5 +367,9 @@ impl WatchedExchange {
 impl Exchange for WatchedExchange {
     fn next(&mut self) -> Doing<'_, Option<Result<Message, Failure>>> {
         Box::pin(self.next_message())
+    }
+
+    fn is_after_loss(&self) -> bool {
+        self.after_loss
     }
 }

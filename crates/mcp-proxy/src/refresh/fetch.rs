@@ -132,7 +132,8 @@ impl Fetching<'_> {
     async fn page(&self, method: &str, params: Option<Raw>) -> Result<Option<Raw>, Fault> {
         let id = next_id();
         let request = Request { id: id.clone(), method: method.into(), params };
-        let outgoing = Outgoing { request, client: self.client.clone(), param_headers: Vec::new(), repeatable: true };
+        let outgoing =
+            Outgoing { request, client: self.client.clone(), param_headers: Vec::new(), repeatable: true, visit: None };
         let mut exchange = self.link.ask(self.pool, outgoing).await?;
         loop {
             let next = tokio::time::timeout(self.idle, exchange.next()).await.map_err(|_| late())?;

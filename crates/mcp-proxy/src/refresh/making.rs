@@ -237,6 +237,7 @@ fn source(server: &Server) -> String {
         Transport::Stdio { command, cwd, .. } => format!("stdio {command:?} {cwd:?}"),
         Transport::OpenApi { document, base_url, .. } => format!("openapi {base_url} {document}"),
         Transport::Builtin => "builtin".to_owned(),
+        Transport::Gatehouse(_) => "gatehouse".to_owned(),
     };
     hash_text(&place).to_string()
 }

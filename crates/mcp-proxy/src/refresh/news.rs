@@ -79,6 +79,7 @@ async fn open(link: &dyn Link, pool: &Pool, client: &Client) -> Result<Option<Bo
     }
     let params = Raw::object([("notifications", filter.write())]);
     let request = Request { id: next_id(), method: "subscriptions/listen".into(), params: Some(params) };
-    let outgoing = Outgoing { request, client: client.clone(), param_headers: Vec::new(), repeatable: true };
+    let outgoing =
+        Outgoing { request, client: client.clone(), param_headers: Vec::new(), repeatable: true, visit: None };
     link.ask(pool, outgoing).await.map(Some)
 }

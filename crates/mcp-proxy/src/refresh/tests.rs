@@ -10,6 +10,7 @@ use gatehouse_mcp_gateway::blueprint::{Auth, Blueprint, Caps, OAuthClient, PinPo
 use gatehouse_mcp_gateway::catalogue::{Catalogue, Found, Kind, Page, Route, State};
 use gatehouse_mcp_gateway::pins::PinState;
 use gatehouse_mcp_gateway::{Raw, Request, RpcError};
+use gatehouse_pipeline::Visit;
 use gatehouse_store::{DataDir, PinRow, Store};
 use gatehouse_upstream::{Egress, Pool, PoolLimits, tls_config};
 use serde_json::{Value, json};
@@ -41,7 +42,13 @@ impl Answers for Scripted {
             incarnation: 1,
         }
     }
-    fn answer(&self, request: &Request, _: Now) -> Result<Raw, RpcError> {
+    fn answer<'a>(&'a self, request: &'a Request, _: Option<&'a Visit>, _: Now) -> Doing<'a, Result<Raw, RpcError>> {
+        Box::pin(std::future::ready(self.said(request)))
+    }
+}
+
+impl Scripted {
+    fn said(&self, request: &Request) -> Result<Raw, RpcError> {
         let lists = self.lists.lock().unwrap();
         let Some(tools) = lists.get(&self.list) else { return Err(RpcError::new(-32603, "out of order")) };
         if self.endless {
@@ -82,6 +89,7 @@ fn server(name: &str) -> Server {
         shared: false,
         caps: Caps::default(),
         prices: Vec::new(),
+        tool_timeouts: Vec::new(),
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn server(url: &str, auth: Auth) -> Arc<Server> {
         shared: false,
         caps: Caps::default(),
         prices: Vec::new(),
+        tool_timeouts: Vec::new(),
     })
 }
 

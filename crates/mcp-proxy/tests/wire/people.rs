@@ -106,7 +106,7 @@ pub(crate) fn raw(text: &'static str) -> Raw {
 pub(crate) fn outgoing(id: i64, method: &str, params: Value) -> Outgoing {
     let params = (!params.is_null()).then(|| Raw::of(&params));
     let request = Request::new(Id::Number(id), method, params);
-    Outgoing { request, client: client(), param_headers: Vec::new(), repeatable: false }
+    Outgoing { request, client: client(), param_headers: Vec::new(), repeatable: false, visit: None }
 }
 
 pub(crate) fn value(message: &Message) -> Value {
@@ -139,5 +139,6 @@ fn server(transport: Transport) -> Server {
         shared: false,
         caps: Caps { connect: Duration::from_secs(8), ..Caps::default() },
         prices: Vec::new(),
+        tool_timeouts: Vec::new(),
     }
 }

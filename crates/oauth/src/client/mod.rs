@@ -5,7 +5,7 @@
 //!
 //! `place` which addresses may be asked at all → `challenge` what a 401 or 403 wants → `discovery` where documents are looked
 //! for → `metadata` which of them are believed → `registration` as whom we come → `authorize` the page the person visits, and
-//! what comes back from it → `token` every question to a token endpoint, and its answers.
+//! what comes back from it → `token` every question to a token endpoint, and its answers → `revocation` tokens given back.
 //!
 //! Nothing here fetches, waits or remembers: `gatehouse-mcp-proxy` does.
 
@@ -17,6 +17,7 @@ mod form;
 mod metadata;
 mod place;
 mod registration;
+mod revocation;
 mod scopes;
 mod token;
 
@@ -30,5 +31,6 @@ pub use registration::{
     Client, ClientAuth, Configured, DOCUMENT_PATH, Registration, RegistrationFault, client_document, read_registration,
     register, registration_request,
 };
+pub use revocation::revocation_request;
 pub use scopes::{Scopes, scopes_to_ask};
 pub use token::{Grant, Issued, TokenFault, TokenRequest, read_issued, token_request};

@@ -43,7 +43,7 @@ pub enum Grant<'a> {
     Assertion(&'a Secret),
 }
 
-/// A request to a token endpoint.
+/// A request to a token endpoint, or to one that takes tokens back.
 #[derive(Clone, Debug)]
 pub struct TokenRequest {
     /// `Authorization`, where the client authenticates so; marked sensitive.
@@ -97,8 +97,19 @@ pub fn token_request(
     if let Some(scopes) = scopes.as_deref().filter(|_| !matches!(grant, Grant::Code { .. } | Grant::Refresh(_))) {
         fields.push(("scope", scopes));
     }
+    from_client(fields, client, nonce, now)
+}
+
+/// A form that says who sends it.
+pub(super) fn from_client(
+    fields: Vec<(&str, &str)>,
+    client: &Client,
+    nonce: &str,
+    now: Now,
+) -> Result<TokenRequest, AssertionFault> {
     let mut authorization = None;
     let assertion;
+    let mut fields = fields;
     match &client.auth {
         ClientAuth::None => fields.push(("client_id", &client.id)),
         ClientAuth::Post(secret) => fields.extend([("client_id", &*client.id), ("client_secret", secret.reveal())]),

@@ -12,12 +12,12 @@ use crate::path::Arrived;
 use crate::snapshot::KeyEntry;
 
 /// A request whose caller is known.
-pub(crate) struct Known {
-    pub(crate) arrived: Arrived,
+pub(crate) struct Known<'a> {
+    pub(crate) arrived: &'a mut Arrived,
     pub(crate) caller: Arc<KeyEntry>,
 }
 
-pub(crate) fn authenticate(journey: &mut Journey, arrived: Arrived, now: Now) -> Result<Known, Fault> {
+pub(crate) fn authenticate<'a>(journey: &mut Journey, arrived: &'a mut Arrived, now: Now) -> Result<Known<'a>, Fault> {
     if let Inbound::Inner(made) = arrived.request.body() {
         let caller = Arc::clone(&made.caller);
         journey.known(&caller.principal);

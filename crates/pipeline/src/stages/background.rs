@@ -53,7 +53,7 @@ async fn run(
     }
 }
 
-async fn answer(journey: &mut Journey, admitted: Admitted) -> Result<respond::Answer, Fault> {
+async fn answer(journey: &mut Journey, admitted: Admitted) -> Result<Box<respond::Answer>, Fault> {
     let routed = route::route(journey, admitted, Now(SystemTime::now()))?;
     send::send(journey, routed).await
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use gatehouse_domain::{Call, Code, Door, Fault, Now, Reply, Request, TraceParent, tags};
+use gatehouse_domain::{Call, Code, Fault, Now, Reply, Request, TraceParent, tags};
 use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -28,38 +28,33 @@ pub(crate) struct Read<A: ?Sized = dyn Call> {
     pub(crate) call: Box<A>,
 }
 
-pub(crate) async fn read(journey: &mut Journey, known: Known, now: Now) -> Result<Read, Fault> {
+pub(crate) async fn read(journey: &mut Journey, known: Known<'_>, now: Now) -> Result<Read, Fault> {
     let Known { arrived, caller } = known;
-    let Arrived { snapshot, lane, door, request, .. } = arrived;
-    let request = request_of(journey, &snapshot, door, request, now).await?;
+    let request = request_of(journey, arrived, now).await?;
+    let (snapshot, lane) = (Arc::clone(&arrived.snapshot), arrived.lane);
     let call = snapshot.lanes[lane].gateway.read(request, &caller.principal)?;
     journey.asked(call.need());
     Ok(Read { snapshot, lane, caller, call })
 }
 
 /// A request with its body, as a gateway takes it.
-pub(crate) async fn request_of(
-    journey: &mut Journey,
-    snapshot: &Snapshot,
-    door: Door,
-    request: http::Request<Inbound>,
-    now: Now,
-) -> Result<Request, Fault> {
-    let (parts, inbound) = request.into_parts();
-    let caps = snapshot.caps;
-    let began = Instant::now();
-    let body = match inbound {
-        Inbound::Wire(incoming) => whole_body(incoming, &caps).await?,
-        Inbound::Inner(made) => within(made.body, caps.request_bytes_max)?,
+pub(crate) async fn request_of(journey: &mut Journey, arrived: &mut Arrived, now: Now) -> Result<Request, Fault> {
+    let caps = arrived.snapshot.caps;
+    let body = match arrived.request.body_mut() {
+        Inbound::Wire(incoming) => {
+            let began = Instant::now();
+            let body = whole_body(incoming, &caps).await?;
+            journey.waited_since(began);
+            body
+        }
+        Inbound::Inner(made) => within(std::mem::take(&mut made.body), caps.request_bytes_max)?,
     };
-    journey.waited_since(began);
     journey.outcome.bytes_in = body.len() as u64;
-    let body = match parts.headers.get(CONTENT_ENCODING) {
+    let body = match attribute(journey, arrived.request.headers())? {
         None => body,
         Some(encoding) => inflate(encoding.to_str().unwrap_or("?"), &body, caps.request_bytes_max)?,
     };
-    attribute(journey, &parts.headers)?;
-    Ok(without_credentials(parts, door, body, journey.outcome.id, now))
+    Ok(without_credentials(arrived, body, journey.outcome.id, now))
 }
 
 /// The longest name of a run, in bytes.
@@ -71,12 +66,16 @@ const RUN: HeaderName = HeaderName::from_static("x-gatehouse-run");
 const TAGS: HeaderName = HeaderName::from_static("x-gatehouse-tags");
 
 /// What the caller says its call belongs to: a trace, a run (the trace if it names none), and tags besides those of its key, which it
-/// cannot change.
-fn attribute(journey: &mut Journey, headers: &HeaderMap) -> Result<(), Fault> {
-    let (mut trace, mut run, mut said) = (None, None, None);
+/// cannot change. Gives back how the body is encoded, if it is.
+fn attribute<'h>(journey: &mut Journey, headers: &'h HeaderMap) -> Result<Option<&'h HeaderValue>, Fault> {
+    let (mut trace, mut run, mut said, mut encoding) = (None, None, None, None);
     // Walked once: a look for each name hashes it, and mostly none is there. The first of a name counts.
     for (name, value) in headers {
         let place = match name {
+            name if *name == CONTENT_ENCODING => {
+                encoding.get_or_insert(value);
+                continue;
+            }
             name if *name == TRACEPARENT => &mut trace,
             name if *name == RUN => &mut run,
             name if *name == TAGS => &mut said,
@@ -95,7 +94,7 @@ fn attribute(journey: &mut Journey, headers: &HeaderMap) -> Result<(), Fault> {
         let merged = tags([said, outcome.tags.as_deref().unwrap_or_default()]);
         outcome.tags = merged.ok_or_else(no_tags)?;
     }
-    Ok(())
+    Ok(encoding)
 }
 
 /// The run a call belongs to that names none: its trace.
@@ -126,21 +125,21 @@ pub(crate) fn answer_locally(journey: &Journey, read: &mut Read, now: Now) -> Op
     read.call.local(&|name| permit.models.match_name(name) && asker.lists(name), now)
 }
 
-async fn whole_body(mut incoming: Incoming, caps: &Caps) -> Result<Bytes, Fault> {
+async fn whole_body(incoming: &mut Incoming, caps: &Caps) -> Result<Bytes, Fault> {
     let limit = caps.request_bytes_max;
     if incoming.size_hint().lower() > limit as u64 {
         return Err(too_large(limit));
     }
     in_time(caps.body_timeout, async {
-        let Some(first) = next_data(&mut incoming).await? else { return Ok(Bytes::new()) };
-        let Some(second) = next_data(&mut incoming).await? else { return within(first, limit) };
+        let Some(first) = next_data(incoming).await? else { return Ok(Bytes::new()) };
+        let Some(second) = next_data(incoming).await? else { return within(first, limit) };
         let mut whole = BytesMut::with_capacity(
             usize::try_from(incoming.size_hint().lower()).unwrap_or(0).min(limit) + first.len() + second.len(),
         );
         whole.extend_from_slice(&first);
         whole.extend_from_slice(&second);
         while whole.len() <= limit {
-            let Some(more) = next_data(&mut incoming).await? else { break };
+            let Some(more) = next_data(incoming).await? else { break };
             whole.extend_from_slice(&more);
         }
         within(whole.freeze(), limit)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gatehouse_domain::{Call, Code, Fault, Head, Relay, Reply, RequestId, Target};
+use gatehouse_domain::{Call, Code, Fault, Head, Money, Relay, Reply, RequestId, Target};
 use gatehouse_policy::Warning;
 use gatehouse_upstream::Body;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -24,7 +24,7 @@ const WARNING: HeaderName = HeaderName::from_static("x-gatehouse-budget-warning"
 const GUARDRAILS: HeaderName = HeaderName::from_static("x-gatehouse-guardrails");
 const DROPPED: HeaderName = HeaderName::from_static("x-gatehouse-dropped");
 
-/// What the path came to.
+/// What the path came to. Boxed where it is made: it is handed through every stage.
 pub(crate) struct Answer {
     status: StatusCode,
     headers: HeaderMap,
@@ -52,32 +52,43 @@ pub(crate) struct Streaming {
 }
 
 impl Answer {
-    pub(crate) fn local(reply: Reply) -> Self {
-        Self { status: reply.status, headers: reply.headers, body: AnswerBody::Whole(reply.body), fault: None }
+    pub(crate) fn local(reply: Reply) -> Box<Self> {
+        Box::new(Self {
+            status: reply.status,
+            headers: reply.headers,
+            body: AnswerBody::Whole(reply.body),
+            fault: None,
+        })
     }
 
-    pub(crate) fn whole(routed: &Routed, target: &Target, status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
-        let mut answer = Self { status, headers, body: AnswerBody::Whole(body), fault: None };
+    pub(crate) fn whole(
+        routed: &Routed,
+        target: &Target,
+        status: StatusCode,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Box<Self> {
+        let mut answer = Box::new(Self { status, headers, body: AnswerBody::Whole(body), fault: None });
         answer.say_route(routed.admitted.read.call.as_ref(), target);
         answer
     }
 
-    pub(crate) fn streaming(call: Box<dyn Call>, streaming: Streaming) -> Self {
+    pub(crate) fn streaming(call: Box<dyn Call>, streaming: Streaming) -> Box<Self> {
         let mut headers = streaming.relay.headers(&streaming.head.headers);
         headers.reserve(6);
         let target = Arc::clone(&streaming.target);
         let status = streaming.head.status;
-        let mut answer = Self { status, headers, body: AnswerBody::Whole(Bytes::new()), fault: None };
+        let mut answer = Box::new(Self { status, headers, body: AnswerBody::Whole(Bytes::new()), fault: None });
         answer.say_route(call.as_ref(), &target);
         answer.body = AnswerBody::Stream(Box::new(Open { streaming, call }));
         answer
     }
 
     /// An upstream's refusal in the caller's own dialect, passed on as it is.
-    pub(crate) fn verbatim(status: StatusCode, body: Bytes, code: Code) -> Self {
+    pub(crate) fn verbatim(status: StatusCode, body: Bytes, code: Code) -> Box<Self> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Self { status, headers, body: AnswerBody::Whole(body), fault: Some(code) }
+        Box::new(Self { status, headers, body: AnswerBody::Whole(body), fault: Some(code) })
     }
 
     /// The code of the refusal it passes on, if it is one.
@@ -86,8 +97,11 @@ impl Answer {
     }
 
     fn say_route(&mut self, call: &dyn Call, target: &Target) {
-        insert(&mut self.headers, MODEL, &target.model);
-        insert(&mut self.headers, PROVIDER, &target.provider);
+        for (name, told) in [(MODEL, &target.told.model), (PROVIDER, &target.told.provider)] {
+            if let Some(told) = told {
+                self.headers.insert(name, told.clone());
+            }
+        }
         if !call.dropped().is_empty() {
             let said = self.headers.get(&DROPPED).and_then(|said| said.to_str().ok()).map(str::to_owned);
             let names = call.dropped().iter().map(String::as_str).chain(said.as_deref());
@@ -97,9 +111,10 @@ impl Answer {
 }
 
 /// The answer of a call that got through.
-pub(crate) fn answer(mut journey: Box<Journey>, answer: Answer) -> Response<GateBody> {
-    let Answer { status, mut headers, body, fault } = answer;
-    insert_made(&mut headers, REQUEST_ID, journey.outcome.id.to_string());
+#[expect(clippy::boxed_local, reason = "it comes in its box, and is only taken apart here")]
+pub(crate) fn answer(mut journey: Box<Journey>, answer: Box<Answer>) -> Response<GateBody> {
+    let Answer { status, mut headers, body, fault } = *answer;
+    insert(&mut headers, REQUEST_ID, journey.outcome.id.text(&mut [0; 32]));
     if let Some(route) = &journey.outcome.route {
         insert(&mut headers, ROUTE, route);
     }
@@ -112,7 +127,7 @@ pub(crate) fn answer(mut journey: Box<Journey>, answer: Answer) -> Response<Gate
     let body = match body {
         AnswerBody::Whole(bytes) => {
             if !journey.outcome.attempts.is_empty() {
-                insert_made(&mut headers, COST, journey.cost().to_string());
+                insert(&mut headers, COST, journey.cost().text(&mut [0; Money::TEXT_BYTES_MAX]));
             }
             journey.outcome.bytes_out = bytes.len() as u64;
             warn(&mut headers, journey.settle_reservation().as_ref());
@@ -139,13 +154,13 @@ pub(crate) fn detached(journey: &mut Journey, reply: Reply) -> Response<GateBody
     let mut response = Response::new(GateBody::whole(reply.body));
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
-    insert(response.headers_mut(), REQUEST_ID, &journey.outcome.id.to_string());
+    insert(response.headers_mut(), REQUEST_ID, journey.outcome.id.text(&mut [0; 32]));
     response
 }
 
 /// The answer of a conversation that speaks: its record is with it.
 pub(crate) fn speaking(id: RequestId, mut headers: HeaderMap, body: GateBody) -> Response<GateBody> {
-    insert_made(&mut headers, REQUEST_ID, id.to_string());
+    insert(&mut headers, REQUEST_ID, id.text(&mut [0; 32]));
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
     response
@@ -167,7 +182,7 @@ pub(crate) fn refusal(mut journey: Box<Journey>, reply: Reply, fault: &Fault) ->
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
     let headers = response.headers_mut();
-    insert(headers, REQUEST_ID, &journey.outcome.id.to_string());
+    insert(headers, REQUEST_ID, journey.outcome.id.text(&mut [0; 32]));
     if fault.status == StatusCode::UNAUTHORIZED {
         // A gateway whose doors are protected resources of their own says more than this.
         headers.entry(WWW_AUTHENTICATE).or_insert_with(|| challenge(fault.code));
@@ -193,13 +208,6 @@ fn warn(headers: &mut HeaderMap, warning: Option<&Warning>) {
 /// Names come from configuration and provider, so a value that is no header value is left out, never an error.
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
-    }
-}
-
-/// The same for a text made for this header, which becomes its value without a copy.
-fn insert_made(headers: &mut HeaderMap, name: HeaderName, value: String) {
-    if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(name, value);
     }
 }

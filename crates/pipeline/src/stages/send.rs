@@ -29,7 +29,7 @@ const ERROR_BYTES_MAX: usize = 1 << 20;
 
 /// How one attempt came to an answer.
 enum Reached {
-    Whole(Answer),
+    Whole(Box<Answer>),
     Stream(Box<Streaming>),
 }
 
@@ -40,7 +40,7 @@ struct Missed {
     verbatim: Option<(http::StatusCode, Bytes)>,
 }
 
-pub(crate) async fn send(journey: &mut Journey, mut routed: Routed) -> Result<Answer, Fault> {
+pub(crate) async fn send(journey: &mut Journey, mut routed: Routed) -> Result<Box<Answer>, Fault> {
     let mut last = None;
     let plan = std::mem::take(&mut routed.plan);
     for index in plan {
@@ -68,7 +68,7 @@ pub(crate) async fn send(journey: &mut Journey, mut routed: Routed) -> Result<An
     give_up(last)
 }
 
-fn give_up(last: Option<Missed>) -> Result<Answer, Fault> {
+fn give_up(last: Option<Missed>) -> Result<Box<Answer>, Fault> {
     let Some(missed) = last else {
         return Err(Fault::new(Code::NoTarget, "the model has no target; the operator must configure one"));
     };
@@ -263,7 +263,7 @@ async fn collect_whole(
     (sent, began): (Sent, Instant),
     mut relay: Box<dyn Relay>,
     now: Now,
-) -> Result<Answer, Missed> {
+) -> Result<Box<Answer>, Missed> {
     let Sent { head, mut body } = sent;
     body.wants_whole();
     let (whole, at) = collect(journey, routed, target, &mut body, began).await?;
@@ -323,7 +323,7 @@ fn settle_whole(
     relay: &mut dyn Relay,
     (out, metered): (Vec<Bytes>, &Metered),
     now: Now,
-) -> Answer {
+) -> Box<Answer> {
     if let Some(keep) = relay.keep() {
         journey.keep(keep);
     }

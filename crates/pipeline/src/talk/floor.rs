@@ -6,13 +6,13 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use gatehouse_domain::{
-    Action, AttemptStatus, Code, Fault, InnerCall, Metered, Money, Need, Now, Passage, Place, Point, RequestId,
+    Action, AttemptStatus, Code, Fault, InnerCall, Metered, Money, Need, Now, Passage, Place, Point, Reply, RequestId,
 };
 use gatehouse_upstream::{Health, Pool, Verdict};
 use http::HeaderMap;
 
 use super::mouth::Mouth;
-use super::{Refused, Talk};
+use super::{Refused, Talk, Visit};
 use crate::core::{Detached, Shared};
 use crate::guard::Shown;
 use crate::inner::{Errands, Making};
@@ -37,8 +37,10 @@ pub struct Floor {
 pub struct Opening<'a> {
     /// The server, where an LLM call has its provider.
     pub server: &'a Arc<str>,
-    /// What of it, under its own name, where an LLM call has its model.
+    /// What of it, under its own name, where an LLM call has its model. The ledger keeps each name for good.
     pub name: &'a Arc<str>,
+    /// The same as policies and reports call it, where an LLM call has the model its client named.
+    pub canonical: &'a Arc<str>,
     /// The server's breaker.
     pub health: &'a Arc<Health>,
     /// The most it can cost; `None` without a price.
@@ -94,6 +96,19 @@ impl Floor {
         &self.caller
     }
 
+    /// The call as a server of the gateway's own hears of it.
+    #[must_use]
+    pub fn visit(&self) -> Visit {
+        Visit {
+            core: Arc::clone(&self.journey.core),
+            snapshot: Arc::clone(&self.snapshot),
+            caller: Arc::clone(&self.caller),
+            tags: self.journey.outcome.tags.clone(),
+            address: self.journey.address,
+            now: self.now,
+        }
+    }
+
     /// Which snapshot it is judged by; what was composed under another one may no longer hold.
     #[must_use]
     pub fn generation(&self) -> u64 {
@@ -138,7 +153,11 @@ impl Floor {
         }
         let hold = Hold { ceiling: opening.ceiling, input_tokens: 0 };
         let now = Now(SystemTime::now());
-        self.journey.open((opening.server, opening.name), opening.health, &hold, (now, at))
+        // A row says what was asked for in as many words as there are names; the call's own record says it word for word.
+        let asked = self.journey.outcome.model.replace(Arc::clone(opening.canonical));
+        let opened = self.journey.open((opening.server, opening.name), opening.health, &hold, (now, at));
+        self.journey.outcome.model = asked;
+        opened
     }
 
     /// The first message of the server's answer has arrived.
@@ -164,7 +183,7 @@ impl Floor {
     pub fn again(&mut self, need: &Need, ceiling: Option<Money>) -> Result<(), Fault> {
         self.journey.settle_reservation();
         let now = Now(SystemTime::now());
-        let held = take_for(&mut self.journey, &self.snapshot, &self.caller, (need, ceiling), now);
+        let held = take_for(&mut self.journey, &self.snapshot, &self.caller, (need, || ceiling), now);
         self.journey.reservation = held.map_err(|refusal| refusal.fault())?;
         Ok(())
     }
@@ -173,6 +192,12 @@ impl Floor {
     /// every stage, and is paid for by the caller.
     pub fn make(&mut self, call: InnerCall) -> Making {
         Errands::of(&mut self.journey, &self.snapshot, &self.caller).make(call)
+    }
+
+    /// Makes several at once; their answers come in the same order.
+    pub(crate) fn make_all(&mut self, calls: Vec<InnerCall>) -> impl Future<Output = Vec<Reply>> + Send + use<> {
+        let errands = Errands::of(&mut self.journey, &self.snapshot, &self.caller);
+        async move { errands.all(calls).await }
     }
 
     /// Does any guardrail look at what tools answer?

@@ -12,6 +12,7 @@
 mod floor;
 mod mouth;
 mod pass;
+mod visit;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use http::{HeaderMap, HeaderValue, Method};
 pub use floor::{Closing, Floor, Opening, Text};
 pub(crate) use mouth::TalkBody;
 pub use pass::converse;
+pub(crate) use pass::speak;
+pub use visit::Visit;
 
 use crate::snapshot::KeyEntry;
 

@@ -8,24 +8,25 @@ use http::header::{AUTHORIZATION, ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::mouth::{Begun, Mouth, Running, TalkBody};
-use super::{Conducted, Floor, Refused, Talk, Talks};
+use super::{Conducted, Conducting, Floor, Refused, Talk, Talks};
 use crate::body::GateBody;
 use crate::core::Core;
 use crate::ids::request_id;
 use crate::inner::Inbound;
 use crate::journey::Journey;
 use crate::path::{Arrived, refuse_when_overloaded};
-use crate::snapshot::KeyEntry;
+use crate::snapshot::{KeyEntry, Snapshot};
 use crate::stages::admit::{Admitted, admit_talk};
 use crate::stages::read::{Read, request_of, run_of_trace};
 use crate::stages::{authenticate, respond};
 
 /// Takes a conversation from its head to the beginning of its answer. `Arrived::lane` is its place in `Snapshot::talks`.
-pub async fn converse(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
+pub async fn converse(core: Arc<Core>, arrived: Box<Arrived>) -> Response<GateBody> {
     let now = Now(SystemTime::now());
     let mut journey = Journey::begin(core, request_id(now), &arrived.door, now);
     let talks = Arc::clone(&arrived.snapshot.talks[arrived.lane]);
     let resource = Resource::of(&arrived);
+    let arrived = *arrived;
     let (head, body) = arrived.request.into_parts();
     let greeted = match talks.greet(&arrived.door, &head) {
         // A call of the gateway's own has come from nowhere that could be wrong.
@@ -36,10 +37,10 @@ pub async fn converse(core: Arc<Core>, arrived: Arrived) -> Response<GateBody> {
         }
     };
     let origin = head.headers.get(ORIGIN).cloned();
-    let arrived = Arrived { request: http::Request::from_parts(head, body), ..arrived };
+    let mut arrived = Arrived { request: http::Request::from_parts(head, body), ..arrived };
     let mut response = match greeted {
         Some(reply) => respond::answer(journey, respond::Answer::local(reply)),
-        None => match walk(&mut journey, &*talks, arrived, now).await {
+        None => match walk(&mut journey, &*talks, &mut arrived, now).await {
             Ok(admitted) => conduct(journey, admitted, now).await,
             Err(refused) => {
                 let reply = resource.challenged(refused.reply, &refused.fault);
@@ -82,19 +83,19 @@ impl Resource {
 async fn walk(
     journey: &mut Journey,
     talks: &dyn Talks,
-    arrived: Arrived,
+    arrived: &mut Arrived,
     now: Now,
 ) -> Result<Admitted<dyn Talk>, Box<Refused>> {
     let door = arrived.door.clone();
     let refused = |fault: Fault| Box::new(Refused { reply: talks.refuse(&door, &fault), fault });
-    refuse_when_overloaded(journey, &arrived).map_err(refused)?;
+    refuse_when_overloaded(journey, arrived).map_err(refused)?;
     let known = authenticate::authenticate(journey, arrived, now).map_err(refused)?;
     let (arrived, caller) = (known.arrived, known.caller);
-    if let Some(token) = foreign_token(&arrived, &caller) {
+    if let Some(token) = foreign_token(arrived, &caller) {
         talks.came(&caller.principal, token);
     }
-    let Arrived { snapshot, lane, request, .. } = arrived;
-    let request = request_of(journey, &snapshot, door.clone(), request, now).await.map_err(refused)?;
+    let request = request_of(journey, arrived, now).await.map_err(refused)?;
+    let (snapshot, lane) = (Arc::clone(&arrived.snapshot), arrived.lane);
     let talk = talks.read(request, &caller)?;
     note(journey, &*talk);
     admit_talk(journey, Read { snapshot, lane, caller, call: talk }, now).await
@@ -109,11 +110,21 @@ fn foreign_token<'a>(arrived: &'a Arrived, caller: &KeyEntry) -> Option<&'a str>
 
 async fn conduct(journey: Box<Journey>, admitted: Admitted<dyn Talk>, now: Now) -> Response<GateBody> {
     let Read { snapshot, lane, caller, call } = admitted.read;
+    speak(journey, (snapshot, lane), caller, now, |floor| call.conduct(floor)).await
+}
+
+/// Gives the floor to a conversation, up to the beginning of its answer.
+pub(crate) async fn speak(
+    journey: Box<Journey>,
+    place: (Arc<Snapshot>, usize),
+    caller: Arc<KeyEntry>,
+    now: Now,
+    conduct: impl FnOnce(Floor) -> Conducting,
+) -> Response<GateBody> {
     let mouth = Arc::new(Mouth::default());
     let id = journey.outcome.id;
     let guard = journey.guard.clone();
-    let floor = Floor::new(journey, (snapshot, lane), caller, Arc::clone(&mouth), now);
-    let mut running = Running::new(call.conduct(floor), mouth);
+    let mut running = Running::new(conduct(Floor::new(journey, place, caller, Arc::clone(&mouth), now)), mouth);
     let mut response = match running.begin().await {
         Begun::Whole(Conducted { floor, reply }) => {
             respond::answer(floor.journey, respond::Answer::local(reply.unwrap_or_else(nothing)))

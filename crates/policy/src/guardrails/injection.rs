@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use regex_automata::util::syntax;
 
-use super::anchors::Anchors;
+use super::anchors::{Anchors, Literal};
 use super::machine::{Machine, Probe};
 use super::{BuildError, Detector, Finding, View};
 use signals::{FAMILIES, SIGNALS, Signal};
@@ -48,10 +48,10 @@ struct Heard {
 
 impl Phrases {
     fn new() -> Self {
-        let anchors =
-            Anchors::new(SIGNALS.iter().flat_map(|signal| signal.anchors).map(|&anchor| anchor.to_owned())).ok();
-        let of = |anchor: &String| {
-            let has = |signal: &&Signal| signal.anchors.iter().any(|own| own.eq_ignore_ascii_case(anchor));
+        let literals = SIGNALS.iter().flat_map(|signal| signal.anchors).map(|anchor| Literal::anywhere(anchor));
+        let anchors = Anchors::new(literals).ok();
+        let of = |anchor: &Literal| {
+            let has = |signal: &&Signal| signal.anchors.iter().any(|own| own.eq_ignore_ascii_case(&anchor.text));
             SIGNALS.iter().enumerate().filter(|(_, signal)| has(signal)).map(|(n, _)| n).collect()
         };
         Self {

@@ -11,6 +11,8 @@ use regex_automata::util::pool::Pool;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
+use super::anchors::is_word;
+
 /// A compiled pattern may be this large.
 const MAX_NFA_BYTES: usize = 4 << 20;
 /// What a machine remembers of its states; when full it forgets and goes on.
@@ -24,7 +26,16 @@ pub(super) struct Machine {
     caches: Pool<Cache, NewCache>,
     /// Finds groups once a match is known; `None` for patterns without groups.
     groups: Option<PikeVM>,
+    /// For each byte, whether a match may begin with it: at an edge ([`EDGE`]), within a word ([`INSIDE`]).
+    openings: [u8; 256],
 }
+
+/// No word stands before the match.
+const EDGE: u8 = 1;
+/// The match would begin within a word or behind one.
+const INSIDE: u8 = 2;
+/// What a machine tells apart of that which stands before a match.
+const BEFORE: [(&[u8], u8); 5] = [(b"", EDGE), (b" ", EDGE), (b"\n", EDGE), (b"\r", EDGE), (b"a", INSIDE)];
 
 /// What a machine says about one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,15 +67,31 @@ impl Machine {
         let config =
             DFA::config().cache_capacity(CACHE_BYTES).skip_cache_capacity_check(true).unicode_word_boundary(true);
         let dfa = DFA::builder().configure(config).build_from_nfa(nfa).map_err(|error| error.to_string())?;
+        let openings = openings(&dfa);
         let for_caches = dfa.clone();
         let create: NewCache = Box::new(move || for_caches.create_cache());
-        Ok(Self { dfa, caches: Pool::new(create), groups })
+        Ok(Self { dfa, caches: Pool::new(create), groups, openings })
+    }
+
+    /// May a match begin here? Most places are ruled out by their first byte, and that takes no cache. Behind a letter beyond
+    /// ASCII it is left to the machine.
+    pub(super) fn opens(&self, text: &[u8], start: usize) -> bool {
+        let Some(first) = text.get(start) else { return true };
+        let before = match start.checked_sub(1).map(|before| text[before]) {
+            Some(byte) if !byte.is_ascii() => return true,
+            Some(byte) if is_word(byte) => INSIDE,
+            _ => EDGE,
+        };
+        self.openings[usize::from(*first)] & before != 0
     }
 
     /// Tries the pattern at `start`. The match may go up to `stop`; `last` says that nothing follows the text.
     ///
     /// At `stop` a match ends whatever follows, though what follows is looked at as context (`\b`).
     pub(super) fn probe(&self, text: &[u8], start: usize, stop: usize, last: bool) -> Probe {
+        if start < stop && !self.opens(text, start) {
+            return Probe::Dead;
+        }
         let mut cache = self.caches.get();
         let end = stop.min(text.len());
         let input = Input::new(text).range(start..).anchored(Anchored::Yes);
@@ -108,6 +135,25 @@ impl Machine {
     }
 }
 
+/// Asks the machine about every byte a match might begin with.
+fn openings(dfa: &DFA) -> [u8; 256] {
+    let mut cache = dfa.create_cache();
+    let mut openings = [0; 256];
+    for (byte, opening) in (0..=u8::MAX).zip(&mut openings) {
+        for (before, bit) in BEFORE {
+            let text = [before, &[byte]].concat();
+            let input = Input::new(&text).range(before.len()..).anchored(Anchored::Yes);
+            let next = dfa.start_state_forward(&mut cache, &input).ok();
+            let next = next.and_then(|start| dfa.next_state(&mut cache, start, byte).ok());
+            // What it cannot say of this byte alone it may say of more.
+            if next.is_none_or(|state| !state.is_dead()) {
+                *opening |= bit;
+            }
+        }
+    }
+    openings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +175,20 @@ mod tests {
     fn a_match_ends_at_the_stop_and_sees_what_follows_it() {
         assert_eq!(machine("a+").probe(b"aaaaaa", 0, 4, false), Probe::Match(4));
         assert_eq!(machine(r"a+\b").probe(b"aaaaaa", 0, 4, false), Probe::Dead);
+    }
+
+    #[test]
+    fn a_place_is_ruled_out_by_its_first_byte_only_where_the_machine_would_die_of_it() {
+        for pattern in [r"\bab", r"(?m)^a|b\b", r"(?:)", r"\Ba+", "é", r"\bé", "[^a]", "$"] {
+            let machine = machine(pattern);
+            let alone = Machine { openings: [EDGE | INSIDE; 256], ..self::machine(pattern) };
+            for text in ["ab", " ab", "xab", "_a", "\nab", "\ra", "éab", "é", "aé", "", "b", "-b"] {
+                for (start, last) in (0..=text.len()).flat_map(|start| [(start, false), (start, true)]) {
+                    let probe = |machine: &Machine| machine.probe(text.as_bytes(), start, 100, last);
+                    assert_eq!(probe(&machine), probe(&alone), "{pattern} in {text:?} at {start}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod rules;
 
 use super::machine::Probe;
 use super::{Detector, Finding, View};
-use rules::{RULES, Rule, Rules};
+use rules::{Anchor, RULES, Rule, Rules};
 
 /// The longest match of a rule that has no bound of its own. What goes on behind it is not covered.
 const LONGEST: usize = 2048;
@@ -57,16 +57,13 @@ fn probe(rule: &Rule, text: &str, start: usize, last: bool) -> Said {
     Said::Secret { start: text.floor_char_boundary(from), end: text.ceil_char_boundary(to) }
 }
 
-impl Detector for Secrets {
-    fn kind(&self) -> &'static str {
-        "secrets"
-    }
-
-    fn scan(&self, view: View<'_>, found: &mut Vec<Finding>) -> usize {
+impl Secrets {
+    /// Tries the rules of every anchor; the rest is that of [`Detector::scan`].
+    fn try_at(&self, anchors: impl Iterator<Item = Anchor>, view: View<'_>, found: &mut Vec<Finding>) -> usize {
         let text = view.text;
         let mut settled = if view.last { text.len() } else { self.rules.unfinished(text.as_bytes(), view.from) };
-        for (anchor, anchor_at) in self.rules.anchors_in(text.as_bytes(), view.from) {
-            for &(rule, (least, most)) in anchor {
+        for (rules, anchor_at) in anchors {
+            for &(rule, (least, most)) in rules {
                 let rule = &self.rules.rules[rule];
                 for back in (least..=most).rev() {
                     let Some(start) = anchor_at.checked_sub(back).filter(|start| *start >= view.from) else { continue };
@@ -83,6 +80,16 @@ impl Detector for Secrets {
         }
         found.dedup();
         text.floor_char_boundary(settled)
+    }
+}
+
+impl Detector for Secrets {
+    fn kind(&self) -> &'static str {
+        "secrets"
+    }
+
+    fn scan(&self, view: View<'_>, found: &mut Vec<Finding>) -> usize {
+        self.try_at(self.rules.anchors_in(view.text.as_bytes(), view.from), view, found)
     }
 
     fn reach(&self) -> usize {

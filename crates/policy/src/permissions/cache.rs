@@ -1,8 +1,9 @@
 //! Decisions kept by what they depend on. One cache belongs to one core; it holds for one value of [`Permissions`] and
 //! starts anew with the next.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::decision::{Decision, Permissions};
 use super::question::Question;

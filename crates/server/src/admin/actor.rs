@@ -46,6 +46,12 @@ pub(crate) fn nobody() -> ApiError {
     ApiError::new(Code::MissingKey, "The admin API needs a key.", HINT)
 }
 
+/// The error of a caller who is known, and has no role.
+pub(crate) fn no_role() -> ApiError {
+    let hint = "An admin can make a key with a role, or use an admin key.";
+    ApiError::new(Code::NotAllowed, "This key has no role in the admin API.", hint)
+}
+
 /// Who a presented key is. Takes the same time for every wrong key: hashes are compared, all of them, whole.
 pub(crate) async fn identify(control: &Control, presented: &str, from: &From<'_>) -> Result<Actor, NotLetIn> {
     let admin_key = admin_key(control, presented).await?;
@@ -54,10 +60,7 @@ pub(crate) async fn identify(control: &Control, presented: &str, from: &From<'_>
         return Ok(Actor::owner(name));
     }
     match caller {
-        Ok(principal) => Actor::of(&principal).ok_or_else(|| {
-            let hint = "An admin can make a key with a role, or use an admin key.";
-            NotLetIn::NoRole(ApiError::new(Code::NotAllowed, "This key has no role in the admin API.", hint))
-        }),
+        Ok(principal) => Actor::of(&principal).ok_or_else(|| NotLetIn::NoRole(no_role())),
         Err(fault) if fault.code == Code::UnknownKey => {
             Err(NotLetIn::Wrong(ApiError::new(Code::UnknownKey, "This key is not an admin key.", HINT)))
         }
@@ -93,7 +96,8 @@ impl Actor {
         Self { name: name.into(), organisation, operator: true, role: Role::Owner, team: None, user: None }
     }
 
-    fn of(principal: &Principal) -> Option<Self> {
+    /// Who a caller is here; `None` without a role.
+    pub(crate) fn of(principal: &Principal) -> Option<Self> {
         Some(Self {
             name: Arc::clone(&principal.key),
             organisation: Arc::clone(&principal.organisation),

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use gatehouse_store::audit::{AuditEntry, AuditOutcome, AuditQuery, AuditReport};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -9,8 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::auth::Granted;
 use super::error::{ApiError, ErrorBody};
 use super::extract::Parameters;
-use super::moment;
 use super::rows::{Page, Rows};
+use super::{export, moment, now_ms};
 use crate::control::Control;
 
 /// Which entries.
@@ -99,8 +100,7 @@ pub(crate) async fn list(
     Parameters(question): Parameters<AuditQuestion>,
 ) -> Result<Json<Rows<AuditEntry>>, ApiError> {
     let limit = Page { cursor: None, limit: question.limit }.limit()?;
-    let now = jiff::Timestamp::now();
-    let moment = |name, text: Option<String>| text.map(|text| moment::unix_ms(name, &text, now)).transpose();
+    let (since_unix_ms, until_unix_ms) = moment::span(question.since.as_deref(), question.until.as_deref())?;
     let actor = &granted.actor;
     let own = (!actor.operator).then(|| actor.organisation.to_string());
     if own.is_some() && question.organisation.is_some() && question.organisation != own {
@@ -113,8 +113,8 @@ pub(crate) async fn list(
         object: question.object,
         outcome: question.outcome.as_deref().map(outcome).transpose()?,
         code: question.code,
-        since_unix_ms: moment("since", question.since)?,
-        until_unix_ms: moment("until", question.until)?,
+        since_unix_ms,
+        until_unix_ms,
         before: question.cursor.as_deref().map(cursor).transpose()?,
         limit: limit + 1,
     };
@@ -166,6 +166,35 @@ pub(crate) async fn verify(State(control): State<Control>) -> Result<Json<Verifi
     let chains = log.verify().await?;
     let sound = chains.iter().all(|chain| chain.sound);
     Ok(Json(Verified { sound, public_key: log.public_key(), chains }))
+}
+
+/// From when on.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ExportQuestion {
+    /// Entries from this on: a time, a day (UTC), or how long ago (`7d`, `24h`, `30m`). All, if not given.
+    since: Option<String>,
+}
+
+/// Every chain as JSON lines, with all that is signed about them: `gatehouse audit verify --file` checks it by itself.
+#[utoipa::path(get, path = "/audit/export", tag = "audit", operation_id = "export_audit", params(ExportQuestion),
+    responses((status = 200, content((String = "application/x-ndjson"))), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody)))]
+pub(crate) async fn export(
+    State(control): State<Control>,
+    Parameters(question): Parameters<ExportQuestion>,
+) -> Result<Response, ApiError> {
+    let (since, _) = moment::span(question.since.as_deref(), None)?;
+    let mut export = control.store.audit()?.export(since.unwrap_or(0), now_ms());
+    let (pieces, file) = export::file("audit.jsonl", "application/x-ndjson");
+    tokio::spawn(async move {
+        let mut open = Some(pieces);
+        while let Some(pieces) = open {
+            open = pieces.pass_on(export.next().await).await;
+        }
+    });
+    Ok(file)
 }
 
 fn outcome(text: &str) -> Result<AuditOutcome, ApiError> {

@@ -36,11 +36,22 @@ pub(crate) struct Granted {
 #[derive(Clone, Debug)]
 pub(crate) struct Seen(pub(crate) Arc<Actor>);
 
+/// A request of the gateway's own for a caller who was let in already, in its extensions. Only [`Inside`](super::Inside) makes one:
+/// nothing that comes over a listener has it.
+#[derive(Clone, Debug)]
+pub(super) struct Vouched(pub(super) Arc<Principal>);
+
 /// Lets a request through to a route only if its key has a role that may.
 pub(crate) async fn gate(State(admin): State<Admin>, mut request: Request, next: Next) -> Response {
-    let (address, headers) = (address(request.extensions()), request.headers().clone());
-    let key = presented(&headers).map(Secret::new);
-    let actor = match who(&admin, address, &headers, key).await {
+    let actor = match request.extensions_mut().remove::<Vouched>() {
+        Some(Vouched(caller)) => Actor::of(&caller).ok_or_else(actor::no_role),
+        None => {
+            let (address, headers) = (address(request.extensions()), request.headers().clone());
+            let key = presented(&headers).map(Secret::new);
+            who(&admin, address, &headers, key).await
+        }
+    };
+    let actor = match actor {
         Ok(actor) => Arc::new(actor),
         Err(error) => return error.into_response(),
     };
@@ -62,8 +73,7 @@ fn reach(actor: &Actor, request: &Request) -> Option<Reach> {
     let path = request.extensions().get::<MatchedPath>()?.as_str();
     let path = path.strip_prefix(BASE).unwrap_or(path);
     match rights::row(request.method().as_str(), path) {
-        Some(row) if row.instance && !actor.runs_the_instance() => Some(Reach::Nothing),
-        Some(row) => Some(row.of(actor.role)),
+        Some(row) => Some(row.reach(actor)),
         None if rights::knows(path) => None,
         None => Some(Reach::Nothing),
     }

@@ -1,4 +1,4 @@
-//! The ledger as a file: streamed page by page, so that a year of it takes no more memory than a page.
+//! Files streamed page by page, so that a year of it takes no more memory than a page; and the ledger as one.
 
 use std::sync::Arc;
 
@@ -7,8 +7,9 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use gatehouse_store::StoreError;
 use gatehouse_store::export::{Export, ExportFormat};
-use http_body_util::channel::Channel;
+use http_body_util::channel::{Channel, Sender};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -47,33 +48,45 @@ pub(crate) async fn export(
         .unwrap_or("csv")
         .parse()
         .map_err(|_| ApiError::invalid("format: there is no such format.", "There are csv, json and focus."))?;
-    let now = jiff::Timestamp::now();
-    let moment = |name, text: Option<String>| text.map(|text| moment::unix_ms(name, &text, now)).transpose();
-    let since = moment("since", question.since)?.unwrap_or(0);
-    let until = moment("until", question.until)?.unwrap_or(u64::MAX);
-    let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(PIECES_AHEAD);
+    let (since, until) = moment::span(question.since.as_deref(), question.until.as_deref())?;
+    let (since, until) = (since.unwrap_or(0), until.unwrap_or(u64::MAX));
+    let ending = if format == ExportFormat::Json { "ndjson" } else { "csv" };
+    let (pieces, file) = file(&format!("usage.{ending}"), format.media_type());
     tokio::spawn(async move {
         let operations = Arc::clone(&control.operations);
         let parts = move |attempt: &_| operations.priced_parts(attempt);
         let mut export = Export::new(&control.store, format, since, until, &parts);
-        loop {
-            match export.next().await {
-                Ok(Some(piece)) => {
-                    if sender.send_data(piece.into()).await.is_err() {
-                        return;
-                    }
-                }
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::error!(%error, "an export broke off");
-                    // The reader sees a body that does not end as it should, never a short file that looks whole.
-                    sender.abort(std::io::Error::other("the ledger cannot be read"));
-                    return;
-                }
-            }
+        let mut open = Some(pieces);
+        while let Some(pieces) = open {
+            open = pieces.pass_on(export.next().await).await;
         }
     });
-    let name =
-        format!("attachment; filename=\"usage.{}\"", if format == ExportFormat::Json { "ndjson" } else { "csv" });
-    Ok(([(CONTENT_TYPE, format.media_type().to_owned()), (CONTENT_DISPOSITION, name)], Body::new(body)).into_response())
+    Ok(file)
+}
+
+/// Where the pieces of a file go.
+pub(super) struct Pieces(Sender<Bytes, std::io::Error>);
+
+/// A file that is answered piece by piece.
+pub(super) fn file(name: &str, media_type: &str) -> (Pieces, Response) {
+    let (sender, body) = Channel::<Bytes, std::io::Error>::new(PIECES_AHEAD);
+    let headers =
+        [(CONTENT_TYPE, media_type.to_owned()), (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))];
+    (Pieces(sender), (headers, Body::new(body)).into_response())
+}
+
+impl Pieces {
+    /// Passes the next piece on; `None` when there is nothing more to pass on, or nobody to pass it to.
+    pub(super) async fn pass_on(mut self, piece: Result<Option<impl Into<Bytes>>, StoreError>) -> Option<Self> {
+        match piece {
+            Ok(Some(piece)) => self.0.send_data(piece.into()).await.is_ok().then_some(self),
+            Ok(None) => None,
+            Err(error) => {
+                tracing::error!(%error, "an export broke off");
+                // The reader sees a body that does not end as it should, never a short file that looks whole.
+                self.0.abort(std::io::Error::other("the database cannot be read"));
+                None
+            }
+        }
+    }
 }

@@ -21,6 +21,7 @@ mod export;
 mod extract;
 mod guesses;
 mod health;
+mod inside;
 mod keys;
 mod mcp;
 mod moment;
@@ -34,6 +35,7 @@ mod reprice;
 mod requests;
 mod rights;
 mod rows;
+mod secrets;
 mod terms;
 mod usage;
 mod whoami;
@@ -51,13 +53,14 @@ use gatehouse_domain::Code;
 use utoipa::Modify;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use crate::control::Control;
 use error::ApiError;
 
 pub use claim::issue as issue_claim;
+pub use inside::{Answered, Audience, Inside, audience};
 
 // What the authorization server shares with this API: one count of wrong keys, one audit log, one way of telling admin keys.
 pub(crate) use actor::same;
@@ -65,8 +68,10 @@ pub(crate) use audited::append as append_audit;
 pub(crate) use auth::address;
 pub(crate) use guesses::Guesses;
 
-/// No body of this API comes near it.
+/// No body of a single object comes near it.
 const BODY_BYTES_MAX: usize = 256 * 1024;
+/// An export of everything, applied again: as much as a configuration file may have.
+const APPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -153,11 +158,15 @@ fn closed_routes() -> OpenApiRouter<Admin> {
         .routes(routes!(requests::run))
         .routes(routes!(audit::list))
         .routes(routes!(audit::verify))
+        .routes(routes!(audit::export))
         .routes(routes!(export::export))
         .routes(routes!(reprice::reprice))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::reset))
-        .routes(routes!(objects::change::apply))
+        .routes(routes!(objects::change::apply).layer(DefaultBodyLimit::max(APPLY_BYTES_MAX)))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::one, secrets::put, secrets::delete))
+        .routes(routes!(secrets::rotate))
         .routes(routes!(price::price))
         .routes(routes!(config::status))
         .routes(routes!(config::reload))

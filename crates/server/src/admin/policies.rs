@@ -8,6 +8,9 @@ use super::extract::Body;
 use super::moment;
 use crate::control::{Control, PolicyAnswer, PolicyQuestion, PolicyRefusal, ReplayQuestion, ReplayReport};
 
+/// Calls of one replay.
+const REPLAYED_MAX: u32 = 100_000;
+
 /// Which policies decide a question, and why. Nothing is called and nothing is recorded.
 #[utoipa::path(post, path = "/policy/explain", tag = "policies", operation_id = "explain_policy",
     request_body = PolicyQuestion,
@@ -27,9 +30,10 @@ pub(crate) async fn replay(
     State(control): State<Control>,
     Body(question): Body<ReplayQuestion>,
 ) -> Result<Changed<ReplayReport>, ApiError> {
-    let now = jiff::Timestamp::now();
-    let moment = |name, text: &Option<String>| text.as_deref().map(|text| moment::unix_ms(name, text, now)).transpose();
-    let (since, until) = (moment("since", &question.since)?, moment("until", &question.until)?);
+    if question.limit.is_some_and(|limit| limit > REPLAYED_MAX) {
+        return Err(ApiError::invalid("limit is out of range.", format!("At most {REPLAYED_MAX} calls.")));
+    }
+    let (since, until) = moment::span(question.since.as_deref(), question.until.as_deref())?;
     Ok(Changed::nothing(control.operations.replay_policies(question, since, until).await?))
 }
 

@@ -59,10 +59,9 @@ pub(crate) async fn reprice(
     State(control): State<Control>,
     Body(question): Body<RepriceQuestion>,
 ) -> Result<Changed<Rows<RepricedRow>>, ApiError> {
-    let now = jiff::Timestamp::now();
-    let until = question.until.map(|text| moment::unix_ms("until", &text, now)).transpose()?;
+    let until = question.until.map(|text| moment::unix_ms("until", &text)).transpose()?;
     let reprice = Reprice {
-        since_unix_ms: moment::unix_ms("since", &question.since, now)?,
+        since_unix_ms: moment::unix_ms("since", &question.since)?,
         until_unix_ms: until.unwrap_or(u64::MAX),
         provider: question.provider,
         upstream_model: question.upstream_model,

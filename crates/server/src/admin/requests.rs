@@ -203,8 +203,7 @@ pub(crate) async fn run(
 
 impl RequestQuestion {
     fn filter(self) -> Result<RequestFilter, ApiError> {
-        let now = jiff::Timestamp::now();
-        let moment = |name, text: Option<String>| text.map(|text| moment::unix_ms(name, &text, now)).transpose();
+        let (since_unix_ms, until_unix_ms) = moment::span(self.since.as_deref(), self.until.as_deref())?;
         if self.q.as_ref().is_some_and(|text| text.len() > TEXT_MAX) {
             return Err(ApiError::invalid("q is too long.", format!("At most {TEXT_MAX} bytes.")));
         }
@@ -219,8 +218,8 @@ impl RequestQuestion {
             run: self.run,
             code: self.code,
             status: self.status.as_deref().map(status).transpose()?,
-            since_unix_ms: moment("since", self.since)?,
-            until_unix_ms: moment("until", self.until)?,
+            since_unix_ms,
+            until_unix_ms,
             min_cost: self.min_cost.map(cost).transpose()?,
             text: self.q,
             cursor: self.cursor.as_deref().map(cursor).transpose()?,

@@ -6,6 +6,8 @@
 
 use gatehouse_domain::Role;
 
+use super::actor::Actor;
+
 /// How far a role reaches on a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
@@ -55,12 +57,18 @@ const ROUTES: &[(&str, &str, Row)] = &[
     ("GET", "/audit", READ),
     // Every chain, of every organisation.
     ("GET", "/audit/verify", READ_INSTANCE),
+    ("GET", "/audit/export", READ_INSTANCE),
     ("GET", "/attempts", READ_OWN),
     // The ledger as a whole, of every organisation.
     ("GET", "/budgets", READ_INSTANCE),
     ("GET", "/usage/export", READ_INSTANCE),
     ("POST", "/usage/reprice", WRITE_INSTANCE),
     ("POST", "/apply", WRITE),
+    ("GET", "/secrets", READ),
+    ("GET", "/secrets/{name}", READ),
+    ("PUT", "/secrets/{name}", WRITE),
+    ("DELETE", "/secrets/{name}", WRITE),
+    ("POST", "/master_key/rotate", WRITE_INSTANCE),
     ("GET", "/price", CATALOGUE),
     ("GET", "/breakers", READ_INSTANCE),
     ("POST", "/breakers/reset", WRITE_INSTANCE),
@@ -90,12 +98,13 @@ const ROUTES: &[(&str, &str, Row)] = &[
 /// Kinds of object: who reads them, who changes them.
 const KINDS: &[(&str, Row, Row)] = &[
     ("agents", READ, WRITE),
-    ("guardrails", READ, WRITE),
-    ("limits", READ, WRITE),
+    // These look at everybody's texts, count everybody's calls and decide over everybody.
+    ("guardrails", READ_INSTANCE, WRITE_INSTANCE),
+    ("limits", READ_INSTANCE, WRITE_INSTANCE),
     ("mcp_servers", READ, WRITE),
     ("models", CATALOGUE, WRITE),
     ("organisations", READ_INSTANCE, WRITE_INSTANCE),
-    ("policies", READ, WRITE),
+    ("policies", READ_INSTANCE, WRITE_INSTANCE),
     ("prices", CATALOGUE, WRITE),
     ("providers", READ, WRITE),
     ("service_accounts", READ, WRITE),
@@ -103,6 +112,11 @@ const KINDS: &[(&str, Row, Row)] = &[
     ("toolsets", CATALOGUE, WRITE),
     ("users", READ, WRITE),
 ];
+
+/// The kinds of object there are rows for.
+pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(name, ..)| *name)
+}
 
 /// The row of a route: its method, and its path with the names of its parameters.
 pub(crate) fn row(method: &str, path: &str) -> Option<Row> {
@@ -121,6 +135,11 @@ pub(crate) fn row(method: &str, path: &str) -> Option<Row> {
 }
 
 impl Row {
+    /// How far somebody reaches.
+    pub(crate) fn reach(self, actor: &Actor) -> Reach {
+        if self.instance && !actor.runs_the_instance() { Reach::Nothing } else { self.of(actor.role) }
+    }
+
     /// How far a role reaches.
     pub(crate) const fn of(self, role: Role) -> Reach {
         let column = match role {

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use gatehouse_domain::Usage;
-use gatehouse_store::{LatestQuery, LedgerEntry, RequestFilter, UsageDimension, UsageQuery, UsageRow};
+use gatehouse_domain::{Principal, Usage};
+use gatehouse_store::{LatestQuery, LedgerEntry, RequestFilter, Store, UsageDimension, UsageQuery, UsageRow};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -103,25 +103,41 @@ pub(crate) async fn usage(
     granted: Granted,
     Parameters(question): Parameters<UsageQuestion>,
 ) -> Result<Json<Rows<UsageRow>>, ApiError> {
-    if question.limit.is_some_and(|limit| limit > ROWS_MAX) {
-        return Err(ApiError::invalid("limit is out of range.", format!("At most {ROWS_MAX} rows.")));
-    }
-    let now = jiff::Timestamp::now();
-    let moment = |name, text: Option<String>| text.map(|text| moment::unix_ms(name, &text, now)).transpose();
-    let query = UsageQuery {
-        by: dimensions(question.by.as_deref().unwrap_or_default())?,
-        since_unix_ms: moment("since", question.since)?,
-        until_unix_ms: moment("until", question.until)?,
-        organisation: None,
-        key: question.key,
-        team: question.team,
-        user: question.user,
-        run: question.run,
-        limit: question.limit.unwrap_or_default(),
-    };
+    let query = question.query()?;
     let Some(scope) = Scope::of(&granted) else { return Ok(Json(Rows::all(Vec::new()))) };
     let Some(query) = scope.narrow(query) else { return Ok(Json(Rows::all(Vec::new()))) };
     Ok(Json(Rows::all(control.store.usage(&query).await?)))
+}
+
+/// The same of one caller's own key, for that caller.
+pub(crate) async fn of_key(
+    store: &Store,
+    caller: &Principal,
+    question: UsageQuestion,
+) -> Result<Rows<UsageRow>, ApiError> {
+    let organisation = Some(caller.organisation.to_string());
+    let query = UsageQuery { organisation, key: Some(caller.key.to_string()), ..question.query()? };
+    Ok(Rows::all(store.usage(&query).await?))
+}
+
+impl UsageQuestion {
+    fn query(self) -> Result<UsageQuery, ApiError> {
+        if self.limit.is_some_and(|limit| limit > ROWS_MAX) {
+            return Err(ApiError::invalid("limit is out of range.", format!("At most {ROWS_MAX} rows.")));
+        }
+        let (since_unix_ms, until_unix_ms) = moment::span(self.since.as_deref(), self.until.as_deref())?;
+        Ok(UsageQuery {
+            by: dimensions(self.by.as_deref().unwrap_or_default())?,
+            since_unix_ms,
+            until_unix_ms,
+            organisation: None,
+            key: self.key,
+            team: self.team,
+            user: self.user,
+            run: self.run,
+            limit: self.limit.unwrap_or_default(),
+        })
+    }
 }
 
 /// Each dimension once, so that a row has no name twice.

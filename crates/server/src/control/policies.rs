@@ -136,6 +136,7 @@ pub struct ReplayQuestion {
     pub until: Option<String>,
     /// Calls at most, oldest first: 10,000 if not given, at most 100,000.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 100_000)]
     pub limit: Option<u32>,
 }
 

@@ -8,7 +8,7 @@
 //!
 //! Statements of a chain stand before its entries, so that a reader needs to keep no entry in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead};
 
 use serde::{Deserialize, Serialize};
@@ -62,56 +62,85 @@ pub enum ExportError {
     },
 }
 
-impl AuditLog {
-    /// Writes the log as lines, from a moment on (0 for all of it). Entries appended meanwhile are left to the next export.
+/// The log on its way out, piece by piece: never more of it in memory than a page.
+#[derive(Debug)]
+pub struct AuditExport {
+    log: AuditLog,
+    since_unix_ms: u64,
+    now_unix_ms: u64,
+    /// Chains still to come; `None` before the heading.
+    chains: Option<VecDeque<String>>,
+    open: Option<OpenChain>,
+}
+
+/// The chain whose entries are being written.
+#[derive(Debug)]
+struct OpenChain {
+    organisation: String,
+    /// The next entry.
+    from: u64,
+    /// The last one: those appended meanwhile are left to the next export.
+    last: u64,
+}
+
+impl AuditExport {
+    /// The next lines, each with its line break; `None` at the end.
     ///
     /// # Errors
-    /// When the database fails, or `write` does.
-    pub async fn export<E: From<StoreError>>(
-        &self,
-        since_unix_ms: u64,
-        now_unix_ms: u64,
-        mut write: impl FnMut(&str) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let heading = Heading { gatehouse_audit: 1, public_key: self.public_key(), exported_unix_ms: now_unix_ms };
-        write(&text(&heading))?;
-        for organisation in self.organisations(&[]).await? {
-            self.export_chain(&organisation, since_unix_ms, now_unix_ms, &mut write).await?;
+    /// When the database fails.
+    pub async fn next(&mut self) -> Result<Option<String>, StoreError> {
+        let Some(chains) = &mut self.chains else {
+            self.chains = Some(self.log.organisations(&[]).await?.into_iter().collect());
+            let (public_key, exported_unix_ms) = (self.log.public_key(), self.now_unix_ms);
+            return Ok(Some(text(&Heading { gatehouse_audit: 1, public_key, exported_unix_ms })));
+        };
+        let Some(chain) = &mut self.open else {
+            let Some(organisation) = chains.pop_front() else { return Ok(None) };
+            let (chain, statements) = self.log.begin(organisation, self.since_unix_ms, self.now_unix_ms).await?;
+            self.open = Some(chain);
+            return Ok(Some(statements.into_iter().map(|statement| text(&Line::Statement(statement))).collect()));
+        };
+        let mut connection = self.log.store().pool.acquire().await?;
+        let page = links(&mut connection, &chain.organisation, chain.from, chain.last).await?;
+        match page.last() {
+            Some((seq, _)) => chain.from = seq + 1,
+            None => self.open = None,
         }
-        Ok(())
+        let entry = |link: Link| Line::Entry(Entry { seq: link.seq, event: link.event, hash: hex(&link.hash) });
+        Ok(Some(page.into_iter().filter_map(|(_, link)| link).map(|link| text(&entry(link))).collect()))
+    }
+}
+
+impl AuditLog {
+    /// The log as lines, from a moment on (0 for all of it).
+    #[must_use]
+    pub fn export(&self, since_unix_ms: u64, now_unix_ms: u64) -> AuditExport {
+        AuditExport { log: self.clone(), since_unix_ms, now_unix_ms, chains: None, open: None }
     }
 
-    async fn export_chain<E: From<StoreError>>(
+    /// Where a chain's entries begin, and everything that is signed about them.
+    async fn begin(
         &self,
-        organisation: &str,
+        organisation: String,
         since_unix_ms: u64,
         now_unix_ms: u64,
-        write: &mut impl FnMut(&str) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut connection = self.store().pool.acquire().await.map_err(StoreError::from)?;
-        let (last, last_hash) = tip(&mut connection, organisation).await?;
-        let mut known = statements(&mut connection, organisation).await?;
+    ) -> Result<(OpenChain, Vec<Statement>), StoreError> {
+        let mut connection = self.store().pool.acquire().await?;
+        let (last, last_hash) = tip(&mut connection, &organisation).await?;
+        let mut known = statements(&mut connection, &organisation).await?;
+        drop(connection);
         known.retain(|statement| statement.seq <= last);
         let mut from = 0;
         if since_unix_ms > 0 {
-            let (seq, hash) = self.last_before(organisation, since_unix_ms, last).await?;
+            let (seq, hash) = self.last_before(&organisation, since_unix_ms, last).await?;
             let number = known.iter().filter(|statement| statement.seq <= seq).map(|s| s.number).max().unwrap_or(0);
             known.retain(|statement| statement.number > number);
-            known.push(self.key().state(StatementKind::Start, organisation, number, (seq, &hash), now_unix_ms));
+            known.push(self.key().state(StatementKind::Start, &organisation, number, (seq, &hash), now_unix_ms));
             from = seq + 1;
         }
         let number = known.iter().map(|statement| statement.number).max().unwrap_or(0);
-        known.push(self.key().state(StatementKind::Head, organisation, number, (last, &last_hash), now_unix_ms));
-        known.into_iter().try_for_each(|statement| write(&text(&Line::Statement(statement))))?;
-        loop {
-            let page = links(&mut connection, organisation, from, last).await?;
-            let Some((seq, _)) = page.last() else { return Ok(()) };
-            from = seq + 1;
-            for link in page.into_iter().filter_map(|(_, link)| link) {
-                let entry = Entry { seq: link.seq, event: link.event, hash: hex(&link.hash) };
-                write(&text(&Line::Entry(entry)))?;
-            }
-        }
+        known.push(self.key().state(StatementKind::Head, &organisation, number, (last, &last_hash), now_unix_ms));
+        Ok((OpenChain { organisation, from, last }, known))
     }
 
     /// The newest entry from before a moment, or what stands before the first one there is.
@@ -230,5 +259,5 @@ fn next_line(lines: &mut impl BufRead) -> io::Result<Option<String>> {
 }
 
 fn text(line: &impl Serialize) -> String {
-    serde_json::to_string(line).unwrap_or_default()
+    serde_json::to_string(line).map(|line| line + "\n").unwrap_or_default()
 }

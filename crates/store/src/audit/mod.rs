@@ -24,7 +24,7 @@ mod verify;
 mod tests;
 
 pub use event::{Actor, AuditEvent, AuditObject, AuditOutcome, object_hash};
-pub use export::{ExportError, verify_export};
+pub use export::{AuditExport, ExportError, verify_export};
 pub use log::{AuditEntry, AuditLog, AuditQuery};
 pub use refusals::{Refusal, Refusals};
 pub use statement::{InstanceKey, Statement, StatementKind};

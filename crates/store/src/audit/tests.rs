@@ -155,14 +155,8 @@ async fn a_removed_checkpoint_is_found() {
 #[tokio::test]
 async fn the_start_of_an_export_does_not_pass_for_a_tombstone() {
     let (home, log) = log_of(10).await;
-    let mut lines = Vec::new();
-    log.export(START + 5, START, |line| {
-        lines.push(line.to_owned());
-        Ok::<_, crate::StoreError>(())
-    })
-    .await
-    .unwrap();
-    let start: Value = serde_json::from_str(lines.iter().find(|line| line.contains("\"start\"")).unwrap()).unwrap();
+    let text = export(&log, START + 5).await;
+    let start: Value = serde_json::from_str(text.lines().find(|line| line.contains("\"start\"")).unwrap()).unwrap();
     tamper(&home, "DELETE FROM audit WHERE seq <= 4").await;
     sqlx::query("INSERT INTO audit_checkpoints VALUES (?, 1, ?)")
         .bind(ORG)
@@ -230,14 +224,10 @@ async fn organisations_have_chains_of_their_own() {
 }
 
 async fn export(log: &AuditLog, since: u64) -> String {
-    let mut text = String::new();
-    log.export(since, START, |line| {
-        text.push_str(line);
-        text.push('\n');
-        Ok::<_, crate::StoreError>(())
-    })
-    .await
-    .unwrap();
+    let (mut export, mut text) = (log.export(since, START), String::new());
+    while let Some(piece) = export.next().await.unwrap() {
+        text.push_str(&piece);
+    }
     text
 }
 

@@ -132,8 +132,8 @@ impl Store {
     }
 }
 
-/// The next number, if the transaction commits.
-async fn next(transaction: &mut sqlx::SqliteConnection) -> Result<i64, StoreError> {
+/// The next number, if the transaction commits: who watches hears of a change.
+pub(crate) async fn next(transaction: &mut sqlx::SqliteConnection) -> Result<i64, StoreError> {
     let sql = "UPDATE objects_generation SET value = value + 1 RETURNING value";
     Ok(sqlx::query_scalar(sql).fetch_one(transaction).await?)
 }

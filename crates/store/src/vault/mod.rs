@@ -19,12 +19,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gatehouse_domain::Secret;
 use serde::Serialize;
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
 use crate::database::{signed, unsigned};
 use crate::hex::hex;
+use crate::tables::objects;
 use crate::{DataDir, Pepper, Store, StoreError};
 
 pub use master::MasterKeys;
@@ -169,6 +170,7 @@ impl Vault {
         .fetch_one(&mut *transaction)
         .await?;
         let info = read_info(&row)?;
+        tell(&mut transaction, kind).await?;
         transaction.commit().await?;
         Ok(info)
     }
@@ -209,7 +211,10 @@ impl Vault {
     /// When the database fails.
     pub async fn delete(&self, organisation: &str, kind: &str, name: &str) -> Result<bool, StoreError> {
         let sql = "DELETE FROM secrets WHERE organisation = ? AND kind = ? AND name = ?";
-        let done = sqlx::query(sql).bind(organisation).bind(kind).bind(name).execute(&self.store.pool).await?;
+        let mut transaction = self.store.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let done = sqlx::query(sql).bind(organisation).bind(kind).bind(name).execute(&mut *transaction).await?;
+        tell(&mut transaction, kind).await?;
+        transaction.commit().await?;
         Ok(done.rows_affected() > 0)
     }
 
@@ -294,6 +299,14 @@ impl Vault {
         let text = String::from_utf8(opened).map_err(|_| StoreError::Vault { what: "a secret is not text" })?;
         Ok(Secret::new(text))
     }
+}
+
+/// A running gateway puts a changed secret of the configuration in force as it does a changed object.
+async fn tell(transaction: &mut SqliteConnection, kind: &str) -> Result<(), StoreError> {
+    if kind == CONFIG_SECRET {
+        objects::next(transaction).await?;
+    }
+    Ok(())
 }
 
 fn key_of<'a>(ring: &'a Keyring, row: &SqliteRow) -> Result<&'a MasterKey, StoreError> {

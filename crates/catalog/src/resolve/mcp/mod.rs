@@ -13,7 +13,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::check::{Check, nth};
-use crate::written::File;
+use crate::mcp::{Listens, OWN_SERVER, OwnServer};
+use crate::written::{File, McpListens};
 
 pub(super) use auth::client_document;
 pub(super) use servers::servers;
@@ -36,6 +37,24 @@ pub(super) fn hosts(written: &[String], check: &mut Check) -> Vec<Arc<str>> {
     hosts
 }
 
+/// How many may listen at once.
+pub(super) fn listens(written: McpListens, check: &mut Check) -> Listens {
+    let usual = Listens::default();
+    for (name, count) in [("per_caller", written.per_caller), ("total", written.total)] {
+        if count == Some(0) {
+            let hint = "clients that listen hear of changes at once, others have to ask again and again".to_owned();
+            check.error_at(&format!("mcp.listens.{name}"), "nobody could listen", Some(hint));
+        }
+    }
+    let total = written.total.map_or(usual.total, |count| count as usize);
+    let per_caller = written.per_caller.map_or(usual.per_caller.min(total), |count| count as usize);
+    if per_caller > total {
+        let hint = "raise `total`, or lower this".to_owned();
+        check.error_at("mcp.listens.per_caller", "one caller may not have more than all together", Some(hint));
+    }
+    Listens { per_caller, total }
+}
+
 fn plain_name(path: &str, name: &str, check: &mut Check) {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
     if name.is_empty() || name.len() > NAME_MAX || !name.chars().all(plain) {
@@ -56,7 +75,9 @@ pub(super) struct Servers {
 
 impl Servers {
     pub(super) fn of(file: &File) -> Self {
-        Self { servers: file.mcp_servers.keys().cloned().collect(), toolsets: file.toolsets.keys().cloned().collect() }
+        let own = (file.mcp.gatehouse != OwnServer::Off).then(|| OWN_SERVER.to_owned());
+        let servers = file.mcp_servers.keys().cloned().chain(own).collect();
+        Self { servers, toolsets: file.toolsets.keys().cloned().collect() }
     }
 
     /// The lists of somebody who may use only some.

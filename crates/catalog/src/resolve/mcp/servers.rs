@@ -11,7 +11,7 @@ use super::transport::transport;
 use super::{plain_name, star_inside};
 use crate::check::Check;
 use crate::load::Surroundings;
-use crate::mcp::{McpAuth, McpServer, McpTransport, Pins};
+use crate::mcp::{McpAuth, McpServer, McpTransport, OWN_SERVER, Pins};
 use crate::pattern::Names;
 use crate::resolve::address::{seconds, stays_near};
 use crate::resolve::limits;
@@ -36,6 +36,7 @@ pub(in crate::resolve) fn servers(
     for (name, written) in written {
         let path = format!("mcp_servers.{name}");
         plain_name(&path, &name, check);
+        reserved_name(&path, &name, check);
         let sampling_model = written.sampling_model.as_deref();
         if let Some(model) = sampling_model.filter(|model| models.serving(model).is_none()) {
             let hint = check.near(model, models.all());
@@ -46,6 +47,14 @@ pub(in crate::resolve) fn servers(
         }
     }
     servers
+}
+
+/// The gateway's own server has its name whether it is offered or not: nobody takes its place in a key or a policy.
+fn reserved_name(path: &str, name: &str, check: &mut Check) {
+    if name == OWN_SERVER {
+        let hint = "choose another name; `mcp.gatehouse` says where the gateway's own is offered".to_owned();
+        check.error_at(path, format!("`{OWN_SERVER}` is the gateway's own MCP server"), Some(hint));
+    }
 }
 
 fn server(
@@ -87,6 +96,7 @@ fn server(
         result_bytes,
         concurrent,
         prices: prices(path, &written.prices, check),
+        tool_timeouts: tool_timeouts(path, &written.tool_timeouts, check),
         terms,
     })
 }
@@ -191,11 +201,31 @@ fn prices(path: &str, written: &BTreeMap<String, f64>, check: &mut Check) -> Vec
         if !(0.0..=USD_PER_CALL_MAX).contains(usd) {
             check.error_at(&at, format!("{usd} is not a price from 0 to {USD_PER_CALL_MAX} USD a call"), None);
         }
-        if star_inside(pattern) {
-            check.error_at(&at, "`*` may only stand at the end", None);
-        }
-        prices.push((Arc::from(pattern.as_str()), Money::from_usd(*usd)));
+        prices.push((of_tools(&at, pattern, check), Money::from_usd(*usd)));
     }
-    prices.sort_by_key(|(pattern, _)| (pattern.ends_with('*'), std::cmp::Reverse(pattern.len())));
-    prices
+    most_exact_first(prices)
+}
+
+/// Times by pattern, the most exact first.
+fn tool_timeouts(path: &str, written: &BTreeMap<String, f64>, check: &mut Check) -> Vec<(Arc<str>, Duration)> {
+    let mut timeouts = Vec::with_capacity(written.len());
+    for (pattern, secs) in written {
+        let at = format!("{path}.tool_timeouts.{pattern}");
+        let pattern = of_tools(&at, pattern, check);
+        timeouts.extend(seconds(&at, *secs, check).map(|time| (pattern, time)));
+    }
+    most_exact_first(timeouts)
+}
+
+/// A pattern of names of tools.
+fn of_tools(at: &str, pattern: &str, check: &mut Check) -> Arc<str> {
+    if star_inside(pattern) {
+        check.error_at(at, "`*` may only stand at the end", None);
+    }
+    pattern.into()
+}
+
+fn most_exact_first<T>(mut by_pattern: Vec<(Arc<str>, T)>) -> Vec<(Arc<str>, T)> {
+    by_pattern.sort_by_key(|(pattern, _)| (pattern.ends_with('*'), std::cmp::Reverse(pattern.len())));
+    by_pattern
 }

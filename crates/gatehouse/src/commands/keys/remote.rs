@@ -1,15 +1,12 @@
 //! Keys through the admin API.
 
 use http::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Action, Create, issued, known, listed, object};
 use crate::admin_client::{AdminClient, encoded};
 use crate::failure::Failure;
 use crate::output::Listing;
-
-/// Keys asked for at once.
-const PAGE: u32 = 1_000;
 
 /// Does it.
 pub(super) async fn run(action: Action, client: &AdminClient) -> Result<Listing, Failure> {
@@ -18,7 +15,7 @@ pub(super) async fn run(action: Action, client: &AdminClient) -> Result<Listing,
             let answer = client.ask(Method::POST, "/api/v1/keys", Some(&wanted_body(&wanted))).await?;
             Ok(issued_from(&answer))
         }
-        Action::List => Ok(listed(all(client).await?)),
+        Action::List => Ok(listed(client.every("/api/v1/keys", &[]).await?)),
         Action::Revoke { id } => {
             let path = format!("/api/v1/keys/{}", encoded(&id));
             Ok(listed(vec![object(client.ask(Method::DELETE, &path, None).await?)]))
@@ -62,20 +59,4 @@ fn wanted_body(wanted: &Create) -> Value {
         }
     }
     body
-}
-
-/// Every page.
-async fn all(client: &AdminClient) -> Result<Vec<Map<String, Value>>, Failure> {
-    let mut rows = Vec::new();
-    let mut path = format!("/api/v1/keys?limit={PAGE}");
-    loop {
-        let page = client.ask(Method::GET, &path, None).await?;
-        let before = rows.len();
-        rows.extend(page["rows"].as_array().into_iter().flatten().cloned().map(object));
-        match page["next_cursor"].as_str() {
-            // An empty page that names a next one would go on for ever.
-            Some(next) if rows.len() > before => path = format!("/api/v1/keys?limit={PAGE}&cursor={}", encoded(next)),
-            _ => return Ok(rows),
-        }
-    }
 }

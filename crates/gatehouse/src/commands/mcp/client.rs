@@ -69,6 +69,7 @@ impl EndpointArguments {
             shared: false,
             caps: Caps::default(),
             prices: Vec::new(),
+            tool_timeouts: Vec::new(),
         };
         let pool = Pool::new(tls_config(None)?, PoolLimits::default());
         let links = Links::new(Means {
@@ -102,7 +103,8 @@ impl Endpoint {
     ) -> Result<Raw, Failure> {
         let request = Request::new(Id::Number(self.next_id), method, params);
         self.next_id += 1;
-        let outgoing = Outgoing { request, client: ourselves(), param_headers: Vec::new(), repeatable: false };
+        let client = ourselves();
+        let outgoing = Outgoing { request, client, param_headers: Vec::new(), repeatable: false, visit: None };
         let mut exchange = self.link.ask(&self.pool, outgoing).await.map_err(told)?;
         while let Some(message) = exchange.next().await {
             match message.map_err(told)? {

@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::{Map, Value};
 
 use super::standing::gateway;
-use crate::admin_client::{AdminClient, asked};
+use crate::admin_client::AdminClient;
 use crate::cli::PlaceArguments;
 use crate::failure::Failure;
 use crate::output::{Format, Listing};
@@ -53,22 +53,6 @@ pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Format) 
 }
 
 async fn listed(client: &AdminClient, which: &Which) -> Result<Vec<Map<String, Value>>, Failure> {
-    let mut rows: Vec<Map<String, Value>> = Vec::new();
-    let mut cursor: Option<String> = None;
-    loop {
-        let parameters = [
-            ("server", which.server.as_deref()),
-            ("owner", which.owner.as_deref()),
-            ("limit", Some("1000")),
-            ("cursor", cursor.as_deref()),
-        ];
-        let answer = client.ask(Method::GET, &asked("/api/v1/mcp/connections", &parameters), None).await?;
-        let before = rows.len();
-        rows.extend(answer["rows"].as_array().into_iter().flatten().filter_map(|row| row.as_object().cloned()));
-        cursor = answer["next_cursor"].as_str().map(str::to_owned);
-        // A gateway that repeats itself does not keep this here for ever.
-        if cursor.is_none() || rows.len() == before {
-            return Ok(rows);
-        }
-    }
+    let filters = [("server", which.server.as_deref()), ("owner", which.owner.as_deref())];
+    client.every("/api/v1/mcp/connections", &filters).await
 }

@@ -4,16 +4,14 @@ use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::standing::{gateway, rows_of, write};
-use crate::admin_client::asked;
+use super::standing::{gateway, write};
+use crate::admin_client::{asked, listed_rows};
 use crate::cli::PlaceArguments;
 use crate::failure::Failure;
 use crate::output::Format;
 
 const PINS: &[&str] = &["server", "kind", "name", "state", "hash", "seen_unix_ms", "decided_by"];
 const CHANGES: &[&str] = &["class", "path", "before", "after"];
-/// Versions asked for at once.
-const PAGE: &str = "1000";
 
 /// What to do with versions.
 #[derive(Debug, Subcommand)]
@@ -148,24 +146,12 @@ pub(crate) async fn run(action: Action, place: &PlaceArguments, output: Format) 
 
 async fn list(wanted: &List, place: &PlaceArguments, output: Format) -> Result<(), Failure> {
     let client = gateway(place)?;
-    let (mut rows, mut cursor): (Vec<Map<String, Value>>, Option<String>) = (Vec::new(), None);
-    loop {
-        let parameters = [
-            ("server", wanted.server.as_deref()),
-            ("kind", wanted.kind.map(Kind::word)),
-            ("state", wanted.state.as_deref()),
-            ("cursor", cursor.as_deref()),
-            ("limit", Some(PAGE)),
-        ];
-        let answer = client.ask(Method::GET, &asked("/api/v1/mcp/pins", &parameters), None).await?;
-        let before = rows.len();
-        rows.extend(rows_of(&answer));
-        cursor = answer["next_cursor"].as_str().map(str::to_owned);
-        // A gateway that repeats itself does not keep this here for ever.
-        if cursor.is_none() || rows.len() == before {
-            return write(PINS, rows, output);
-        }
-    }
+    let filters = [
+        ("server", wanted.server.as_deref()),
+        ("kind", wanted.kind.map(Kind::word)),
+        ("state", wanted.state.as_deref()),
+    ];
+    write(PINS, client.every("/api/v1/mcp/pins", &filters).await?, output)
 }
 
 async fn diff(wanted: &Diff, place: &PlaceArguments, output: Format) -> Result<(), Failure> {
@@ -194,7 +180,7 @@ async fn decide(what: &str, body: &Value, place: &PlaceArguments, output: Format
         members.retain(|_, value| !value.is_null());
     }
     let answer = gateway(place)?.ask(Method::POST, &format!("/api/v1/mcp/pins/{what}"), Some(&body)).await?;
-    write(PINS, rows_of(&answer), output)
+    write(PINS, listed_rows(&answer), output)
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@
 use std::fs::{self, DirBuilder};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use gatehouse_domain::{Origin, Secret};
 use gatehouse_mcp_proxy::relay::{Door, relay};
-use gatehouse_store::keys;
+use gatehouse_store::{DataDir, keys};
 use gatehouse_upstream::child::own_streams;
 use gatehouse_upstream::{Pool, PoolLimits, tls_config};
 use http::uri::PathAndQuery;
@@ -159,6 +160,25 @@ fn private(file: &PathBuf, text: &str) -> Result<(), Failure> {
     written.map_err(|error| Failure::problem(format!("cannot write {}: {error}", file.display()), "check the folder"))
 }
 
+/// What the names of folders that go begin with.
+const FOLDERS: &str = "gatehouse-proxy-";
+/// A folder is nobody's if it is so old and no process holds it; younger ones may only just be coming into use.
+const LEFT_AFTER: Duration = Duration::from_secs(60);
+
+/// Removes the folders of proxies that were killed before they could.
+fn remove_left(home: &Path) {
+    let entries = fs::read_dir(home).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(FOLDERS)) {
+        let age = |found: fs::Metadata| found.modified().ok()?.elapsed().ok();
+        let folder = entry.metadata().ok().filter(fs::Metadata::is_dir);
+        let left = folder.and_then(age).is_some_and(|age| age > LEFT_AFTER);
+        // Who can take its lock is alone with it. Those of other users cannot be opened.
+        if left && DataDir::create(entry.path()).is_ok_and(|dir| dir.lock().is_ok()) {
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
+}
+
 /// Where the gateway keeps what it keeps.
 struct Folder(PathBuf, bool);
 
@@ -169,8 +189,11 @@ impl Folder {
         let failed = |error| Failure::problem(error, "set another folder with --data-dir");
         let fresh = || {
             let id = keys::new_id().map_err(|error| failed(error.to_string()))?;
-            Ok::<_, Failure>(std::env::temp_dir().join(format!("gatehouse-proxy-{id}")))
+            Ok::<_, Failure>(std::env::temp_dir().join(format!("{FOLDERS}{id}")))
         };
+        if goes {
+            remove_left(&std::env::temp_dir());
+        }
         let folder = given.map_or_else(fresh, Ok)?;
         let made = DirBuilder::new().recursive(!goes).mode(0o700).create(&folder);
         made.map_err(|error| failed(format!("cannot make the folder {}: {error}", folder.display())))?;

@@ -7,7 +7,7 @@ use clap::Args;
 use http::Method;
 use serde_json::{Map, Value};
 
-use crate::admin_client::{AdminClient, asked};
+use crate::admin_client::{AdminClient, asked, listed_rows};
 use crate::cli::PlaceArguments;
 use crate::failure::Failure;
 use crate::output::{Format, Listing, fields};
@@ -57,14 +57,14 @@ pub(crate) struct Explain {
 /// Lists the servers.
 pub(crate) async fn servers(place: PlaceArguments, output: Format) -> Result<(), Failure> {
     let answer = gateway(&place)?.ask(Method::GET, "/api/v1/mcp/servers", None).await?;
-    write(SERVERS, rows_of(&answer), output)
+    write(SERVERS, listed_rows(&answer), output)
 }
 
 /// Lists the findings.
 pub(crate) async fn findings(wanted: Findings, output: Format) -> Result<(), Failure> {
     let parameters = [("server", wanted.server.as_deref()), ("severity", wanted.severity.as_deref())];
     let path = asked("/api/v1/mcp/findings", &parameters);
-    write(FINDINGS, rows_of(&gateway(&wanted.place)?.ask(Method::GET, &path, None).await?), output)
+    write(FINDINGS, listed_rows(&gateway(&wanted.place)?.ask(Method::GET, &path, None).await?), output)
 }
 
 /// Explains.
@@ -83,10 +83,6 @@ pub(super) fn gateway(place: &PlaceArguments) -> Result<AdminClient, Failure> {
         let message = "how MCP servers stand is known to a running gateway";
         Failure::problem(message, "name it with --url, and an admin key of it in GATEHOUSE_ADMIN_KEY")
     })
-}
-
-pub(super) fn rows_of(answer: &Value) -> Vec<Map<String, Value>> {
-    answer["rows"].as_array().into_iter().flatten().filter_map(|row| row.as_object().cloned()).collect()
 }
 
 pub(super) fn write(columns: &[&str], rows: Vec<Map<String, Value>>, output: Format) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{applied, gateway};
+use crate::admin_client::listed_rows;
 use crate::cli::{Output, PlaceArguments};
 use crate::config_file;
 use crate::failure::Failure;
@@ -44,8 +45,7 @@ pub(crate) async fn run(arguments: Arguments, place: &PlaceArguments, output: Ou
     let question = if arguments.dry_run { "?dry_run=true" } else { "" };
     let body = json!({ "objects": objects, "prune": arguments.prune });
     let answer = client.ask(Method::POST, &format!("/api/v1/apply{question}"), Some(&body)).await?;
-    let rows: Vec<_> =
-        answer["rows"].as_array().into_iter().flatten().filter_map(|row| row.as_object().cloned()).collect();
+    let rows = listed_rows(&answer);
     if output.output != Format::Table {
         return Listing::new(COLUMNS.iter().copied(), rows).write(output.output, &mut std::io::stdout().lock());
     }

@@ -21,8 +21,6 @@ use crate::output::{Format, Listing};
 
 /// The fields a table shows.
 const COLUMNS: &[&str] = &["name", "source", "version", "changed_by", "body"];
-/// Objects asked for at once.
-const PAGE: u32 = 1_000;
 
 /// Arguments of `get`.
 #[derive(Debug, Args)]
@@ -98,18 +96,7 @@ fn path(kind: &Kind, name: &str) -> String {
 
 /// Every object of a kind.
 async fn all(client: &AdminClient, kind: &Kind) -> Result<Vec<Map<String, Value>>, Failure> {
-    let first = format!("/api/v1/{}?limit={PAGE}", kind.name);
-    let (mut rows, mut path) = (Vec::new(), first.clone());
-    loop {
-        let page = client.ask(Method::GET, &path, None).await?;
-        let before = rows.len();
-        rows.extend(page["rows"].as_array().into_iter().flatten().filter_map(|row| row.as_object().cloned()));
-        match page["next_cursor"].as_str() {
-            // An empty page that names a next one would go on for ever.
-            Some(next) if rows.len() > before => path = format!("{first}&cursor={}", encoded(next)),
-            _ => return Ok(rows),
-        }
-    }
+    client.every(&format!("/api/v1/{}", kind.name), &[]).await
 }
 
 /// An object as the API takes it in an apply.

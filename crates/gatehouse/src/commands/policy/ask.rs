@@ -14,7 +14,6 @@ use gatehouse_server::control::{
     ReplayReport,
 };
 use http::Method;
-use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -120,10 +119,9 @@ async fn world(explain: &Explain, place: &PlaceArguments) -> Result<(Arc<Permiss
 
 /// Replays, and prints what would have changed.
 pub(super) async fn replay(replay: &Replay, place: &PlaceArguments, output: Output) -> Result<(), Failure> {
-    let now = Timestamp::now();
     // Checked here for both places, so that a slip costs no round trip.
-    let since_unix_ms = moment::unix_ms("since", &replay.since, now)?;
-    let until = replay.until.as_deref().map(|text| moment::unix_ms("until", text, now)).transpose()?;
+    let since_unix_ms = moment::unix_ms("since", &replay.since)?;
+    let until = replay.until.as_deref().map(|text| moment::unix_ms("until", text)).transpose()?;
     let texts = super::texts(&replay.policies, Path::new(""))?;
     let files = texts.into_iter().map(|text| (text.name.to_string(), text.text));
     let report: ReplayReport = match Place::open(place).await? {

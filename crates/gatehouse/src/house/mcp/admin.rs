@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use gatehouse_catalog::mcp::OWN_SERVER;
 use gatehouse_domain::Now;
 use gatehouse_mcp_gateway::catalogue::{Catalogue, Entry, Explained, Finding, Kind, Route, ServerView, Severity, Why};
 use gatehouse_mcp_gateway::pins::{self, Class, PinState};
@@ -13,7 +14,7 @@ use gatehouse_server::control::{
 };
 use gatehouse_store::StoreError;
 
-use super::{Room, blueprint};
+use super::{Room, blueprint, itself};
 use crate::house::House;
 
 impl Room {
@@ -65,6 +66,13 @@ impl House {
         // A key that nobody knows is told as such, not as one that may nothing.
         self.explain(&about("server.tool"))?;
         let rights = |entry: &Entry| {
+            if !self.role_opens(question.key.as_deref(), entry) {
+                let message = format!(
+                    "The role of this key does not open {}: docs/admin-api.md lists what each role may do.",
+                    entry.canonical
+                );
+                return Err((Why::Key, message));
+            }
             let answer = self.explain(&about(&entry.canonical)).map_err(|refused| (Why::Policy, refused.message))?;
             if answer.key_permits == Some(false) {
                 let message = format!(
@@ -78,7 +86,44 @@ impl House {
         };
         let plan = self.config(blueprint).unwrap_or_default();
         let explained = self.mcp.now().explain(&plan, &route, &question.tool, &rights);
-        Ok(explanation(explained))
+        let barred = question.key.as_deref().and_then(|key| self.barred(&route, key));
+        Ok(explanation(match barred {
+            Some(message) if explained.why != Why::NoSuchEndpoint => {
+                Explained { why: Why::Key, exposed: None, message, ..explained }
+            }
+            _ => explained,
+        }))
+    }
+
+    /// Why a key may not even enter an endpoint, if it may not.
+    fn barred(&self, route: &Route, key: &str) -> Option<String> {
+        let snapshot = self.shared()?.snapshot.load();
+        let permit = &snapshot.keys.entries().find(|entry| *entry.principal.key == *key)?.permit;
+        match route {
+            Route::Server(name) if permit.of_server(name, std::iter::empty()).is_err() => Some(format!(
+                "The key may not enter /mcp/servers/{name}: add the server to its `mcp_servers`. Tools of the server that its \
+                 toolsets have are at /mcp and at those toolsets."
+            )),
+            Route::Toolset(name) if !permit.tools.permit_toolset(name) => {
+                Some(format!("The key may not enter /mcp/toolsets/{name}: add the toolset to its `toolsets`."))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl House {
+    /// Does the role of a key let it see a tool? All but some of the gateway's own are for every role.
+    fn role_opens(&self, key: Option<&str>, entry: &Entry) -> bool {
+        if *entry.server != *OWN_SERVER {
+            return true;
+        }
+        let snapshot = self.shared().map(|shared| shared.snapshot.load_full());
+        let caller = snapshot.as_ref().and_then(|snapshot| match key {
+            Some(key) => snapshot.keys.by_id(key),
+            None => snapshot.keys.anonymous(),
+        });
+        caller.is_some_and(|caller| itself::is_for(&entry.real, &caller.principal))
     }
 }
 

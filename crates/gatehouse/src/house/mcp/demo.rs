@@ -7,7 +7,8 @@ use gatehouse_domain::Now;
 use gatehouse_mcp_gateway::wire::code;
 use gatehouse_mcp_gateway::{Raw, Request, RpcError};
 use gatehouse_mcp_proxy::builtin::Answers;
-use gatehouse_mcp_proxy::link::Hello;
+use gatehouse_mcp_proxy::link::{Doing, Hello};
+use gatehouse_pipeline::Visit;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -34,25 +35,29 @@ impl Answers for Demo {
         }
     }
 
-    fn answer(&self, request: &Request, now: Now) -> Result<Raw, RpcError> {
-        let params = request.params.as_ref().map(Raw::value).unwrap_or_default();
-        let result = match &*request.method {
-            "server/discover" => listed(json!({
-                "supportedVersions": [REVISION],
-                "capabilities": capabilities(),
-                "instructions": INSTRUCTIONS,
-            })),
-            "tools/list" => listed(json!({ "tools": tools() })),
-            "tools/call" => call(&params, now)?,
-            "resources/list" => listed(json!({ "resources": [greeting_resource()] })),
-            "resources/templates/list" => listed(json!({ "resourceTemplates": [] })),
-            "resources/read" => read(&params)?,
-            "prompts/list" => listed(json!({ "prompts": [greet_prompt()] })),
-            "prompts/get" => prompt(&params)?,
-            method => return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("The demo server has no `{method}`."))),
-        };
-        Ok(Raw::of(&result))
+    fn answer<'a>(&'a self, request: &'a Request, _: Option<&'a Visit>, now: Now) -> Doing<'a, Result<Raw, RpcError>> {
+        Box::pin(std::future::ready(said(request, now)))
     }
+}
+
+fn said(request: &Request, now: Now) -> Result<Raw, RpcError> {
+    let params = request.params.as_ref().map(Raw::value).unwrap_or_default();
+    let result = match &*request.method {
+        "server/discover" => listed(json!({
+            "supportedVersions": [REVISION],
+            "capabilities": capabilities(),
+            "instructions": INSTRUCTIONS,
+        })),
+        "tools/list" => listed(json!({ "tools": tools() })),
+        "tools/call" => call(&params, now)?,
+        "resources/list" => listed(json!({ "resources": [greeting_resource()] })),
+        "resources/templates/list" => listed(json!({ "resourceTemplates": [] })),
+        "resources/read" => read(&params)?,
+        "prompts/list" => listed(json!({ "prompts": [greet_prompt()] })),
+        "prompts/get" => prompt(&params)?,
+        method => return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("The demo server has no `{method}`."))),
+    };
+    Ok(Raw::of(&result))
 }
 
 fn capabilities() -> Value {
@@ -198,7 +203,7 @@ mod tests {
     fn asked(method: &str, params: &Value) -> Result<Value, RpcError> {
         let request = Request::new(Id::Number(1), method, Some(Raw::of(params)));
         let now = Now(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_375_800));
-        Demo.answer(&request, now).map(|result| result.value())
+        said(&request, now).map(|result| result.value())
     }
 
     fn called(name: &str, arguments: Value) -> Value {

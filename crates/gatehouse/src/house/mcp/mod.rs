@@ -3,6 +3,7 @@
 
 mod admin;
 mod demo;
+mod itself;
 mod plan;
 mod room;
 

@@ -3,22 +3,37 @@
 use std::sync::Arc;
 
 use gatehouse_catalog::Config;
-use gatehouse_catalog::mcp::{self as written, McpAuth, McpGrant, McpServer, McpTransport, Pins};
+use gatehouse_catalog::mcp::{
+    self as written, McpAuth, McpGrant, McpServer, McpTransport, OWN_SERVER, OwnServer, Pins,
+};
 use gatehouse_domain::Secret;
 use gatehouse_mcp_gateway::Blueprint;
 use gatehouse_mcp_gateway::blueprint::{
-    Auth, Caps, Exchange, IdentityProvider, OAuthClient, Override, PinPolicy, Server, Toolset, Transport,
+    Auth, Caps, Exchange, IdentityProvider, Listens, OAuthClient, Override, PinPolicy, Server, Toolset, Transport,
 };
+
+use super::itself;
 
 /// The plan of a configuration.
 pub(crate) fn blueprint(config: &Config) -> Blueprint {
     let mcp = &config.mcp;
     Blueprint {
-        servers: mcp.servers.iter().map(|(name, of)| Arc::new(server(name, of))).collect(),
+        servers: servers(mcp),
         toolsets: mcp.toolsets.iter().map(|(name, of)| Arc::new(toolset(name, of))).collect(),
         public_url: config.public_url.text.as_str().into(),
         allowed_hosts: mcp.allowed_hosts.clone(),
+        listens: Listens { per_caller: mcp.listens.per_caller, total: mcp.listens.total },
     }
+}
+
+/// Every server, in the order of their names, and the gateway's own among them.
+fn servers(mcp: &written::Mcp) -> Vec<Arc<Server>> {
+    let mut servers: Vec<_> = mcp.servers.iter().map(|(name, of)| Arc::new(server(name, of))).collect();
+    if mcp.own_server != OwnServer::Off {
+        let place = servers.partition_point(|server| *server.name < *OWN_SERVER);
+        servers.insert(place, Arc::new(itself::server(mcp.own_server == OwnServer::Apart)));
+    }
+    servers
 }
 
 fn server(name: &Arc<str>, of: &McpServer) -> Server {
@@ -44,6 +59,7 @@ fn server(name: &Arc<str>, of: &McpServer) -> Server {
             concurrent: of.concurrent,
         },
         prices: of.prices.clone(),
+        tool_timeouts: of.tool_timeouts.clone(),
     }
 }
 

@@ -16,6 +16,7 @@ use gatehouse_mcp_proxy::auth::{Scene, Tokens, Tools};
 use gatehouse_mcp_proxy::builtin::Builtin;
 use gatehouse_mcp_proxy::conduct::{Desk, DeskParts, Gate};
 use gatehouse_mcp_proxy::link::Link;
+use gatehouse_mcp_proxy::links::Elsewhere;
 use gatehouse_mcp_proxy::{Links, Refresher, links, refresh};
 use gatehouse_pipeline::Talks;
 use gatehouse_policy::permissions::{Fact, Kind, Named, Thing};
@@ -25,11 +26,14 @@ use gatehouse_upstream::{Egress, Pool, Tls};
 use http::HeaderValue;
 use serde_json::json;
 use tokio::runtime::Handle;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval};
 
 use super::Demo;
+use super::itself::{Address, Itself};
 use crate::failure::Failure as Stopped;
+use crate::house::House;
 use crate::house::alerts::{Bell, Event};
 
 /// How long a start or a change waits for servers that were never asked before it goes on without their lists.
@@ -43,6 +47,8 @@ pub(crate) struct Room {
     desk: Arc<Desk>,
     tokens: Tokens,
     hop: HeaderValue,
+    /// Where the gateway's own server finds the house, which is built after this room.
+    house: Address,
 }
 
 impl Room {
@@ -63,13 +69,14 @@ impl Room {
         let vault = store.vault().map_err(|error| unusable(&error))?;
         let tools = Tools { store: store.clone(), vault, sealer: sealer.clone(), tls: Arc::clone(tls) };
         let tokens = Tokens::new(tools, Scene::default());
+        let house = Address::default();
         let links = Links::new(links::Means {
             control: Handle::current(),
             pool: pool.clone(),
             supervisor: Supervisor::this_binary(["supervise-child".into()]).ok(),
             tokens: Arc::new(tokens.clone()),
             instance,
-            elsewhere: Arc::new(of_the_gateway),
+            elsewhere: of_the_gateway(Arc::clone(&house)),
         });
         let info = Raw::of(&json!({ "name": "gatehouse", "title": "Gatehouse", "version": env!("CARGO_PKG_VERSION") }));
         let bell = Arc::clone(bell);
@@ -90,7 +97,18 @@ impl Room {
             pool: pool.clone(),
             server_info: info,
         });
-        Ok(Self { links, refresher, desk, tokens, hop })
+        Ok(Self { links, refresher, desk, tokens, hop, house })
+    }
+
+    /// It is a room of this house.
+    pub(crate) fn belong_to(&self, house: &Arc<House>) {
+        // It is told once, by whoever builds the house.
+        _ = self.house.set(Arc::downgrade(house));
+    }
+
+    /// What is known to be offered to one caller, without asking any server.
+    pub(super) fn known_to(&self, principal: &Principal) -> Arc<Catalogue> {
+        self.refresher.known_to(principal)
     }
 
     /// Takes over the servers and toolsets of a configuration. Connections to servers that have not changed stay.
@@ -114,6 +132,11 @@ impl Room {
     /// Another snapshot is in force: those who listen look again at what they may see.
     pub(crate) fn stir(&self) {
         self.desk.stir();
+    }
+
+    /// How many streams only listen.
+    pub(crate) fn listening(&self) -> usize {
+        self.desk.listening()
     }
 
     /// Tells when what is offered has changed.
@@ -159,8 +182,10 @@ impl Room {
     pub(crate) fn tool_names(&self) -> Vec<[Arc<str>; 2]> {
         let catalogue = self.refresher.catalogue();
         let catalogue = catalogue.borrow();
-        let all = catalogue.offer(&Route::All);
-        let entries = all.into_iter().flat_map(|offer| offer.entries(Listed::Tool));
+        // By server: not every one is on `/mcp`.
+        let offers =
+            catalogue.servers().filter_map(|view| catalogue.offer(&Route::Server(Arc::clone(&view.standing.server))));
+        let entries = offers.flat_map(|offer| offer.entries(Listed::Tool));
         entries.map(|entry| [Arc::clone(&entry.canonical), Arc::clone(&entry.real)]).collect()
     }
 
@@ -169,9 +194,22 @@ impl Room {
         &self.tokens
     }
 
-    /// Looks for idle links, and for tokens that end soon, for as long as it is polled.
+    /// Looks for idle links, for tokens that end soon and for people who have agreed, for as long as it is polled.
     pub(crate) async fn keep(&self) {
-        tokio::join!(self.links.keep(), self.tokens.keep_fresh());
+        tokio::join!(self.links.keep(), self.tokens.keep_fresh(), self.hear());
+    }
+
+    /// Tells conversations of people who have agreed.
+    async fn hear(&self) {
+        let mut news = self.tokens.news();
+        loop {
+            match news.recv().await {
+                Ok(connected) => self.desk.agreed(&connected).await,
+                // Who was missed calls again, as they were told to.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
     }
 
     /// Ends every session and program.
@@ -195,9 +233,16 @@ fn policy_epoch(loaded: &Loaded) -> u64 {
 }
 
 /// Links to servers that are part of the gateway.
-fn of_the_gateway(server: &Arc<Server>, _: &Arc<Principal>) -> Option<Arc<dyn Link>> {
-    match server.transport {
-        Transport::Builtin => Some(Arc::new(Builtin::new(Arc::new(Demo)))),
-        _ => None,
-    }
+fn of_the_gateway(house: Address) -> Elsewhere {
+    let control = Handle::current();
+    Arc::new(move |server: &Arc<Server>, _: &Arc<Principal>| {
+        let link: Arc<dyn Link> = match server.transport {
+            Transport::Builtin => Arc::new(Builtin::new(Arc::new(Demo))),
+            Transport::Gatehouse(_) => {
+                Arc::new(Builtin::new(Arc::new(Itself::new(Arc::clone(&house), control.clone()))))
+            }
+            _ => return None,
+        };
+        Some(link)
+    })
 }

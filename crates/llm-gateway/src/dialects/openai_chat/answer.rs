@@ -88,12 +88,17 @@ pub(super) fn stop_of(word: Option<&str>, calls: bool, refused: bool) -> Stop {
         Some("model_length") => Stop::ContextWindow,
         Some("error" | "insufficient_system_resource") => Stop::Error,
         // Gemini's Chat surface: `function_call_filter: MALFORMED_FUNCTION_CALL`.
-        Some(word) if word.to_ascii_lowercase().contains("malformed") => Stop::Malformed,
+        Some(word) if says(word, "malformed") => Stop::Malformed,
         _ if calls => Stop::ToolUse,
         Some("tool_calls" | "function_call") => Stop::ToolUse,
         _ if refused => Stop::Refusal,
         _ => Stop::EndTurn,
     }
+}
+
+/// Is `part`, in any case, in it?
+fn says(word: &str, part: &str) -> bool {
+    word.as_bytes().windows(part.len()).any(|letters| letters.eq_ignore_ascii_case(part.as_bytes()))
 }
 
 /// OpenAI's word for it. A refusal in the model's own words is a normal stop with `refusal` set, as OpenAI has it.

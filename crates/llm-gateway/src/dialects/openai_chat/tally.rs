@@ -123,7 +123,7 @@ pub(super) fn count(body: &[u8]) -> Option<Counted> {
     }
     let usage = value_of(usage, body).filter(|value| value.starts_with(b"{"));
     let Some(usage) = usage else { return count_all(body) };
-    let usage = UsageIn::deserialize(&mut serde_json::Deserializer::from_slice(usage)).ok()?;
+    let usage = UsageIn::read(usage)?;
     let (finish, tier) = (value_of(finish, choices).and_then(word), value_of(tier, body).and_then(word));
     let calls = value_of(calls, choices).is_some_and(|value| value.starts_with(b"[{"));
     let refused = value_of(refusal, choices).is_some_and(|value| value.starts_with(b"\""));

@@ -3,43 +3,50 @@
 use gatehouse_domain::Usage;
 use serde::{Deserialize, Serialize};
 
+use super::glance;
+
 /// `usage` as any speaker of either OpenAI dialect writes it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct UsageIn {
     #[serde(alias = "input_tokens")]
-    prompt_tokens: Option<u64>,
+    pub(super) prompt_tokens: Option<u64>,
     #[serde(alias = "output_tokens")]
-    completion_tokens: Option<u64>,
-    total_tokens: Option<u64>,
+    pub(super) completion_tokens: Option<u64>,
+    pub(super) total_tokens: Option<u64>,
     #[serde(alias = "input_tokens_details")]
-    prompt_tokens_details: Option<InputDetailsIn>,
+    pub(super) prompt_tokens_details: Option<InputDetailsIn>,
     #[serde(alias = "output_tokens_details")]
-    completion_tokens_details: Option<OutputDetailsIn>,
+    pub(super) completion_tokens_details: Option<OutputDetailsIn>,
     /// DeepSeek's place for cached tokens.
-    prompt_cache_hit_tokens: Option<u64>,
+    pub(super) prompt_cache_hit_tokens: Option<u64>,
     /// Moonshot's place for cached tokens.
-    cached_tokens: Option<u64>,
+    pub(super) cached_tokens: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct InputDetailsIn {
-    cached_tokens: Option<u64>,
-    cache_write_tokens: Option<u64>,
-    audio_tokens: Option<u64>,
-    image_tokens: Option<u64>,
+pub(super) struct InputDetailsIn {
+    pub(super) cached_tokens: Option<u64>,
+    pub(super) cache_write_tokens: Option<u64>,
+    pub(super) audio_tokens: Option<u64>,
+    pub(super) image_tokens: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct OutputDetailsIn {
-    reasoning_tokens: Option<u64>,
-    audio_tokens: Option<u64>,
-    image_tokens: Option<u64>,
+pub(super) struct OutputDetailsIn {
+    pub(super) reasoning_tokens: Option<u64>,
+    pub(super) audio_tokens: Option<u64>,
+    pub(super) image_tokens: Option<u64>,
 }
 
 impl UsageIn {
+    /// Reads the object that `json` begins with.
+    pub(crate) fn read(json: &[u8]) -> Option<Self> {
+        glance::usage(json).or_else(|| Self::deserialize(&mut serde_json::Deserializer::from_slice(json)).ok())
+    }
+
     /// The disjoint counters. Details never add up to more than the sum that contains them, whatever was claimed.
     pub(crate) fn usage(&self) -> Usage {
         let mut fresh = self.prompt_tokens.unwrap_or_default();

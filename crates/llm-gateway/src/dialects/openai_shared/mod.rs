@@ -2,6 +2,7 @@
 
 pub(crate) mod details;
 pub(crate) mod error;
+mod glance;
 pub(crate) mod lines;
 pub(crate) mod wire;
 

@@ -2,6 +2,7 @@ use std::time::{Duration, SystemTime};
 
 use gatehouse_domain::{Money, Usage};
 
+use super::super::overrides::{Usd, UsdSchedule};
 use super::*;
 
 fn at(day: &str) -> Now {
@@ -135,8 +136,8 @@ fn limits_come_with_the_price() {
 #[test]
 fn a_configured_price_replaces_the_built_in_one_for_that_provider_alone() {
     let mut catalogue = Catalogue::builtin();
-    catalogue.set("local/qwen3", Override { input: 0.1, output: 0.3, ..Override::default() }).unwrap();
-    catalogue.set("mine/gpt-4o", Override { input: 1.0, output: 1.0, ..Override::default() }).unwrap();
+    catalogue.set("local/qwen3", &[own(0.1, 0.3)]).unwrap();
+    catalogue.set("mine/gpt-4o", &[own(1.0, 1.0)]).unwrap();
     let usage = Usage { input: 10, output: 10, ..Usage::default() };
     let cost = |provider, kind, model| {
         catalogue.find(provider, kind, model).at(at("2026-01-01")).map(|price| price.cost(&usage, at("2026-01-01")))
@@ -151,6 +152,45 @@ fn a_configured_price_replaces_the_built_in_one_for_that_provider_alone() {
 fn a_figure_in_the_wrong_unit_is_refused() {
     let mut catalogue = Catalogue::builtin();
     for wrong in [-1.0, f64::NAN, 1e6] {
-        assert!(catalogue.set("p/m", Override { input: wrong, ..Override::default() }).is_err(), "{wrong}");
+        assert!(catalogue.set("p/m", &[own(wrong, 1.0)]).is_err(), "{wrong}");
     }
+}
+
+fn own(input: f64, output: f64) -> Override {
+    Override { standard: UsdSchedule { base: rates(input, output), tiers: Vec::new() }, ..Override::default() }
+}
+
+fn rates(input: f64, output: f64) -> Usd {
+    Usd { input: Some(input), output: Some(output), ..Usd::default() }
+}
+
+#[test]
+fn a_configured_price_holds_from_its_day_on_and_the_built_in_one_until_then() {
+    let mut catalogue = Catalogue::builtin();
+    let later = |from: &str, price: Override| Override { from: Some(from.to_owned()), ..price };
+    let prices = [later("2026-12-01", own(1.0, 1.0)), later("2027-01-01", own(2.0, 2.0))];
+    catalogue.set("mine/gpt-4o", &prices).unwrap();
+    let usage = Usage { input: 10, output: 10, ..Usage::default() };
+    let cost = |day| catalogue.find("mine", "openai", "gpt-4o").at(at(day)).map(|price| price.cost(&usage, at(day)));
+    assert_eq!(cost("2026-11-30"), usd("0.000125"));
+    assert_eq!((cost("2026-12-01"), cost("2027-01-01")), (usd("0.00002"), usd("0.00004")));
+}
+
+#[test]
+fn a_configured_price_has_tiers_ways_to_be_served_and_cheaper_hours() {
+    let mut price = own(1.0, 2.0);
+    price.standard.tiers = vec![(100, Usd { input: Some(3.0), ..Usd::default() })];
+    price.classes = vec![(ServiceTier::Flex, UsdSchedule { base: rates(0.5, 0.5), tiers: Vec::new() })];
+    price.off_peak = Some((0, 60, UsdSchedule { base: rates(0.25, 0.25), tiers: Vec::new() }));
+    let mut catalogue = Catalogue::builtin();
+    catalogue.set("p/m", &[price]).unwrap();
+    let list = catalogue.find("p", "openai-compatible", "m");
+    let nano = |input, tier, secs: u64| {
+        let now = Now(SystemTime::UNIX_EPOCH + Duration::from_secs(20_000 * 86_400 + secs));
+        list.at(now).unwrap().cost(&Usage { input, output: 10, tier, ..Usage::default() }, now).nano_usd
+    };
+    let noon = 43_200;
+    assert_eq!(nano(100, ServiceTier::Standard, noon), 120_000);
+    assert_eq!(nano(200, ServiceTier::Standard, noon), 620_000, "output costs what a short prompt's does");
+    assert_eq!((nano(200, ServiceTier::Flex, noon), nano(10, ServiceTier::Standard, 5)), (105_000, 5_000));
 }

@@ -13,6 +13,7 @@ use crate::core::Core;
 use crate::journey::Journey;
 use crate::snapshot::{KeyEntry, Snapshot};
 use crate::stages::read::Read;
+use crate::talk::Visit;
 
 pub(super) fn policy<A: Asked + ?Sized>(journey: &mut Journey, read: &Read<A>, now: Now) -> Result<(), Fault> {
     let need = read.call.need();
@@ -68,6 +69,18 @@ impl<'a> Asker<'a> {
         }
     }
 
+    pub(crate) fn of_visit(visit: &'a Visit) -> Self {
+        Self {
+            core: &visit.core,
+            permissions: &visit.snapshot.permissions,
+            principal: &visit.caller.principal,
+            permit: &visit.caller.permit,
+            tags: visit.tags.as_deref(),
+            address: visit.address,
+            now: visit.now,
+        }
+    }
+
     fn question<'q>(&'q self, action: Action, kind: Kind, resource: &'q str) -> Question<'q> {
         let circumstances =
             Circumstances { unix_secs: self.now.unix_secs(), address: self.address, ..Circumstances::default() };
@@ -86,6 +99,10 @@ impl<'a> Asker<'a> {
         let toolsets = self.permissions.directory.toolsets_of(kind, resource);
         if !self.permit.tools.permit(server_of(resource), toolsets) {
             return false;
+        }
+        // Asked of every item of a list: where no policy speaks of such things, no question is made.
+        if !self.permissions.governs(kind) {
+            return true;
         }
         // Prompts and resources have no action of being listed: whoever may use one sees it.
         let list = if action == Action::CallTool { Action::ListTools } else { action };

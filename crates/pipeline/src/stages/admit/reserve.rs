@@ -53,15 +53,15 @@ fn take<A: Asked + ?Sized>(
     read: &Read<A>,
     now: Now,
 ) -> Result<Option<Reservation>, Box<Refusal>> {
-    take_for(journey, &read.snapshot, &read.caller, (read.call.need(), read.call.ceiling()), now)
+    take_for(journey, &read.snapshot, &read.caller, (read.call.need(), || read.call.ceiling()), now)
 }
 
-/// Takes what something may use out of every payer it touches.
+/// Takes what something may use out of every payer it touches. What it may cost is asked only where somebody pays.
 pub(crate) fn take_for(
     journey: &mut Journey,
     snapshot: &Snapshot,
     caller: &KeyEntry,
-    (need, ceiling): (&Need, Option<Money>),
+    (need, ceiling): (&Need, impl FnOnce() -> Option<Money>),
     now: Now,
 ) -> Result<Option<Reservation>, Box<Refusal>> {
     let (tags, run) = (journey.outcome.tags.as_deref(), journey.outcome.run.as_deref());
@@ -71,7 +71,7 @@ pub(crate) fn take_for(
     }
     let meters = || caller.meters.iter().chain(&of_call);
     let tokens = need.input_tokens.saturating_add(need.output_cap.unwrap_or(0));
-    let cost = Cost { tokens, ceiling };
+    let cost = Cost { tokens, ceiling: ceiling() };
     let held = gatehouse_policy::reserve(meters(), now, cost);
     held.map(Some).inspect_err(|_| journey.standing = Some(standing(meters(), now)))
 }

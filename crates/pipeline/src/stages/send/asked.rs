@@ -19,7 +19,7 @@ pub(super) async fn asked(
     guard: &Arc<Guard>,
     (sent, began): (Sent, Instant),
     now: Now,
-) -> Result<Answer, Missed> {
+) -> Result<Box<Answer>, Missed> {
     let Sent { head, mut body } = sent;
     let (whole, at) = collect(journey, routed, target, &mut body, began).await?;
     journey.first_byte_of_attempt(at);

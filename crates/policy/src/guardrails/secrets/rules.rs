@@ -1,10 +1,10 @@
-//! The rules as data, and the one automaton over their anchors.
+//! The rules as data, and the one search for their anchors.
 
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use regex_automata::util::syntax;
 
-use super::super::anchors::Anchors;
+use super::super::anchors::{Anchors, Literal, is_word};
 use super::super::machine::Machine;
 use super::{LONGEST, LONGEST_PRIVATE_KEY, LONGEST_STRETCH};
 
@@ -36,6 +36,11 @@ impl Rule {
         self.built.get_or_init(|| self.build()).as_ref()
     }
 
+    /// Does a match begin with a word's edge? Read off the pattern, as compiling every one would take longer than starting up.
+    fn at_edge(&self) -> bool {
+        self.pattern.trim_start_matches("(?i)").starts_with(r"\b")
+    }
+
     fn build(&self) -> Option<Built> {
         // Bytes and ASCII: the rules were written for an engine that reads them so, and word boundaries stay one byte wide.
         let config = syntax::Config::new().unicode(false).utf8(false);
@@ -54,13 +59,16 @@ impl Rule {
 /// How many bytes before its anchor a match begins: at least and at most.
 type Distance = (usize, usize);
 
+/// An anchor in a text: the rules to try, by their place, each with its distance, and where it begins.
+pub(super) type Anchor = (&'static [(usize, Distance)], usize);
+
 /// All rules and where to try them.
 pub(super) struct Rules {
     pub(super) rules: Vec<Rule>,
     /// `None` if the table's anchors cannot be used, which a test rules out.
-    anchors: Option<Anchors>,
+    pub(super) anchors: Option<Anchors>,
     /// For each anchor its rules, by their place.
-    rules_of: Vec<Vec<(usize, Distance)>>,
+    pub(super) rules_of: Vec<Vec<(usize, Distance)>>,
     /// The longest stretch from a match's beginning to the end of its anchor, where it begins before that.
     longest_lead: usize,
 }
@@ -85,9 +93,14 @@ impl Rules {
                 built: OnceLock::new(),
             });
         }
-        let anchors = Anchors::new(placed.iter().map(|(anchor, ..)| anchor.clone())).ok();
-        let of = |anchor: &String| {
-            placed.iter().filter(|(a, ..)| a == anchor).map(|&(_, rule, distance)| (rule, distance)).collect()
+        let literal = |(anchor, rule, distance): &(String, usize, Distance)| Literal {
+            edge: *distance == (0, 0) && rules[*rule].at_edge() && anchor.bytes().next().is_some_and(is_word),
+            ..Literal::anywhere(anchor)
+        };
+        let anchors = Anchors::new(placed.iter().map(literal)).ok();
+        let of = |anchor: &Literal| {
+            let named = placed.iter().filter(|(text, ..)| *text == anchor.text);
+            named.map(|&(_, rule, distance)| (rule, distance)).collect()
         };
         let lead = |(anchor, _, (_, most)): &(String, usize, Distance)| anchor.len() + most;
         Self {
@@ -98,12 +111,8 @@ impl Rules {
         }
     }
 
-    /// Every anchor in the text from a place on, with the rules to try and where it begins.
-    pub(super) fn anchors_in<'a>(
-        &'a self,
-        text: &'a [u8],
-        from: usize,
-    ) -> impl Iterator<Item = (&'a [(usize, Distance)], usize)> {
+    /// Every anchor in the text from a place on.
+    pub(super) fn anchors_in(&'static self, text: &[u8], from: usize) -> impl Iterator<Item = Anchor> {
         let hits = self.anchors.iter().flat_map(move |anchors| anchors.hits(text, from));
         hits.map(|(anchor, at)| (self.rules_of[anchor].as_slice(), at))
     }
@@ -133,6 +142,18 @@ mod tests {
             assert!(RULES.rules_of.iter().flatten().any(|(rule, _)| *rule == n), "{}", RULES.rules[n].name);
         }
         assert!(RULES.anchors.is_some());
+    }
+
+    #[test]
+    fn a_rule_that_is_tried_at_edges_only_matches_nowhere_else() {
+        for (literal, rules) in RULES.anchors.iter().flat_map(Anchors::literals).zip(&RULES.rules_of) {
+            let first = literal.text.as_bytes()[0];
+            for (rule, _) in rules.iter().filter(|_| literal.edge) {
+                let rule = &RULES.rules[*rule];
+                let opens = |byte| rule.built().unwrap().machine.opens(&[b'a', byte], 1);
+                assert!(!opens(first) && !opens(first.to_ascii_uppercase()), "{}", rule.name);
+            }
+        }
     }
 
     #[test]

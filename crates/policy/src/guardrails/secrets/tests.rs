@@ -1,5 +1,10 @@
 //! What is a secret and what is not. Samples are put together here, so that nobody's scanner takes this file for a leak.
 
+use aho_corasick::AhoCorasick;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::super::anchors::{Anchors, Literal};
 use super::*;
 
 /// Random-looking letters and digits, the same ones every time.
@@ -77,4 +82,32 @@ fn a_jwt_needs_a_header_that_is_one() {
 fn prose_about_keys_and_tokens_holds_no_secret() {
     let prose = "The access token: it is a secret key, and the password = the thing you know. API keys, tokens, auth.";
     assert!(rules(prose).is_empty());
+}
+
+/// Texts of anchors, of what may stand between them and values, and of values that are random or not.
+fn dense_with_anchors() -> impl Strategy<Value = String> {
+    let anchors: Vec<String> = RULES.anchors.iter().flat_map(Anchors::literals).map(|one| one.text.clone()).collect();
+    let value = (8..80_usize).prop_map(token);
+    let between =
+        select(vec!["", " ", "=", ": ", "\"", "_", "x", "é", "\n", ":", "@", "://", "."]).prop_map(str::to_owned);
+    let anchor = (select(anchors), any::<bool>());
+    let anchor = anchor.prop_map(|(text, upper)| if upper { text.to_ascii_uppercase() } else { text });
+    proptest::collection::vec(prop_oneof![anchor, between, value], 1..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn what_is_found_is_what_an_automaton_over_all_anchors_leads_to(text in dense_with_anchors(), last in any::<bool>()) {
+        static AUTOMATON: std::sync::LazyLock<AhoCorasick> = std::sync::LazyLock::new(|| {
+            let literals = RULES.anchors.iter().flat_map(Anchors::literals).map(|one: &Literal| &one.text);
+            AhoCorasick::builder().ascii_case_insensitive(true).build(literals).unwrap()
+        });
+        let (secrets, view) = (Secrets::new(), View { last, ..View::whole(&text) });
+        let hits = AUTOMATON.find_overlapping_iter(&text);
+        let anchors = hits.map(|hit| (RULES.rules_of[hit.pattern().as_usize()].as_slice(), hit.start()));
+        let (mut expected, mut found) = (Vec::new(), Vec::new());
+        let settled = secrets.try_at(anchors, view, &mut expected);
+        prop_assert_eq!(secrets.scan(view, &mut found), settled);
+        prop_assert_eq!(found, expected);
+    }
 }

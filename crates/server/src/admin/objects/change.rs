@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::plan::{Change, Edit, Plan, Step};
+use super::plan::{Change, Edit, Plan, Step, not_allowed};
 use super::{Object, diff, etag};
 use crate::admin::Admin;
+use crate::admin::actor::Actor;
 use crate::admin::acts::Changed;
 use crate::admin::auth::Granted;
 use crate::admin::error::{ApiError, ErrorBody};
 use crate::admin::extract::{Body, Name, Parameters};
+use crate::admin::rights::{self, Reach};
 
 /// Objects of one apply.
 const OBJECTS_MAX: usize = 1_000;
@@ -27,7 +29,7 @@ const OBJECTS_MAX: usize = 1_000;
 #[into_params(parameter_in = Query)]
 pub(crate) struct How {
     /// Only say what would change.
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// What a change did, or would do.
@@ -173,13 +175,16 @@ async fn edits(admin: &Admin, granted: &Granted, wanted: Apply) -> Result<Vec<Ed
             let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
             ApiError::invalid(format!("There is no kind {kind:?}."), format!("There are {}.", known.join(", ")))
         })?;
+        if !may_change(&granted.actor, kind) {
+            return Err(not_allowed(&format!("The {} are not yours to change.", kind.name)));
+        }
         if edits.iter().any(|edit| edit.kind.name == kind.name && edit.name == name) {
             return Err(ApiError::invalid(format!("{}/{name} is there twice.", kind.name), "Send each object once."));
         }
         edits.push(Edit { kind, name, body: Some(body), headers: None });
     }
     if wanted.prune {
-        for kind in KINDS {
+        for kind in KINDS.iter().filter(|kind| may_change(&granted.actor, kind)) {
             for object in admin.control.store.objects(&granted.actor.organisation, kind.name).await? {
                 if !edits.iter().any(|edit| edit.kind.name == kind.name && edit.name == object.name) {
                     edits.push(Edit { kind, name: object.name, body: None, headers: None });
@@ -188,6 +193,12 @@ async fn edits(admin: &Admin, granted: &Granted, wanted: Apply) -> Result<Vec<Ed
         }
     }
     Ok(edits)
+}
+
+/// The right to apply is not the right to every kind.
+fn may_change(actor: &Actor, kind: &Kind) -> bool {
+    let row = rights::row("PUT", &format!("/{}/{{name}}", kind.name));
+    row.is_some_and(|row| row.reach(actor) != Reach::Nothing)
 }
 
 impl Outcome {

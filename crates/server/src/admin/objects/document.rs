@@ -61,7 +61,7 @@ fn put(kind: &Kind) -> Value {
     json!({
         "tags": [kind.name],
         "operationId": format!("put_{}", kind.one.replace(' ', "_")),
-        "summary": format!("Makes a {0}, or replaces it. In force when the answer is there.", kind.one),
+        "summary": format!("Makes {}, or replaces it. In force when the answer is there.", any(kind)),
         "parameters": [
             name(kind), dry_run(),
             header("If-Match", "Only if the object is in this version."),
@@ -80,7 +80,7 @@ fn delete(kind: &Kind) -> Value {
     json!({
         "tags": [kind.name],
         "operationId": format!("delete_{}", kind.one.replace(' ', "_")),
-        "summary": format!("Deletes a {}, unless something refers to it.", kind.one),
+        "summary": format!("Deletes {}, unless something refers to it.", any(kind)),
         "parameters": [name(kind), dry_run(), header("If-Match", "Only if the object is in this version.")],
         "responses": { "200": answer(&change_name(kind)), "409": error(), "412": error() },
     })
@@ -89,7 +89,7 @@ fn delete(kind: &Kind) -> Value {
 fn object(kind: &Kind) -> Value {
     json!({
         "type": "object",
-        "description": format!("A {} as it is shown.", kind.one),
+        "description": format!("How {} is shown.", any(kind)),
         "required": ["kind", "name", "source", "body"],
         "properties": {
             "kind": { "type": "string", "const": kind.name },
@@ -144,7 +144,21 @@ fn definitions(kind: &Kind) -> Map<String, Value> {
     let needed = needed(&definitions, kind.definition());
     definitions.retain(|name, _| needed.iter().any(|known| known == name));
     definitions.values_mut().for_each(adapt);
+    definitions.values_mut().for_each(allow_null);
     definitions
+}
+
+/// What need not be there may be null, which means that it is not.
+fn allow_null(definition: &mut Value) {
+    let required: Vec<Value> = definition.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let Some(properties) = definition.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for (_, property) in properties.iter_mut().filter(|(name, _)| !required.iter().any(|known| known == *name)) {
+        let is_null = |schema: &Value| schema == "null" || schema.get("type").is_some_and(|kind| kind == "null");
+        let schemas = [property.get("type"), property.get("anyOf")].into_iter().flatten().filter_map(Value::as_array);
+        if !schemas.flatten().any(is_null) {
+            *property = json!({ "anyOf": [property.take(), { "type": "null" }] });
+        }
+    }
 }
 
 /// A definition and those it leads to.
@@ -182,6 +196,12 @@ fn adapt(schema: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(adapt),
         _ => {}
     }
+}
+
+/// `a team`, `an agent`, `an MCP server`.
+fn any(kind: &Kind) -> String {
+    let article = if kind.one.starts_with(['a', 'e', 'i', 'o', 'M']) { "an" } else { "a" };
+    format!("{article} {}", kind.one)
 }
 
 fn object_name(kind: &Kind) -> String {

@@ -15,6 +15,8 @@ pub(super) mod document;
 mod plan;
 mod secret_fields;
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -27,12 +29,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Admin;
+use super::actor::Actor;
 use super::auth::Granted;
 use super::cursor;
 use super::error::ApiError;
 use super::extract::{Name, Parameters};
 use super::rows::{Page, Rows};
 use crate::control::{Control, FileObject, Source};
+
+pub(super) use change::How;
 
 /// An object as it is shown.
 #[derive(Clone, Debug, Serialize)]
@@ -41,7 +46,7 @@ pub(super) struct Object {
     name: String,
     source: Source,
     #[serde(skip_serializing_if = "Option::is_none")]
-    organisation: Option<String>,
+    organisation: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +77,8 @@ async fn list(
 ) -> Result<Json<Rows<Object>>, ApiError> {
     let limit = page.limit()?;
     let after = page.cursor.as_deref().map(cursor::row).transpose()?;
-    let file = control.operations.file_objects().into_iter().filter(|object| object.kind == kind.name);
+    let file = control.operations.file_objects().into_iter();
+    let file = file.filter(|object| object.kind == kind.name && is_shown(object, &granted.actor));
     let mut rows: Vec<Object> = file.map(Object::of_file).collect();
     let stored = control.store.objects(&granted.actor.organisation, kind.name).await?;
     let hidden = |object: &StoredObject| rows.iter().any(|of_file| of_file.name == object.name);
@@ -90,7 +96,7 @@ async fn one(
     Name(name): Name,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if let Some(object) = of_file(&control, kind, &name) {
+    if let Some(object) = of_file(&control, kind, &name).filter(|object| is_shown(object, &granted.actor)) {
         return Ok(Json(Object::of_file(object)).into_response());
     }
     let stored = control.store.object(&granted.actor.organisation, kind.name, &name).await?;
@@ -101,6 +107,11 @@ async fn one(
         if known { StatusCode::NOT_MODIFIED.into_response() } else { Json(Object::of(stored)).into_response() };
     response.headers_mut().insert(ETAG, tag);
     Ok(response)
+}
+
+/// What is about one organisation does not exist for the others, but for the one that runs the instance.
+fn is_shown(object: &FileObject, actor: &Actor) -> bool {
+    actor.runs_the_instance() || object.organisation.as_ref().is_none_or(|about| **about == *actor.organisation)
 }
 
 /// The object of the file with this name.
@@ -130,7 +141,7 @@ impl Object {
             kind: stored.kind,
             name: stored.name,
             source: Source::Database,
-            organisation: Some(stored.organisation),
+            organisation: Some(stored.organisation.into()),
             version: Some(stored.version.to_string()),
             created_unix_ms: Some(stored.created_unix_ms),
             created_by: Some(stored.created_by),
@@ -145,7 +156,7 @@ impl Object {
             kind: object.kind.to_owned(),
             name: object.name,
             source: Source::File,
-            organisation: None,
+            organisation: object.organisation,
             version: None,
             created_unix_ms: None,
             created_by: None,

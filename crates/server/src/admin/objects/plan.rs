@@ -86,16 +86,17 @@ impl<'a> Plan<'a> {
         for object in all {
             let body = secrets::open(&self.control.store, object).await?;
             match self.steps.iter().find(|step| step.is(object)) {
-                None => objects.push(declared(&object.kind, &object.name, body)),
+                None => objects.push(declared(&object.organisation, &object.kind, &object.name, body)),
                 Some(Step { taken: Some(taken), kind, name, .. }) => {
-                    objects.push(declared(kind.name, name, taken.clear(kind, Some(&body))));
+                    objects.push(declared(&object.organisation, kind.name, name, taken.clear(kind, Some(&body))));
                 }
                 Some(_) => {}
             }
         }
         for step in self.steps.iter().filter(|step| step.before.is_none()) {
             if let Some(taken) = &step.taken {
-                objects.push(declared(step.kind.name, &step.name, taken.clear(step.kind, None)));
+                let organisation = &self.actor.organisation;
+                objects.push(declared(organisation, step.kind.name, &step.name, taken.clear(step.kind, None)));
             }
         }
         let mut wrong = self.control.operations.check_objects(objects).await.err().unwrap_or_default();
@@ -154,14 +155,7 @@ impl<'a> Plan<'a> {
                 secret_fields::forget(store, before, step.taken.as_ref().map(|taken| &taken.masked)).await?;
             }
         }
-        match self.control.operations.objects_changed().await {
-            Reload::Accepted(_) => Ok(()),
-            Reload::Refused(problem) => Err(ApiError::new(
-                Code::Internal,
-                format!("It is stored, but could not be put in force: {}", problem.problems.join("; ")),
-                "The configuration from before is in force still. POST /api/v1/config/reload tries again.",
-            )),
-        }
+        put_in_force(self.control).await
     }
 
     /// The object of a step as it is stored now.
@@ -194,13 +188,19 @@ impl Step {
     }
 
     fn is_named_by(&self, record: &KeyRecord) -> bool {
-        match self.kind.name {
-            "models" => record.key.models.contains(&self.name),
-            "mcp_servers" => record.key.mcp_servers.contains(&self.name),
-            "toolsets" => record.key.toolsets.contains(&self.name),
-            "teams" => record.key.team.as_ref() == Some(&self.name),
-            _ => false,
-        }
+        let key = &record.key;
+        let (one, several): (Option<&String>, &[String]) = match self.kind.name {
+            "models" => (None, &key.models),
+            "mcp_servers" => (None, &key.mcp_servers),
+            "toolsets" => (None, &key.toolsets),
+            "organisations" => (key.organisation.as_ref(), &[]),
+            "teams" => (key.team.as_ref(), &[]),
+            "users" => (key.user.as_ref(), &[]),
+            "service_accounts" => (key.service_account.as_ref(), &[]),
+            "agents" => (key.agent.as_ref(), &key.agents),
+            _ => (None, &[]),
+        };
+        one.into_iter().chain(several).any(|name| *name == self.name)
     }
 
     fn user(&self, record: &KeyRecord) -> Wrong {
@@ -210,6 +210,18 @@ impl Step {
             message: format!("the key {} names the {} {}", record.key.name, self.kind.one, self.name),
             hint: None,
         }
+    }
+}
+
+/// Puts what is stored now in force.
+async fn put_in_force(control: &Control) -> Result<(), ApiError> {
+    match control.operations.objects_changed().await {
+        Reload::Accepted(_) => Ok(()),
+        Reload::Refused(problem) => Err(ApiError::new(
+            Code::Internal,
+            format!("It is stored, but could not be put in force: {}", problem.problems.join("; ")),
+            "The configuration from before is in force still. POST /api/v1/config/reload tries again.",
+        )),
     }
 }
 
@@ -251,8 +263,8 @@ async fn step(control: &Control, actor: &Actor, all: &[StoredObject], edit: Edit
     Ok(Step { kind, name, change, diff, before: before.cloned(), taken: Some(taken), mismatch })
 }
 
-fn declared(kind: &str, name: &str, body: Value) -> DeclaredObject {
-    DeclaredObject { kind: kind.to_owned(), name: name.to_owned(), body }
+fn declared(organisation: &str, kind: &str, name: &str, body: Value) -> DeclaredObject {
+    DeclaredObject { organisation: organisation.to_owned(), kind: kind.to_owned(), name: name.to_owned(), body }
 }
 
 fn check_name(name: &str) -> Result<(), ApiError> {
@@ -269,6 +281,9 @@ fn owned(kind: &Kind, actor: &Actor, mut body: Value) -> Result<Value, ApiError>
     let Some(fields) = body.as_object_mut() else {
         return Err(ApiError::invalid("The body is not an object.", "Send the object as in the configuration file."));
     };
+    if kind.list && fields.contains_key("name") {
+        return Err(ApiError::invalid("The body has a `name`.", "Leave it out: the name is in the path."));
+    }
     if kind.has("organisation") && !actor.runs_the_instance() {
         let own = Value::from(&*actor.organisation);
         let written = fields.entry("organisation").or_insert_with(|| own.clone());
@@ -307,7 +322,7 @@ fn check_version(before: Option<&StoredObject>, headers: &HeaderMap) -> Result<(
     }
 }
 
-fn not_allowed(message: &str) -> ApiError {
+pub(super) fn not_allowed(message: &str) -> ApiError {
     ApiError::new(Code::NotAllowed, message, "docs/admin-api.md lists what each role may do.")
 }
 

@@ -1,6 +1,6 @@
 //! Secret fields of a body on their way in: a text is taken and sealed, a mask means "the one that is there".
 
-use gatehouse_catalog::{Kind, mask};
+use gatehouse_catalog::{Kind, mask, refers_to_a_secret};
 use gatehouse_domain::Secret;
 use gatehouse_store::{Store, StoredObject};
 use serde_json::Value;
@@ -49,6 +49,8 @@ impl Taken {
 pub(super) fn take(kind: &Kind, body: &Value, before: Option<&Value>) -> Result<Taken, ApiError> {
     let (mut masked, mut fresh, mut wrong) = (body.clone(), Vec::new(), Vec::new());
     kind.secrets(&mut masked, &mut |pointer, value| match value {
+        // A reference is no secret: it is kept and shown as it is.
+        Value::String(text) if refers_to_a_secret(text) => {}
         Value::String(text) if text.is_empty() || text.len() > SECRET_BYTES_MAX => {
             wrong.push(problem(pointer, "a secret has 1 to 65536 bytes"));
         }

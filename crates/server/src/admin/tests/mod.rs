@@ -12,6 +12,7 @@ mod operations;
 mod policies;
 mod requests;
 mod rights;
+mod secrets;
 mod usage;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -172,12 +173,14 @@ impl Operations for Still {
         }))
     }
     fn file_objects(&self) -> Vec<FileObject> {
-        let object = |kind, name: &str, body| FileObject { kind, name: name.into(), body };
+        let object = |kind, name: &str, body| FileObject { kind, name: name.into(), organisation: None, body };
+        let of_acme = Some(Arc::from("acme"));
         let key = json!({"secret": true, "last4": "cdef"});
         vec![
             object("providers", "openai", json!({"kind": "openai", "api_key": key})),
             object("models", "fast", json!({"targets": [{"provider": "openai", "model": "gpt-5-mini"}]})),
             object("models", "open/*", json!({"targets": [{"provider": "openai", "model": "*"}]})),
+            FileObject { organisation: of_acme, ..object("users", "eve", json!({"organisation": "acme"})) },
         ]
     }
     /// Checks what the real one does first: that a provider is there for each target.
@@ -194,6 +197,17 @@ impl Operations for Still {
         });
         let wrong: Vec<Wrong> = wrong.collect();
         Box::pin(std::future::ready(if wrong.is_empty() { Ok(()) } else { Err(wrong) }))
+    }
+    /// Something refers to the secret `used`, and does not take `broken` for it.
+    fn check_secret(&self, _: &str, name: &str, value: Option<Secret>) -> Answer<'_, Vec<Wrong>> {
+        let wrong = name == "used" && value.is_none_or(|value| value.reveal() == "broken");
+        let wrong = wrong.then(|| Wrong {
+            object: Some("providers/openai".into()),
+            pointer: "/api_key".into(),
+            message: "there is no secret `used`".into(),
+            hint: None,
+        });
+        Box::pin(std::future::ready(wrong.into_iter().collect()))
     }
     fn objects_changed(&self) -> Answer<'_, Reload> {
         self.objects_changed.fetch_add(1, Ordering::Relaxed);

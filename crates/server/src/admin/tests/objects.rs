@@ -218,3 +218,81 @@ async fn each_object_of_an_apply_has_an_entry_beside_that_of_the_act() {
     let actions: Vec<_> = log["rows"].as_array().unwrap().iter().map(|row| row["action"].clone()).collect();
     assert_eq!(actions, ["apply", "models.put", "models.put"]);
 }
+
+#[tokio::test]
+async fn what_the_file_says_of_another_organisation_is_not_shown() {
+    let desk = Desk::open().await;
+    for (key, status) in [("auditor@acme", 200), ("auditor@default", 200), ("auditor@other", 404)] {
+        assert_eq!(desk.as_of(key, Method::GET, "/api/v1/users/eve", None).await.status, status, "{key}");
+        let rows = desk.as_of(key, Method::GET, "/api/v1/users", None).await.json();
+        assert_eq!(rows["rows"].as_array().unwrap().len(), usize::from(status == 200), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_organisation_makes_is_its_own() {
+    let desk = Desk::open().await;
+    let put = |path, body| desk.as_of("admin@acme", Method::PUT, path, Some(body));
+    let made = put("/api/v1/agents/bot", json!({})).await.json();
+    assert_eq!(made["object"]["body"], json!({"organisation": "acme"}));
+    assert_eq!(put("/api/v1/users/x", json!({"organisation": "default"})).await.code(), "not_allowed");
+    assert_eq!(put("/api/v1/users/x", json!({"role": "owner"})).await.code(), "not_allowed");
+}
+
+#[tokio::test]
+async fn the_right_to_apply_is_not_the_right_to_every_kind() {
+    let desk = Desk::open().await;
+    desk.put("/api/v1/policies/open", json!({"text": "permit (principal, action, resource);"})).await;
+    let policy = json!({"kind": "policies", "name": "mine", "body": {"text": "forbid (principal, action, resource);"}});
+    let team = json!({"kind": "teams", "name": "ours", "body": {}});
+    let apply = |objects| desk.as_of("owner@acme", Method::POST, "/api/v1/apply", Some(objects));
+    assert_eq!(apply(json!({"objects": [policy]})).await.code(), "not_allowed");
+    let applied = apply(json!({"objects": [team], "prune": true})).await.json();
+    assert_eq!(applied["rows"].as_array().unwrap().len(), 1, "{applied}");
+    assert_eq!(desk.get("/api/v1/policies/open").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_team_or_person_that_a_key_names_is_not_deleted() {
+    let desk = Desk::open().await;
+    for (kind, name) in [("teams", "support"), ("users", "ann"), ("service_accounts", "nightly"), ("agents", "bot")] {
+        let path = format!("/api/v1/{kind}/{name}");
+        desk.put(&path, json!({})).await;
+        let field = kind.trim_end_matches('s');
+        desk.post("/api/v1/keys", json!({"name": "app", field: name})).await;
+        let deleted = desk.ask(Method::DELETE, &path, Some(ADMIN), None).await;
+        assert_eq!((deleted.status.as_u16(), &*deleted.code()), (409, "still_referenced"), "{kind}");
+        assert!(deleted.json()["error"]["wrong"][0]["object"].as_str().unwrap().starts_with("keys/"));
+    }
+}
+
+#[tokio::test]
+async fn a_reference_to_a_secret_is_kept_and_shown_as_it_is() {
+    let desk = Desk::open().await;
+    let body = json!({"kind": "openai", "api_key": "${secret:openai}"});
+    assert_eq!(desk.put("/api/v1/providers/mine", body.clone()).await.status, 201);
+    let shown = desk.get("/api/v1/providers/mine").await.json();
+    assert_eq!(shown["body"], body);
+    assert_eq!(desk.put("/api/v1/providers/mine", body).await.json()["change"], "unchanged");
+    let mixed = json!({"kind": "openai", "api_key": "${secret:openai} and more of it"});
+    desk.put("/api/v1/providers/mine", mixed).await;
+    assert_eq!(desk.get("/api/v1/providers/mine").await.json()["body"]["api_key"]["secret"], true);
+}
+
+#[tokio::test]
+async fn the_name_of_an_item_of_a_list_is_in_the_path_alone() {
+    let desk = Desk::open().await;
+    let body = json!({"name": "mine", "text": "permit (principal, action, resource);"});
+    assert_eq!(desk.put("/api/v1/policies/mine", body).await.status, 400);
+}
+
+#[tokio::test]
+async fn an_apply_may_be_as_long_as_a_configuration_file() {
+    let desk = Desk::open().await;
+    let tags = |n: usize| json!({"tags": {"long": "x".repeat(n)}});
+    let object = |n: usize| json!({"kind": "teams", "name": format!("team-{n}"), "body": tags(1000)});
+    let objects: Vec<Value> = (0..400).map(object).collect();
+    assert_eq!(desk.post("/api/v1/apply?dry_run=true", json!({ "objects": objects })).await.status, 200);
+    let huge = json!({"objects": [{"kind": "teams", "name": "x", "body": tags(5 * 1024 * 1024)}]});
+    assert_eq!(desk.post("/api/v1/apply", huge).await.status, 413);
+}

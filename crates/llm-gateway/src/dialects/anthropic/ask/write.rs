@@ -17,6 +17,9 @@ use crate::dialects::shared::marks::{CacheOut, Marks, mark_of};
 use crate::dialects::shared::turns::{Group, grouped, waits_without_thought};
 use crate::form::{Ask, Block, CacheMark, Content, Dropped, Format, Role, Tool, ToolChoice};
 
+/// Room that most short requests are written into without growing.
+const USUAL_BYTES: usize = 1024;
+
 /// Writes a request for a Claude model.
 ///
 /// # Errors
@@ -73,8 +76,9 @@ pub(in super::super) fn write_ask(ask: &Ask, speaker: &Speaker<'_>, dropped: &mu
         service_tier: service_tier(ask, dropped),
         stream: speaker.stream,
     };
-    let mut bytes =
-        serde_json::to_vec(&body).map_err(|_| Fault::new(Code::Internal, "the request cannot be written"))?;
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut bytes, &body)
+        .map_err(|_| Fault::new(Code::Internal, "the request cannot be written"))?;
     append_extras(&mut bytes, own);
     Ok(bytes)
 }

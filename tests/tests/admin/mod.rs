@@ -1,0 +1,5 @@
+//! What is declared through the admin API: in force at once, and the same as if the file had said it.
+
+mod export;
+mod kinds;
+mod secrets;
