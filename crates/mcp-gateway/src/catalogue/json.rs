@@ -13,7 +13,7 @@ pub(crate) const DEPTH: usize = 64;
 
 /// The members of an object in their order; `None` if the text is no object.
 pub(crate) fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
-    let all = || walk::members(text.as_bytes()).map(|place| (place.name, &text[place.value])).collect();
+    let all = || walk::members(text.as_bytes()).map(|place| (place.name(), &text[place.value])).collect();
     text.trim_start().starts_with('{').then(all)
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn elements(text: &str) -> Option<Vec<&str>> {
 
 /// A member of an object, by its exact name.
 pub(crate) fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    walk::members(text.as_bytes()).find(|place| place.name == name).map(|place| &text[place.value])
+    walk::members(text.as_bytes()).find(|place| place.is(name)).map(|place| &text[place.value])
 }
 
 /// A value reached through members of objects.

@@ -183,7 +183,7 @@ impl Raw {
     #[must_use]
     pub fn get(&self, path: &[&str]) -> Option<Self> {
         let Some((first, rest)) = path.split_first() else { return Some(self.clone()) };
-        let place = walk::members(&self.0).find(|place| place.name == *first)?;
+        let place = walk::members(&self.0).find(|place| place.is(first))?;
         Self(self.0.slice(place.value)).get(rest)
     }
 
@@ -201,12 +201,12 @@ impl Raw {
 
     /// The members, in their order; none if it is no object.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Self)> {
-        walk::members(&self.0).map(|place| (place.name, Self(self.0.slice(place.value))))
+        walk::members(&self.0).map(|place| (place.name(), Self(self.0.slice(place.value))))
     }
 
     /// The names of the members, in their order.
     pub fn names(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        walk::members(&self.0).map(|place| place.name)
+        walk::members(&self.0).map(|place| place.name())
     }
 
     /// The elements, in their order; none if it is no array.
@@ -222,7 +222,7 @@ impl Raw {
         let Some((first, rest)) = path.split_first() else { return value.clone() };
         let mut end = None;
         for place in walk::members(&self.0) {
-            if place.name == *first {
+            if place.is(first) {
                 let inner = Self(self.0.slice(place.value.clone())).with(rest, value);
                 return self.spliced(place.value, &inner.0);
             }
@@ -256,7 +256,7 @@ impl Raw {
         let Some((first, rest)) = path.split_first() else { return self.clone() };
         let (mut places, mut before) = (walk::members(&self.0), None);
         let Some(here) = places.find(|place| {
-            let found = place.name == *first;
+            let found = place.is(first);
             if !found {
                 before = Some(place.value.end);
             }
@@ -287,14 +287,14 @@ impl Raw {
     #[must_use]
     pub fn edited<'n>(&self, edits: impl IntoIterator<Item = (&'n str, Option<Self>)>) -> Self {
         let mut edits: Vec<(&str, Option<Self>)> = edits.into_iter().collect();
-        let is_edited = |name: Cow<'_, str>| edits.iter().any(|(edited, _)| name == *edited);
-        if edits.iter().all(|(_, value)| value.is_none()) && !self.names().any(is_edited) {
+        let is_edited = |place: walk::Place<'_>| edits.iter().any(|(name, _)| place.is(name));
+        if edits.iter().all(|(_, value)| value.is_none()) && !walk::members(&self.0).any(is_edited) {
             return self.clone();
         }
         let mut text = BytesMut::with_capacity(self.0.len() + 64);
         text.put_u8(b'{');
         for place in walk::members(&self.0) {
-            let edit = edits.iter_mut().find(|(name, _)| place.name == *name).map(|(_, value)| value.take());
+            let edit = edits.iter_mut().find(|(name, _)| place.is(name)).map(|(_, value)| value.take());
             let value = match &edit {
                 Some(Some(value)) => &value.0[..],
                 Some(None) => continue,

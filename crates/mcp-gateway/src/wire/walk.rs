@@ -10,9 +10,27 @@ use super::unquote;
 
 /// One member of an object: where its name and its value stand in the text.
 pub(crate) struct Place<'t> {
-    pub(crate) name: Cow<'t, str>,
+    text: &'t [u8],
     pub(crate) key: Range<usize>,
     pub(crate) value: Range<usize>,
+    /// Is anything in the name escaped?
+    escaped: bool,
+}
+
+impl<'t> Place<'t> {
+    /// The name, unescaped.
+    pub(crate) fn name(&self) -> Cow<'t, str> {
+        let quoted = self.text.get(self.key.clone()).and_then(|key| std::str::from_utf8(key).ok());
+        quoted.and_then(unquote).unwrap_or_default()
+    }
+
+    /// Is this its name? Asked of every member that is passed, and nearly always answered by its bytes.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        if self.escaped {
+            return self.name() == name;
+        }
+        self.text.get(self.key.start + 1..self.key.end - 1) == Some(name.as_bytes())
+    }
 }
 
 /// The members of an object, in their order; none if the text is no object. Of a text that is not well-formed, those before
@@ -20,12 +38,11 @@ pub(crate) struct Place<'t> {
 pub(crate) fn members(text: &[u8]) -> impl Iterator<Item = Place<'_>> {
     let mut walk = Walk::into(text, b'{');
     std::iter::from_fn(move || {
-        let key = walk.value().filter(|key| text.get(key.start) == Some(&b'"'))?;
+        let (key, escaped) = walk.key()?;
         walk.past(b':')?;
         let value = walk.value()?;
         walk.comma();
-        let name = unquote(std::str::from_utf8(text.get(key.clone())?).ok()?).unwrap_or_default();
-        Some(Place { name, key, value })
+        Some(Place { text, key, value, escaped })
     })
 }
 
@@ -79,7 +96,7 @@ impl<'t> Walk<'t> {
         self.blanks();
         let start = self.at;
         match self.text.get(start)? {
-            b'"' => self.string()?,
+            b'"' => _ = self.string()?,
             b'{' | b'[' => self.nest()?,
             b'}' | b']' | b',' | b':' => return None,
             _ => self.at += self.text[start..].iter().take_while(|byte| !is_end(**byte)).count(),
@@ -87,16 +104,29 @@ impl<'t> Walk<'t> {
         Some(start..self.at)
     }
 
-    /// Walks past a string, from its first quote to its last.
-    fn string(&mut self) -> Option<()> {
+    /// Walks past a member's name; says where it stood, and whether anything in it is escaped.
+    fn key(&mut self) -> Option<(Range<usize>, bool)> {
+        self.blanks();
+        let start = self.at;
+        if self.text.get(start) != Some(&b'"') {
+            return None;
+        }
+        let escaped = self.string()?;
+        Some((start..self.at, escaped))
+    }
+
+    /// Walks past a string, from its first quote to its last; says whether anything in it is escaped.
+    fn string(&mut self) -> Option<bool> {
+        let mut escaped = false;
         self.at += 1;
         loop {
-            let found = self.at + memchr2(b'"', b'\\', self.text.get(self.at..)?)?;
-            if self.text[found] == b'"' {
-                self.at = found + 1;
-                return Some(());
+            self.at += mark(self.text.get(self.at..)?)?;
+            if self.text[self.at] == b'"' {
+                self.at += 1;
+                return Some(escaped);
             }
-            self.at = found + 2;
+            escaped = true;
+            self.at += 2;
         }
     }
 
@@ -127,6 +157,29 @@ impl<'t> Walk<'t> {
     }
 }
 
+/// Words of eight bytes in which a mark is looked for at first: as far as nearly every string of a message reaches.
+const NEAR: usize = 8;
+
+/// Where the next quote or backslash stands. Of short strings, to call for wide instructions costs more than to do without.
+fn mark(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // The lowest bit that is left in a word is the highest of the first byte that is this one.
+    let places = |word: u64, byte: u8| {
+        let word = word ^ (ONES * u64::from(byte));
+        word.wrapping_sub(ONES) & !word & (ONES << 7)
+    };
+    let (words, _) = text.as_chunks::<8>();
+    let near = words.iter().take(NEAR).map(|word| u64::from_le_bytes(*word));
+    for (at, word) in near.enumerate() {
+        let found = places(word, b'"') | places(word, b'\\');
+        if found != 0 {
+            return Some(at * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let past = words.len().min(NEAR) * 8;
+    memchr2(b'"', b'\\', &text[past..]).map(|at| past + at)
+}
+
 /// Does a number or a word end before this byte?
 const fn is_end(byte: u8) -> bool {
     matches!(byte, b',' | b'}' | b']' | b':') || byte.is_ascii_whitespace()
@@ -137,7 +190,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Vec<(String, &str)> {
-        members(text.as_bytes()).map(|place| (place.name.into_owned(), &text[place.value])).collect()
+        members(text.as_bytes()).map(|place| (place.name().into_owned(), &text[place.value])).collect()
     }
 
     #[test]
@@ -145,6 +198,21 @@ mod tests {
         let text = " {\"a\" : \"}],\\\"\\\\\" ,\n\"b\":[{\"c\":\"]\"},[]],\"d\\u0065\":-1.5e3,\"f\":null , \"g\":{}}";
         let found = [("a", r#""}],\"\\""#), ("b", r#"[{"c":"]"},[]]"#), ("de", "-1.5e3"), ("f", "null"), ("g", "{}")];
         assert_eq!(read(text), found.map(|(name, value)| (name.to_owned(), value)));
+    }
+
+    #[test]
+    fn a_name_is_known_by_what_it_means() {
+        let is = |text: &str, name: &str| members(text.as_bytes()).next().unwrap().is(name);
+        assert!(is(r#"{"name":1}"#, "name") && is(r#"{"n\u0061me":1}"#, "name") && is(r#"{"ä\"":1}"#, "ä\""));
+        assert!(!is(r#"{"name":1}"#, "nam") && !is(r#"{"n\u0061me":1}"#, r"n\u0061me") && is(r#"{"":1}"#, ""));
+    }
+
+    #[test]
+    fn the_end_of_a_string_is_found_however_far_it_is() {
+        for length in 0..200 {
+            let text = format!("[\"{}\",1]", "ä\\\"".repeat(length / 4) + &"x".repeat(length % 4));
+            assert_eq!(elements(text.as_bytes()).count(), 2, "{text}");
+        }
     }
 
     #[test]
