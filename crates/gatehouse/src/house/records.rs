@@ -1,24 +1,22 @@
 //! What becomes of outcomes in the database: a row of the request log per call, an audit entry per refusal. One
-//! control-plane task writes both in batches; the queue in front of it is bounded, and what does not fit is dropped and
-//! counted. No call ever waits for it.
+//! control-plane task writes both in batches; what waits for it is bounded, and what does not fit is dropped and counted.
+//! No call ever waits for it.
 //!
 //! The task keeps the house of both logs, too: checkpoints every hour and at shutdown, and what is past its time is deleted,
 //! a bounded batch at a time.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use gatehouse_domain::{CallOutcome, DEFAULT_ORGANISATION, Now};
 use gatehouse_store::audit::{Actor, AuditLog, Refusal, Refusals};
 use gatehouse_store::{RequestEntry, RequestLog, Store, StoreError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// Calls that may wait for the database: a second of a busy gateway, 2 MB once they are entries of the log.
+/// Calls that may wait for the database: a second of a busy gateway, 2 MB.
 const WAITING_MAX: usize = 20_000;
-/// Batches of the outboxes that may wait; the calls in them are bounded above.
-const BATCHES: usize = 4_096;
 /// How old a row may be before it is written.
 const WRITE_EVERY: Duration = Duration::from_millis(250);
 /// Rows of one transaction.
@@ -32,13 +30,20 @@ const PURGE_BATCHES: usize = 50;
 /// Where outcomes are left for the two logs. Shared.
 #[derive(Debug)]
 pub(crate) struct Records {
-    queue: mpsc::Sender<Vec<CallOutcome>>,
-    /// Calls in the queue and in the recorder's hands.
-    waiting: AtomicUsize,
+    waiting: Mutex<Waiting>,
+    /// Is there a request log?
+    logs: AtomicBool,
     /// Refusals that no call carries: those of the admin API.
     refusals: Mutex<Refusals>,
     requests_dropped: AtomicU64,
     refusals_dropped: AtomicU64,
+}
+
+/// Calls that wait for the database.
+#[derive(Debug, Default)]
+struct Waiting {
+    log: RequestLog,
+    entries: Vec<RequestEntry>,
 }
 
 /// How long rows and entries are kept, as the configuration in force says.
@@ -50,61 +55,59 @@ pub(crate) struct Keep {
     pub(crate) audit: Option<Duration>,
 }
 
-/// The task's end of the queue.
+/// The task that writes.
 pub(crate) struct Recorder {
     records: Arc<Records>,
-    queue: mpsc::Receiver<Vec<CallOutcome>>,
     store: Store,
     audit: AuditLog,
-    log: RequestLog,
-    /// Read and not written yet.
+    /// Taken over and not written yet.
     entries: Vec<RequestEntry>,
     /// Is the database failing? Said once.
     troubled: bool,
 }
 
 impl Records {
-    /// An empty queue, and the end that is to be run.
+    /// With nothing waiting, and the task that is to be run.
     pub(crate) fn open(store: &Store) -> Result<(Arc<Self>, Recorder), StoreError> {
-        let (queue, receiver) = mpsc::channel(BATCHES);
         let records = Arc::new(Self {
-            queue,
-            waiting: AtomicUsize::new(0),
+            waiting: Mutex::default(),
+            logs: AtomicBool::new(true),
             refusals: Mutex::default(),
             requests_dropped: AtomicU64::new(0),
             refusals_dropped: AtomicU64::new(0),
         });
         let recorder = Recorder {
             records: Arc::clone(&records),
-            queue: receiver,
             store: store.clone(),
             audit: store.audit()?,
-            log: RequestLog::new(store.clone()),
             entries: Vec::new(),
             troubled: false,
         };
         Ok((records, recorder))
     }
 
-    /// Takes a batch over, or drops and counts it whole. Leaves an empty one.
+    /// Takes a batch over, or drops and counts what there is no room for. Leaves an empty one.
     pub(crate) fn take(&self, batch: &mut Vec<CallOutcome>) {
         if batch.is_empty() {
             return;
         }
-        let count = batch.len();
-        let fits = self.waiting.load(Ordering::Relaxed) + count <= WAITING_MAX;
-        // The next batch is about as large as this one.
-        let batch = std::mem::replace(batch, Vec::with_capacity(count));
-        self.waiting.fetch_add(count, Ordering::Relaxed);
-        if !fits || self.queue.try_send(batch).is_err() {
-            self.waiting.fetch_sub(count, Ordering::Relaxed);
-            self.requests_dropped.fetch_add(count as u64, Ordering::Relaxed);
+        let mut refusals = self.refusals();
+        batch.iter().filter_map(refusal).for_each(|refusal| refusals.take(refusal));
+        drop(refusals);
+        if !self.logs.load(Ordering::Relaxed) {
+            return batch.clear();
         }
+        let mut waiting = self.waiting();
+        let Waiting { log, entries } = &mut *waiting;
+        let room = WAITING_MAX.saturating_sub(entries.len()).min(batch.len());
+        self.requests_dropped.fetch_add((batch.len() - room) as u64, Ordering::Relaxed);
+        batch.truncate(room);
+        entries.extend(batch.drain(..).filter_map(|call| log.entry(call)));
     }
 
     /// Takes a refusal that no call carries. Floods are counted, not listed.
     pub(crate) fn refuse(&self, refusal: Refusal) {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).take(refusal);
+        self.refusals().take(refusal);
     }
 
     /// Calls that are in no row because there was no room.
@@ -116,6 +119,14 @@ impl Records {
     pub(crate) fn refusals_dropped(&self) -> u64 {
         self.refusals_dropped.load(Ordering::Relaxed)
     }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Recorder {
@@ -126,14 +137,11 @@ impl Recorder {
         let mut next_checkpoint = Instant::now() + CHECKPOINT_EVERY;
         let mut next_purge = Instant::now();
         loop {
+            self.records.logs.store(keep().requests.is_some(), Ordering::Relaxed);
             tokio::select! {
                 biased;
                 // An error means that the sender is gone, which is a stop, too.
                 _ = stopping.wait_for(|stop| *stop) => break,
-                Some(batch) = self.queue.recv() => {
-                    self.read(batch, keep().requests.is_some());
-                    continue;
-                }
                 _ = ticks.tick() => {}
             }
             self.write(false).await;
@@ -147,28 +155,14 @@ impl Recorder {
                 self.purge(keep()).await;
             }
         }
-        while let Ok(batch) = self.queue.try_recv() {
-            self.read(batch, keep().requests.is_some());
-        }
         self.write(true).await;
         self.checkpoint().await;
-    }
-
-    fn read(&mut self, batch: Vec<CallOutcome>, rows: bool) {
-        let mut refusals = self.records.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        batch.iter().filter_map(refusal).for_each(|refusal| refusals.take(refusal));
-        let (count, before) = (batch.len(), self.entries.len());
-        if rows {
-            self.entries.extend(batch.into_iter().filter_map(|call| self.log.entry(call)));
-        }
-        let kept = self.entries.len() - before;
-        self.records.waiting.fetch_sub(count - kept, Ordering::Relaxed);
     }
 
     /// Writes what has come, refusals first: they are few. What cannot be written waits for the next time.
     async fn write(&mut self, last: bool) {
         let due = {
-            let mut refusals = self.records.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut refusals = self.records.refusals();
             if last { refusals.rest() } else { refusals.due(now_ms()) }
         };
         if !due.is_empty() {
@@ -180,21 +174,30 @@ impl Recorder {
                 tracing::error!(%error, count, "refusals are missing from the audit log");
             }
         }
-        while !self.entries.is_empty() {
-            let count = self.entries.len().min(ROWS);
-            let written = self.log.write(&mut self.entries[..count]).await;
-            if let Err(error) = written {
+        self.write_requests().await;
+    }
+
+    async fn write_requests(&mut self) {
+        loop {
+            if self.entries.is_empty() {
+                let mut waiting = self.records.waiting();
+                let count = waiting.entries.len().min(ROWS);
+                self.entries.extend(waiting.entries.drain(..count));
+                // What a burst took goes back.
+                waiting.entries.shrink_to(ROWS);
+            }
+            if self.entries.is_empty() {
+                return;
+            }
+            if let Err(error) = self.store.insert_requests(&mut self.entries).await {
                 if !std::mem::replace(&mut self.troubled, true) {
                     tracing::warn!(%error, "the request log cannot be written; calls go on, rows wait");
                 }
                 return;
             }
             self.troubled = false;
-            self.entries.drain(..count);
-            self.records.waiting.fetch_sub(count, Ordering::Relaxed);
+            self.entries.clear();
         }
-        // What a burst took goes back.
-        self.entries.shrink_to(ROWS);
     }
 
     async fn checkpoint(&self) {
@@ -296,13 +299,11 @@ mod tests {
         let dir = gatehouse_store::DataDir::create(folder.path().join("data")).unwrap();
         let (records, mut recorder) = Records::open(&Store::open(&dir).await.unwrap()).unwrap();
         let batch = |count| (0..count).map(|_| call(None, 200)).collect::<Vec<_>>();
-        records.take(&mut batch(WAITING_MAX));
-        records.take(&mut batch(7));
-        assert_eq!(records.requests_dropped(), 7);
-        let waiting = recorder.queue.recv().await.unwrap();
-        recorder.read(waiting, true);
+        records.take(&mut batch(WAITING_MAX - 1));
+        records.take(&mut batch(8));
+        assert_eq!((records.requests_dropped(), records.waiting().entries.len()), (7, WAITING_MAX));
         recorder.write(true).await;
-        assert_eq!(records.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(records.waiting().entries.len(), 0);
         records.take(&mut batch(7));
         assert_eq!(records.requests_dropped(), 7);
     }

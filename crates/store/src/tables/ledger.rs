@@ -251,13 +251,14 @@ impl Store {
     ///
     /// Plain rows first, then the others, each in the order of their ids: appending to the end of the table is cheaper than
     /// inserting near it, and few statements are cheaper than many.
-    pub(crate) async fn insert_rows(&self, mut rows: Vec<LedgerRow>) -> Result<u64, StoreError> {
-        rows.sort_unstable_by_key(|row| (!row.is_plain(), row.id));
-        let (plain, others) = rows.split_at(rows.partition_point(LedgerRow::is_plain));
+    pub(crate) async fn insert_rows(&self, rows: Vec<LedgerRow>) -> Result<u64, StoreError> {
+        let (mut plain, mut others): (Vec<_>, Vec<_>) = rows.into_iter().partition(LedgerRow::is_plain);
+        plain.sort_unstable_by_key(|row| row.id);
+        others.sort_unstable_by_key(|row| row.id);
         let mut connection = self.ledger.acquire().await?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let inserted = PLAIN.run(&mut transaction, plain, LedgerRow::bind_plain).await?
-            + ANY.run(&mut transaction, others, LedgerRow::bind).await?;
+        let inserted = PLAIN.run(&mut transaction, &plain, LedgerRow::bind_plain).await?
+            + ANY.run(&mut transaction, &others, LedgerRow::bind).await?;
         transaction.commit().await?;
         Ok(inserted)
     }

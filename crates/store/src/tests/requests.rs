@@ -51,9 +51,9 @@ async fn log_of(calls: u64) -> Home {
 }
 
 async fn write(home: &Home, calls: impl IntoIterator<Item = CallOutcome>) {
-    let mut log = RequestLog::new(home.store.clone());
+    let mut log = RequestLog::default();
     let mut entries: Vec<_> = calls.into_iter().filter_map(|call| log.entry(call)).collect();
-    log.write(&mut entries).await.unwrap();
+    home.store.insert_requests(&mut entries).await.unwrap();
 }
 
 fn all() -> RequestFilter {

@@ -9,9 +9,9 @@ use super::*;
 /// A log of four calls, a second apart, two of them of one run, one of them refused.
 async fn desk() -> Desk {
     let desk = Desk::open().await;
-    let mut log = RequestLog::new(desk.store.clone());
+    let mut log = RequestLog::default();
     let mut entries: Vec<_> = (0..4_u64).filter_map(|n| log.entry(call(n))).collect();
-    log.write(&mut entries).await.unwrap();
+    desk.store.insert_requests(&mut entries).await.unwrap();
     desk
 }
 

@@ -8,11 +8,11 @@
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use foldhash::{HashSet, HashSetExt as _};
+use foldhash::HashSet;
 use gatehouse_domain::{AttemptOutcome, CallOutcome, GuardrailRun, Money, Principal, RequestId};
 use sqlx::Connection as _;
 
-use super::guardrails_json;
+use super::json;
 use crate::database::signed;
 use crate::tables::inserts::{Inserts, Values};
 use crate::{Store, StoreError};
@@ -23,14 +23,13 @@ const NAME_MAX: usize = 256;
 const MOST_SUBJECTS: usize = 4_096;
 pub(super) const DAY_MS: u64 = 86_400_000;
 
-/// Where calls become rows of the request log. Remembers the numbers of subjects.
-#[derive(Debug)]
+/// Where calls become entries of the request log. Remembers subjects, with their numbers.
+#[derive(Debug, Default)]
 pub struct RequestLog {
-    store: Store,
     subjects: HashSet<Known>,
 }
 
-/// A call on its way into the log.
+/// A call on its way into the log: what an entry takes while it waits is next to nothing of what a call took.
 #[derive(Debug)]
 pub struct RequestEntry {
     id: RequestId,
@@ -90,12 +89,6 @@ struct Numbered {
 struct Known(Arc<Numbered>);
 
 impl RequestLog {
-    /// Of this database.
-    #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self { store, subjects: HashSet::new() }
-    }
-
     /// The entry of a call; `None` if nobody knows who called.
     pub fn entry(&mut self, mut call: CallOutcome) -> Option<RequestEntry> {
         let who = call.who.take()?;
@@ -117,29 +110,6 @@ impl RequestLog {
         })
     }
 
-    /// Adds calls to the log in one transaction; one that is there already stays as it is.
-    ///
-    /// Reorders them: first those with no text of their own, then the others, each in the order of their ids. Few statements
-    /// are cheaper than many, and appending to the end of a table is cheaper than inserting near it.
-    ///
-    /// # Errors
-    /// When the database fails; then none was added.
-    pub async fn write(&self, entries: &mut [RequestEntry]) -> Result<(), StoreError> {
-        entries.sort_unstable_by_key(|entry| (entry.own.is_some(), entry.id));
-        let (plain, others) = entries.split_at(entries.partition_point(|entry| entry.own.is_none()));
-        let mut connection = self.store.behind.acquire().await?;
-        for Numbered { subject, number } in entries.iter().map(|entry| &*entry.subject) {
-            if number.get().is_none() {
-                let new = subject.number(&mut connection).await?;
-                number.get_or_init(|| new);
-            }
-        }
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        PLAIN.run(&mut transaction, plain, RequestEntry::bind).await?;
-        WITH_OWN.run(&mut transaction, others, RequestEntry::bind).await?;
-        Ok(transaction.commit().await?)
-    }
-
     fn subject(&mut self, subject: Subject) -> Arc<Numbered> {
         if let Some(Known(known)) = self.subjects.get(&subject) {
             return Arc::clone(known);
@@ -150,6 +120,31 @@ impl RequestLog {
         let numbered = Arc::new(Numbered { subject, number: OnceLock::new() });
         self.subjects.insert(Known(Arc::clone(&numbered)));
         numbered
+    }
+}
+
+impl Store {
+    /// Adds calls to the request log in one transaction; one that is there already stays as it is.
+    ///
+    /// Reorders them: first those with no text of their own, then the others, each in the order of their ids. Few statements
+    /// are cheaper than many, and appending to the end of a table is cheaper than inserting near it.
+    ///
+    /// # Errors
+    /// When the database fails; then none was added.
+    pub async fn insert_requests(&self, entries: &mut [RequestEntry]) -> Result<(), StoreError> {
+        entries.sort_unstable_by_key(|entry| (entry.own.is_some(), entry.id.0.as_u128()));
+        let (plain, others) = entries.split_at(entries.partition_point(|entry| entry.own.is_none()));
+        let mut connection = self.behind.acquire().await?;
+        for Numbered { subject, number } in entries.iter().map(|entry| &*entry.subject) {
+            if number.get().is_none() {
+                let new = subject.number(&mut connection).await?;
+                number.get_or_init(|| new);
+            }
+        }
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        PLAIN.run(&mut transaction, plain, RequestEntry::bind).await?;
+        WITH_OWN.run(&mut transaction, others, RequestEntry::bind).await?;
+        Ok(transaction.commit().await?)
     }
 }
 
@@ -193,7 +188,7 @@ impl Own {
             run: call.run.as_deref().map(cut).filter(|run| !run.is_empty()),
             tags: call.tags.as_deref().filter(|tags| Some(*tags) != who.tags.as_deref()).map(str::to_owned),
             model: call.model.take_if(|_| call.attempts.is_empty()).map(|model| cut(&model)),
-            guardrails: found.then(|| guardrails_json(&std::mem::take(&mut call.guardrails))),
+            guardrails: found.then(|| json::guardrails(&std::mem::take(&mut call.guardrails))),
         }
     }
 }
@@ -247,7 +242,7 @@ impl Subject {
             .bind(self.status)
             .bind(self.code.unwrap_or_default())
             .bind(signed(self.attempts as u64))
-            .bind(guardrails_json(&self.guardrails))
+            .bind(json::guardrails(&self.guardrails))
             .bind(name(&self.decision))
             .fetch_one(connection)
             .await?)

@@ -1,9 +1,37 @@
-//! Rows and sums of the request log as the API writes them: names that are empty are left out.
+//! Rows and sums of the request log as the API writes them: names that are empty are left out. And what guardrails did,
+//! as the log keeps it.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use gatehouse_domain::GuardrailRun;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use super::{RequestRow, RunSums};
+
+#[derive(Serialize)]
+struct Guardrail<'a> {
+    name: &'a str,
+    point: &'static str,
+    ran: &'static str,
+    action: &'static str,
+    findings: u32,
+}
+
+/// A JSON list of `{name, point, ran, action, findings}`.
+pub(super) fn guardrails(runs: &[GuardrailRun]) -> String {
+    let runs: Vec<_> = runs
+        .iter()
+        .map(|GuardrailRun { name, point, ran, action, findings }| Guardrail {
+            name,
+            point,
+            ran: ran.as_str(),
+            action,
+            findings: *findings,
+        })
+        .collect();
+    // Texts and a number: there is nothing that could fail.
+    serde_json::to_string(&runs).unwrap_or_else(|_| "[]".to_owned())
+}
 
 #[expect(clippy::cast_precision_loss, reason = "a measurement")]
 fn ms(us: u64) -> f64 {

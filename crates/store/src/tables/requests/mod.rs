@@ -8,7 +8,7 @@
 mod entry;
 mod json;
 
-use gatehouse_domain::{GuardrailRun, Money, RequestId};
+use gatehouse_domain::{Money, RequestId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 use uuid::Uuid;
@@ -294,29 +294,4 @@ fn read_row(row: &SqliteRow) -> Result<RequestRow, StoreError> {
         guardrails: row.try_get("guardrails")?,
         decision: row.try_get("decision")?,
     })
-}
-
-/// What a guardrail did, as the log keeps it.
-#[derive(serde::Serialize)]
-struct WrittenRun<'a> {
-    name: &'a str,
-    point: &'a str,
-    ran: &'a str,
-    action: &'a str,
-    findings: u32,
-}
-
-/// A JSON list of what guardrails did, always in the same words: equal ones are kept once.
-fn guardrails_json(runs: &[GuardrailRun]) -> String {
-    let runs: Vec<WrittenRun<'_>> = runs
-        .iter()
-        .map(|run| WrittenRun {
-            name: &run.name,
-            point: run.point,
-            ran: run.ran.as_str(),
-            action: run.action,
-            findings: run.findings,
-        })
-        .collect();
-    serde_json::to_string(&runs).unwrap_or_else(|_| "[]".to_owned())
 }
