@@ -52,7 +52,10 @@ impl Body {
             if self.ended {
                 return Poll::Ready(None);
             }
-            match std::task::ready!(Pin::new(&mut self.incoming).poll_frame(context)) {
+            let Some(lease) = &mut self.lease else { return Poll::Ready(None) };
+            let incoming = &mut self.incoming;
+            let frame = lease.connection().poll(context, |context| Pin::new(&mut *incoming).poll_frame(context));
+            match std::task::ready!(frame) {
                 None => {
                     self.ended = true;
                     self.release_if_ended();
