@@ -135,20 +135,27 @@ impl StreamBody {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        self.gather(context);
+        let gathered = self.gather(context);
         if !self.out.is_empty() {
             let bytes = join(std::mem::take(&mut self.out));
             self.journey.outcome.bytes_out += bytes.len() as u64;
             return Poll::Ready(Some(bytes));
         }
-        if self.upstream.is_none() { Poll::Ready(None) } else { Poll::Pending }
+        if self.upstream.is_none() {
+            return Poll::Ready(None);
+        }
+        if gathered.is_ready() {
+            // Much has come and nothing of it can be passed on yet. There may be more, and nobody else would wake us for it.
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
-    /// Takes what has arrived, and no more.
-    fn gather(&mut self, context: &mut Context<'_>) {
+    /// Takes what has arrived, and no more: pending when it is the upstream that is waited for.
+    fn gather(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut gathered: usize = self.out.iter().map(Bytes::len).sum();
         while gathered < GATHER_BYTES_MAX {
-            let Some(upstream) = &mut self.upstream else { return };
+            let Some(upstream) = &mut self.upstream else { break };
             match upstream.poll_chunk(context) {
                 Poll::Ready(Some(Ok(chunk))) => {
                     gathered += chunk.len();
@@ -161,13 +168,21 @@ impl StreamBody {
                 }
                 Poll::Pending => {
                     if self.idle.ran_out(context) || Instant::now() > self.deadline {
-                        let fault = self.fault(Code::UpstreamTimeout, "fell silent in the middle of its answer");
-                        self.finish(&End::Fault(&fault), AttemptStatus::TimedOut);
+                        self.give_up("fell silent in the middle of its answer");
                     }
-                    return;
+                    return Poll::Pending;
                 }
             }
         }
+        if Instant::now() > self.deadline {
+            self.give_up("took longer for its answer than a call may take");
+        }
+        Poll::Ready(())
+    }
+
+    fn give_up(&mut self, why: &str) {
+        let fault = self.fault(Code::UpstreamTimeout, why);
+        self.finish(&End::Fault(&fault), AttemptStatus::TimedOut);
     }
 
     fn take(&mut self, chunk: Bytes) {
