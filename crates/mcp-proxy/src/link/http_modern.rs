@@ -92,9 +92,7 @@ async fn post(
     client: &Client,
 ) -> Result<Sent, Failure> {
     let mut headers = answer::post_headers();
-    for (name, value) in stamp::headers(revision, request) {
-        put(endpoint, &mut headers, name, &value)?;
-    }
+    headers.extend(stamp::headers(revision, request));
     for (name, value) in param_headers {
         put(endpoint, &mut headers, name, value)?;
     }
