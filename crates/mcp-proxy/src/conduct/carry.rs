@@ -218,33 +218,21 @@ pub(super) async fn follow(
     mut window: Option<Window>,
 ) -> Result<Said, Box<Refusal>> {
     let token = meta::progress_token(Some(&cargo.params));
-    let mut quiet = ticks();
     let mut first = true;
     loop {
-        let began = Instant::now();
-        let heard = {
-            let mut next = exchange.next();
-            loop {
-                tokio::select! {
-                    // Most often the answer is there already, and no timer need be set.
-                    biased;
-                    message = &mut next => break Heard::Said(message),
-                    handed = handed(window.as_mut()) => break Heard::Beside(handed),
-                    _ = quiet.tick() => voice.keep_alive().await,
-                }
-            }
+        // Most often the answer is there already, and no timer need be set.
+        let heard = match exchange.at_hand() {
+            Some(message) => Heard::Said(Some(Ok(message))),
+            None => hear(exchange.as_mut(), window.as_mut(), voice).await,
         };
         let message = match heard {
             Heard::Said(message) => message,
             Heard::Beside(handed) => {
-                voice.floor.waited_since(began);
                 ask(context, way, voice, handed.request.clone()).await?;
                 handed.settle();
-                quiet.reset();
                 continue;
             }
         };
-        voice.floor.waited_since(began);
         if std::mem::take(&mut first) {
             voice.floor.heard();
         }
@@ -284,8 +272,24 @@ pub(super) async fn follow(
                 return Err(boxed(fault));
             }
         }
-        quiet.reset();
     }
+}
+
+/// Waits for what the server says next, telling the client now and then that somebody still does.
+async fn hear(exchange: &mut dyn Exchange, mut window: Option<&mut Window>, voice: &mut Voice) -> Heard {
+    let began = Instant::now();
+    let mut quiet = ticks();
+    let mut next = exchange.next();
+    let heard = loop {
+        tokio::select! {
+            biased;
+            message = &mut next => break Heard::Said(message),
+            handed = handed(window.as_deref_mut()) => break Heard::Beside(handed),
+            _ = quiet.tick() => voice.keep_alive().await,
+        }
+    };
+    voice.floor.waited_since(began);
+    heard
 }
 
 /// What comes while a call is under way.

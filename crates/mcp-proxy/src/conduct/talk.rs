@@ -159,8 +159,8 @@ impl Conversation {
         let mut voice = Voice::new(floor, context.speaker.revision, context.streams, context.memory.clone());
         let Some(id) = id else { return Box::pin(notes::take(&context, voice, errand)).await };
         let outcome = match errand {
-            Errand::Later(method, request) => return Self::again(context, voice, method, request).await,
-            Errand::Initialize => return local::initialize(&context, voice, &id).await,
+            Errand::Later(method, request) => return Box::pin(Self::again(context, voice, method, request)).await,
+            Errand::Initialize => return Box::pin(local::initialize(&context, voice, &id)).await,
             Errand::Listen(filter) => {
                 context.speaker = context.speaker.detached();
                 return Box::pin(listen::modern(&context, voice, id, filter)).await;
@@ -172,7 +172,7 @@ impl Conversation {
                     None => return voice.end(),
                 }
             }
-            Errand::Subscribe(cargo) => listen::subscribe(&context, &mut voice, *cargo).await,
+            Errand::Subscribe(cargo) => Box::pin(listen::subscribe(&context, &mut voice, *cargo)).await,
             Errand::List(kind, after) => local::list(&context, &mut voice, kind, after.as_deref()).await,
             other => local::answer(&context, &voice, other),
         };

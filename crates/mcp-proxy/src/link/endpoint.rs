@@ -97,7 +97,7 @@ impl Endpoint {
     }
 
     /// Sends a request and waits for the head of the answer. What is refused for want of a token, and what is to be found at
-    /// another path of the same origin, is sent once more.
+    /// another path of the same origin, is sent once more, with its `headers` made anew.
     ///
     /// # Errors
     /// When there is no answer, or no consent.
@@ -105,15 +105,13 @@ impl Endpoint {
         &self,
         pool: &Pool,
         method: Method,
-        mut headers: HeaderMap,
+        headers: &(dyn Fn() -> HeaderMap + Sync),
         body: Bytes,
     ) -> Result<Sent, Failure> {
-        // What the configuration says comes second and wins.
-        headers.extend(self.fixed.clone());
         let mut token = self.token(None).await?;
         let (mut moved, mut challenged) = (false, false);
         loop {
-            let sent = self.send_once(pool, &method, headers.clone(), token.as_ref(), body.clone()).await?;
+            let sent = self.send_once(pool, &method, headers(), token.as_ref(), body.clone()).await?;
             match sent.head.status {
                 StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT if !moved => {
                     moved = true;
@@ -138,10 +136,12 @@ impl Endpoint {
         &self,
         pool: &Pool,
         method: &Method,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
         token: Option<&Secret>,
         body: Bytes,
     ) -> Result<Sent, Failure> {
+        // What the configuration says comes second and wins.
+        headers.extend(self.fixed.iter().map(|(name, value)| (name.clone(), value.clone())));
         let mut request = http::Request::new(Payload::from(body));
         *request.method_mut() = method.clone();
         *request.uri_mut() = Uri::from(self.path.lock().unwrap_or_else(PoisonError::into_inner).clone());
