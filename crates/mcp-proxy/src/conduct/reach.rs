@@ -55,8 +55,8 @@ pub(super) async fn reach(context: &Context, cargo: &Cargo, voice: &mut Voice) -
     if hello.modern {
         let capabilities = capabilities::of_client(&truth, context.speaker.revision, revision);
         client.capabilities = sampling::offered(sampling.as_ref(), capabilities);
-    } else {
-        overheard(context, cargo, &link, &client).await;
+    } else if context.memory.as_ref().is_some_and(|memory| !memory.hears(&cargo.server.name)) {
+        Box::pin(overheard(context, cargo, &link, &client)).await;
     }
     Ok(Way { link, hello, revision, client, pool, sampling })
 }
@@ -64,9 +64,6 @@ pub(super) async fn reach(context: &Context, cargo: &Cargo, voice: &mut Voice) -
 /// A server of the older era says things beside its calls. A session hears them from its first call on.
 async fn overheard(context: &Context, cargo: &Cargo, link: &Arc<dyn Link>, client: &Client) {
     let (Some(memory), Some(session)) = (&context.memory, &context.session) else { return };
-    if memory.hears(&cargo.server.name) {
-        return;
-    }
     let source = Source {
         server: Arc::clone(&cargo.server.name),
         principal: Arc::clone(&context.caller.principal.key),
