@@ -33,7 +33,7 @@ const ROUNDS_MAX: u32 = 10;
 /// A request to be carried.
 pub(super) struct Call<'a> {
     pub(super) context: &'a Context,
-    pub(super) cargo: Cargo,
+    pub(super) cargo: Box<Cargo>,
     pub(super) need: Need,
 }
 

@@ -161,7 +161,7 @@ impl Conversation {
             Errand::Later(method, request) => return Box::pin(Self::again(context, voice, method, request)).await,
             Errand::Initialize => return Box::pin(local::initialize(&context, voice, &id)).await,
             Errand::Carry(cargo) => {
-                let call = carry::Call { context: &context, cargo: *cargo, need };
+                let call = carry::Call { context: &context, cargo, need };
                 match Box::pin(carry::stoppable(call, &mut voice, &id)).await {
                     Some(outcome) => outcome,
                     None => return voice.end(),
