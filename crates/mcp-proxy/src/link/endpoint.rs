@@ -316,6 +316,9 @@ fn host(origin: &Origin) -> Option<HeaderValue> {
     HeaderValue::try_from(if origin.port == usual { name } else { format!("{name}:{}", origin.port) }).ok()
 }
 
+/// Answers up to this size are copied out of the buffer they were read into: held, it would cost the connection another one of 8 KB.
+const COPIED_BYTES_MAX: usize = 2 << 10;
+
 enum Unread {
     TooLong,
     Cut,
@@ -327,7 +330,10 @@ async fn read(mut body: Body, at_most: usize) -> Result<Bytes, Unread> {
         return Err(Unread::TooLong);
     }
     let Some(first) = body.chunk().await else { return Ok(Bytes::new()) };
-    let first = first.map_err(|_| Unread::Cut)?;
+    let mut first = first.map_err(|_| Unread::Cut)?;
+    if first.len() <= COPIED_BYTES_MAX {
+        first = Bytes::copy_from_slice(&first);
+    }
     let Some(second) = body.chunk().await else { return Ok(first) };
     let mut whole = BytesMut::from(first);
     whole.extend_from_slice(&second.map_err(|_| Unread::Cut)?);
