@@ -54,8 +54,8 @@ pub struct Unasked {
     pub refusal: Box<Refusal>,
 }
 
-fn unasked(id: Option<Id>, refusal: Refusal) -> Unasked {
-    Unasked { id, refusal: Box::new(refusal) }
+fn unasked(id: Option<Id>, refusal: impl Into<Box<Refusal>>) -> Unasked {
+    Unasked { id, refusal: refusal.into() }
 }
 
 /// Opens the session id of a header: it must be of this principal and this endpoint.
@@ -142,22 +142,22 @@ fn batch(map: &HeaderMap, body: &Bytes, open: &OpenSession<'_>) -> Result<Asking
     Ok(Asking { speaker: session.speaker(), session: Some(session), what: What::Batch(all), streams: streams(map) })
 }
 
-fn listening(map: &HeaderMap, open: &OpenSession<'_>) -> Result<Asking, Refusal> {
+fn listening(map: &HeaderMap, open: &OpenSession<'_>) -> Result<Asking, Box<Refusal>> {
     let session = session_of(map, open)?;
     if !accepts(map, &["text/event-stream"]) {
-        return Err(Fault::new(Code::InvalidRequest, "Send `Accept: text/event-stream`.").with_status(406).into());
+        return Err(refused(Fault::new(Code::InvalidRequest, "Send `Accept: text/event-stream`.").with_status(406)));
     }
     let after = map.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     Ok(Asking { speaker: session.speaker(), session: Some(session), what: What::Listening { after }, streams: true })
 }
 
-fn ending(map: &HeaderMap, open: &OpenSession<'_>) -> Result<Asking, Refusal> {
+fn ending(map: &HeaderMap, open: &OpenSession<'_>) -> Result<Asking, Box<Refusal>> {
     let session = session_of(map, open)?;
     Ok(Asking { speaker: session.speaker(), session: Some(session), what: What::Ending, streams: false })
 }
 
 /// The session of a request without a body. Sessions are of the older era; to the newer one such a request says nothing.
-fn session_of(map: &HeaderMap, open: &OpenSession<'_>) -> Result<Session, Refusal> {
+fn session_of(map: &HeaderMap, open: &OpenSession<'_>) -> Result<Session, Box<Refusal>> {
     let modern = map.get(headers::PROTOCOL_VERSION).and_then(|value| Revision::of(value.to_str().ok()?));
     let token = session_id(map).filter(|_| modern.is_none_or(|revision| revision.era() == Era::Legacy));
     let Some(token) = token else {
@@ -175,15 +175,15 @@ fn silent(revision: Revision) -> Speaker {
     Speaker { revision, capabilities: Raw::empty(), info: None, log_level: None }
 }
 
-fn content(map: &HeaderMap, streams: bool) -> Result<(), Refusal> {
+fn content(map: &HeaderMap, streams: bool) -> Result<(), Box<Refusal>> {
     let kind = map.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
-        return Err(Fault::new(Code::UnsupportedMedia, "Send `Content-Type: application/json`.").into());
+        return Err(refused(Fault::new(Code::UnsupportedMedia, "Send `Content-Type: application/json`.")));
     }
     if !streams && !accepts(map, &["application/json"]) {
         let message = "Send `Accept: application/json, text/event-stream`.";
-        return Err(Fault::new(Code::InvalidRequest, message).with_status(406).into());
+        return Err(refused(Fault::new(Code::InvalidRequest, message).with_status(406)));
     }
     Ok(())
 }
@@ -204,14 +204,18 @@ fn accepts(map: &HeaderMap, kinds: &[&str]) -> bool {
         })
 }
 
-fn no_such_verb(message: &'static str) -> Refusal {
-    Fault::new(Code::MethodNotAllowed, message).into()
+fn refused(fault: Fault) -> Box<Refusal> {
+    Box::new(fault.into())
+}
+
+fn no_such_verb(message: &'static str) -> Box<Refusal> {
+    refused(Fault::new(Code::MethodNotAllowed, message))
 }
 
 /// Whether it never was, has ended, or is somebody else's: nobody learns which.
-fn no_such_session() -> Refusal {
-    Fault::new(Code::NotFound, "There is no such session. Send `initialize` without `Mcp-Session-Id` to begin one.")
-        .into()
+fn no_such_session() -> Box<Refusal> {
+    let message = "There is no such session. Send `initialize` without `Mcp-Session-Id` to begin one.";
+    refused(Fault::new(Code::NotFound, message))
 }
 
 #[cfg(test)]
