@@ -22,5 +22,8 @@ pub(super) async fn guard<A: Asked + ?Sized>(journey: &mut Journey, read: &mut R
     }
     journey.guard = Some(Arc::clone(&guard));
     let core = Arc::clone(&journey.core);
-    guard.request(read.call.as_mut(), &core.pool).await
+    let looked = guard.request(read.call.as_mut(), &core.pool).await;
+    // A webhook may have taken its time.
+    journey.look();
+    looked
 }
