@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_domain::{IpRange, Money, On, Origin, Role, Secret, Timeouts};
+use gatehouse_domain::{Guests, IpRange, Money, On, Origin, Role, Secret, Timeouts};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -27,6 +27,8 @@ pub struct Config {
     pub admin_listen: Option<SocketAddr>,
     /// The URL clients use.
     pub public_url: Endpoint,
+    /// The hosts that are this gateway, for requests that a browser may have been talked into.
+    pub guests: Guests,
     /// The data folder.
     pub data_dir: PathBuf,
     /// The SQLite file.

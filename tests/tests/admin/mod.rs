@@ -1,5 +1,6 @@
 //! What is declared through the admin API: in force at once, and the same as if the file had said it.
 
 mod export;
+mod guests;
 mod kinds;
 mod secrets;

@@ -10,7 +10,7 @@ use gatehouse_domain::Secret;
 
 use super::address::{endpoint, seconds, socket};
 use super::{identity, ranges};
-use crate::check::Check;
+use crate::check::{Check, nth};
 use crate::config::{Auth, Config, Endpoint, Server, Telemetry, Tls};
 use crate::load::Surroundings;
 use crate::written;
@@ -211,6 +211,12 @@ pub(super) fn caps(written: &written::Server, check: &mut Check) -> Option<Serve
     if written.workers.is_some_and(|workers| workers == 0 || workers > 1024) {
         let hint = "leave it out for one per core".to_owned();
         check.error_at("server.workers", "not a number from 1 to 1024", Some(hint));
+    }
+    for (n, host) in written.allowed_hosts.iter().enumerate() {
+        if host.parse::<http::uri::Authority>().is_err() || host.contains('@') {
+            let hint = "write a host, or a host and a port: mcp.example.com:8443".to_owned();
+            check.error_at(&nth("server.allowed_hosts", n), format!("`{host}` is not a host"), Some(hint));
+        }
     }
     let trusted_proxies = ranges("server.trusted_proxies", &written.trusted_proxies, check);
     let mut time = |name: &str, secs: f64| -> Option<Duration> { seconds(&format!("server.{name}"), secs, check) };
