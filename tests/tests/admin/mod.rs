@@ -2,5 +2,6 @@
 
 mod export;
 mod guests;
+mod holders;
 mod kinds;
 mod secrets;
