@@ -16,7 +16,7 @@ use crate::oauth::OAuth;
 use crate::principals::{Holder, JwtIssuer, Principals};
 use crate::written::{Action, AlertOn, Point, Unpriced};
 
-pub use crate::written::{Budget, Content, Limit, LogFormat, Period, Price};
+pub use crate::written::{Budget, Limit, LogFormat, Period, Price};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -371,8 +371,6 @@ pub struct Telemetry {
     pub otlp: Option<Endpoint>,
     /// Form of log lines.
     pub log: LogFormat,
-    /// Do prompts and answers ride in traces?
-    pub content: Content,
     /// How long rows of the request log are kept; `None`: none are written.
     pub keep_requests: Option<Duration>,
     /// How long entries of the audit log are kept; `None`: for ever.

@@ -243,6 +243,10 @@ pub(super) fn telemetry(written: written::Telemetry, check: &mut Check) -> Optio
         "" => None,
         url => Some(endpoint("telemetry.otlp", url, check)?),
     };
+    if written.content == written::Content::On {
+        let hint = "leave it `off`: prompts and answers are in no trace, log or metric".to_owned();
+        check.error_at("telemetry.content", "this release has no way to record prompts and answers", Some(hint));
+    }
     let keep = |path: &str, days: u32, check: &mut Check| {
         if days > DAYS_MAX {
             check.error_at(path, format!("not a number of days from 0 to {DAYS_MAX}"), None);
@@ -252,7 +256,6 @@ pub(super) fn telemetry(written: written::Telemetry, check: &mut Check) -> Optio
     Some(Telemetry {
         otlp,
         log: written.log,
-        content: written.content,
         keep_requests: keep("telemetry.requests.keep_days", written.requests.keep_days, check),
         keep_audit: keep("telemetry.audit.keep_days", written.audit.keep_days, check),
     })

@@ -122,7 +122,7 @@ pub struct Telemetry {
     pub otlp: String,
     /// The form of log lines on standard error.
     pub log: LogFormat,
-    /// Whether prompts and answers ride in traces.
+    /// Whether prompts and answers are recorded. They are not: `off` is all it takes.
     pub content: Content,
     /// The request log in the database.
     pub requests: Requests,
@@ -165,13 +165,13 @@ pub enum LogFormat {
     Off,
 }
 
-/// Whether prompts and answers ride in traces.
+/// Whether prompts and answers are recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// Never.
     #[default]
     Off,
-    /// Whole. They may hold personal data and secrets: know who reads your collector.
+    /// Refused: no release so far records them.
     On,
 }
