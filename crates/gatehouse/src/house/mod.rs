@@ -15,6 +15,7 @@ mod operations;
 mod parts;
 mod people;
 pub(crate) mod policies;
+mod quiet;
 mod records;
 mod seen;
 mod source;
