@@ -20,6 +20,7 @@ use tokio::sync::{Notify, watch as told};
 
 use super::last_used::LastUsed;
 use super::parts::{Parts, log_format};
+use super::quiet::Quiet;
 use super::records::{Keep, Recorder};
 use super::source::{Overrides, Source, Started};
 use super::{House, alerts, jwks, oauth, tokens, watch};
@@ -315,7 +316,7 @@ async fn keep(keeper: Arc<Keeper>, stopping: told::Receiver<bool>) {
     }
 }
 
-/// Hands outcomes to metrics, log and traces.
+/// Hands outcomes to metrics, log and traces; when there are none, gives back what only the start or the last load needed.
 async fn consume(
     house: Arc<House>,
     mut consumer: Consumer,
@@ -327,6 +328,7 @@ async fn consume(
     let mut batch = Vec::new();
     let mut last_used = LastUsed::new(house.store.clone());
     let mut generation = 0;
+    let mut quiet = Quiet::since(Instant::now());
     loop {
         ticks.tick().await;
         let last = *stopping.borrow();
@@ -338,8 +340,10 @@ async fn consume(
             generation = now;
             consumer.learn(vocabulary);
         }
+        let mut calls = 0;
         for outbox in &outboxes {
             outbox.swap(&mut batch);
+            calls += batch.len();
             consumer.take(&batch);
             last_used.take(&batch);
             house.records.take(&mut batch);
@@ -350,6 +354,11 @@ async fn consume(
             return consumer.close().await;
         }
         last_used.write_if_due().await;
+        if quiet.is_due(Instant::now(), calls) {
+            batch = Vec::new();
+            outboxes.iter().for_each(|outbox| outbox.shrink());
+            gatehouse_mapped::give_back();
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod alerts;
 mod demo;
 mod jwks;
+mod key_owners;
 mod last_used;
 mod lifecycle;
 mod limits;
@@ -14,6 +15,7 @@ mod operations;
 mod parts;
 mod people;
 pub(crate) mod policies;
+mod quiet;
 mod records;
 mod seen;
 mod source;

@@ -9,17 +9,15 @@
 //! The length is the commit word: it is stored last, with release ordering, over zeros. A process killed in the middle of
 //! a record leaves a zero length, at which reading ends; after a power cut, which may keep any subset of pages, the
 //! checksum tells. Integers are little-endian.
-//!
-//! This file holds the only unsafe code of the project: copying into and reading from the mapping.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use memmap2::{MmapOptions, MmapRaw};
+use gatehouse_mapped::{Appended, Pen};
 use rustix::fs::{FallocateFlags, fallocate};
 
 use crate::StoreError;
@@ -32,13 +30,12 @@ pub(super) const CARRY_LANE: u32 = u32::MAX;
 /// A file larger than any this version writes is not read.
 const LARGEST: u64 = 64 << 20;
 
-/// A mapped segment. Bytes below `published` never change again.
+/// A mapped segment.
 #[derive(Debug)]
 pub(crate) struct Segment {
     number: u64,
     lane: u32,
-    map: MmapRaw,
-    published: AtomicUsize,
+    file: Arc<Appended>,
     synced: AtomicUsize,
     sealed: AtomicBool,
 }
@@ -47,7 +44,7 @@ pub(crate) struct Segment {
 #[derive(Debug)]
 pub(crate) struct Tail {
     segment: Arc<Segment>,
-    at: usize,
+    pen: Pen,
 }
 
 /// A segment file an earlier process left.
@@ -89,27 +86,20 @@ impl Segment {
     pub(super) fn create(dir: &Path, number: u64, lane: u32, size: usize) -> io::Result<Tail> {
         let path = path(dir, number);
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-        let made = allocate(&file, size).and_then(|()| MmapOptions::new().len(size).map_raw(&file));
-        let map = match made {
-            Ok(map) => map,
+        let made = allocate(&file, size).and_then(|()| Appended::map(&file, size));
+        let mut pen = match made {
+            Ok(pen) => pen,
             Err(error) => {
                 // A file left behind would be found blank at the next start; this only saves the space now.
                 drop(fs::remove_file(&path));
                 return Err(error);
             }
         };
-        let segment = Self {
-            number,
-            lane,
-            map,
-            published: AtomicUsize::new(HEADER),
-            synced: AtomicUsize::new(0),
-            sealed: AtomicBool::new(false),
-        };
-        let mut tail = Tail { segment: Arc::new(segment), at: 0 };
-        tail.copy_in(0, &header(number, lane, size));
-        tail.at = HEADER;
-        Ok(tail)
+        pen.put(0, &header(number, lane, size));
+        pen.publish(HEADER);
+        let file = Arc::clone(pen.file());
+        let segment = Self { number, lane, file, synced: AtomicUsize::new(0), sealed: AtomicBool::new(false) };
+        Ok(Tail { segment: Arc::new(segment), pen })
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -121,7 +111,7 @@ impl Segment {
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        self.map.len() as u64
+        self.file.size() as u64
     }
 
     /// No record will follow those published by now.
@@ -130,25 +120,19 @@ impl Segment {
     }
 
     /// The records published so far.
-    #[expect(unsafe_code, reason = "a view of mapped bytes that nobody writes to any more")]
     pub(crate) fn records(&self) -> &[u8] {
-        let end = self.published.load(Ordering::Acquire).min(self.map.len());
-        // SAFETY: the mapping is at least `end` bytes long and lives as long as `self`. Its file was allocated whole, is
-        // private to this user, locked to this process and never truncated. Bytes below `published` were written before
-        // the release store that this acquire load has seen, and the only writer, `Tail`, writes from `published` on.
-        let published = unsafe { std::slice::from_raw_parts(self.map.as_ptr(), end) };
-        published.get(HEADER..).unwrap_or_default()
+        self.file.published().get(HEADER..).unwrap_or_default()
     }
 
     /// Waits until what was published by now is on the disk. `true` the first time: then the folder's entry needs a sync of
     /// its own.
     pub(super) fn sync(&self) -> io::Result<bool> {
-        let end = self.published.load(Ordering::Acquire);
+        let end = self.file.end();
         let from = self.synced.load(Ordering::Relaxed);
         if from >= end {
             return Ok(false);
         }
-        self.map.flush_range(from, end - from)?;
+        self.file.sync(from, end - from)?;
         self.synced.store(end, Ordering::Relaxed);
         Ok(from == 0)
     }
@@ -156,7 +140,7 @@ impl Segment {
     /// Is there nothing left to sync, for ever?
     pub(super) fn sync_is_done(&self) -> bool {
         // In this order: what was published before the seal is seen after it.
-        self.is_sealed() && self.synced.load(Ordering::Relaxed) >= self.published.load(Ordering::Acquire)
+        self.is_sealed() && self.synced.load(Ordering::Relaxed) >= self.file.end()
     }
 }
 
@@ -167,7 +151,7 @@ impl Tail {
 
     /// Bytes left for records, their headers and padding.
     pub(super) fn room(&self) -> usize {
-        self.segment.map.len() - self.at
+        self.pen.room()
     }
 
     /// Appends a record and publishes it. `false`, and nothing is written, if there is no room for it.
@@ -177,35 +161,11 @@ impl Tail {
         if payload.is_empty() || size > self.room() {
             return false;
         }
-        self.copy_in(self.at + 4, &crc32fast::hash(payload).to_le_bytes());
-        self.copy_in(self.at + RECORD_HEADER, payload);
-        self.commit(length);
-        self.at += size;
-        self.segment.published.store(self.at, Ordering::Release);
+        self.pen.put(4, &crc32fast::hash(payload).to_le_bytes());
+        self.pen.put(RECORD_HEADER, payload);
+        self.pen.put_word(length);
+        self.pen.publish(size);
         true
-    }
-
-    #[expect(unsafe_code, reason = "a store into the mapping, for which there is no safe view while others read")]
-    fn copy_in(&mut self, at: usize, bytes: &[u8]) {
-        let fits = at >= self.at && at.checked_add(bytes.len()).is_some_and(|end| end <= self.segment.map.len());
-        if !fits {
-            return;
-        }
-        // SAFETY: `at..at + bytes.len()` is inside the mapping and not below `self.at`, hence not below `published`, so
-        // no reader looks at it. `Tail` is the only writer: `create` makes one per segment, it is not `Clone`, and
-        // `&mut self` keeps it to one thread at a time. The blocks exist, so the store cannot fault.
-        unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.segment.map.as_mut_ptr().add(at), bytes.len());
-        }
-    }
-
-    /// Stores the length word of the record at the end, after everything else of it.
-    #[expect(unsafe_code, reason = "the commit word must be one atomic store")]
-    fn commit(&mut self, length: u32) {
-        // SAFETY: `append` has checked that a record fits at `self.at`. It is a multiple of 8 and the mapping is
-        // page-aligned, so the word is aligned; nobody else reads or writes it, see `copy_in`.
-        let word = unsafe { AtomicU32::from_ptr(self.segment.map.as_mut_ptr().add(self.at).cast()) };
-        word.store(length.to_le(), Ordering::Release);
     }
 }
 
