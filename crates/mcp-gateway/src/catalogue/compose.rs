@@ -1,8 +1,10 @@
 //! Sheets, names and pins become a catalogue. Everything is decided here, once, so that a list is a matter of copying and a
 //! call of looking up.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
+
+use foldhash::HashMap;
 
 use super::entry::{Entry, naming_member, raw_text};
 use super::fetched::Standing;
@@ -101,7 +103,7 @@ fn is_own(parts: &Parts<'_>, server: &Arc<str>) -> bool {
 
 /// Who speaks of whose tools.
 fn shadows(sheets: &[&Arc<Sheet>]) -> Vec<Finding> {
-    let mut owners: HashMap<&str, BTreeSet<&Arc<str>>> = HashMap::new();
+    let mut owners: HashMap<&str, BTreeSet<&Arc<str>>> = HashMap::default();
     for item in sheets.iter().flat_map(|sheet| &sheet.items) {
         if item.entry.kind == Kind::Tool {
             owners.entry(&item.entry.real).or_default().insert(&item.entry.server);
@@ -200,7 +202,7 @@ fn offers(
     names: &NameBook,
     findings: &mut Vec<Finding>,
 ) -> HashMap<Route, Offer> {
-    let mut offers = HashMap::new();
+    let mut offers = HashMap::default();
     for server in servers.configured {
         let own = judged.iter().filter(|each| each.item.entry.server == *server);
         let entries = own.map(|each| (Arc::clone(&each.item.entry), each.held));
@@ -302,18 +304,19 @@ fn assemble(
         ..Offer::default()
     };
     for (entry, held) in entries {
-        let key = (entry.kind, Arc::clone(&entry.exposed));
-        let Some(list) = index_of(entry.kind).and_then(|index| offer.entries.get_mut(index)) else { continue };
-        if offer.by_name.contains_key(&key) {
+        let Some(index) = index_of(entry.kind) else { continue };
+        let (list, names) = (&mut offer.entries[index], &mut offer.by_name[index]);
+        if names.contains_key(&entry.exposed) {
             continue;
         }
+        let name = Arc::clone(&entry.exposed);
         let slot = if held {
             Slot::Held(entry)
         } else {
             list.push(entry);
             Slot::Offered(list.len() - 1)
         };
-        offer.by_name.insert(key, slot);
+        names.insert(name, slot);
     }
     offer
 }

@@ -25,8 +25,10 @@ mod uris;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+
+use foldhash::HashMap;
 
 pub(crate) use checks::{is_hidden, shown};
 pub use compose::{Composed, Parts};

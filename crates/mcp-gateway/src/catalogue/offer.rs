@@ -1,11 +1,12 @@
 //! What one endpoint offers, before it is asked who may use it: `/mcp` offers every server, `/mcp/servers/{name}` one with its
 //! own names, `/mcp/toolsets/{name}` a choice. Lists come from here as ready text, names are looked up here.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use gatehouse_domain::{Code, Fault};
 
 use super::entry::Entry;
@@ -29,7 +30,8 @@ pub enum Route {
 #[derive(Debug, Default)]
 pub struct Offer {
     pub(crate) entries: [Vec<Arc<Entry>>; 4],
-    pub(crate) by_name: HashMap<(Kind, Arc<str>), Slot>,
+    /// Of each kind that is listed, where its names lead.
+    pub(crate) by_name: [HashMap<Arc<str>, Slot>; 4],
     pub(crate) uris: Uris,
     pub(crate) servers: BTreeSet<Arc<str>>,
     pub(crate) resources_offered: bool,
@@ -90,7 +92,7 @@ impl Offer {
         let entries = self.entries(kind);
         let start = match page.after {
             None => 0,
-            Some(name) => match self.by_name.get(&(kind, Arc::from(name))) {
+            Some(name) => match self.slot(kind, name) {
                 Some(Slot::Offered(index)) => index + 1,
                 _ => return Err(unknown_cursor()),
             },
@@ -101,11 +103,15 @@ impl Offer {
     /// What a name leads to.
     #[must_use]
     pub fn find(&self, kind: Kind, exposed: &str) -> Found<'_> {
-        match self.by_name.get(&(kind, Arc::from(exposed))) {
+        match self.slot(kind, exposed) {
             Some(Slot::Offered(index)) => self.entries(kind).get(*index).map_or(Found::Unknown, Found::Offered),
             Some(Slot::Held(entry)) => Found::Held(entry),
             None => Found::Unknown,
         }
+    }
+
+    fn slot(&self, kind: Kind, name: &str) -> Option<&Slot> {
+        index_of(kind).and_then(|index| self.by_name.get(index)?.get(name))
     }
 
     /// Where a resource is, listed or not: servers have resources beyond their lists, by template or by link.
@@ -140,9 +146,10 @@ impl Offer {
 
     /// The items of a kind that wait for approval, in no order.
     pub fn held(&self, kind: Kind) -> impl Iterator<Item = &Arc<Entry>> {
-        self.by_name.values().filter_map(move |slot| match slot {
-            Slot::Held(entry) if entry.kind == kind => Some(entry),
-            _ => None,
+        let names = index_of(kind).and_then(|index| self.by_name.get(index));
+        names.into_iter().flat_map(HashMap::values).filter_map(|slot| match slot {
+            Slot::Held(entry) => Some(entry),
+            Slot::Offered(_) => None,
         })
     }
 

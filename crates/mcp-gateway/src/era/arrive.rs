@@ -108,9 +108,9 @@ fn known(request: &Request, revision: Revision) -> Result<Method, Refusal> {
 /// Compares the standard headers with the body. What the body lacks is not compared: that is an error of its own, found
 /// right after.
 fn mirrors_body(headers: &HeaderMap, request: &Request) -> Result<(), Refusal> {
-    let said = |path: &[&str]| request.params.as_ref().and_then(|params: &Raw| params.text_at(path));
+    let said = |path: &[&str]| request.params.as_ref().and_then(|params| params.get(path));
     let version = required(headers, headers::PROTOCOL_VERSION)?;
-    if let Some(body) = said(&["_meta", key::PROTOCOL_VERSION]) {
+    if let Some(body) = said(&["_meta", key::PROTOCOL_VERSION]).as_ref().and_then(Raw::as_text) {
         same("MCP-Protocol-Version", version, &body)?;
     }
     same("Mcp-Method", required(headers, headers::METHOD)?, &request.method)?;
@@ -118,14 +118,15 @@ fn mirrors_body(headers: &HeaderMap, request: &Request) -> Result<(), Refusal> {
         return Ok(());
     };
     let Some(member) = method.name_member() else { return Ok(()) };
-    let sent = headers.contains_key(headers::NAME);
+    let (sent, said) = (headers.contains_key(headers::NAME), said(&[member]));
+    let said = said.as_ref().and_then(Raw::as_text);
     // For tasks the header comes from the extension, and not every client that has tasks sends it.
-    if !sent && (member == "taskId" || said(&[member]).is_none()) {
+    if !sent && (member == "taskId" || said.is_none()) {
         return Ok(());
     }
     let name = headers::decode(required(headers, headers::NAME)?)
         .ok_or_else(|| Refusal::HeaderMismatch("Mcp-Name has invalid characters or encoding".into()))?;
-    same("Mcp-Name", name.as_bytes(), &said(&[member]).unwrap_or_default())
+    same("Mcp-Name", name.as_bytes(), &said.unwrap_or_default())
 }
 
 fn required<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<&'h [u8], Refusal> {

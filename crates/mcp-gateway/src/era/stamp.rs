@@ -1,7 +1,8 @@
 //! What goes on a request on its way to a server, by the server's era.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
 
 use crate::wire::{Raw, Request};
 
@@ -30,6 +31,9 @@ const PER_REQUEST: &[&str] = &[key::PROTOCOL_VERSION, key::CLIENT_INFO, key::CLI
 #[must_use]
 pub fn body(revision: Revision, mut request: Request, facts: Facts<'_>) -> Request {
     let said = request.params.as_ref().and_then(|params| params.get(&["_meta"])).unwrap_or_else(Raw::empty);
+    if is_said(&said, revision, facts) {
+        return request;
+    }
     let ours = |name: &str| PER_REQUEST.contains(&name) || (name == key::TRACEPARENT && facts.traceparent.is_some());
     let mut meta: Vec<(Cow<'_, str>, Raw)> = said.members().filter(|(name, _)| !ours(name)).collect();
     let mut say = |name: &'static str, value: Raw| meta.push((name.into(), value));
@@ -55,20 +59,40 @@ pub fn body(revision: Revision, mut request: Request, facts: Facts<'_>) -> Reque
     request
 }
 
+/// Does a request say the truth already? Then it goes on as the bytes it came as.
+fn is_said(meta: &Raw, revision: Revision, facts: Facts<'_>) -> bool {
+    let says = |name: &str, value: Option<&Raw>| meta.get(&[name]).as_ref() == value;
+    let in_words = |name: &str, word: Option<&str>| {
+        meta.get(&[name]).map_or(word.is_none(), |said| said.as_text().as_deref() == word)
+    };
+    revision.era() == Era::Modern
+        && facts.traceparent.is_none()
+        && in_words(key::PROTOCOL_VERSION, Some(revision.as_str()))
+        && says(key::CLIENT_INFO, facts.info)
+        && says(key::CLIENT_CAPABILITIES, Some(facts.capabilities))
+        && in_words(key::LOG_LEVEL, facts.log_level)
+}
+
+const VERSION_HEADER: HeaderName = HeaderName::from_static(headers::PROTOCOL_VERSION);
+const METHOD_HEADER: HeaderName = HeaderName::from_static(headers::METHOD);
+const NAME_HEADER: HeaderName = HeaderName::from_static(headers::NAME);
+
 /// The headers that repeat the body: `mcp-protocol-version`, and for a modern server `mcp-method` and `mcp-name`. Made
-/// from the request as it goes out. Names are in lower case.
+/// from the request as it goes out.
 #[must_use]
-pub fn headers(revision: Revision, request: &Request) -> Vec<(&'static str, Arc<str>)> {
-    let version = (headers::PROTOCOL_VERSION, Arc::from(revision.as_str()));
+pub fn headers(revision: Revision, request: &Request) -> Vec<(HeaderName, HeaderValue)> {
+    let version = (VERSION_HEADER, HeaderValue::from_static(revision.as_str()));
     let method = Method::of(&request.method);
     if revision.era() == Era::Legacy {
         let sent = revision.has_version_header() && method != Some(Method::Initialize);
         return if sent { vec![version] } else { Vec::new() };
     }
-    let mut sent = vec![version, (headers::METHOD, encode(&request.method).into())];
-    let member = method.and_then(Method::name_member);
-    if let Some(name) = member.and_then(|member| request.params.as_ref()?.text_at(&[member])) {
-        sent.push((headers::NAME, encode(&name).into()));
-    }
+    let encoded = |text: &str| HeaderValue::from_str(&encode(text)).ok();
+    let named = method.map(|method| HeaderValue::from_static(method.as_str())).or_else(|| encoded(&request.method));
+    let mut sent = vec![version];
+    sent.extend(named.map(|method| (METHOD_HEADER, method)));
+    let about = method.and_then(Method::name_member).and_then(|member| request.params.as_ref()?.get(&[member]));
+    let name = about.as_ref().and_then(|name| encoded(&name.as_text()?));
+    sent.extend(name.map(|name| (NAME_HEADER, name)));
     sent
 }

@@ -335,7 +335,7 @@ proptest! {
     fn no_name_breaks_out_of_its_header(name in any::<String>()) {
         let request = call(&name);
         let sent = stamp::headers(Revision::LATEST, &request);
-        let sent: Vec<(&str, &str)> = sent.iter().map(|(name, value)| (*name, &**value)).collect();
+        let sent: Vec<(&str, &str)> = sent.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
         prop_assert!(check_modern(&headers(&sent), &request).is_ok());
     }
 }
@@ -393,7 +393,20 @@ fn headers_go_out_by_revision() {
     assert!(names(Revision::V2025_11_25, &request("initialize", &json!({}))).is_empty());
     assert!(names(Revision::V2025_03_26, &call("a")).is_empty());
     let task = request("tasks/get", &json!({ "taskId": "t" }));
-    assert_eq!(stamp::headers(Revision::LATEST, &task)[2], ("mcp-name", "t".into()));
+    assert_eq!(stamp::headers(Revision::LATEST, &task)[2].1, "t");
+}
+
+#[test]
+fn a_request_that_says_the_truth_goes_on_as_it_came() {
+    let capabilities = Raw::empty();
+    let facts = Facts { traceparent: None, log_level: None, ..facts(&capabilities) };
+    let told = stamp::body(Revision::LATEST, request("tools/list", &json!({ "_meta": meta(), "cursor": "c" })), facts);
+    let spaced = told.params.unwrap().as_json().replace("\"cursor\"", " \"cursor\"");
+    let told = Request::new(Id::Number(1), "tools/list", Some(Raw::trusted(spaced.into())));
+    assert_eq!(stamp::body(Revision::LATEST, told.clone(), facts), told, "blanks and all");
+    let info = Raw::of(&json!({ "name": "x" }));
+    let more = Facts { info: Some(&info), ..facts };
+    assert_ne!(stamp::body(Revision::LATEST, told, more).params, None);
 }
 
 fn result(result: &Value) -> Response {

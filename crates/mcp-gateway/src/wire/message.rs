@@ -65,6 +65,16 @@ impl Request {
     pub fn new(id: Id, method: impl Into<Arc<str>>, params: Option<Raw>) -> Self {
         Self { id, method: method.into(), params }
     }
+
+    /// As JSON; what is inside keeps its bytes.
+    #[must_use]
+    pub fn write(&self) -> Bytes {
+        let mut text = begun(self.params.as_ref());
+        put_id(&mut text, Some(&self.id));
+        put_call(&mut text, &self.method, self.params.as_ref());
+        text.put_u8(b'}');
+        text.freeze()
+    }
 }
 
 impl Notification {
@@ -128,13 +138,9 @@ impl Message {
     /// As JSON; what is inside keeps its bytes.
     #[must_use]
     pub fn write(&self) -> Bytes {
-        let mut text = BytesMut::with_capacity(self.inside().map_or(0, |raw| raw.bytes().len()) + 128);
-        text.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
+        let mut text = begun(self.inside());
         match self {
-            Self::Request(request) => {
-                put_id(&mut text, Some(&request.id));
-                put_call(&mut text, &request.method, request.params.as_ref());
-            }
+            Self::Request(request) => return request.write(),
             Self::Notification(notification) => {
                 put_call(&mut text, &notification.method, notification.params.as_ref());
             }
@@ -212,6 +218,13 @@ impl From<Response> for Message {
     fn from(response: Response) -> Self {
         Self::Response(response)
     }
+}
+
+/// The beginning of any message, with room for what is inside.
+fn begun(inside: Option<&Raw>) -> BytesMut {
+    let mut text = BytesMut::with_capacity(inside.map_or(0, |raw| raw.bytes().len()) + 128);
+    text.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
+    text
 }
 
 /// An error to a request whose id could not be read has none: the schemas of the protocol know no `null` there.

@@ -6,7 +6,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::de::{Deserialize, Deserializer};
@@ -18,8 +20,29 @@ use super::walk::{self, within};
 use super::{Malformed, strict, unquote};
 
 /// The text of one JSON value, known to be well-formed; a slice of what came off the wire wherever it can be. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Raw(Bytes);
+#[derive(Clone)]
+pub struct Raw {
+    text: Bytes,
+    /// Where its members stand, if that is remembered ([`Raw::indexed`]).
+    index: Option<Arc<walk::Index>>,
+}
+
+/// Members of an indexed value whose own members are asked about as often.
+const ASKED_WITHIN: &[&str] = &["_meta"];
+
+impl PartialEq for Raw {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Raw {}
+
+impl Hash for Raw {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
 
 /// What kind of value a [`Raw`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +64,17 @@ pub enum Kind {
 impl Raw {
     /// Takes text that is known to be one JSON value.
     #[must_use]
-    pub fn trusted(text: Bytes) -> Self {
-        Self(text)
+    pub const fn trusted(text: Bytes) -> Self {
+        Self { text, index: None }
+    }
+
+    /// The same, remembering where its members stand: for what is asked about many times. What is found in it is as it always is.
+    #[must_use]
+    pub(crate) fn indexed(mut self) -> Self {
+        if self.index.is_none() && self.is_object() {
+            self.index = walk::Index::of(&self.text, ASKED_WITHIN).map(Arc::new);
+        }
+        self
     }
 
     /// Reads text that must be one JSON value and nothing else, under the rules for messages: UTF-8, no name twice in any
@@ -53,13 +85,13 @@ impl Raw {
     pub fn read(text: Bytes) -> Result<Self, Malformed> {
         let checked = strict::check(&text)?;
         let value = within(checked, checked.trim_matches([' ', '\n', '\r', '\t']));
-        Ok(Self(text.slice(value)))
+        Ok(Self::trusted(text.slice(value)))
     }
 
     /// The text of a tree.
     #[must_use]
     pub fn of(value: &Value) -> Self {
-        Self(Bytes::from(value.to_string()))
+        Self::trusted(Bytes::from(value.to_string()))
     }
 
     /// A string.
@@ -67,28 +99,29 @@ impl Raw {
     pub fn text(text: &str) -> Self {
         let mut json = BytesMut::with_capacity(text.len() + 2);
         put_text(&mut json, text);
-        Self(json.freeze())
+        Self::trusted(json.freeze())
     }
 
     /// `{}`.
     #[must_use]
     pub fn empty() -> Self {
-        Self(Bytes::from_static(b"{}"))
+        Self::trusted(Bytes::from_static(b"{}"))
     }
 
     /// An array of these.
     #[must_use]
     pub fn array(elements: &[Self]) -> Self {
-        let mut text = BytesMut::with_capacity(elements.iter().map(|element| element.0.len() + 1).sum::<usize>() + 2);
+        let mut text =
+            BytesMut::with_capacity(elements.iter().map(|element| element.text.len() + 1).sum::<usize>() + 2);
         text.put_u8(b'[');
         for (at, element) in elements.iter().enumerate() {
             if at > 0 {
                 text.put_u8(b',');
             }
-            text.extend_from_slice(&element.0);
+            text.extend_from_slice(&element.text);
         }
         text.put_u8(b']');
-        Self(text.freeze())
+        Self::trusted(text.freeze())
     }
 
     /// An object of these, in this order.
@@ -103,31 +136,31 @@ impl Raw {
             put_member(&mut text, name, &value);
         }
         text.put_u8(b'}');
-        Self(text.freeze())
+        Self::trusted(text.freeze())
     }
 
     /// The same in memory of its own. A slice keeps the whole buffer it was cut from: what is kept for long is not to do that.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
+        Self::trusted(Bytes::copy_from_slice(&self.text))
     }
 
     /// The text.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
-        &self.0
+        &self.text
     }
 
     /// The text, as such.
     #[must_use]
     pub fn as_json(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        std::str::from_utf8(&self.text).unwrap_or_default()
     }
 
     /// What kind of value it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        match self.0.first() {
+        match self.text.first() {
             Some(b'{') => Kind::Object,
             Some(b'[') => Kind::Array,
             Some(b'"') => Kind::Text,
@@ -152,7 +185,7 @@ impl Raw {
     /// The truth value it is.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
-        match &self.0[..] {
+        match &self.text[..] {
             b"true" => Some(true),
             b"false" => Some(false),
             _ => None,
@@ -168,7 +201,7 @@ impl Raw {
     /// As a tree, for code that needs one.
     #[must_use]
     pub fn value(&self) -> Value {
-        serde_json::from_slice(&self.0).unwrap_or_default()
+        serde_json::from_slice(&self.text).unwrap_or_default()
     }
 
     /// As a type that can be read from it.
@@ -176,15 +209,18 @@ impl Raw {
     /// # Errors
     /// What does not fit.
     pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(&self.0)
+        serde_json::from_slice(&self.text)
     }
 
     /// The value at a path of member names; the empty path is the value itself.
     #[must_use]
     pub fn get(&self, path: &[&str]) -> Option<Self> {
         let Some((first, rest)) = path.split_first() else { return Some(self.clone()) };
-        let place = walk::members(&self.0).find(|place| place.is(first))?;
-        Self(self.0.slice(place.value)).get(rest)
+        let (value, index) = match &self.index {
+            Some(index) => index.find(&self.text, first).map(|(place, inside)| (place.value, inside.cloned()))?,
+            None => (walk::members(&self.text).find(|place| place.is(first))?.value, None),
+        };
+        Self { text: self.text.slice(value), index }.get(rest)
     }
 
     /// The string at a path.
@@ -201,18 +237,18 @@ impl Raw {
 
     /// The members, in their order; none if it is no object.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Self)> {
-        walk::members(&self.0).map(|place| (place.name(), Self(self.0.slice(place.value))))
+        self.places().map(|place| (place.name(), Self::trusted(self.text.slice(place.value))))
     }
 
     /// The names of the members, in their order.
     pub fn names(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        walk::members(&self.0).map(|place| place.name())
+        self.places().map(|place| place.name())
     }
 
     /// The elements, in their order; none if it is no array.
     #[must_use]
     pub fn elements(&self) -> Vec<Self> {
-        walk::elements(&self.0).map(|range| Self(self.0.slice(range))).collect()
+        walk::elements(&self.text).map(|range| Self::trusted(self.text.slice(range))).collect()
     }
 
     /// The same with the value at a path replaced, or added as the last member; objects on the way are made where there is
@@ -221,10 +257,11 @@ impl Raw {
     pub fn with(&self, path: &[&str], value: &Self) -> Self {
         let Some((first, rest)) = path.split_first() else { return value.clone() };
         let mut end = None;
-        for place in walk::members(&self.0) {
+        for place in self.places() {
             if place.is(first) {
-                let inner = Self(self.0.slice(place.value.clone())).with(rest, value);
-                return self.spliced(place.value, &inner.0);
+                let inner = Self::trusted(self.text.slice(place.value.clone())).with(rest, value);
+                let same = inner.text == self.text[place.value.clone()];
+                return if same { self.clone() } else { self.spliced(place.value, &inner.text) };
             }
             end = Some(place.value.end);
         }
@@ -232,7 +269,7 @@ impl Raw {
         if !self.is_object() {
             return Self::object([(*first, inner)]);
         }
-        let mut member = BytesMut::with_capacity(first.len() + inner.0.len() + 4);
+        let mut member = BytesMut::with_capacity(first.len() + inner.text.len() + 4);
         if end.is_some() {
             member.put_u8(b',');
         }
@@ -254,7 +291,7 @@ impl Raw {
     #[must_use]
     pub fn without(&self, path: &[&str]) -> Self {
         let Some((first, rest)) = path.split_first() else { return self.clone() };
-        let (mut places, mut before) = (walk::members(&self.0), None);
+        let (mut places, mut before) = (self.places(), None);
         let Some(here) = places.find(|place| {
             let found = place.is(first);
             if !found {
@@ -265,8 +302,9 @@ impl Raw {
             return self.clone();
         };
         if !rest.is_empty() {
-            let inner = Self(self.0.slice(here.value.clone())).without(rest);
-            return self.spliced(here.value, &inner.0);
+            let inner = Self::trusted(self.text.slice(here.value.clone())).without(rest);
+            let same = inner.text.len() == here.value.len();
+            return if same { self.clone() } else { self.spliced(here.value, &inner.text) };
         }
         let gone = match (before, places.next()) {
             (Some(before), _) => before..here.value.end,
@@ -288,22 +326,22 @@ impl Raw {
     pub fn edited<'n>(&self, edits: impl IntoIterator<Item = (&'n str, Option<Self>)>) -> Self {
         let mut edits: Vec<(&str, Option<Self>)> = edits.into_iter().collect();
         let is_edited = |place: walk::Place<'_>| edits.iter().any(|(name, _)| place.is(name));
-        if edits.iter().all(|(_, value)| value.is_none()) && !walk::members(&self.0).any(is_edited) {
+        if edits.iter().all(|(_, value)| value.is_none()) && !self.places().any(is_edited) {
             return self.clone();
         }
-        let mut text = BytesMut::with_capacity(self.0.len() + 64);
+        let mut text = BytesMut::with_capacity(self.text.len() + 64);
         text.put_u8(b'{');
-        for place in walk::members(&self.0) {
+        for place in self.places() {
             let edit = edits.iter_mut().find(|(name, _)| place.is(name)).map(|(_, value)| value.take());
             let value = match &edit {
-                Some(Some(value)) => &value.0[..],
+                Some(Some(value)) => &value.text[..],
                 Some(None) => continue,
-                None => &self.0[place.value.clone()],
+                None => &self.text[place.value.clone()],
             };
             if text.len() > 1 {
                 text.put_u8(b',');
             }
-            text.extend_from_slice(&self.0[place.key.clone()]);
+            text.extend_from_slice(&self.text[place.key.clone()]);
             text.put_u8(b':');
             text.extend_from_slice(value);
         }
@@ -315,7 +353,7 @@ impl Raw {
             put_member(&mut text, name, &value);
         }
         text.put_u8(b'}');
-        Self(text.freeze())
+        Self::trusted(text.freeze())
     }
 
     /// The same array with each element as `change` makes it; an element it makes nothing of is left out.
@@ -330,18 +368,24 @@ impl Raw {
     /// The same text without line breaks, which in JSON are blanks: a line of a stdio stream, a `data` field of an event.
     #[must_use]
     pub fn on_one_line(&self) -> Self {
-        if memchr::memchr2(b'\n', b'\r', &self.0).is_none() {
+        if memchr::memchr2(b'\n', b'\r', &self.text).is_none() {
             return self.clone();
         }
-        Self(self.0.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect())
+        Self::trusted(self.text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect())
+    }
+
+    fn places(&self) -> impl Iterator<Item = walk::Place<'_>> {
+        let known = self.index.as_ref().map(|index| index.members(&self.text));
+        let walked = known.is_none().then(|| walk::members(&self.text));
+        known.into_iter().flatten().chain(walked.into_iter().flatten())
     }
 
     fn spliced(&self, range: Range<usize>, with: &[u8]) -> Self {
-        let mut text = BytesMut::with_capacity(self.0.len() + with.len());
-        text.extend_from_slice(&self.0[..range.start]);
+        let mut text = BytesMut::with_capacity(self.text.len() + with.len());
+        text.extend_from_slice(&self.text[..range.start]);
         text.extend_from_slice(with);
-        text.extend_from_slice(&self.0[range.end..]);
-        Self(text.freeze())
+        text.extend_from_slice(&self.text[range.end..]);
+        Self::trusted(text.freeze())
     }
 }
 
@@ -361,14 +405,14 @@ impl Serialize for Raw {
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        Ok(Self(Bytes::from(Box::<str>::from(raw).into_string())))
+        Ok(Self::trusted(Bytes::from(Box::<str>::from(raw).into_string())))
     }
 }
 
 fn put_member(text: &mut BytesMut, name: &str, value: &Raw) {
     put_text(text, name);
     text.put_u8(b':');
-    text.extend_from_slice(&value.0);
+    text.extend_from_slice(&value.text);
 }
 
 /// A string with its quotes. Nearly none has anything to escape.

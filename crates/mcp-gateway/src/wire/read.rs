@@ -111,7 +111,7 @@ impl Envelope {
                 if !result.is_object() {
                     return Err(Malformed::Envelope("`result` must be an object"));
                 }
-                Ok(Response::result(id, result).into())
+                Ok(Response::result(id, result.indexed()).into())
             }
             (None, None, Some(error)) => {
                 if id.is_none() && self.id.is_some_and(|id| id.bytes() != "null") {
@@ -128,7 +128,7 @@ impl Envelope {
 fn call(method: &Raw, has_id: bool, id: Option<Id>, params: Option<Raw>) -> Result<Message, Malformed> {
     let method = method.as_text().ok_or(Malformed::Envelope("`method` must be a string"))?;
     // Some libraries write `null` for what they leave out.
-    let params = params.filter(|params| params.kind() != Kind::Null);
+    let params = params.filter(|params| params.kind() != Kind::Null).map(Raw::indexed);
     if let Some(params) = &params {
         if !params.is_object() {
             return Err(Malformed::Envelope("`params` must be an object"));

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use memchr::memchr2;
 
@@ -44,6 +45,57 @@ pub(crate) fn members(text: &[u8]) -> impl Iterator<Item = Place<'_>> {
         walk.comma();
         Some(Place { text, key, value, escaped })
     })
+}
+
+/// Where the members of an object stand, found once for a text that is asked about again and again.
+#[derive(Debug)]
+pub(crate) struct Index(Vec<Seat>);
+
+/// One member.
+#[derive(Debug)]
+struct Seat {
+    key: Range<usize>,
+    value: Range<usize>,
+    escaped: bool,
+    /// The same of its value, where that is asked about as often.
+    inside: Option<Arc<Index>>,
+}
+
+impl Index {
+    /// The most members that are remembered. Messages have a few; of a text made to have a million, nobody shall keep a table.
+    const MEMBERS_MAX: usize = 32;
+
+    /// Of an object and those of its members that `inner` names; `None` if it has too many members.
+    pub(crate) fn of(text: &[u8], inner: &[&str]) -> Option<Self> {
+        let mut seats = Vec::with_capacity(4);
+        for place in members(text) {
+            if seats.len() == Self::MEMBERS_MAX {
+                return None;
+            }
+            let is_asked = inner.iter().any(|name| place.is(name));
+            let inside = is_asked.then(|| Self::of(&text[place.value.clone()], &[]).map(Arc::new)).flatten();
+            let Place { key, value, escaped, .. } = place;
+            seats.push(Seat { key, value, escaped, inside });
+        }
+        Some(Self(seats))
+    }
+
+    /// The members of the text it was made of, in their order.
+    pub(crate) fn members<'t>(&'t self, text: &'t [u8]) -> impl Iterator<Item = Place<'t>> {
+        self.0.iter().map(|seat| seat.of(text))
+    }
+
+    /// A member of the text it was made of, and where the members of that stand.
+    pub(crate) fn find<'t>(&'t self, text: &'t [u8], name: &str) -> Option<(Place<'t>, Option<&'t Arc<Self>>)> {
+        let mut seats = self.0.iter().map(|seat| (seat.of(text), seat.inside.as_ref()));
+        seats.find(|(place, _)| place.is(name))
+    }
+}
+
+impl Seat {
+    fn of<'t>(&self, text: &'t [u8]) -> Place<'t> {
+        Place { text, key: self.key.clone(), value: self.value.clone(), escaped: self.escaped }
+    }
 }
 
 /// The elements of an array, in the same way.
@@ -191,6 +243,25 @@ mod tests {
 
     fn read(text: &str) -> Vec<(String, &str)> {
         members(text.as_bytes()).map(|place| (place.name().into_owned(), &text[place.value])).collect()
+    }
+
+    #[test]
+    fn an_index_says_what_a_walk_says() {
+        let text = r#"{"a":1,"b":{"c":[2]},"d":{"e":3}}"#;
+        let index = Index::of(text.as_bytes(), &["b"]).unwrap();
+        let said = index.members(text.as_bytes()).map(|place| (place.name().into_owned(), &text[place.value]));
+        assert_eq!(said.collect::<Vec<_>>(), read(text));
+        let (place, inside) = index.find(text.as_bytes(), "b").unwrap();
+        let value = &text[place.value];
+        assert_eq!(&value[inside.unwrap().find(value.as_bytes(), "c").unwrap().0.value], "[2]");
+        assert!(index.find(text.as_bytes(), "d").unwrap().1.is_none() && index.find(text.as_bytes(), "x").is_none());
+    }
+
+    #[test]
+    fn of_very_many_members_there_is_no_index() {
+        let members = |count: usize| (0..count).map(|n| format!("\"{n}\":0")).collect::<Vec<_>>().join(",");
+        let index = |count| Index::of(format!("{{{}}}", members(count)).as_bytes(), &[]);
+        assert!(index(Index::MEMBERS_MAX).is_some() && index(Index::MEMBERS_MAX + 1).is_none());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One request to one server, and everything the server says because of it. This is where the four cells of the bridge meet: a
 //! server of either era, a client of either era, and questions that cross between them in the middle of a call.
+//!
+//! What most calls never do is in boxes: a call's future is made for each call, and is as large as the largest thing it may await.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,7 +33,7 @@ const ROUNDS_MAX: u32 = 10;
 /// A request to be carried.
 pub(super) struct Call<'a> {
     pub(super) context: &'a Context,
-    pub(super) cargo: Cargo,
+    pub(super) cargo: Box<Cargo>,
     pub(super) need: Need,
 }
 
@@ -87,7 +89,7 @@ async fn carry(call: Call<'_>, voice: &mut Voice) -> Outcome {
 async fn carried(context: &Context, cargo: &mut Cargo, need: &Need, voice: &mut Voice) -> Outcome {
     let way = reach(context, cargo, voice).await.map_err(|failure| refused(context, failure))?;
     if let Some(parked) = cargo.parked.take() {
-        return park::resume(context, cargo, &way, voice, &parked).await;
+        return Box::pin(park::resume(context, cargo, &way, voice, &parked)).await;
     }
     for round in 0..=ROUNDS_MAX {
         if round > 0 {
@@ -106,7 +108,8 @@ async fn carried(context: &Context, cargo: &mut Cargo, need: &Need, voice: &mut 
         };
         let sampled = match &asked {
             Some(asked) => {
-                sampling::answers(&way, voice, asked).await.map_err(|error| Box::new(Refusal::rpc(200, error)))?
+                let answers = Box::pin(sampling::answers(&way, voice, asked)).await;
+                answers.map_err(|error| Box::new(Refusal::rpc(200, error)))?
             }
             None => None,
         };
@@ -117,7 +120,7 @@ async fn carried(context: &Context, cargo: &mut Cargo, need: &Need, voice: &mut 
         match asked {
             None => return result::finish(context, cargo, &way, voice, outcome).await,
             Some(asked) if context.is_modern() => return relayed(context, cargo, asked),
-            Some(asked) => cargo.answers = collect(context, voice, asked).await?,
+            Some(asked) => cargo.answers = Box::pin(collect(context, voice, asked)).await?,
         }
     }
     Err(broken(cargo, "asked for input again and again"))
@@ -127,7 +130,9 @@ async fn carried(context: &Context, cargo: &mut Cargo, need: &Need, voice: &mut 
 async fn attempt(context: &Context, cargo: &Cargo, way: &Way, voice: &mut Voice) -> Result<Said, Box<Refusal>> {
     let desk = &context.inner.desk;
     voice.floor.open(&cargo.opening(desk)).map_err(boxed)?;
-    tell_level(context, cargo, way).await;
+    if let Some(level) = level_to_tell(context, cargo, way) {
+        Box::pin(tell_level(context, way, level)).await;
+    }
     let began = Instant::now();
     // Open before the server has the request: it may ask before it begins to answer.
     let mut window = window(context, cargo, voice);
@@ -138,7 +143,7 @@ async fn attempt(context: &Context, cargo: &Cargo, way: &Way, voice: &mut Voice)
                 asked = &mut asking => break asked,
                 handed = handed(window.as_mut()) => handed,
             };
-            ask(context, way, voice, handed.request.clone()).await?;
+            Box::pin(ask(context, way, voice, handed.request.clone())).await?;
             handed.settle();
         }
     };
@@ -183,17 +188,20 @@ fn outgoing(context: &Context, cargo: &Cargo, way: &Way, voice: &Voice) -> Outgo
     }
 }
 
-/// A server of the older era is told once how much its client wants logged.
-async fn tell_level(context: &Context, cargo: &Cargo, way: &Way) {
-    let level = way.client.log_level.as_ref().and_then(|level| level.parse::<LogLevel>().ok());
-    let Some(level) = level.filter(|_| !way.hello.modern && way.hello.capabilities.has(&["logging"])) else { return };
+/// How much a server of the older era is to log, if its client wants that and the server was not told yet.
+fn level_to_tell(context: &Context, cargo: &Cargo, way: &Way) -> Option<LogLevel> {
+    let level = way.client.log_level.as_ref()?.parse::<LogLevel>().ok()?;
+    if way.hello.modern || !way.hello.capabilities.has(&["logging"]) {
+        return None;
+    }
     let told = context
         .memory
         .as_ref()
         .is_some_and(|memory| !memory.must_tell(&cargo.server.name, way.hello.incarnation, level));
-    if told || cargo.server.shared {
-        return;
-    }
+    (!told && !cargo.server.shared).then_some(level)
+}
+
+async fn tell_level(context: &Context, way: &Way, level: LogLevel) {
     let params = Raw::object([("level", Raw::text(level.as_str()))]);
     let request = Request::new(context.inner.desk.next_id(), Method::SetLevel.as_str(), Some(params));
     let outgoing =
@@ -218,33 +226,21 @@ pub(super) async fn follow(
     mut window: Option<Window>,
 ) -> Result<Said, Box<Refusal>> {
     let token = meta::progress_token(Some(&cargo.params));
-    let mut quiet = ticks();
     let mut first = true;
     loop {
-        let began = Instant::now();
-        let heard = {
-            let mut next = exchange.next();
-            loop {
-                tokio::select! {
-                    // Most often the answer is there already, and no timer need be set.
-                    biased;
-                    message = &mut next => break Heard::Said(message),
-                    handed = handed(window.as_mut()) => break Heard::Beside(handed),
-                    _ = quiet.tick() => voice.keep_alive().await,
-                }
-            }
+        // Most often the answer is there already, and no timer need be set.
+        let heard = match exchange.at_hand() {
+            Some(message) => Heard::Said(Some(Ok(message))),
+            None => Box::pin(hear(exchange.as_mut(), window.as_mut(), voice)).await,
         };
         let message = match heard {
             Heard::Said(message) => message,
             Heard::Beside(handed) => {
-                voice.floor.waited_since(began);
-                ask(context, way, voice, handed.request.clone()).await?;
+                Box::pin(ask(context, way, voice, handed.request.clone())).await?;
                 handed.settle();
-                quiet.reset();
                 continue;
             }
         };
-        voice.floor.waited_since(began);
         if std::mem::take(&mut first) {
             voice.floor.heard();
         }
@@ -253,13 +249,15 @@ pub(super) async fn follow(
                 voice.floor.close(settled(cargo, &response));
                 return Ok(Said::Outcome(response.outcome));
             }
-            Some(Ok(Message::Notification(note))) => pass_on(context, cargo, way, voice, note, token.as_ref()).await,
+            Some(Ok(Message::Notification(note))) => {
+                Box::pin(pass_on(context, cargo, way, voice, note, token.as_ref())).await;
+            }
             Some(Ok(Message::Request(request)))
                 if context.is_modern() && cargo.server.park && !sampling::takes(way, &request) =>
             {
                 let mut aside = Aside { context, cargo, way, questions: Vec::new() };
-                aside.question(voice, request).await?;
-                let rest = aside.gather(voice, exchange.as_mut(), token.as_ref()).await?;
+                Box::pin(aside.question(voice, request)).await?;
+                let rest = Box::pin(aside.gather(voice, exchange.as_mut(), token.as_ref())).await?;
                 if let Some(response) = rest {
                     voice.floor.close(settled(cargo, &response));
                     return Ok(Said::Outcome(response.outcome));
@@ -270,7 +268,7 @@ pub(super) async fn follow(
                     return park::park(context, cargo, waiting).map(Said::Parked);
                 }
             }
-            Some(Ok(Message::Request(request))) => ask(context, way, voice, request).await?,
+            Some(Ok(Message::Request(request))) => Box::pin(ask(context, way, voice, request)).await?,
             Some(Err(failure)) => {
                 voice.floor.close(closing(&failure.fault));
                 return Err(refused(context, failure));
@@ -284,8 +282,24 @@ pub(super) async fn follow(
                 return Err(boxed(fault));
             }
         }
-        quiet.reset();
     }
+}
+
+/// Waits for what the server says next, telling the client now and then that somebody still does.
+async fn hear(exchange: &mut dyn Exchange, mut window: Option<&mut Window>, voice: &mut Voice) -> Heard {
+    let began = Instant::now();
+    let mut quiet = ticks();
+    let mut next = exchange.next();
+    let heard = loop {
+        tokio::select! {
+            biased;
+            message = &mut next => break Heard::Said(message),
+            handed = handed(window.as_deref_mut()) => break Heard::Beside(handed),
+            _ = quiet.tick() => voice.keep_alive().await,
+        }
+    };
+    voice.floor.waited_since(began);
+    heard
 }
 
 /// What comes while a call is under way.

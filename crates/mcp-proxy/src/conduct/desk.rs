@@ -14,6 +14,7 @@ use super::agree::{self, Agreeing};
 use super::ears::Ears;
 use super::feed::Feeds;
 use super::memory::Sessions;
+use super::opened::Opened;
 use super::park::Parked;
 use super::question::Questions;
 use super::spill::Spilled;
@@ -45,6 +46,7 @@ pub struct Desk {
     pub(super) pool: Pool,
     pub(super) server_info: Raw,
     pub(super) sessions: Sessions,
+    pub(super) opened: Opened,
     pub(super) questions: Questions,
     pub(super) feeds: Feeds,
     pub(super) parked: Parked,
@@ -70,6 +72,7 @@ impl Desk {
             pool,
             server_info,
             sessions: Sessions::default(),
+            opened: Opened::default(),
             questions: Questions::default(),
             feeds: Feeds::default(),
             parked: Parked::default(),

@@ -1,8 +1,8 @@
 //! The gate of MCP as one configuration has it: which doors there are, who may knock, what is behind them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use gatehouse_domain::{Code, Door, Fault, Guests, Principal, Reply, Request, Secret};
 use gatehouse_mcp_gateway::Blueprint;
 use gatehouse_mcp_gateway::blueprint::{Auth, Listens, Server, Toolset};
@@ -116,7 +116,7 @@ impl Inner {
     }
 
     fn session(&self, token: &str, caller: &KeyEntry, route: &Route, now: u64) -> Option<Session> {
-        let session: Session = self.desk.sealer.open(token, now).ok()?;
+        let session = self.desk.opened.get(token, now, || self.desk.sealer.open(token, now).ok())?;
         let good = session.is_good(&caller.principal.key, &doors::path(route), self.policy_epoch);
         (good && !self.desk.sessions.of(&session.id).has_ended()).then_some(session)
     }

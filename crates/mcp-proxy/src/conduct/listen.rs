@@ -91,7 +91,8 @@ pub(super) async fn modern(context: &Context, mut voice: Voice, id: Id, wanted: 
     let mut held = Vec::new();
     let mut uris = Vec::new();
     for uri in std::mem::take(&mut honoured.uris) {
-        if let Some(subscribed) = wish(context, &mut voice, &uri, &mail).await {
+        // Boxed: the stream lasts for hours, and would hold the room for asking all that time.
+        if let Some(subscribed) = Box::pin(wish(context, &mut voice, &uri, &mail)).await {
             held.push(subscribed);
             uris.push(uri);
         }

@@ -1,12 +1,13 @@
 //! What is kept for a session of the older era while it lasts and there is room: its log level, its streams for a client that
 //! comes back, its subscriptions. All of it may be lost, with a restart or for want of room; the session itself is its id.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use foldhash::HashMap;
 use gatehouse_mcp_gateway::era::LogLevel;
 use gatehouse_mcp_gateway::{Id, Notification, sse};
 use tokio::sync::Notify;

@@ -9,7 +9,7 @@
 //!   [`park`] calls that wait for a modern client's answer · [`sampling`] those that a model of the gateway answers · [`beside`],
 //!   [`window`] those outside of calls · [`consent`] our own, where a person has to agree first · [`agree`] and when they have.
 //! - Listening: [`listen`] streams that only tell of changes · [`ears`] how many there may be · [`feed`] where they hear of them.
-//! - [`memory`] what is kept for a session while it lasts · [`desk`] what all of them share, across configurations.
+//! - [`memory`] what is kept for a session while it lasts · [`opened`] what its id was found to hold · [`desk`] what all of them share, across configurations.
 
 mod across;
 mod agree;
@@ -25,6 +25,7 @@ mod listen;
 mod local;
 mod memory;
 mod notes;
+mod opened;
 mod park;
 mod pass_on;
 mod question;

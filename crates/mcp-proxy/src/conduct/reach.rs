@@ -30,7 +30,6 @@ pub(super) struct Way {
 /// Finds the way to the server and shakes hands, where that was not done before.
 pub(super) async fn reach(context: &Context, cargo: &Cargo, voice: &mut Voice) -> Result<Way, Failure> {
     let session = context.session.as_ref().map(|session| &session.id);
-    let began = Instant::now();
     let pool = voice.floor.pool();
     let mut client = client(context, voice);
     let truth = client.capabilities.clone();
@@ -43,15 +42,21 @@ pub(super) async fn reach(context: &Context, cargo: &Cargo, voice: &mut Voice) -
     let sampling = sampling::model(cargo, &client.capabilities);
     client.capabilities = sampling::offered(sampling.as_ref(), client.capabilities);
     let link = context.inner.desk.links.of(&cargo.server.name, &context.caller.principal, session, &client)?;
-    let hello = link.hello(&pool, &client).await;
-    voice.floor.waited_since(began);
-    let hello = hello?;
+    let hello = match link.known() {
+        Some(hello) => hello,
+        None => {
+            let began = Instant::now();
+            let hello = link.hello(&pool, &client).await;
+            voice.floor.waited_since(began);
+            hello?
+        }
+    };
     let revision = Revision::of(&hello.revision).unwrap_or(Revision::LATEST);
     if hello.modern {
         let capabilities = capabilities::of_client(&truth, context.speaker.revision, revision);
         client.capabilities = sampling::offered(sampling.as_ref(), capabilities);
-    } else {
-        overheard(context, cargo, &link, &client).await;
+    } else if context.memory.as_ref().is_some_and(|memory| !memory.hears(&cargo.server.name)) {
+        Box::pin(overheard(context, cargo, &link, &client)).await;
     }
     Ok(Way { link, hello, revision, client, pool, sampling })
 }
@@ -59,9 +64,6 @@ pub(super) async fn reach(context: &Context, cargo: &Cargo, voice: &mut Voice) -
 /// A server of the older era says things beside its calls. A session hears them from its first call on.
 async fn overheard(context: &Context, cargo: &Cargo, link: &Arc<dyn Link>, client: &Client) {
     let (Some(memory), Some(session)) = (&context.memory, &context.session) else { return };
-    if memory.hears(&cargo.server.name) {
-        return;
-    }
     let source = Source {
         server: Arc::clone(&cargo.server.name),
         principal: Arc::clone(&context.caller.principal.key),

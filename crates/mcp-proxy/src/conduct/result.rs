@@ -28,8 +28,11 @@ pub(super) async fn finish(
     outcome: Result<Raw, RpcError>,
 ) -> Outcome {
     let outcome = match outcome {
-        Ok(result) => Ok(looked_at(cargo, voice, result).await?),
-        Err(error) => Err(error),
+        // A secret that is shown once is for the caller alone: to withhold it now would lose it, to show it around would tell it.
+        Ok(result) if voice.floor.looks_at_results() && !cargo.answers_secret() => {
+            Ok(Box::pin(looked_at(cargo, voice, result)).await?)
+        }
+        outcome => outcome,
     };
     let hint = outcome.as_ref().map(answers::cache_hint).unwrap_or_default();
     let public = hint.1 && cargo.server.trusted;
@@ -48,10 +51,6 @@ pub(super) async fn finish(
 
 /// What guardrails make of a result.
 async fn looked_at(cargo: &Cargo, voice: &mut Voice, result: Raw) -> Result<Raw, Box<Refusal>> {
-    // A secret that is shown once is for the caller alone: to withhold it now would lose it, to show it around would tell it.
-    if cargo.answers_secret() || !voice.floor.looks_at_results() {
-        return Ok(result);
-    }
     let shown = texts::of_result(&result);
     let mut shown: Vec<Text> = shown.into_iter().map(|shown| Text { text: shown.text, json: shown.json }).collect();
     match voice.floor.look_at_result(&cargo.canonical, &mut shown).await {

@@ -152,28 +152,23 @@ impl Conversation {
         Ok(Self { context, id, method, traceparent, errand, need })
     }
 
-    /// Carries it out. What is left to say is the answer to the request. What takes long is in boxes of its own: who only listens
-    /// does so for hours, and would hold the room that a call needs.
+    /// Carries it out. What is left to say is the answer to the request. What is seldom done is in boxes of its own.
     pub(super) async fn conduct(self, floor: Floor) -> Conducted {
-        let Self { mut context, id, errand, need, .. } = self;
+        let Self { context, id, errand, need, .. } = self;
         let mut voice = Voice::new(floor, context.speaker.revision, context.streams, context.memory.clone());
         let Some(id) = id else { return Box::pin(notes::take(&context, voice, errand)).await };
         let outcome = match errand {
-            Errand::Later(method, request) => return Self::again(context, voice, method, request).await,
-            Errand::Initialize => return local::initialize(&context, voice, &id).await,
-            Errand::Listen(filter) => {
-                context.speaker = context.speaker.detached();
-                return Box::pin(listen::modern(&context, voice, id, filter)).await;
-            }
+            Errand::Later(method, request) => return Box::pin(Self::again(context, voice, method, request)).await,
+            Errand::Initialize => return Box::pin(local::initialize(&context, voice, &id)).await,
             Errand::Carry(cargo) => {
-                let call = carry::Call { context: &context, cargo: *cargo, need };
+                let call = carry::Call { context: &context, cargo, need };
                 match Box::pin(carry::stoppable(call, &mut voice, &id)).await {
                     Some(outcome) => outcome,
                     None => return voice.end(),
                 }
             }
-            Errand::Subscribe(cargo) => listen::subscribe(&context, &mut voice, *cargo).await,
-            Errand::List(kind, after) => local::list(&context, &mut voice, kind, after.as_deref()).await,
+            Errand::Subscribe(cargo) => Box::pin(listen::subscribe(&context, &mut voice, *cargo)).await,
+            Errand::List(kind, after) => Box::pin(local::list(&context, &mut voice, kind, after.as_deref())).await,
             other => local::answer(&context, &voice, other),
         };
         voice.finish(&id, outcome).await
@@ -232,7 +227,15 @@ impl Talk for Conversation {
     }
 
     fn conduct(self: Box<Self>, floor: Floor) -> Conducting {
-        Box::pin((*self).conduct(floor))
+        match *self {
+            // Who only listens does so for hours, and holds no room that a call would need.
+            Self { mut context, id: Some(id), errand: Errand::Listen(filter), .. } => Box::pin(async move {
+                context.speaker = context.speaker.detached();
+                let voice = Voice::new(floor, context.speaker.revision, context.streams, context.memory.clone());
+                listen::modern(&context, voice, id, filter).await
+            }),
+            call => Box::pin(call.conduct(floor)),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use gatehouse_mcp_gateway::sse::{Event, Reader};
 use gatehouse_upstream::{Body, Sent};
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::runtime::Handle;
 
 use super::Failure;
@@ -21,11 +21,14 @@ const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event
 /// How long an answered stream may take to end, so that its connection can be used again.
 const ENDS_WITHIN: Duration = Duration::from_secs(1);
 
-/// The headers of a `POST`.
-pub(super) fn post_headers() -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(16);
+/// The headers of a `POST`, and these.
+pub(super) fn post_headers(more: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(12);
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(ACCEPT, BOTH);
+    for (name, value) in more {
+        headers.insert(name, value);
+    }
     headers
 }
 
@@ -51,16 +54,18 @@ pub(super) enum Answer {
 ///
 /// # Errors
 /// When it is neither JSON nor events, or breaks off.
-pub(super) async fn open(endpoint: &Endpoint, sent: Sent) -> Result<Answer, Failure> {
-    if matches!(sent.head.status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
+pub(super) async fn open(endpoint: &Endpoint, Sent { head, body }: Sent) -> Result<Answer, Failure> {
+    if matches!(head.status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
         // Read to its end, such as it is: the connection is worth more than the wait.
-        endpoint.refusal(sent.body).await;
+        endpoint.refusal(body).await;
         return Ok(Answer::Nothing);
     }
-    if is_events(&sent.head.headers) {
-        return Ok(Answer::Stream(Events::new(sent.body, endpoint.server().caps.message_bytes)));
+    if is_events(&head.headers) {
+        return Ok(Answer::Stream(Events::new(body, endpoint.server().caps.message_bytes)));
     }
-    let whole = endpoint.whole(sent.body).await?;
+    // Its headers lie in the buffer of the connection, which is about to be free for the next answer.
+    drop(head);
+    let whole = endpoint.whole(body).await?;
     match whole.trim_ascii().is_empty() {
         true => Ok(Answer::Nothing),
         false => Ok(Answer::Whole(whole)),

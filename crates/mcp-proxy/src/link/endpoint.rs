@@ -97,7 +97,7 @@ impl Endpoint {
     }
 
     /// Sends a request and waits for the head of the answer. What is refused for want of a token, and what is to be found at
-    /// another path of the same origin, is sent once more.
+    /// another path of the same origin, is sent once more, with its `headers` made anew.
     ///
     /// # Errors
     /// When there is no answer, or no consent.
@@ -105,15 +105,13 @@ impl Endpoint {
         &self,
         pool: &Pool,
         method: Method,
-        mut headers: HeaderMap,
+        headers: &(dyn Fn() -> HeaderMap + Sync),
         body: Bytes,
     ) -> Result<Sent, Failure> {
-        // What the configuration says comes second and wins.
-        headers.extend(self.fixed.clone());
         let mut token = self.token(None).await?;
         let (mut moved, mut challenged) = (false, false);
         loop {
-            let sent = self.send_once(pool, &method, headers.clone(), token.as_ref(), body.clone()).await?;
+            let sent = self.send_once(pool, &method, headers(), token.as_ref(), body.clone()).await?;
             match sent.head.status {
                 StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT if !moved => {
                     moved = true;
@@ -138,10 +136,12 @@ impl Endpoint {
         &self,
         pool: &Pool,
         method: &Method,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
         token: Option<&Secret>,
         body: Bytes,
     ) -> Result<Sent, Failure> {
+        // What the configuration says comes second and wins.
+        headers.extend(self.fixed.iter().map(|(name, value)| (name.clone(), value.clone())));
         let mut request = http::Request::new(Payload::from(body));
         *request.method_mut() = method.clone();
         *request.uri_mut() = Uri::from(self.path.lock().unwrap_or_else(PoisonError::into_inner).clone());
@@ -316,6 +316,9 @@ fn host(origin: &Origin) -> Option<HeaderValue> {
     HeaderValue::try_from(if origin.port == usual { name } else { format!("{name}:{}", origin.port) }).ok()
 }
 
+/// Answers up to this size are copied out of the buffer they were read into: held, it would cost the connection another one of 8 KB.
+const COPIED_BYTES_MAX: usize = 2 << 10;
+
 enum Unread {
     TooLong,
     Cut,
@@ -327,7 +330,10 @@ async fn read(mut body: Body, at_most: usize) -> Result<Bytes, Unread> {
         return Err(Unread::TooLong);
     }
     let Some(first) = body.chunk().await else { return Ok(Bytes::new()) };
-    let first = first.map_err(|_| Unread::Cut)?;
+    let mut first = first.map_err(|_| Unread::Cut)?;
+    if first.len() <= COPIED_BYTES_MAX {
+        first = Bytes::copy_from_slice(&first);
+    }
     let Some(second) = body.chunk().await else { return Ok(first) };
     let mut whole = BytesMut::from(first);
     whole.extend_from_slice(&second.map_err(|_| Unread::Cut)?);

@@ -289,6 +289,10 @@ impl Exchange for AfterLoss {
         self.0.next()
     }
 
+    fn at_hand(&mut self) -> Option<Message> {
+        self.0.at_hand()
+    }
+
     fn is_after_loss(&self) -> bool {
         true
     }
@@ -312,6 +316,10 @@ fn is_repeatable(outgoing: &Outgoing) -> bool {
 impl Link for Http {
     fn hello<'a>(&'a self, pool: &'a Pool, client: &'a Client) -> Doing<'a, Result<Arc<Hello>, Failure>> {
         Box::pin(async { Ok(Arc::clone(self.spoken(pool, client).await?.hello())) })
+    }
+
+    fn known(&self) -> Option<Arc<Hello>> {
+        self.current().map(|spoken| Arc::clone(spoken.hello()))
     }
 
     fn ask<'a>(&'a self, pool: &'a Pool, outgoing: Outgoing) -> Doing<'a, Result<Box<dyn Exchange>, Failure>> {

@@ -10,7 +10,7 @@ use gatehouse_mcp_gateway::era::{Revision, headers as names, stamp};
 use gatehouse_mcp_gateway::wire::{read, read_batch};
 use gatehouse_mcp_gateway::{Id, Message, Raw, Response};
 use gatehouse_upstream::{Pool, Sent};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tokio::runtime::Handle;
 
 use super::answer::{self, Answer};
@@ -53,7 +53,7 @@ pub(super) async fn open(
 ) -> Result<Opened, Failure> {
     let request = handshake::initialize(client);
     let text = Message::Request(request.clone()).write();
-    let sent = endpoint.send(pool, Method::POST, answer::post_headers(), text).await?;
+    let sent = endpoint.send(pool, Method::POST, &|| answer::post_headers([]), text).await?;
     let (status, headers) = (sent.head.status, sent.head.headers.clone());
     if !status.is_success() {
         let refusal = endpoint.refused(status, &headers);
@@ -149,14 +149,15 @@ impl Session {
     /// # Errors
     /// `SessionLost` when the server does not know the session any more.
     pub(super) async fn listen(&self, pool: &Pool, after: Option<&str>) -> Result<Option<answer::Events>, Missed> {
-        let mut headers = answer::get_headers();
-        self.name(&mut headers);
-        if let Some(after) = after {
-            let after =
-                HeaderValue::try_from(after).map_err(|_| self.endpoint.broken("gives ids that are no header"))?;
-            headers.insert(LAST_EVENT_ID, after);
-        }
-        let sent = self.endpoint.send(pool, Method::GET, headers, Bytes::new()).await?;
+        let after = after.map(HeaderValue::try_from).transpose();
+        let after = after.map_err(|_| self.endpoint.broken("gives ids that are no header"))?;
+        let headers = || {
+            let mut headers = answer::get_headers();
+            headers.extend(self.named());
+            headers.extend(after.clone().map(|after| (LAST_EVENT_ID, after)));
+            headers
+        };
+        let sent = self.endpoint.send(pool, Method::GET, &headers, Bytes::new()).await?;
         let status = sent.head.status;
         if status.is_success() && answer::is_events(&sent.head.headers) {
             return Ok(Some(answer::Events::new(sent.body, self.endpoint.server().caps.message_bytes)));
@@ -174,29 +175,24 @@ impl Session {
         if self.id.is_none() {
             return;
         }
-        let mut headers = HeaderMap::new();
-        self.name(&mut headers);
-        if let Ok(sent) = self.endpoint.send(pool, Method::DELETE, headers, Bytes::new()).await {
+        let headers = || self.named().collect();
+        if let Ok(sent) = self.endpoint.send(pool, Method::DELETE, &headers, Bytes::new()).await {
             drop(self.endpoint.refusal(sent.body).await);
         }
     }
 
     async fn post(&self, pool: &Pool, message: &Message, traceparent: Option<&str>) -> Result<Sent, Failure> {
-        let mut headers = answer::post_headers();
-        self.name(&mut headers);
-        if let Some(trace) = traceparent.and_then(|trace| HeaderValue::try_from(trace).ok()) {
-            headers.insert("traceparent", trace);
-        }
-        self.endpoint.send(pool, Method::POST, headers, message.write()).await
+        let trace = traceparent.and_then(|trace| HeaderValue::try_from(trace).ok());
+        let trace = trace.map(|trace| (HeaderName::from_static("traceparent"), trace));
+        let headers = || answer::post_headers(self.named().chain(trace.clone()));
+        self.endpoint.send(pool, Method::POST, &headers, message.write()).await
     }
 
-    fn name(&self, headers: &mut HeaderMap) {
-        if let Some(id) = &self.id {
-            headers.insert(SESSION_ID, id.clone());
-        }
-        if self.revision.has_version_header() {
-            headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(self.revision.as_str()));
-        }
+    /// The headers that say which session a message is of.
+    fn named(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let id = self.id.clone().map(|id| (SESSION_ID, id));
+        let version = self.revision.has_version_header().then(|| HeaderValue::from_static(self.revision.as_str()));
+        id.into_iter().chain(version.map(|version| (PROTOCOL_VERSION, version)))
     }
 
     /// Does a refusal mean that the session is gone? The protocol says 404; servers in the field say 400 and 401 as well, and then
@@ -289,6 +285,17 @@ impl Call {
 impl Exchange for Call {
     fn next(&mut self) -> Doing<'_, Option<Result<Message, Failure>>> {
         Box::pin(self.next_message())
+    }
+
+    fn at_hand(&mut self) -> Option<Message> {
+        // Most answers are one text with the response alone; whatever else there is takes the longer way.
+        let Said::Whole(messages) = &mut self.said else { return None };
+        let is_response = |message: &Message| matches!(message, Message::Response(response) if response.id.as_ref() == Some(&self.id));
+        if !self.open || !messages.front().is_some_and(is_response) {
+            return None;
+        }
+        self.open = false;
+        messages.pop_front()
     }
 }
 

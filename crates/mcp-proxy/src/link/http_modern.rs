@@ -9,7 +9,7 @@ use gatehouse_mcp_gateway::era::{Revision, stamp};
 use gatehouse_mcp_gateway::wire::{code, read};
 use gatehouse_mcp_gateway::{Id, Message, Request, Response};
 use gatehouse_upstream::{Pool, Sent};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 
 use super::answer::{self, Answer, Events, Stopped};
 use super::endpoint::Endpoint;
@@ -91,25 +91,20 @@ async fn post(
     param_headers: &[(Arc<str>, Arc<str>)],
     client: &Client,
 ) -> Result<Sent, Failure> {
-    let mut headers = answer::post_headers();
-    for (name, value) in stamp::headers(revision, request) {
-        put(endpoint, &mut headers, name, &value)?;
-    }
+    let mut said = stamp::headers(revision, request);
     for (name, value) in param_headers {
-        put(endpoint, &mut headers, name, value)?;
+        said.push(header(endpoint, name, value)?);
     }
     if let Some(trace) = &client.traceparent {
-        put(endpoint, &mut headers, "traceparent", trace)?;
+        said.push(header(endpoint, "traceparent", trace)?);
     }
-    endpoint.send(pool, Method::POST, headers, Message::Request(request.clone()).write()).await
+    let headers = || answer::post_headers(said.iter().cloned());
+    endpoint.send(pool, Method::POST, &headers, request.write()).await
 }
 
-fn put(endpoint: &Endpoint, headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), Failure> {
+fn header(endpoint: &Endpoint, name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Failure> {
     match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-        (Ok(name), Ok(value)) => {
-            headers.insert(name, value);
-            Ok(())
-        }
+        (Ok(name), Ok(value)) => Ok((name, value)),
         _ => Err(endpoint.broken("declares a header that is none")),
     }
 }
@@ -170,6 +165,10 @@ impl Exchange for Single {
     fn next(&mut self) -> Doing<'_, Option<Result<Message, Failure>>> {
         let response = self.0.take();
         Box::pin(std::future::ready(response.map(|response| Ok(response.into()))))
+    }
+
+    fn at_hand(&mut self) -> Option<Message> {
+        self.0.take().map(Message::from)
     }
 }
 

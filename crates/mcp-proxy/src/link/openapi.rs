@@ -105,7 +105,7 @@ impl OpenApi {
     async fn send(&self, pool: &Pool, request: HttpRequest) -> Result<Sent, Failure> {
         let place =
             self.endpoint.beside(request.path.as_str()).ok_or_else(|| self.endpoint.broken("has no such path"))?;
-        place.send(pool, request.method, request.headers, request.body.unwrap_or_default()).await
+        place.send(pool, request.method, &|| request.headers.clone(), request.body.unwrap_or_default()).await
     }
 }
 

@@ -72,7 +72,7 @@ pub(super) async fn open(
 }
 
 async fn connect(endpoint: Arc<Endpoint>, control: Control, shared: bool) -> Result<Arc<Channel>, Failure> {
-    let sent = endpoint.send(&control.pool, Method::GET, answer::get_headers(), Bytes::new()).await?;
+    let sent = endpoint.send(&control.pool, Method::GET, &answer::get_headers, Bytes::new()).await?;
     if !sent.head.status.is_success() || !answer::is_events(&sent.head.headers) {
         return Err(endpoint.refused(sent.head.status, &sent.head.headers));
     }
@@ -121,7 +121,7 @@ async fn listen(channel: Weak<Channel>, mut events: Events, mut closing: watch::
 
 impl Channel {
     async fn post(&self, pool: &Pool, message: &Message) -> Result<(), Missed> {
-        let sent = self.endpoint.send(pool, Method::POST, answer::post_headers(), message.write()).await?;
+        let sent = self.endpoint.send(pool, Method::POST, &|| answer::post_headers([]), message.write()).await?;
         let (status, headers) = (sent.head.status, sent.head.headers);
         drop(self.endpoint.refusal(sent.body).await);
         match status {

@@ -252,6 +252,10 @@ impl Link for Watched {
         Box::pin(self.try_it(self.inner.hello(pool, client)))
     }
 
+    fn known(&self) -> Option<Arc<Hello>> {
+        self.inner.known()
+    }
+
     fn ask<'a>(&'a self, pool: &'a Pool, outgoing: Outgoing) -> Doing<'a, Result<Box<dyn Exchange>, Failure>> {
         Box::pin(self.ask(pool, outgoing))
     }
@@ -339,7 +343,11 @@ impl WatchedExchange {
                 }
             },
         };
-        self.idle_at = Instant::now() + self.trial.room.server.caps.idle;
+        self.noted(heard)
+    }
+
+    /// Takes note of what was heard, and of what it says about the server.
+    fn noted(&mut self, heard: Option<Result<Message, Failure>>) -> Option<Result<Message, Failure>> {
         self.messages += 1;
         match &heard {
             Some(Ok(Message::Response(_))) => {
@@ -357,7 +365,11 @@ impl WatchedExchange {
                     format!("the MCP server `{name}` sent more than {MESSAGES_MAX} messages without an answer");
                 return Some(Err(Failure::new(Code::UpstreamBroken, message)));
             }
-            Some(Ok(message)) => self.asked = matches!(message, Message::Request(_)).then(Instant::now),
+            Some(Ok(message)) => {
+                let now = Instant::now();
+                self.idle_at = now + self.trial.room.server.caps.idle;
+                self.asked = matches!(message, Message::Request(_)).then_some(now);
+            }
             None => self.inner = None,
         }
         heard
@@ -367,6 +379,13 @@ impl WatchedExchange {
 impl Exchange for WatchedExchange {
     fn next(&mut self) -> Doing<'_, Option<Result<Message, Failure>>> {
         Box::pin(self.next_message())
+    }
+
+    fn at_hand(&mut self) -> Option<Message> {
+        // While the server waits for an answer its time stands still; that is for the longer way to see to.
+        let inner = self.inner.as_mut().filter(|_| !self.over && self.asked.is_none())?;
+        let message = inner.at_hand()?;
+        self.noted(Some(Ok(message)))?.ok()
     }
 
     fn is_after_loss(&self) -> bool {

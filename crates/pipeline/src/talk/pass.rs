@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use gatehouse_domain::{Challenge, Code, Fault, Now, Reply};
 use http::header::{AUTHORIZATION, ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, Response, StatusCode};
@@ -19,6 +20,10 @@ use crate::snapshot::{KeyEntry, Snapshot};
 use crate::stages::admit::{Admitted, admit_talk};
 use crate::stages::read::{Read, request_of, run_of_trace};
 use crate::stages::{authenticate, respond};
+
+/// Messages up to this size are copied out of the buffer they were read into. A conversation goes on with slices of its message, and a
+/// connection whose buffer is held needs another one of 8 KB to see its client leave.
+const COPIED_BYTES_MAX: usize = 2 << 10;
 
 /// Takes a conversation from its head to the beginning of its answer. `Arrived::lane` is its place in `Snapshot::talks`.
 pub async fn converse(core: Arc<Core>, arrived: Box<Arrived>) -> Response<GateBody> {
@@ -41,7 +46,11 @@ pub async fn converse(core: Arc<Core>, arrived: Box<Arrived>) -> Response<GateBo
     let mut response = match greeted {
         Some(reply) => respond::answer(journey, respond::Answer::local(reply)),
         None => match walk(&mut journey, &*talks, &mut arrived, now).await {
-            Ok(admitted) => conduct(journey, admitted, now).await,
+            Ok(admitted) => {
+                // Its address lies in the buffer it was read into, which the connection can use again.
+                drop(arrived);
+                conduct(journey, admitted, now).await
+            }
             Err(refused) => {
                 let reply = resource.challenged(refused.reply, &refused.fault);
                 respond::refusal(journey, reply, &refused.fault)
@@ -94,7 +103,10 @@ async fn walk(
     if let Some(token) = foreign_token(arrived, &caller) {
         talks.came(&caller.principal, token);
     }
-    let request = request_of(journey, arrived, now).await.map_err(refused)?;
+    let mut request = request_of(journey, arrived, now).await.map_err(refused)?;
+    if request.body.len() <= COPIED_BYTES_MAX {
+        request.body = Bytes::copy_from_slice(&request.body);
+    }
     let (snapshot, lane) = (Arc::clone(&arrived.snapshot), arrived.lane);
     let talk = talks.read(request, &caller)?;
     note(journey, &*talk);
@@ -139,7 +151,7 @@ pub(crate) async fn speak(
 
 /// What a client is told that expects nothing: its message was taken.
 fn nothing() -> Reply {
-    Reply { status: StatusCode::ACCEPTED, headers: HeaderMap::new(), body: bytes::Bytes::new() }
+    Reply { status: StatusCode::ACCEPTED, headers: HeaderMap::new(), body: Bytes::new() }
 }
 
 /// What the body said of the call goes into its record.
