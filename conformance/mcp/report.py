@@ -14,8 +14,10 @@ PAGE = HERE.parents[1] / "docs/conformance.md"
 #: The MCP part of the page stands between these; `make conformance-sdk` leaves it alone.
 #: Why scenarios fail that are expected to, by the beginning of their names.
 REASONS = {
-    "tasks-": "tasks of this kind are an extension of the stateless era; a server of the older one has none to pass on.",
-    "input-required-result-basic-elicitation": "a server of the older era gives its question no name; the scenario wants one.",
+    "tasks-": "tasks of 2026-07-28 are begun by the server and announced as an extension, those of 2025-11-25 asked for by the "
+    "client: a server of the older era has none to pass on, and the scenarios skip no server without.",
+    "input-required-result-basic-elicitation": "a question of 2026-07-28 stands under a key its server chose, one of the older era "
+    "has an id and no key: the scenario wants `user_name`, which the server never says.",
     "auth/dpop": "the gateway does not prove possession (DPoP) to MCP servers.",
 }
 BEGIN, END = "<!-- mcp: written by make conformance-mcp -->", "<!-- mcp: end -->"

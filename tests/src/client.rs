@@ -1,14 +1,17 @@
 //! A caller: blocking, one connection per call, shows status, headers and body as they came.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::PATIENCE;
 use crate::http1::{Framing, Head, Part};
 use crate::wire::{Dialect, event_stream};
+
+/// Between two bytes of a request that drips.
+const DRIP: Duration = Duration::from_millis(20);
 
 /// Where a caller puts its key (DESIGN §3.4: every one works on every path).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +185,11 @@ fn sigv4(key: &str) -> String {
     )
 }
 
+/// Nothing has come yet.
+fn is_early(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
 /// A connection with a request on its way.
 #[derive(Debug)]
 pub struct Raw {
@@ -193,6 +201,23 @@ impl Raw {
     /// Writes more. A peer that has already closed is no failure: its answer may still be read.
     pub fn write(&mut self, bytes: &[u8]) {
         drop(self.stream.write_all(bytes));
+    }
+
+    /// Writes byte by byte, as slowly as an attacker, until there is an answer or the peer is gone: the answer, if there was one.
+    ///
+    /// # Panics
+    /// When the socket cannot be read without waiting.
+    #[must_use]
+    pub fn drip(mut self, bytes: &[u8]) -> Option<Response> {
+        for byte in bytes {
+            self.stream.set_read_timeout(Some(DRIP)).expect("a read timeout");
+            if !matches!(self.stream.peek(&mut [0]), Err(error) if is_early(&error)) {
+                break;
+            }
+            self.write(&[*byte]);
+        }
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+        self.try_response()
     }
 
     /// Says that nothing more will be sent.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_domain::{IpRange, Money, On, Origin, Role, Secret, Timeouts};
+use gatehouse_domain::{Guests, IpRange, Money, On, Origin, Role, Secret, Timeouts};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -16,7 +16,7 @@ use crate::oauth::OAuth;
 use crate::principals::{Holder, JwtIssuer, Principals};
 use crate::written::{Action, AlertOn, Point, Unpriced};
 
-pub use crate::written::{Budget, Content, Limit, LogFormat, Period, Price};
+pub use crate::written::{Budget, Limit, LogFormat, Period, Price};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Config {
     pub admin_listen: Option<SocketAddr>,
     /// The URL clients use.
     pub public_url: Endpoint,
+    /// The hosts that are this gateway, for requests that a browser may have been talked into.
+    pub guests: Guests,
     /// The data folder.
     pub data_dir: PathBuf,
     /// The SQLite file.
@@ -369,8 +371,6 @@ pub struct Telemetry {
     pub otlp: Option<Endpoint>,
     /// Form of log lines.
     pub log: LogFormat,
-    /// Do prompts and answers ride in traces?
-    pub content: Content,
     /// How long rows of the request log are kept; `None`: none are written.
     pub keep_requests: Option<Duration>,
     /// How long entries of the audit log are kept; `None`: for ever.

@@ -25,7 +25,7 @@ pub mod written;
 mod yaml;
 
 pub use config::{
-    Alert, Auth, Budget, Config, Content, Counted, Detector, Endpoint, Guardrail, Key, Limit, LogFormat, Model, Period,
+    Alert, Auth, Budget, Config, Counted, Detector, Endpoint, Guardrail, Key, Limit, LogFormat, Model, Period,
     PolicyText, Price, Provider, Rule, Server, Target, Telemetry, Terms, Tls, Webhook, Window,
 };
 pub use default::{DEFAULT_NAME, DEFAULT_YAML};

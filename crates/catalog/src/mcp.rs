@@ -18,8 +18,6 @@ pub const OWN_SERVER: &str = "gatehouse";
 /// Everything of MCP, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Mcp {
-    /// Hosts that may stand in `Host` and `Origin` besides those that always may; lower-case.
-    pub allowed_hosts: Vec<Arc<str>>,
     /// Where authorization servers find the document about the gateway, if not at its own place.
     pub client_document: Option<String>,
     /// How many may listen at once.

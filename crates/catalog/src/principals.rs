@@ -147,10 +147,7 @@ impl Principals {
             let hint = Some("make a key for each".to_owned());
             return Err(HolderProblem { field: second, message, hint });
         }
-        declared("organisation", holder.organisation.as_deref(), &self.organisations)?;
-        declared("user", holder.user.as_deref(), &self.users)?;
-        declared("service_account", holder.service_account.as_deref(), &self.service_accounts)?;
-        declared("agent", holder.agent.as_deref(), &self.agents)?;
+        self.owner_is_there(holder)?;
         if !self.teams.is_empty() {
             declared("team", holder.team.as_deref(), &self.teams)?;
         }
@@ -165,16 +162,9 @@ impl Principals {
             let hint = Some("remove `organisation`".to_owned());
             return Err(HolderProblem { field: "organisation", message, hint });
         }
-        let user = holder.user.as_ref().and_then(|name| self.users.get(name));
-        let teams: Option<Vec<&Arc<str>>> = user.map(|user| user.teams.iter().collect());
-        let account = holder.service_account.as_ref().and_then(|name| self.service_accounts.get(name));
-        let agent = holder.agent.as_ref().and_then(|name| self.agents.get(name));
-        let teams = teams
-            .or_else(|| account.map(|account| account.team.iter().collect()))
-            .or_else(|| agent.map(|agent| agent.team.iter().collect()));
-        match teams {
-            Some(teams) if !teams.contains(&team) => {
-                let hint = did_you_mean(team, teams.into_iter().map(|name| &**name));
+        match self.teams_of(holder) {
+            Some(teams) if !teams.contains(team) => {
+                let hint = did_you_mean(team, teams.iter().map(|name| &**name));
                 let message = format!("`{team}` is no team of this key's owner");
                 Err(HolderProblem { field: "team", message, hint })
             }
@@ -182,14 +172,36 @@ impl Principals {
         }
     }
 
-    /// Who a key of this holder stands for. Names that are not declared any more keep their usage, and have no means.
+    /// The teams of the user, service account or agent that a key belongs to; `None` if it belongs to none that is declared.
+    fn teams_of(&self, holder: &Holder) -> Option<&[Arc<str>]> {
+        let user = holder.user.as_ref().and_then(|name| self.users.get(name));
+        let account = holder.service_account.as_ref().and_then(|name| self.service_accounts.get(name));
+        let agent = holder.agent.as_ref().and_then(|name| self.agents.get(name));
+        user.map(|user| &*user.teams)
+            .or_else(|| account.map(|account| account.team.as_slice()))
+            .or_else(|| agent.map(|agent| agent.team.as_slice()))
+    }
+
+    /// Why a key that was made for this holder is nobody's any more: its owner was declared and is gone.
+    ///
+    /// # Errors
+    /// Which owner it was.
+    pub fn owner_is_there(&self, holder: &Holder) -> Result<(), HolderProblem> {
+        declared("organisation", holder.organisation.as_deref(), &self.organisations)?;
+        declared("user", holder.user.as_deref(), &self.users)?;
+        declared("service_account", holder.service_account.as_deref(), &self.service_accounts)?;
+        declared("agent", holder.agent.as_deref(), &self.agents)
+    }
+
+    /// Who a key of this holder stands for. A team that is the owner's no more pays no more: the owner's first one does. Names that
+    /// are not declared any more keep their usage, and have no means.
     #[must_use]
     pub fn principal(&self, holder: &Holder, key: &str, name: &str) -> Principal {
         let mut who = Principal::bare(PrincipalKind::Service, key, name);
         who.user.clone_from(&holder.user);
         who.service_account.clone_from(&holder.service_account);
         who.agent.clone_from(&holder.agent);
-        who.team.clone_from(&holder.team);
+        who.team = holder.team.clone().filter(|team| self.teams_of(holder).is_none_or(|teams| teams.contains(team)));
         let mut organisation = holder.organisation.clone();
         if let Some(user) = holder.user.as_ref().and_then(|name| self.users.get(name)) {
             who.kind = PrincipalKind::User;

@@ -9,6 +9,10 @@ use std::ops::Range;
 
 use gatehouse_domain::{Code, Fault};
 
+pub(crate) use outline::{Outline, outline};
+
+mod outline;
+
 /// Deepest nesting accepted from a client.
 pub const DEPTH_MAX: u32 = 64;
 
@@ -70,27 +74,6 @@ pub fn object<'a>(
             Some(b',') => at = skip_space(body, at + 1),
             Some(b'}') => return Ok(at + 1),
             _ => return Err(not_json(at, "has neither `,` nor `}` after a value")),
-        }
-    }
-}
-
-/// Walks the array that starts at `at` and hands out where each of its elements stands in the body.
-///
-/// # Errors
-/// `InvalidJson`, saying where; or what `each` returns.
-pub fn elements(body: &[u8], at: usize, each: &mut dyn FnMut(Range<usize>) -> Result<(), Fault>) -> Result<(), Fault> {
-    let mut at = skip_space(body, expect(body, at, b'[')?);
-    if body.get(at) == Some(&b']') {
-        return Ok(());
-    }
-    loop {
-        let value_end = value(body, at)?;
-        each(at..value_end)?;
-        at = skip_space(body, value_end);
-        match body.get(at) {
-            Some(b',') => at = skip_space(body, at + 1),
-            Some(b']') => return Ok(()),
-            _ => return Err(not_json(at, "has neither `,` nor `]` after a value")),
         }
     }
 }
@@ -253,12 +236,21 @@ fn number(body: &[u8], start: usize) -> Result<usize, Fault> {
 
 /// End of the string that starts at `at`, its closing quote included.
 fn string(body: &[u8], at: usize) -> Result<usize, Fault> {
+    quoted(body, at).map(|(end, _)| end)
+}
+
+/// The same, and whether anything in it is escaped.
+fn quoted(body: &[u8], at: usize) -> Result<(usize, bool), Fault> {
     let mut at = expect(body, at, b'"')?;
+    let mut escaped = false;
     loop {
         at = plain_run(body, at);
         match body.get(at) {
-            Some(b'"') => return Ok(at + 1),
-            Some(b'\\') => at = escape(body, at)?,
+            Some(b'"') => return Ok((at + 1, escaped)),
+            Some(b'\\') => {
+                escaped = true;
+                at = escape(body, at)?;
+            }
             Some(_) => return Err(not_json(at, "has a raw control character in a string")),
             None => return Err(not_json(at, "ends inside a string")),
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_domain::{DEFAULT_ORGANISATION, Money, Principal, Role, Secret};
+use gatehouse_domain::{DEFAULT_ORGANISATION, Guests, Money, Principal, Role, Secret};
 
 /// All of it.
 #[derive(Clone, Debug, Default)]
@@ -16,8 +16,8 @@ pub struct Blueprint {
     pub toolsets: Vec<Arc<Toolset>>,
     /// Where clients find this gateway, without a slash at the end.
     pub public_url: Arc<str>,
-    /// Hosts that may stand in `Host` besides loopback names and that of `public_url`; Origins likewise.
-    pub allowed_hosts: Vec<Arc<str>>,
+    /// Under which hosts it is reached, and pages of which hosts may call.
+    pub guests: Guests,
     /// How many may listen at once.
     pub listens: Listens,
 }

@@ -290,7 +290,8 @@ fn unknown_key(presented: &str) -> Fault {
             "this key is mistyped or cut off: its checksum does not fit; copy it again, whole, or ask for a new one"
         }
         Form::Minted | Form::Other => {
-            "this key was not issued by this gateway; ask its operator for one, or make one with `gatehouse keys create`"
+            "no caller has this key here; ask the gateway's operator for one, or make one with `gatehouse keys create`. An admin \
+             key opens the admin API alone: what calls is a key, which may have a role"
         }
     };
     Fault::new(Code::UnknownKey, message)

@@ -1,10 +1,13 @@
 //! One call's record, filled in as it goes and handed over exactly once, however the call ends: answered, refused, cut
 //! off, or dropped because the client left.
 
+use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::task::Poll;
+use std::time::{Duration, Instant, SystemTime};
 
 use gatehouse_domain::{
     AttemptOutcome, AttemptStatus, CallOutcome, Code, Door, Fault, Keep, Metered, Money, Need, Now, Principal,
@@ -12,15 +15,26 @@ use gatehouse_domain::{
 };
 use gatehouse_policy::{Reservation, Warning};
 use gatehouse_upstream::{Health, Verdict};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use crate::core::Core;
 use crate::guard::Guard;
+
+/// For how long a look at the clock on the wall tells what it shows: that clock may be set meanwhile.
+const WALL_FOR: Duration = Duration::from_millis(10);
 
 /// The record of a call under way. Dropping it settles what is open and hands the outcome over.
 pub(crate) struct Journey {
     pub(crate) core: Arc<Core>,
     pub(crate) outcome: CallOutcome,
     pub(crate) started: Instant,
+    /// A look at the clock on the wall, and when that was.
+    wall: (Instant, Now),
+    /// The last look at the clock. There are few: each takes as long as a header.
+    at: Instant,
+    /// Its answer is handed over, as of that look.
+    answered: bool,
     /// Microseconds spent waiting for others so far: the client's body, the upstream.
     pub(crate) waited_us: u64,
     pub(crate) reservation: Option<Reservation>,
@@ -55,9 +69,13 @@ struct OpenAttempt {
 impl Journey {
     pub(crate) fn begin(core: Arc<Core>, id: RequestId, door: &Door, now: Now) -> Box<Self> {
         core.shared.in_flight.fetch_add(1, Ordering::Relaxed);
+        let started = Instant::now();
         Box::new(Self {
             core,
-            started: Instant::now(),
+            started,
+            wall: (started, now),
+            at: started,
+            answered: false,
             waited_us: 0,
             reservation: None,
             standing: None,
@@ -96,21 +114,52 @@ impl Journey {
         }
     }
 
-    /// Notes time spent waiting for somebody else; says when it is now, so that the next one to ask need not.
-    pub(crate) fn waited_since(&mut self, since: Instant) -> Instant {
-        let at = Instant::now();
-        self.waited_us += micros(at - since);
-        at
+    /// Looks at the clock.
+    pub(crate) fn look(&mut self) -> Instant {
+        self.at = Instant::now();
+        self.at
     }
 
-    /// Writes the intent of an attempt that starts at this moment down and opens it.
+    /// When the clock was last looked at: at every end of a wait, at the least.
+    pub(crate) fn at(&self) -> Instant {
+        self.at
+    }
+
+    /// The same moment on the wall.
+    pub(crate) fn now(&mut self) -> Now {
+        if self.at - self.wall.0 > WALL_FOR {
+            self.wall = (self.look(), Now(SystemTime::now()));
+        }
+        let (then, Now(wall)) = self.wall;
+        Now(wall + (self.at - then))
+    }
+
+    /// Notes time spent waiting for somebody else.
+    pub(crate) fn waited_since(&mut self, since: Instant) {
+        self.waited_us += micros(self.look() - since);
+    }
+
+    /// Waits for somebody else, at most so long. What is there already, as a body mostly has come with its head, costs neither a
+    /// timer nor a look at the clock.
+    pub(crate) async fn wait<F: Future>(&mut self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+        let mut future = pin!(future);
+        if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+            return Ok(output);
+        }
+        let began = Instant::now();
+        let output = timeout(limit, future).await;
+        self.waited_since(began);
+        output
+    }
+
+    /// Writes the intent of an attempt down that starts as of the last look at the clock, and opens it.
     pub(crate) fn open(
         &mut self,
         (provider, model): (&Arc<str>, &Arc<str>),
         health: &Arc<Health>,
         hold: &Hold,
-        (now, at): (Now, Instant),
     ) -> Result<(), Fault> {
+        let now = self.now();
         let Some(who) = &self.outcome.who else {
             return Err(Fault::new(Code::Internal, "a call of nobody was about to be sent; report this"));
         };
@@ -136,7 +185,7 @@ impl Journey {
             first_byte_us: 0,
         };
         self.core.intend(&outcome, hold.ceiling, hold.input_tokens)?;
-        self.attempt = Some(OpenAttempt { started: at, outcome, health: Arc::clone(health) });
+        self.attempt = Some(OpenAttempt { started: self.at, outcome, health: Arc::clone(health) });
         Ok(())
     }
 
@@ -162,10 +211,10 @@ impl Journey {
         }
     }
 
-    /// The first byte of the upstream's answer has arrived.
-    pub(crate) fn first_byte_of_attempt(&mut self, at: Instant) {
+    /// The first byte of the upstream's answer had arrived at the last look at the clock.
+    pub(crate) fn first_byte_of_attempt(&mut self) {
         if let Some(attempt) = &mut self.attempt {
-            attempt.outcome.first_byte_us = micros(at - attempt.started);
+            attempt.outcome.first_byte_us = micros(self.at - attempt.started);
         }
     }
 
@@ -177,7 +226,7 @@ impl Journey {
         attempt.outcome.estimated = metered.estimated;
         attempt.outcome.cost = price.unwrap_or_default();
         attempt.outcome.priced = price.is_some() || metered.usage.is_empty();
-        let at = Instant::now();
+        let at = self.look();
         attempt.outcome.duration_us = micros(at - attempt.started);
         self.core.settle(&attempt.outcome);
         attempt.health.end(verdict, at);
@@ -212,8 +261,14 @@ impl Journey {
     /// The head of the answer is on its way.
     pub(crate) fn answering(&mut self, status: u16) {
         self.outcome.status = status;
-        self.outcome.first_byte_us = micros(self.started.elapsed());
+        self.outcome.first_byte_us = micros(self.look() - self.started);
         self.outcome.overhead_us = self.outcome.first_byte_us.saturating_sub(self.waited_us);
+    }
+
+    /// The whole answer is on its way: nothing follows that takes time.
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.answering(status);
+        self.answered = true;
     }
 
     /// Settles the reservation with what was really used, before the last byte of the answer leaves.
@@ -224,7 +279,7 @@ impl Journey {
         let tokens = paid.iter().map(|attempt| attempt.usage.total()).sum();
         let cost = paid.iter().map(|attempt| attempt.cost).sum();
         self.booked = self.outcome.attempts.len();
-        let now = Now(std::time::SystemTime::now());
+        let now = self.now();
         let alerts = &self.core.shared.alerts;
         reservation.settle(now, tokens, cost, |event| alerts.push(event))
     }
@@ -234,13 +289,17 @@ impl Drop for Journey {
     fn drop(&mut self) {
         // Only a client that left, or one that stopped its call, leaves an attempt open here.
         self.close(AttemptStatus::Cancelled, Verdict::Silent, &Metered::default(), None);
+        if !self.answered {
+            self.look();
+        }
         self.settle_reservation();
+        let lasted = self.at - self.started;
         if self.outcome.status == 0 {
             // Nginx's number for "client closed request": the client never sees it, logs and metrics do.
             self.outcome.status = 499;
-            self.outcome.overhead_us = micros(self.started.elapsed()).saturating_sub(self.waited_us);
+            self.outcome.overhead_us = micros(lasted).saturating_sub(self.waited_us);
         }
-        self.outcome.duration_us = micros(self.started.elapsed());
+        self.outcome.duration_us = micros(lasted);
         if let Some(guard) = &self.guard {
             self.outcome.guardrails = guard.runs();
             self.outcome.guardrails_us = guard.spent_us();

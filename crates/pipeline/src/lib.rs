@@ -7,7 +7,6 @@ mod core;
 mod guard;
 pub mod identity;
 mod ids;
-mod in_time;
 mod inner;
 mod journey;
 pub mod keeper;

@@ -48,6 +48,11 @@ impl Outbox {
         mem::swap(&mut *self.records.lock().unwrap_or_else(PoisonError::into_inner), batch);
     }
 
+    /// Gives back what a load's records took that no record needs now.
+    pub fn shrink(&self) {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).shrink_to_fit();
+    }
+
     /// How many records were dropped since the start.
     #[must_use]
     pub fn dropped(&self) -> u64 {

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatehouse_domain::{Fault, PricedPart, Principal, Secret};
+use gatehouse_domain::{Fault, Guests, PricedPart, Principal, Secret};
 use gatehouse_store::audit::Refusal;
 use gatehouse_store::{LedgerEntry, Pepper, Store, StoreError};
 use http::HeaderMap;
@@ -50,6 +50,8 @@ pub struct Control {
 pub trait Operations: Send + Sync {
     /// `auth.admin_key` of the configuration in force, if there is one.
     fn admin_key(&self) -> Option<Secret>;
+    /// The hosts that are this gateway.
+    fn guests(&self) -> Guests;
     /// May traffic come?
     fn readiness(&self) -> Readiness;
     /// The text of `/metrics` and its content type.

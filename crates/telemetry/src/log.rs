@@ -49,6 +49,8 @@ pub(crate) struct Writer {
     second: Option<(u64, String)>,
     /// By the hash of what they are about; of two with one hash the later one is kept.
     middles: HashMap<u64, Middle>,
+    /// What guardrails did in the last call they were for, and the member that says so: mostly they do the same again.
+    guardrails: Option<(Vec<GuardrailRun>, Box<[u8]>)>,
 }
 
 /// The middle of a line, and what it is made of.
@@ -70,7 +72,7 @@ struct About {
 
 impl Writer {
     pub(crate) fn new(format: LogFormat) -> Self {
-        Self { format, second: None, middles: HashMap::new() }
+        Self { format, second: None, middles: HashMap::new(), guardrails: None }
     }
 
     /// Appends the line of a call.
@@ -106,7 +108,7 @@ impl Writer {
         line.millis("overhead_ms", call.overhead_us);
         json_used(call, line);
         if !call.guardrails.is_empty() {
-            line.value("guardrails", &call.guardrails.iter().map(Guardrail::of).collect::<Vec<_>>());
+            self.guardrails(&call.guardrails, line);
         }
         line.number("bytes_in", call.bytes_in);
         line.number("bytes_out", call.bytes_out);
@@ -129,6 +131,15 @@ impl Writer {
         }
         let middle = Middle { about: About::of(call, who, attempt), members: line.since(mark).into() };
         self.middles.insert(hash, middle);
+    }
+
+    fn guardrails(&mut self, runs: &[GuardrailRun], line: &mut JsonLine<'_>) {
+        if let Some((_, member)) = self.guardrails.as_ref().filter(|(last, _)| last == runs) {
+            return line.again(member);
+        }
+        let mark = line.mark();
+        line.value("guardrails", &runs.iter().map(Guardrail::of).collect::<Vec<_>>());
+        self.guardrails = Some((runs.to_vec(), line.since(mark).into()));
     }
 
     fn second(&mut self, unix_secs: u64) -> &str {

@@ -21,6 +21,10 @@ pub(crate) struct Metrics {
     vocabulary: Arc<Vocabulary>,
     calls: HashMap<CallKey, CallSeries>,
     attempts: HashMap<AttemptKey, AttemptSeries>,
+    /// Of guardrails, by name and decision. Names are those of the configuration, so there are few.
+    decisions: HashMap<(Arc<str>, &'static str), Counter>,
+    /// Of guardrails, by dialect and operation.
+    looks: HashMap<(&'static str, &'static str), Histogram>,
 }
 
 /// What tells the series of two calls apart.
@@ -68,7 +72,14 @@ struct AttemptSeries {
 
 impl Metrics {
     pub(crate) fn new(families: Arc<Families>, vocabulary: Arc<Vocabulary>) -> Self {
-        Self { families, vocabulary, calls: HashMap::new(), attempts: HashMap::new() }
+        Self {
+            families,
+            vocabulary,
+            calls: HashMap::new(),
+            attempts: HashMap::new(),
+            decisions: HashMap::new(),
+            looks: HashMap::new(),
+        }
     }
 
     /// Another configuration: numbers of names have changed, so the caches start over. The series themselves stay.
@@ -76,6 +87,7 @@ impl Metrics {
         self.vocabulary = vocabulary;
         self.calls.clear();
         self.attempts.clear();
+        self.decisions.clear();
     }
 
     pub(crate) fn count(&mut self, call: &CallOutcome) {
@@ -104,14 +116,17 @@ impl Metrics {
         }
     }
 
-    /// Names of guardrails are those of the configuration, so their series are bounded.
-    fn count_guardrails(&self, call: &CallOutcome) {
+    fn count_guardrails(&mut self, call: &CallOutcome) {
         for run in &call.guardrails {
             let decision = if run.ran == Ran::Failed || run.findings == 0 { run.ran.as_str() } else { run.action };
-            self.families.guardrail_decisions.with(&[&run.name, decision]).inc();
+            let series = self.decisions.entry((Arc::clone(&run.name), decision));
+            series.or_insert_with(|| self.families.guardrail_decisions.with(&[&run.name, decision])).inc();
         }
-        let operation = names::operation(call.dialect, call.operation);
-        self.families.guardrail_duration.with(&[call.dialect, operation]).observe(seconds(call.guardrails_us));
+        let looks = self.looks.entry((call.dialect, call.operation)).or_insert_with(|| {
+            let operation = names::operation(call.dialect, call.operation);
+            self.families.guardrail_duration.with(&[call.dialect, operation])
+        });
+        looks.observe(seconds(call.guardrails_us));
     }
 
     fn call_series(&mut self, key: CallKey) -> &CallSeries {

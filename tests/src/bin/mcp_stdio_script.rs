@@ -14,10 +14,12 @@
 //! | `grandchild` | starts a child of its own that outlives it, unless its group is ended |
 //! | `deaf` | goes on when its input ends |
 //! | `endless_line` | a method that it answers with a line without end |
+//! | `drip` | likewise, a byte every 20 ms |
 #![allow(clippy::print_stdout, reason = "standard output is its wire")]
 
 use std::io::{BufRead as _, Write as _};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use gatehouse_tests::mcp::{Era, Offer};
 use serde_json::{Value, json};
@@ -86,6 +88,13 @@ impl Scripted {
         if self.script["endless_line"] == method {
             let piece = [b'x'; 64 << 10];
             while std::io::stdout().write_all(&piece).is_ok() {}
+            return Ok(());
+        }
+        if self.script["drip"] == method {
+            let mut out = std::io::stdout().lock();
+            while out.write_all(b"x").and_then(|()| out.flush()).is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
             return Ok(());
         }
         if let Some(garbage) = self.script["garbage"].as_str() {

@@ -16,7 +16,7 @@ pub use offer::{Era, LEGACY, MODERN, Offer, echo_tool};
 pub use person::{Page, Person, encoded};
 pub use server::{McpServer, Seen};
 pub use stdio::StdioScript;
-pub use turn::Turn;
+pub use turn::{Drip, Turn};
 
 /// `_meta` names of the stateless era begin so.
 pub const META: &str = "io.modelcontextprotocol/";

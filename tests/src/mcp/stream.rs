@@ -1,5 +1,7 @@
 //! How the scripted server answers over HTTP: which request gets which kind of answer, and the steps of a turn as bytes.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -8,11 +10,13 @@ use tokio::sync::mpsc;
 use super::META;
 use super::offer::Era;
 use super::server::{Seen, Shared};
-use super::turn::{Move, Plain, Turn};
+use super::turn::{Drip, Move, Plain, Turn};
 use crate::http1::{LAST_CHUNK, chunk};
 use crate::upstream::peer_gone;
 
 const SESSION: &str = "mcp-session-id";
+/// Between two bytes of an answer that drips.
+const DRIP: Duration = Duration::from_millis(20);
 
 /// The writing half of a connection.
 pub(super) struct Wire {
@@ -266,6 +270,7 @@ async fn take_step(
             }
             Ended::PeerGone
         }
+        Move::Drip(part) => drip(*part, wire).await,
         Move::Ask { method, params } => {
             let (id, answered) = shared.ask();
             let question = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
@@ -296,6 +301,22 @@ async fn take_step(
             wire.whole(status, &headers, message.to_string().as_bytes()).await
         }
     }
+}
+
+/// Byte by byte, each before anybody could call the connection idle, until the peer leaves.
+async fn drip(part: Drip, wire: &mut Wire) -> Ended {
+    let (head, beginning) = part.begin();
+    if !matches!(wire.send(head.as_bytes()).await, Ended::No) {
+        return Ended::PeerGone;
+    }
+    let mut pace = tokio::time::interval(DRIP);
+    for byte in beginning.bytes().chain(std::iter::repeat(b'x')) {
+        pace.tick().await;
+        if !matches!(wire.send(&[byte]).await, Ended::No) {
+            break;
+        }
+    }
+    Ended::PeerGone
 }
 
 /// The steps of a turn on the stream of a client of 2024-11-05. Faults of the connection are none here.

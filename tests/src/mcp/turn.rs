@@ -27,10 +27,36 @@ pub(super) enum Move {
     EndlessProgress,
     /// Comments, again and again: a stream that is there and says nothing.
     EndlessComments,
+    /// An answer of which one more byte comes just often enough, without end.
+    Drip(Drip),
     /// Breaks the connection.
     Cut,
     /// Says nothing more.
     Hang,
+}
+
+/// Which part of an answer comes byte by byte.
+#[derive(Clone, Copy, Debug)]
+pub enum Drip {
+    /// Its head.
+    Head,
+    /// A body of JSON.
+    Body,
+    /// An event of a stream.
+    Event,
+}
+
+impl Drip {
+    /// What stands before the part, and how the part begins.
+    pub(super) const fn begin(self) -> (&'static str, &'static str) {
+        const JSON: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n";
+        const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        match self {
+            Self::Head => ("", "HTTP/1.1 200 OK\r\nx-drip: "),
+            Self::Body => (JSON, r#"{"jsonrpc":"2.0","result":{"_meta":{"x":""#),
+            Self::Event => (STREAM, r#"data: {"jsonrpc":"2.0","method":""#),
+        }
+    }
 }
 
 /// An HTTP answer that is no MCP message.
@@ -120,6 +146,12 @@ impl Turn {
         Self::default().with(Move::EndlessLine)
     }
 
+    /// An answer of which one more byte comes every now and then, without end.
+    #[must_use]
+    pub fn dripping(part: Drip) -> Self {
+        Self::default().with(Move::Drip(part))
+    }
+
     /// A stream that breaks before its result.
     #[must_use]
     pub fn cut() -> Self {
@@ -186,8 +218,8 @@ impl Turn {
             && matches!((said.next(), said.next()), (Some(Move::Result(_) | Move::Error(_) | Move::Bytes(_)), None))
     }
 
-    /// Does it begin with silence? Then not even a head is sent.
+    /// Does it begin with silence, or write its head itself? Then none is sent.
     pub(super) fn is_silent(&self) -> bool {
-        matches!(self.moves.first(), None | Some(Move::Hang))
+        matches!(self.moves.first(), None | Some(Move::Hang | Move::Drip(_)))
     }
 }

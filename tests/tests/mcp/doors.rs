@@ -36,6 +36,22 @@ fn the_gateways_own_origin_is_welcome() {
     assert_eq!(client.hello().status, 200);
 }
 
+/// What administers and what calls are two things: the refusal says which to use.
+#[test]
+fn an_admin_key_calls_nothing_and_is_told_what_does() {
+    let server = McpServer::modern();
+    let admin_key = "3f0c5a9e71b24d86a0e9c4f7d2b15836";
+    let gate = house(&[("s", &server)]).set("/auth/admin_key", json!(admin_key)).start();
+    let administrator = gate.stranger().key(admin_key);
+    assert_eq!(administrator.get("/api/v1/keys").status, 200);
+    let answer = modern_one(&gate).calling_as(&administrator).call("echo", json!({}));
+    assert_eq!(answer.status, 401);
+    for told in ["gatehouse keys create", "An admin key opens the admin API alone"] {
+        assert!(answer.text.contains(told), "{}", answer.text);
+    }
+    assert!(server.seen_of("tools/call").is_empty());
+}
+
 /// Row 5.
 #[test]
 fn a_body_that_two_parsers_could_read_differently_is_refused() {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gatehouse_tests::mcp::{McpServer, StdioScript, Turn, echo_tool};
+use gatehouse_tests::mcp::{Drip, McpServer, StdioScript, Turn, echo_tool};
 use gatehouse_tests::{Gate, House};
 use serde_json::json;
 
@@ -128,6 +128,98 @@ fn a_child_that_never_ends_its_line_is_cut_off() {
         .start();
     assert!(modern_one(&gate).call("echo", json!({})).is_refused());
     assert_eq!(gate.client().get("/healthz").status, 200);
+}
+
+/// Row 25: bytes keep no call alive, wherever in an answer they drip.
+#[test]
+fn an_answer_that_drips_byte_by_byte_is_given_up_and_its_server_told() {
+    for part in [Drip::Head, Drip::Body, Drip::Event] {
+        let (server, honest) = (McpServer::modern(), McpServer::modern());
+        server.on_call("echo", Turn::dripping(part));
+        let gate = beside(&server, &honest);
+        let begun = Instant::now();
+        let answer = modern_one(&gate).call("echo", json!({}));
+        assert_eq!(answer.messages[0]["error"]["data"]["code"], "upstream_timeout", "{part:?}: {}", answer.text);
+        assert!(begun.elapsed() < Duration::from_secs(8), "{part:?}: {:?}", begun.elapsed());
+        assert!(server.wait_for_cancel() > begun, "{part:?}");
+        assert_eq!(gate.ledger_of(1)[0].status, "timed_out", "{part:?}");
+    }
+}
+
+/// Row 25: no list waits for one that drips, from either era.
+#[test]
+fn a_list_that_drips_is_left_out_and_the_others_are_there() {
+    for server in [McpServer::modern(), McpServer::legacy()] {
+        let honest = McpServer::modern();
+        server.script(|seen| (seen.method() == "tools/list").then(|| Turn::dripping(Drip::Body)));
+        let gate = beside(&server, &honest);
+        assert_eq!(modern(&gate.client()).names("tools").len(), 1);
+        assert_the_other_answers(&gate);
+    }
+}
+
+/// Row 25: a server that cannot even introduce itself in time.
+#[test]
+fn a_greeting_that_drips_is_given_up() {
+    let (server, honest) = (McpServer::modern(), McpServer::modern());
+    server.script(|_| Some(Turn::dripping(Drip::Head)));
+    let gate = beside(&server, &honest);
+    let begun = Instant::now();
+    assert!(modern_one(&gate).call("echo", json!({})).is_refused());
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert_the_other_answers(&gate);
+}
+
+/// Row 25, from a child.
+#[test]
+fn a_child_whose_line_drips_is_given_up() {
+    let child = StdioScript::new("modern").with("drip", json!("tools/call"));
+    let gate = House::new()
+        .set("/mcp_servers/s", json!({"command": child.command(), "pins": "allow_new"}))
+        .set("/mcp_servers/s/timeouts", json!({"idle": 0.5, "total": 2.0}))
+        .start();
+    let begun = Instant::now();
+    assert!(modern_one(&gate).call("echo", json!({})).is_refused());
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+}
+
+/// Row 25: a hundred calls that drip take nothing from anybody else's.
+#[test]
+fn many_answers_that_drip_slow_nobody_down() {
+    let (server, honest) = (McpServer::modern(), McpServer::modern());
+    server.on_call("echo", Turn::dripping(Drip::Event));
+    let gate = house(&[("s", &server), ("honest", &honest)])
+        .set("/mcp_servers/s/timeouts", json!({"idle": 30, "total": 60}))
+        .start();
+    let (headers, body) = modern_one(&gate).message(Some(1), "tools/call", json!({"name": "echo", "arguments": {}}));
+    let caller = headers.iter().fold(gate.client(), |caller, (name, value)| caller.header(name, value));
+    let calls: Vec<_> = (0..100).map(|_| caller.send("POST", super::ONE, body.to_string().as_bytes())).collect();
+    drop(server.wait_for("tools/call", 100));
+    for _ in 0..20 {
+        assert_the_other_answers(&gate);
+    }
+    assert_eq!(server.cancels(), 0, "and they are still there");
+    drop(calls);
+}
+
+/// Row 25, from the other side: a caller whose request drips.
+#[test]
+fn a_request_that_drips_byte_by_byte_is_given_up_before_any_server_hears_of_it() {
+    let server = McpServer::modern();
+    let gate = house(&[("s", &server)])
+        .set("/server", json!({"header_timeout_secs": 0.5, "body_timeout_secs": 0.5, "idle_timeout_secs": 5.0}))
+        .start();
+    let (headers, body) = modern_one(&gate).message(Some(1), "tools/call", json!({"name": "echo", "arguments": {}}));
+    let caller = headers.iter().fold(gate.client(), |caller, (name, value)| caller.header(name, value));
+    let body = body.to_string();
+    let head = caller.head("POST", super::ONE, &[("content-length", &body.len().to_string())]);
+    for (whole, bytes, status) in [("", head.as_bytes(), None), (&*head, body.as_bytes(), Some(408))] {
+        let begun = Instant::now();
+        let raw = gate.stranger().send_raw(whole.as_bytes());
+        assert_eq!(raw.drip(bytes).map(|answer| answer.status), status);
+        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    }
+    assert!(server.seen_of("tools/call").is_empty());
 }
 
 /// Row 25: a tool that is known to be quick is given up sooner than its server's others, and one that is slow is waited for.

@@ -6,7 +6,8 @@
 //! |---|---|---|
 //! | 1, 2 | a command line through an API, a shell, a placeholder | `commands`, `tools::configuration` |
 //! | 3, 14, 16, 17, 24 | metadata, redirects, endpoints and addresses that lead elsewhere; a caller's token passed on | `tokens`, `oauth::doors` |
-//! | 4, 5, 6, 26, 27 | rebinding, smuggling, header against body, path tricks, loops | `doors` |
+//! | 4 | rebinding | `doors`, `admin::guests` |
+//! | 5, 6, 26, 27 | smuggling, header against body, path tricks, loops | `doors` |
 //! | 7, 8, 9, 19, 22 | sessions, states and tasks of others | `sessions` |
 //! | 10, 11, 12 | poisoned tools, changed tools, shadowed tools | `contents`, `pins` |
 //! | 13, 18, 20, 28 | results, schemas, caches, pages | `contents` |

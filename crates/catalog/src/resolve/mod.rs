@@ -19,7 +19,7 @@ mod server;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gatehouse_domain::{IpRange, NoIpRange};
+use gatehouse_domain::{Guests, IpRange, NoIpRange};
 
 use crate::check::{Check, nth};
 use crate::config::Config;
@@ -65,7 +65,6 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let policies = policies::all(&file.policies, around, check);
     let limits = limits::all(file.limits, &names, &servers, check);
     let mcp = Mcp {
-        allowed_hosts: mcp::hosts(&file.mcp.allowed_hosts, check),
         client_document: mcp::client_document(file.mcp.client_document.as_deref(), check),
         listens: mcp::listens(file.mcp.listens, check),
         own_server: file.mcp.gatehouse,
@@ -76,6 +75,7 @@ pub(crate) fn config(mut file: File, around: &Surroundings<'_>, check: &mut Chec
     let alerts = alerts::all(file.alerts, check);
     let listeners = listeners?;
     Some(Config {
+        guests: Guests::new(&listeners.public_url.text, &file.server.allowed_hosts),
         listen: listeners.listen,
         admin_listen: listeners.admin_listen,
         public_url: listeners.public_url,

@@ -10,7 +10,7 @@ use gatehouse_domain::Secret;
 
 use super::address::{endpoint, seconds, socket};
 use super::{identity, ranges};
-use crate::check::Check;
+use crate::check::{Check, nth};
 use crate::config::{Auth, Config, Endpoint, Server, Telemetry, Tls};
 use crate::load::Surroundings;
 use crate::written;
@@ -212,6 +212,12 @@ pub(super) fn caps(written: &written::Server, check: &mut Check) -> Option<Serve
         let hint = "leave it out for one per core".to_owned();
         check.error_at("server.workers", "not a number from 1 to 1024", Some(hint));
     }
+    for (n, host) in written.allowed_hosts.iter().enumerate() {
+        if host.parse::<http::uri::Authority>().is_err() || host.contains('@') {
+            let hint = "write a host, or a host and a port: mcp.example.com:8443".to_owned();
+            check.error_at(&nth("server.allowed_hosts", n), format!("`{host}` is not a host"), Some(hint));
+        }
+    }
     let trusted_proxies = ranges("server.trusted_proxies", &written.trusted_proxies, check);
     let mut time = |name: &str, secs: f64| -> Option<Duration> { seconds(&format!("server.{name}"), secs, check) };
     let header_timeout = time("header_timeout_secs", written.header_timeout_secs);
@@ -237,6 +243,10 @@ pub(super) fn telemetry(written: written::Telemetry, check: &mut Check) -> Optio
         "" => None,
         url => Some(endpoint("telemetry.otlp", url, check)?),
     };
+    if written.content == written::Content::On {
+        let hint = "leave it `off`: prompts and answers are in no trace, log or metric".to_owned();
+        check.error_at("telemetry.content", "this release has no way to record prompts and answers", Some(hint));
+    }
     let keep = |path: &str, days: u32, check: &mut Check| {
         if days > DAYS_MAX {
             check.error_at(path, format!("not a number of days from 0 to {DAYS_MAX}"), None);
@@ -246,7 +256,6 @@ pub(super) fn telemetry(written: written::Telemetry, check: &mut Check) -> Optio
     Some(Telemetry {
         otlp,
         log: written.log,
-        content: written.content,
         keep_requests: keep("telemetry.requests.keep_days", written.requests.keep_days, check),
         keep_audit: keep("telemetry.audit.keep_days", written.audit.keep_days, check),
     })

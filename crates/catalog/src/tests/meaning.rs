@@ -20,6 +20,13 @@ fn key(fields: &str) -> String {
 }
 
 #[test]
+fn prompts_and_answers_are_not_recorded_and_a_file_that_wants_them_to_be_is_told() {
+    good("telemetry: {content: off}\n");
+    let told = bad("telemetry: {content: on}\n");
+    assert!(told.contains("telemetry.content: this release has no way to record prompts and answers"), "{told}");
+}
+
+#[test]
 fn the_example_of_the_contract_is_understood() {
     let config = good(
         "listen: 127.0.0.1:8080\nproviders:\n  openai: {kind: openai, api_key: \"${OPENAI_API_KEY}\"}\n  local: {kind: \

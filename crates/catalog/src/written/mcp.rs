@@ -13,9 +13,6 @@ use super::{Budget, Limit, SecretText};
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mcp {
-    /// Hosts that may stand in `Host` and `Origin` besides loopback names and that of `public_url`: `mcp.example.com`, or with
-    /// a port `mcp.example.com:8443`. All others are refused, so that no web page can reach the gateway through a browser.
-    pub allowed_hosts: Vec<String>,
     /// Where authorization servers find the document that says who the gateway is, if somebody else serves a copy of it.
     /// Without it: `/.well-known/oauth-client` below `public_url`.
     pub client_document: Option<String>,

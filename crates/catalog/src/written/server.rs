@@ -80,6 +80,10 @@ pub struct Server {
     /// Proxies in front of the gateway (addresses or ranges, `10.0.0.0/8`): what they say in `X-Forwarded-For` about the
     /// caller's address is believed, and of nobody else.
     pub trusted_proxies: Vec<String>,
+    /// Hosts that may stand in `Host` and `Origin` besides addresses, loopback names and that of `public_url`, on MCP endpoints
+    /// and the admin API: `mcp.example.com`, or with a port `mcp.example.com:8443`. All others are refused, so that no web page
+    /// can reach the gateway through a browser.
+    pub allowed_hosts: Vec<String>,
     /// A PEM file of certificates by which providers and MCP servers may be signed, besides those of the public authorities;
     /// relative to the folder of this file.
     pub ca_file: Option<String>,
@@ -101,6 +105,7 @@ impl Default for Server {
             connections_max: 10_000,
             in_flight_max: 5_000,
             trusted_proxies: Vec::new(),
+            allowed_hosts: Vec::new(),
             ca_file: None,
             drain_secs: 30.0,
             workers: None,
@@ -117,7 +122,7 @@ pub struct Telemetry {
     pub otlp: String,
     /// The form of log lines on standard error.
     pub log: LogFormat,
-    /// Whether prompts and answers ride in traces.
+    /// Whether prompts and answers are recorded. They are not: `off` is all it takes.
     pub content: Content,
     /// The request log in the database.
     pub requests: Requests,
@@ -160,13 +165,13 @@ pub enum LogFormat {
     Off,
 }
 
-/// Whether prompts and answers ride in traces.
+/// Whether prompts and answers are recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// Never.
     #[default]
     Off,
-    /// Whole. They may hold personal data and secrets: know who reads your collector.
+    /// Refused: no release so far records them.
     On,
 }

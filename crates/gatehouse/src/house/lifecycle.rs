@@ -355,6 +355,8 @@ async fn consume(
         }
         last_used.write_if_due().await;
         if quiet.is_due(Instant::now(), calls) {
+            batch = Vec::new();
+            outboxes.iter().for_each(|outbox| outbox.shrink());
             gatehouse_mapped::give_back();
         }
     }

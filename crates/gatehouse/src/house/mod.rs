@@ -4,6 +4,7 @@
 mod alerts;
 mod demo;
 mod jwks;
+mod key_owners;
 mod last_used;
 mod lifecycle;
 mod limits;

@@ -10,7 +10,7 @@ use gatehouse_server::secrets;
 use gatehouse_store::vault::CONFIG_SECRET;
 use gatehouse_store::{Store, StoreError};
 
-use super::{House, wiring};
+use super::{House, key_owners, wiring};
 use crate::config_file::{self, Beside};
 
 /// The demo provider gets its address when it is started; any will do to check what is declared.
@@ -90,9 +90,16 @@ impl House {
 
     /// Everything that would be wrong with the file and exactly these objects.
     pub(super) async fn wrong_with(&self, objects: Vec<DeclaredObject>) -> Vec<Wrong> {
-        match Stored::with(&self.store, objects).await {
-            Ok(stored) => self.wrong_beside(&stored),
-            Err(error) => vec![wrong_as_a_whole(&error)],
+        let (stored, keys) = match (Stored::with(&self.store, objects).await, self.store.list_keys().await) {
+            (Ok(stored), Ok(keys)) => (stored, keys),
+            (Err(error), _) | (_, Err(error)) => return vec![wrong_as_a_whole(&error)],
+        };
+        match self.loaded_beside(&stored) {
+            Ok(loaded) => {
+                let then = &loaded.config.principals;
+                self.config(|now| key_owners::wronged(&now.principals, then, &keys)).unwrap_or_default()
+            }
+            Err(wrong) => wrong,
         }
     }
 
@@ -118,22 +125,23 @@ impl House {
     }
 
     fn wrong_beside(&self, stored: &Stored) -> Vec<Wrong> {
-        let (file, bytes) = match config_file::read_or_default(self.source.file.as_deref()) {
-            Ok(read) => read,
-            Err(failure) => return vec![wrong_as_a_whole(&failure)],
-        };
-        let loaded = match config_file::check_with(file, &bytes, stored.beside(&stored.declared())) {
-            Ok(loaded) => loaded,
-            Err(problems) => {
-                let errors = problems.0.into_iter().filter(|problem| problem.severity == Severity::Error);
-                return errors.map(wrong).collect();
-            }
-        };
+        self.loaded_beside(stored).err().unwrap_or_default()
+    }
+
+    /// The file with what is stored, or all that is wrong with them.
+    fn loaded_beside(&self, stored: &Stored) -> Result<Loaded, Vec<Wrong>> {
+        let (file, bytes) = config_file::read_or_default(self.source.file.as_deref())
+            .map_err(|failure| vec![wrong_as_a_whole(&failure)])?;
+        let loaded = config_file::check_with(file, &bytes, stored.beside(&stored.declared())).map_err(|problems| {
+            let errors = problems.0.into_iter().filter(|problem| problem.severity == Severity::Error);
+            errors.map(wrong).collect::<Vec<_>>()
+        })?;
         let found = LlmGateway::build(wiring::blueprint(&loaded.config, DEMO)).err().unwrap_or_default();
         let at = |loaded: &Loaded, problem: BlueprintProblem| {
             loaded.problem_at(&problem.path, problem.message, problem.hint)
         };
-        found.into_iter().map(|problem| wrong(at(&loaded, problem))).collect()
+        let wrong: Vec<Wrong> = found.into_iter().map(|problem| wrong(at(&loaded, problem))).collect();
+        if wrong.is_empty() { Ok(loaded) } else { Err(wrong) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use gatehouse_catalog::principals;
 use gatehouse_catalog::{Config, Key};
-use gatehouse_domain::{Availability, Code, Fault, Gauge, Now, PricedPart, Principal, Secret};
+use gatehouse_domain::{Availability, Code, Fault, Gauge, Guests, Now, PricedPart, Principal, Secret};
 use gatehouse_llm_gateway::prices;
 use gatehouse_pipeline::identity::{client_address, identify};
 use gatehouse_pipeline::{KeyEntry, Snapshot};
@@ -27,6 +27,10 @@ use super::{House, mcp, wiring};
 impl Operations for House {
     fn admin_key(&self) -> Option<Secret> {
         self.config(|config| config.auth.admin_key.clone()).flatten()
+    }
+
+    fn guests(&self) -> Guests {
+        self.config(|config| config.guests.clone()).unwrap_or_default()
     }
 
     fn readiness(&self) -> Readiness {

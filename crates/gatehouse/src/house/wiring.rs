@@ -176,7 +176,17 @@ impl KeyRoom<'_> {
             tracing::error!(key = key.id, "the address ranges of a stored key cannot be read; the key is held back");
             return;
         };
-        let mut principal = principals.principal(&holder(record), &key.id, &key.name);
+        let holder = holder(record);
+        let revoked_unix_ms = record.revoked_unix_ms.or_else(|| {
+            let gone = principals.owner_is_there(&holder).err()?;
+            tracing::warn!(
+                key = key.id,
+                problem = gone.message,
+                "the owner of a stored key is gone; the key is held back"
+            );
+            Some(self.now.unix_ms())
+        });
+        let mut principal = principals.principal(&holder, &key.id, &key.name);
         principal.tags = principals.tags_of(&principal, key.tags.as_deref());
         // A role nobody knows any more is none.
         principal.role = key.role.as_deref().and_then(|role| role.parse().ok());
@@ -189,7 +199,7 @@ impl KeyRoom<'_> {
                 tools: tools.clone(),
                 ip_ranges: ip_ranges.clone(),
                 expires_unix_ms: expires,
-                revoked_unix_ms: record.revoked_unix_ms,
+                revoked_unix_ms,
             };
             self.entry(Arc::clone(&principal), permit)
         };
@@ -217,7 +227,7 @@ pub(super) fn known_of(table: &KeyTable) -> Known {
 }
 
 /// Whom a stored key belongs to.
-fn holder(record: &KeyRecord) -> Holder {
+pub(super) fn holder(record: &KeyRecord) -> Holder {
     let name = |name: &Option<String>| name.as_deref().map(Arc::from);
     let key = &record.key;
     Holder {

@@ -24,6 +24,9 @@ static PASSED_ON: [HeaderName; 5] = [
     HeaderName::from_static("x-amzn-requestid"),
 ];
 
+/// Room for the headers of an answer under limits and guardrails: to make more means to sort all of them anew.
+pub(super) const HEADERS: usize = 20;
+
 /// The usage of an answer, the provider's own count or, where it never said, ours.
 pub(crate) fn metered(counted: &Counted, input_estimate: u64) -> Metered {
     let estimated = counted.usage.is_none();
@@ -39,7 +42,7 @@ pub(crate) fn metered(counted: &Counted, input_estimate: u64) -> Metered {
 
 /// The head of a forwarded answer.
 pub(crate) fn forwarded_headers(upstream: &HeaderMap, usual_type: &'static str) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(12);
+    let mut headers = HeaderMap::with_capacity(HEADERS);
     let content_type = upstream.get(CONTENT_TYPE).cloned().unwrap_or_else(|| HeaderValue::from_static(usual_type));
     headers.insert(CONTENT_TYPE, content_type);
     // The few headers there are are walked once: a look for each name hashes it, and most are not there.

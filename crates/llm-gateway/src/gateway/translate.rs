@@ -5,7 +5,7 @@ use gatehouse_domain::{Code, End, Fault, Keep, Metered, Relay, Screen, Usage};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
-use super::forward::{Pointer, cut_short, forwarded_headers};
+use super::forward::{HEADERS, Pointer, cut_short, forwarded_headers};
 use super::memory::Shelf;
 use super::screening::{self, Screening};
 use crate::dialects::openai_responses::state;
@@ -362,7 +362,7 @@ impl Seen {
 }
 
 fn typed(content_type: &'static str) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(12);
+    let mut headers = HeaderMap::with_capacity(HEADERS);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers
 }

@@ -8,7 +8,7 @@ use gatehouse_domain::{Fault, Look, Passage, Place, Point};
 use super::media::{self, File};
 use super::names::{self, Under};
 use super::{Edits, names::under};
-use crate::scan::{self, Member};
+use crate::scan::{self, Outline};
 
 /// Below this depth a value is shown whole, as JSON: no dialect nests its own fields so deep, and every level is one more
 /// pass over what is below it.
@@ -20,10 +20,14 @@ const DEPTH_MAX: u8 = 14;
 /// What `look` returns, or `InvalidJson`.
 pub(crate) fn review(body: &[u8], side: Point, look: &mut Look<'_>) -> Result<Option<Vec<u8>>, Fault> {
     let at = body.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(0);
-    let mut walk = Walk { body, look, edits: Edits::default(), calls: Vec::new(), likelihoods: Vec::new() };
+    if !matches!(body.get(at), Some(b'{' | b'[')) {
+        return Ok(None);
+    }
+    let outline = &scan::outline(body, at)?;
+    let mut walk = Walk { outline, look, edits: Edits::default(), calls: Vec::new(), likelihoods: Vec::new() };
     let top =
         Spot { side, point: side, tool: None, call: None, definitions: false, spoken: false, thought: false, depth: 0 };
-    walk.value(at, "", top)?;
+    walk.value(Outline::WHOLE, "", top)?;
     let Walk { mut edits, likelihoods, .. } = walk;
     if !edits.is_empty() && side == Point::Response {
         // How likely each token was spells out what has just been replaced.
@@ -35,11 +39,9 @@ pub(crate) fn review(body: &[u8], side: Point, look: &mut Look<'_>) -> Result<Op
     Ok(edits.apply(body))
 }
 
-/// Room for the members of most objects.
-const MEMBERS: usize = 8;
-
 struct Walk<'a, 'l> {
-    body: &'a [u8],
+    /// What is walked is a piece of this.
+    outline: &'l Outline<'a>,
     look: &'l mut Look<'l>,
     edits: Edits,
     /// Names of tools by the ids of their calls, which their results name.
@@ -84,34 +86,29 @@ struct Facts<'a> {
 }
 
 impl<'a> Walk<'a, '_> {
-    fn value(&mut self, at: usize, name: &str, spot: Spot<'_>) -> Result<(), Fault> {
-        match self.body.get(at) {
-            Some(b'{') => self.object(at, spot),
-            Some(b'[') => {
-                let body = self.body;
+    fn value(&mut self, piece: usize, name: &str, spot: Spot<'_>) -> Result<(), Fault> {
+        match self.outline.kind(piece) {
+            b'{' => self.object(piece, spot),
+            b'[' => {
                 let below = Spot { depth: spot.depth + 1, ..spot };
-                scan::elements(body, at, &mut |element| self.element(element, name, below))
+                self.outline.inside(piece).try_for_each(|element| self.element(element, name, below))
             }
             _ => Ok(()),
         }
     }
 
-    fn element(&mut self, at: Range<usize>, name: &str, spot: Spot<'_>) -> Result<(), Fault> {
-        match self.body.get(at.start) {
-            Some(b'"') if !spot.definitions || names::describes(name) => self.string(at, spot),
-            Some(b'{' | b'[') if spot.depth >= DEPTH_MAX => self.json(at, spot),
-            Some(b'{' | b'[') => self.value(at.start, name, spot),
+    fn element(&mut self, piece: usize, name: &str, spot: Spot<'_>) -> Result<(), Fault> {
+        match self.outline.kind(piece) {
+            b'"' if !spot.definitions || names::describes(name) => self.string(piece, spot),
+            b'{' | b'[' if spot.depth >= DEPTH_MAX => self.json(piece, spot),
+            b'{' | b'[' => self.value(piece, name, spot),
             _ => Ok(()),
         }
     }
 
-    fn object(&mut self, at: usize, spot: Spot<'_>) -> Result<(), Fault> {
-        let mut members = Vec::with_capacity(MEMBERS);
-        scan::object(self.body, at, &mut |member| {
-            members.push(member);
-            Ok(())
-        })?;
-        let facts = self.facts(&members, &spot);
+    fn object(&mut self, piece: usize, spot: Spot<'_>) -> Result<(), Fault> {
+        let outline = self.outline;
+        let facts = self.facts(piece, &spot)?;
         let named = facts.call.as_deref().and_then(|id| self.named(id));
         let mut inside = Spot { depth: spot.depth + 1, ..spot };
         let kind = facts.kind.as_deref().unwrap_or_default();
@@ -126,86 +123,84 @@ impl<'a> Walk<'a, '_> {
         if kind == "redacted_thinking" {
             return Ok(());
         }
-        for member in &members {
-            self.member(member, &facts, inside)?;
-        }
-        Ok(())
+        outline.inside(piece).try_for_each(|member| self.member(member, &facts, inside))
     }
 
-    fn member(&mut self, member: &Member<'a>, facts: &Facts<'a>, spot: Spot<'_>) -> Result<(), Fault> {
-        let name = &*member.name;
-        let at = member.value.clone();
+    fn member(&mut self, piece: usize, facts: &Facts<'a>, spot: Spot<'_>) -> Result<(), Fault> {
+        let name = &*self.outline.name(piece)?;
         let top = spot.depth == 1;
         if top && (if spot.side == Point::Response { names::is_echo(name) } else { names::is_switch(name) }) {
             return Ok(());
         }
         if spot.definitions {
-            return self.element(at, name, spot);
+            return self.element(piece, name, spot);
         }
-        let string = self.body[at.start] == b'"';
+        let string = self.outline.kind(piece) == b'"';
         match under(name) {
             Under::Nothing => Ok(()),
-            Under::Definitions => self.value(at.start, name, Spot { definitions: true, ..spot }),
+            Under::Definitions => self.value(piece, name, Spot { definitions: true, ..spot }),
             // Responses keeps the format of the output under the name that everywhere else is a text.
             Under::Words if top && name == "text" && !string => {
-                self.value(at.start, name, Spot { definitions: true, ..spot })
+                self.value(piece, name, Spot { definitions: true, ..spot })
             }
-            Under::Arguments => self.arguments(at, facts, spot, true),
-            Under::Input if facts.is_call => self.arguments(at, facts, spot, !string),
-            Under::Result => self.value(at.start, name, Spot { point: Point::ToolResult, ..spot }),
-            Under::Payload if spot.point == Point::ToolResult && !string => self.json(at, spot),
-            Under::File if string => self.file(at, name, facts, spot),
+            Under::Arguments => self.arguments(piece, facts, spot, true),
+            Under::Input if facts.is_call => self.arguments(piece, facts, spot, !string),
+            Under::Result => self.value(piece, name, Spot { point: Point::ToolResult, ..spot }),
+            Under::Payload if spot.point == Point::ToolResult && !string => self.json(piece, spot),
+            Under::File if string => self.file(piece, name, facts, spot),
             Under::Likelihood => {
-                self.likelihoods.push(at);
+                self.likelihoods.push(self.outline.place(piece));
                 Ok(())
             }
             _ => {
                 let thought = spot.thought || names::is_thought(name);
                 let spoken = spot.side == Point::Response && !thought && matches!(name, "text" | "content");
-                self.element(at, name, Spot { spoken, thought, ..spot })
+                self.element(piece, name, Spot { spoken, thought, ..spot })
             }
         }
     }
 
-    fn arguments(&mut self, at: Range<usize>, facts: &Facts<'a>, spot: Spot<'_>, json: bool) -> Result<(), Fault> {
+    fn arguments(&mut self, piece: usize, facts: &Facts<'a>, spot: Spot<'_>, json: bool) -> Result<(), Fault> {
         let spot = Spot { point: Point::ToolArgs, tool: facts.name.as_deref(), ..spot };
-        match self.body[at.start] {
-            b'"' => self.quoted(at, spot.place(json)),
-            b'{' | b'[' => self.json(at, spot),
+        match self.outline.kind(piece) {
+            b'"' => self.quoted(piece, spot.place(json)),
+            b'{' | b'[' => self.json(piece, spot),
             _ => Ok(()),
         }
     }
 
-    fn string(&mut self, at: Range<usize>, spot: Spot<'_>) -> Result<(), Fault> {
-        self.quoted(at, spot.place(false))
+    fn string(&mut self, piece: usize, spot: Spot<'_>) -> Result<(), Fault> {
+        self.quoted(piece, spot.place(false))
     }
 
-    fn quoted(&mut self, at: Range<usize>, place: Place<'_>) -> Result<(), Fault> {
-        let Some(text) = scan::unquote(&self.body[at.clone()]).filter(|text| !text.is_empty()) else { return Ok(()) };
+    fn quoted(&mut self, piece: usize, place: Place<'_>) -> Result<(), Fault> {
+        let Some(text) = self.outline.string(piece).filter(|text| !text.is_empty()) else {
+            return Ok(());
+        };
         if let Some(instead) = (self.look)(&Passage { place, text })? {
-            self.edits.put_text(at, &instead);
+            self.edits.put_text(self.outline.place(piece), &instead);
         }
         Ok(())
     }
 
     /// A value shown whole.
-    fn json(&mut self, at: Range<usize>, spot: Spot<'_>) -> Result<(), Fault> {
-        let Ok(text) = std::str::from_utf8(&self.body[at.clone()]) else { return Ok(()) };
+    fn json(&mut self, piece: usize, spot: Spot<'_>) -> Result<(), Fault> {
+        let Ok(text) = std::str::from_utf8(self.outline.bytes(piece)) else { return Ok(()) };
         if let Some(instead) = (self.look)(&Passage { place: spot.place(true), text: Cow::Borrowed(text) })? {
-            self.edits.put(at, instead.into_bytes());
+            self.edits.put(self.outline.place(piece), instead.into_bytes());
         }
         Ok(())
     }
 
-    fn file(&mut self, at: Range<usize>, name: &str, facts: &Facts<'a>, spot: Spot<'_>) -> Result<(), Fault> {
-        let Some(string) = scan::unquote(&self.body[at.clone()]) else { return Ok(()) };
+    fn file(&mut self, piece: usize, name: &str, facts: &Facts<'a>, spot: Spot<'_>) -> Result<(), Fault> {
+        let Some(string) = self.outline.string(piece) else { return Ok(()) };
         match media::file(&string, facts.encoded || matches!(name, "bytes" | "file_data")) {
             File::Binary => Ok(()),
-            File::Plain => self.string(at, spot),
+            File::Plain => self.string(piece, spot),
             File::Text(file) => {
                 let text = Cow::Borrowed(file.text.as_str());
                 if let Some(instead) = (self.look)(&Passage { place: spot.place(false), text })? {
-                    self.edits.put_text(at, &file.with(&instead));
+                    self.edits.put_text(self.outline.place(piece), &file.with(&instead));
                 }
                 Ok(())
             }
@@ -213,18 +208,18 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// What an object's own members say about it; a call is remembered by its id.
-    fn facts(&mut self, members: &[Member<'a>], spot: &Spot<'_>) -> Facts<'a> {
-        let body = self.body;
+    fn facts(&mut self, object: usize, spot: &Spot<'_>) -> Result<Facts<'a>, Fault> {
+        let outline = self.outline;
         let mut facts = Facts::default();
-        for member in members {
-            let slot = match &*member.name {
+        for member in outline.inside(object) {
+            let slot = match &*outline.name(member)? {
                 "type" => &mut facts.kind,
                 "role" => &mut facts.role,
                 "name" => &mut facts.name,
                 "id" => &mut facts.id,
                 "call_id" | "tool_call_id" | "tool_use_id" | "toolUseId" => &mut facts.call,
                 "thought" => {
-                    facts.thought = &body[member.value.clone()] == b"true";
+                    facts.thought = outline.bytes(member) == b"true";
                     continue;
                 }
                 "media_type" | "mimeType" | "mime_type" => {
@@ -233,9 +228,9 @@ impl<'a> Walk<'a, '_> {
                 }
                 _ => continue,
             };
-            *slot = scan::unquote(&body[member.value.clone()]);
+            *slot = outline.string(member);
         }
-        let has = |name: &str| members.iter().any(|member| member.name == name);
+        let has = |name: &str| outline.inside(object).any(|member| outline.name(member).is_ok_and(|is| is == name));
         let kind = facts.kind.as_deref().unwrap_or_default();
         // Anthropic says of a plain text that it is one, and gives its MIME type all the same.
         facts.encoded = kind == "base64" || (facts.encoded && kind != "text");
@@ -248,7 +243,7 @@ impl<'a> Walk<'a, '_> {
                 self.calls.push((id, name.clone()));
             }
         }
-        facts
+        Ok(facts)
     }
 
     fn named(&self, id: &str) -> Option<Cow<'a, str>> {

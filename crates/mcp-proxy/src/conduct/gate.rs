@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use foldhash::HashMap;
-use gatehouse_domain::{Code, Door, Fault, Principal, Reply, Request, Secret};
+use gatehouse_domain::{Code, Door, Fault, Guests, Principal, Reply, Request, Secret};
 use gatehouse_mcp_gateway::Blueprint;
 use gatehouse_mcp_gateway::blueprint::{Auth, Listens, Server, Toolset};
 use gatehouse_mcp_gateway::catalogue::{Entry, Kind, Route, matches};
 use gatehouse_mcp_gateway::era::headers;
-use gatehouse_mcp_gateway::gateway::{Guests, Refusal, Session, asking, doors, refuse};
+use gatehouse_mcp_gateway::gateway::{Refusal, Session, asking, doors, refuse};
 use gatehouse_pipeline::{KeyEntry, Refused, Talk, Talks};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -54,7 +54,7 @@ impl Gate {
             servers: servers.collect(),
             own: blueprint.servers.iter().find(|server| server.own().is_some()).cloned(),
             toolsets: blueprint.toolsets.clone(),
-            guests: Guests::new(&blueprint.public_url, &blueprint.allowed_hosts),
+            guests: blueprint.guests.clone(),
             listens: blueprint.listens,
             hop,
             policy_epoch,

@@ -95,15 +95,19 @@ impl Proof {
             let findings: u64 = cells.iter().map(|cell| u64::from(cell.findings.load(Ordering::Relaxed))).sum();
             let any = |ran: Ran| cells.iter().any(|cell| cell.ran() == ran);
             let pending = open && cells.iter().any(|cell| matches!(cell.point, Point::Response | Point::ToolArgs));
-            let comma = if told.is_empty() { "" } else { "," };
-            // Writing to a string cannot fail.
-            _ = match (findings, any(Ran::Failed)) {
-                (_, true) => write!(told, "{comma}{}=failed", cells[0].name),
-                (0, false) if any(Ran::Ran) => write!(told, "{comma}{}=ran", cells[0].name),
-                (0, false) if pending => write!(told, "{comma}{}=pending", cells[0].name),
-                (0, false) => write!(told, "{comma}{}=skipped", cells[0].name),
-                (_, false) => write!(told, "{comma}{}={}:{findings}", cells[0].name, cells[0].action.word()),
+            let word = match (findings, any(Ran::Failed)) {
+                (_, true) => "failed",
+                (0, false) if any(Ran::Ran) => "ran",
+                (0, false) if pending => "pending",
+                (0, false) => "skipped",
+                (_, false) => cells[0].action.word(),
             };
+            let comma = if told.is_empty() { "" } else { "," };
+            told.extend([comma, &cells[0].name, "=", word]);
+            if findings > 0 && word != "failed" {
+                // Writing to a string cannot fail.
+                _ = write!(told, ":{findings}");
+            }
         }
         told
     }

@@ -2,9 +2,8 @@
 //! other, on the same core, until it ends or is stopped.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use gatehouse_domain::{Background, Code, Fault, Keep, Kept, KeyId, Now};
+use gatehouse_domain::{Background, Code, Fault, Keep, Kept, KeyId};
 use http::Response;
 
 use crate::body::GateBody;
@@ -54,6 +53,7 @@ async fn run(
 }
 
 async fn answer(journey: &mut Journey, admitted: Admitted) -> Result<Box<respond::Answer>, Fault> {
-    let routed = route::route(journey, admitted, Now(SystemTime::now()))?;
+    let now = journey.now();
+    let routed = route::route(journey, admitted, now)?;
     send::send(journey, routed).await
 }

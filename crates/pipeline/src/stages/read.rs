@@ -2,7 +2,6 @@
 
 use std::io::Read as _;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use gatehouse_domain::{Call, Code, Fault, Now, Reply, Request, TraceParent, tags};
@@ -12,7 +11,6 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
-use crate::in_time::in_time;
 use crate::inner::Inbound;
 use crate::journey::Journey;
 use crate::path::{Arrived, without_credentials};
@@ -42,10 +40,7 @@ pub(crate) async fn request_of(journey: &mut Journey, arrived: &mut Arrived, now
     let caps = arrived.snapshot.caps;
     let body = match arrived.request.body_mut() {
         Inbound::Wire(incoming) => {
-            let began = Instant::now();
-            let body = whole_body(incoming, &caps).await?;
-            journey.waited_since(began);
-            body
+            journey.wait(caps.body_timeout, whole_body(incoming, &caps)).await.map_err(|_| too_slow())??
         }
         Inbound::Inner(made) => within(std::mem::take(&mut made.body), caps.request_bytes_max)?,
     };
@@ -130,24 +125,22 @@ async fn whole_body(incoming: &mut Incoming, caps: &Caps) -> Result<Bytes, Fault
     if incoming.size_hint().lower() > limit as u64 {
         return Err(too_large(limit));
     }
-    in_time(caps.body_timeout, async {
-        let Some(first) = next_data(incoming).await? else { return Ok(Bytes::new()) };
-        let Some(second) = next_data(incoming).await? else { return within(first, limit) };
-        let mut whole = BytesMut::with_capacity(
-            usize::try_from(incoming.size_hint().lower()).unwrap_or(0).min(limit) + first.len() + second.len(),
-        );
-        whole.extend_from_slice(&first);
-        whole.extend_from_slice(&second);
-        while whole.len() <= limit {
-            let Some(more) = next_data(incoming).await? else { break };
-            whole.extend_from_slice(&more);
-        }
-        within(whole.freeze(), limit)
-    })
-    .await
-    .unwrap_or_else(|_| {
-        Err(Fault::new(Code::RequestTimeout, "the request body did not arrive in time; send it without pauses"))
-    })
+    let Some(first) = next_data(incoming).await? else { return Ok(Bytes::new()) };
+    let Some(second) = next_data(incoming).await? else { return within(first, limit) };
+    let mut whole = BytesMut::with_capacity(
+        usize::try_from(incoming.size_hint().lower()).unwrap_or(0).min(limit) + first.len() + second.len(),
+    );
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&second);
+    while whole.len() <= limit {
+        let Some(more) = next_data(incoming).await? else { break };
+        whole.extend_from_slice(&more);
+    }
+    within(whole.freeze(), limit)
+}
+
+fn too_slow() -> Fault {
+    Fault::new(Code::RequestTimeout, "the request body did not arrive in time; send it without pauses")
 }
 
 async fn next_data(incoming: &mut Incoming) -> Result<Option<Bytes>, Fault> {

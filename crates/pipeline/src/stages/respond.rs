@@ -74,8 +74,7 @@ impl Answer {
     }
 
     pub(crate) fn streaming(call: Box<dyn Call>, streaming: Streaming) -> Box<Self> {
-        let mut headers = streaming.relay.headers(&streaming.head.headers);
-        headers.reserve(6);
+        let headers = streaming.relay.headers(&streaming.head.headers);
         let target = Arc::clone(&streaming.target);
         let status = streaming.head.status;
         let mut answer = Box::new(Self { status, headers, body: AnswerBody::Whole(Bytes::new()), fault: None });
@@ -131,7 +130,7 @@ pub(crate) fn answer(mut journey: Box<Journey>, answer: Box<Answer>) -> Response
             }
             journey.outcome.bytes_out = bytes.len() as u64;
             warn(&mut headers, journey.settle_reservation().as_ref());
-            journey.answering(status.as_u16());
+            journey.answered(status.as_u16());
             GateBody::whole(bytes)
         }
         AnswerBody::Stream(open) => {
@@ -169,7 +168,9 @@ pub(crate) fn speaking(id: RequestId, mut headers: HeaderMap, body: GateBody) ->
 /// What guardrails did, as far as it is known when the head leaves.
 pub(crate) fn say_guardrails(response: &mut Response<GateBody>, guard: &Guard) {
     let open = response.body().is_stream();
-    insert(response.headers_mut(), GUARDRAILS, &guard.told(open));
+    if let Ok(told) = HeaderValue::try_from(guard.told(open)) {
+        response.headers_mut().insert(GUARDRAILS, told);
+    }
 }
 
 /// The answer of a call that did not.
@@ -177,7 +178,7 @@ pub(crate) fn refusal(mut journey: Box<Journey>, reply: Reply, fault: &Fault) ->
     journey.refused(fault);
     journey.outcome.bytes_out = reply.body.len() as u64;
     journey.settle_reservation();
-    journey.answering(reply.status.as_u16());
+    journey.answered(reply.status.as_u16());
     let mut response = Response::new(GateBody::whole(reply.body));
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;

@@ -6,7 +6,7 @@
 mod asked;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use bytes::{Bytes, BytesMut};
@@ -18,7 +18,6 @@ use gatehouse_upstream::{Body, Health, SendError, Sent, Verdict};
 use http::header::HOST;
 
 use crate::guard::is_guards;
-use crate::in_time::in_time;
 use crate::journey::{Hold, Journey};
 use crate::snapshot::Token;
 use crate::stages::respond::{Answer, Streaming};
@@ -91,11 +90,10 @@ async fn attempt(
     target: &Arc<Target>,
     index: usize,
 ) -> Result<Reached, Missed> {
-    let now = Now(SystemTime::now());
+    let now = journey.now();
     let outbound = write(journey, routed, target, now)?;
     let health = Arc::clone(health_of(routed, index));
-    let at = Instant::now();
-    if !health.begin(at) {
+    if !health.begin(journey.look()) {
         return Err(missed(
             Blame::Gateway,
             Fault::new(Code::NoTarget, "the target is being probed; try again").retry_after(1),
@@ -103,10 +101,8 @@ async fn attempt(
     }
     let call = &routed.admitted.read.call;
     let hold = Hold { ceiling: call.ceiling(), input_tokens: call.need().input_tokens };
-    journey
-        .open((&target.provider, &target.model), &health, &hold, (now, at))
-        .map_err(|fault| missed(Blame::Gateway, fault))?;
-    let (sent, at) = match deliver(journey, target, outbound, at).await {
+    journey.open((&target.provider, &target.model), &health, &hold).map_err(|fault| missed(Blame::Gateway, fault))?;
+    let sent = match deliver(journey, target, outbound).await {
         Ok(sent) => sent,
         Err((status, fault)) => {
             journey.close(status, Verdict::Failed, &Metered::default(), None);
@@ -121,14 +117,14 @@ async fn attempt(
     let guard = journey.guard.clone();
     if let Some(guard) = guard.as_ref().filter(|guard| guard.asks_about_answers()) {
         // Boxed, as every call would otherwise carry the room for it.
-        return Box::pin(asked::asked(journey, routed, target, guard, (sent, at), now)).await.map(Reached::Whole);
+        return Box::pin(asked::asked(journey, routed, target, guard, sent, now)).await.map(Reached::Whole);
     }
     let screen = guard.as_ref().and_then(|guard| guard.screen());
     let relay = routed.admitted.read.call.relay(target, &sent.head, now, screen);
     if relay.streams() {
-        begin_stream(journey, target, (sent, at), relay).await.map(|streaming| Reached::Stream(Box::new(streaming)))
+        begin_stream(journey, target, sent, relay).await.map(|streaming| Reached::Stream(Box::new(streaming)))
     } else {
-        collect_whole(journey, routed, target, (sent, at), relay, now).await.map(Reached::Whole)
+        collect_whole(journey, routed, target, sent, relay, now).await.map(Reached::Whole)
     }
 }
 
@@ -157,17 +153,13 @@ fn fresh(cell: &ArcSwapOption<Token>, now: Now) -> Option<Arc<Token>> {
     cell.load_full().filter(|token| token.expires_unix_secs > now.unix_secs())
 }
 
-/// Sends and waits for the head; says when it came.
-async fn deliver(
-    journey: &mut Journey,
-    target: &Target,
-    outbound: Outbound,
-    began: Instant,
-) -> Result<(Sent, Instant), (AttemptStatus, Fault)> {
+/// Sends and waits for the head.
+async fn deliver(journey: &mut Journey, target: &Target, outbound: Outbound) -> Result<Sent, (AttemptStatus, Fault)> {
     let request = request(target, outbound).map_err(|fault| (AttemptStatus::Failed, fault))?;
+    let began = journey.at();
     let sent = journey.core.pool.send(&target.origin, &target.timeouts, request).await;
-    let at = journey.waited_since(began);
-    sent.map(|sent| (sent, at)).map_err(|error| match error {
+    journey.waited_since(began);
+    sent.map_err(|error| match error {
         SendError::Connect(_) => (
             AttemptStatus::Failed,
             Fault::new(Code::UpstreamUnreachable, format!("the provider `{}` cannot be reached", target.provider)),
@@ -236,15 +228,13 @@ async fn read_error(journey: &mut Journey, target: &Target, body: &mut Body) -> 
 async fn begin_stream(
     journey: &mut Journey,
     target: &Arc<Target>,
-    (sent, began): (Sent, Instant),
+    sent: Sent,
     relay: Box<dyn Relay>,
 ) -> Result<Streaming, Missed> {
     let Sent { head, mut body } = sent;
-    let first = in_time(target.timeouts.first_byte, body.chunk()).await;
-    let at = journey.waited_since(began);
-    match first {
+    match journey.wait(target.timeouts.first_byte, body.chunk()).await {
         Ok(Some(Ok(first))) => {
-            journey.first_byte_of_attempt(at);
+            journey.first_byte_of_attempt();
             Ok(Streaming { target: Arc::clone(target), head, body, first, relay })
         }
         Ok(None) => Err(fail(journey, AttemptStatus::Truncated, broken(target, "answered with an empty stream"))),
@@ -260,35 +250,27 @@ async fn collect_whole(
     journey: &mut Journey,
     routed: &mut Routed,
     target: &Arc<Target>,
-    (sent, began): (Sent, Instant),
+    sent: Sent,
     mut relay: Box<dyn Relay>,
     now: Now,
 ) -> Result<Box<Answer>, Missed> {
     let Sent { head, mut body } = sent;
     body.wants_whole();
-    let (whole, at) = collect(journey, routed, target, &mut body, began).await?;
-    journey.first_byte_of_attempt(at);
+    let whole = collect(journey, routed, target, &mut body).await?;
     let (out, metered) = read_whole(journey, routed, target, whole, relay.as_mut(), now)?;
     Ok(settle_whole(journey, routed, target, &head, relay.as_mut(), (out, &metered), now))
 }
 
-/// The whole of an answer's body, and when it was there.
-async fn collect(
-    journey: &mut Journey,
-    routed: &Routed,
-    target: &Target,
-    body: &mut Body,
-    began: Instant,
-) -> Result<(Bytes, Instant), Missed> {
+/// The whole of an answer's body.
+async fn collect(journey: &mut Journey, routed: &Routed, target: &Target, body: &mut Body) -> Result<Bytes, Missed> {
     let limit = routed.admitted.read.snapshot.caps.answer_bytes_max;
-    let whole = in_time(target.timeouts.total, whole_answer(body, limit, target)).await;
-    let at = journey.waited_since(began);
-    let whole = match whole {
+    let whole = match journey.wait(target.timeouts.total, whole_answer(body, limit, target)).await {
         Ok(Ok(whole)) => whole,
         Ok(Err(fault)) => return Err(fail(journey, AttemptStatus::Truncated, fault)),
         Err(_) => return Err(fail(journey, AttemptStatus::TimedOut, too_slow(target))),
     };
-    Ok((whole, at))
+    journey.first_byte_of_attempt();
+    Ok(whole)
 }
 
 /// What the caller gets of a whole answer, and what it took.

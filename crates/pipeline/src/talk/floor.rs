@@ -146,23 +146,22 @@ impl Floor {
     /// then.
     pub fn open(&mut self, opening: &Opening<'_>) -> Result<(), Fault> {
         self.close(Closing { status: AttemptStatus::Cancelled, verdict: Verdict::Silent, cost: None });
-        let at = Instant::now();
-        if !opening.health.begin(at) {
+        if !opening.health.begin(self.journey.look()) {
             let message = format!("the MCP server `{}` is failing and is left alone for a moment", opening.server);
             return Err(Fault::new(Code::NoTarget, message).retry_after(1));
         }
         let hold = Hold { ceiling: opening.ceiling, input_tokens: 0 };
-        let now = Now(SystemTime::now());
         // A row says what was asked for in as many words as there are names; the call's own record says it word for word.
         let asked = self.journey.outcome.model.replace(Arc::clone(opening.canonical));
-        let opened = self.journey.open((opening.server, opening.name), opening.health, &hold, (now, at));
+        let opened = self.journey.open((opening.server, opening.name), opening.health, &hold);
         self.journey.outcome.model = asked;
         opened
     }
 
     /// The first message of the server's answer has arrived.
     pub fn heard(&mut self) {
-        self.journey.first_byte_of_attempt(Instant::now());
+        self.journey.look();
+        self.journey.first_byte_of_attempt();
     }
 
     /// Time was spent waiting for somebody else since then.

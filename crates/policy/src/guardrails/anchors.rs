@@ -1,17 +1,25 @@
 //! Many literals looked for at once: where patterns are worth trying.
 //!
-//! Every byte of a call passes here, and hardly one begins a literal. So at each place two bytes are looked up in one table and
-//! the next two in another: a bit of an entry stands for a family of literals, some of which begin, or go on, with such bytes.
-//! Only where both tables name the same family are literals compared. No look-up waits for the one before it, as those of an
-//! automaton do, and the tables are a fifth of what one of a few hundred literals takes.
+//! Every byte of a call passes here, and hardly one begins a literal. So a text is read two bytes at a time, and a table of all
+//! pairs of bytes says which families of literals have a pair like this: at their beginning or after their first byte (a literal
+//! may begin at either byte of a pair), or behind such a pair. Only where two neighbours name the same family are literals
+//! compared. No look-up waits for the one before it, as those of an automaton do.
+
+use std::array;
 
 use super::BuildError;
 
 /// Most literals: one is named by sixteen bits.
 const LITERALS_MAX: usize = 1 << 15;
-/// Families of literals that stand at an edge only. The last of each kind of family are those of literals too short for the
-/// second table, which would else make a family's look-up there worthless.
-const EDGED: u8 = 0b0000_0111;
+/// Families of literals that stand at an edge only. The last of each kind of family are those of literals too short for a
+/// second pair to tell anything, which would else make a family's look-up there worthless.
+const EDGED: u32 = 0b0000_0111;
+/// Where in a [`Pairs`] entry the families stand whose literals begin with a pair, begin at its second byte, go on with it after
+/// two bytes, and after one.
+const BEGIN: [u32; 2] = [0, 8];
+const GO_ON: [u32; 2] = [16, 24];
+/// Pairs looked up before it is asked whether any of them was a hit.
+const STRIDE: usize = 8;
 /// Literals that begin alike share a bucket, with a few others.
 const BUCKETS: usize = 1 << 12;
 
@@ -44,17 +52,14 @@ pub(super) struct Anchors {
     /// Sorted, each text once.
     literals: Vec<Literal>,
     longest: usize,
-    /// Families of which a literal begins with two bytes.
-    heads: Pairs,
-    /// Families of which a literal goes on with two bytes behind those, or may, being shorter.
-    tails: Pairs,
+    pairs: Pairs,
     /// Where each bucket begins among `in_buckets`, and where the last one ends.
     buckets: Vec<u16>,
     in_buckets: Vec<u16>,
 }
 
-/// A byte for every two bytes.
-struct Pairs(Box<[u8; 1 << 16]>);
+/// What every two bytes may be of literals: a bit for each family, four times.
+struct Pairs(Box<[u32; 1 << 16]>);
 
 impl Pairs {
     fn new() -> Result<Self, BuildError> {
@@ -62,21 +67,30 @@ impl Pairs {
         table.map(Self).map_err(|_| BuildError::new("A table has another size than it was made with."))
     }
 
-    fn of(&self, pair: [u8; 2]) -> u8 {
+    fn of(&self, pair: [u8; 2]) -> u32 {
         self.0[usize::from(u16::from_le_bytes(pair))]
     }
 
-    /// `None` stands for any byte.
-    fn put(&mut self, pair: [Option<u8>; 2], family: u8) {
-        let [first, second] = pair.map(cases);
+    fn put(&mut self, literal: &Literal, family: usize) {
+        let byte = |at: usize| cases(literal.text.as_bytes().get(at).copied());
+        // What stands before a literal that begins at a second byte.
+        let before = (0..=u8::MAX).filter(|byte| !literal.edge || !is_word(*byte)).collect();
+        self.put_pair(byte(0), byte(1), BEGIN[0], family);
+        self.put_pair(byte(2), byte(3), GO_ON[0], family);
+        self.put_pair(before, byte(0), BEGIN[1], family);
+        self.put_pair(byte(1), byte(2), GO_ON[1], family);
+    }
+
+    fn put_pair(&mut self, first: Vec<u8>, second: Vec<u8>, part: u32, family: usize) {
         for first in first {
             for &second in &second {
-                self.0[usize::from(u16::from_le_bytes([first, second]))] |= family;
+                self.0[usize::from(u16::from_le_bytes([first, second]))] |= 1 << family << part;
             }
         }
     }
 }
 
+/// A byte in any case; every byte where a literal has none.
 fn cases(byte: Option<u8>) -> Vec<u8> {
     byte.map_or_else(|| (0..=u8::MAX).collect(), |byte| vec![byte.to_ascii_lowercase(), byte.to_ascii_uppercase()])
 }
@@ -102,12 +116,10 @@ impl Anchors {
         if literals.len() > LITERALS_MAX || literals.iter().any(|literal| literal.text.is_empty()) {
             return Err(BuildError::new(format!("There is an empty literal, or there are more than {LITERALS_MAX}.")));
         }
-        let (mut heads, mut tails, mut placed) = (Pairs::new()?, Pairs::new()?, Vec::new());
+        let (mut pairs, mut placed) = (Pairs::new()?, Vec::new());
         for (n, literal) in literals.iter().enumerate() {
             let byte = |at: usize| literal.text.as_bytes().get(at).copied();
-            let family = 1 << family(literal, n, literals.len());
-            heads.put([byte(0), byte(1)], family);
-            tails.put([byte(2), byte(3)], family);
+            pairs.put(literal, family(literal, n, literals.len()));
             let place = u16::try_from(n).unwrap_or(u16::MAX);
             let first = byte(0).unwrap_or_default();
             placed.extend(cases(byte(1)).into_iter().map(|second| (bucket(first, second), place)));
@@ -120,8 +132,7 @@ impl Anchors {
             buckets: (0..=BUCKETS).map(|bucket| u16::try_from(begin(bucket)).unwrap_or(u16::MAX)).collect(),
             in_buckets: placed.into_iter().map(|(_, place)| place).collect(),
             literals,
-            heads,
-            tails,
+            pairs,
         })
     }
 
@@ -134,30 +145,47 @@ impl Anchors {
     /// together the longest comes first.
     pub(super) fn hits(&self, text: &[u8], from: usize) -> Vec<Hit> {
         let mut hits = Vec::new();
-        for (at, four) in text[from..].array_windows().enumerate() {
-            let families = self.families(*four);
-            if families != 0 {
-                self.look(text, from + at, families, &mut hits);
+        let mut at = from;
+        // Two bytes more than a stride are looked at: a literal that begins with its last pair goes on behind it.
+        while let Some(stride) = text.get(at..).and_then(<[u8]>::first_chunk) {
+            let both = self.stride(stride);
+            if both != [0; STRIDE] {
+                self.look_at(text, at, &both, &mut hits);
             }
+            at += 2 * STRIDE;
         }
-        for at in from.max(text.len().saturating_sub(3))..text.len() {
-            let mut four = [0; 4];
-            four[..text.len() - at].copy_from_slice(&text[at..]);
-            self.look(text, at, self.families(four), &mut hits);
+        let byte = |at: usize| text.get(at).copied().unwrap_or_default();
+        for at in (at..text.len()).step_by(2) {
+            let both = self.pairs.of([byte(at), byte(at + 1)]) & (self.pairs.of([byte(at + 2), byte(at + 3)]) >> 16);
+            self.look_at(text, at, &[both], &mut hits);
         }
         hits.sort_unstable_by_key(|(literal, at)| (at + self.literals[*literal].text.len(), *at));
         hits
     }
 
-    /// The families of which a literal may begin with these bytes.
-    fn families(&self, [a, b, c, d]: [u8; 4]) -> u8 {
-        self.heads.of([a, b]) & self.tails.of([c, d])
+    /// The families of which a literal may begin with each pair of a stride, and above them those of which one may begin at its
+    /// second byte.
+    fn stride(&self, text: &[u8; 2 * STRIDE + 2]) -> [u32; STRIDE] {
+        let (pairs, _) = text.as_chunks();
+        let entries: [u32; STRIDE + 1] = array::from_fn(|at| self.pairs.of(pairs[at]));
+        array::from_fn(|at| entries[at] & (entries[at + 1] >> 16))
+    }
+
+    /// Notes the literals that begin in some pairs, the first of which stands at a place.
+    fn look_at(&self, text: &[u8], at: usize, pairs: &[u32], hits: &mut Vec<Hit>) {
+        for (both, at) in pairs.iter().zip((at..).step_by(2)).filter(|(both, _)| **both != 0) {
+            self.look(text, at, both & 0xff, hits);
+            self.look(text, at + 1, both >> 8, hits);
+        }
     }
 
     /// Notes the literals that stand at a place, which are of these families.
-    fn look(&self, text: &[u8], at: usize, families: u8, hits: &mut Vec<Hit>) {
+    fn look(&self, text: &[u8], at: usize, families: u32, hits: &mut Vec<Hit>) {
+        if families == 0 || at >= text.len() {
+            return;
+        }
         let inside = at > 0 && is_word(text[at - 1]);
-        if families == 0 || inside && families & !EDGED == 0 {
+        if inside && families & !EDGED == 0 {
             return;
         }
         let bucket = bucket(text[at], text.get(at + 1).copied().unwrap_or_default());
@@ -180,11 +208,12 @@ impl Anchors {
 
 /// The family of the literal at a place among all: neighbours begin alike, so that a family's entries are few.
 fn family(literal: &Literal, place: usize, all: usize) -> usize {
-    match (literal.edge, literal.text.len() < 3) {
-        (true, false) => 2 * place / all,
-        (true, true) => 2,
-        (false, false) => 3 + 4 * place / all,
-        (false, true) => 7,
+    match (literal.edge, literal.text.len()) {
+        (true, 1 | 2) => 2,
+        (true, _) => 2 * place / all,
+        (false, 1) => 7,
+        (false, 2) => 6,
+        (false, _) => 3 + 3 * place / all,
     }
 }
 
@@ -220,17 +249,19 @@ mod tests {
     proptest! {
         #[test]
         fn finds_what_an_automaton_finds_and_in_its_order(
-            literals in proptest::collection::vec("[ab_.é|]{1,5}", 1..40),
+            literals in proptest::collection::vec(("[ab_.é|]{1,5}", any::<bool>()), 1..40),
             text in "[abAB_.é| ]{0,60}",
             from in 0usize..4,
         ) {
-            let anchors = Anchors::new(literals.iter().map(|literal| Literal::anywhere(literal))).unwrap();
+            let literal = |(text, edge): &(String, bool)| Literal { edge: *edge && is_word(text.as_bytes()[0]), ..Literal::anywhere(text) };
+            let anchors = Anchors::new(literals.iter().map(literal)).unwrap();
             let texts = anchors.literals().iter().map(|literal| &literal.text);
             let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(texts).unwrap();
             let from = from.min(text.len());
             let expected: Vec<Hit> = automaton
                 .find_overlapping_iter(&text.as_bytes()[from..])
                 .map(|hit| (hit.pattern().as_usize(), from + hit.start()))
+                .filter(|(n, at)| !anchors.literals()[*n].edge || *at == 0 || !is_word(text.as_bytes()[at - 1]))
                 .collect();
             prop_assert_eq!(anchors.hits(text.as_bytes(), from), expected);
         }

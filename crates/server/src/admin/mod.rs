@@ -1,7 +1,8 @@
 //! The admin API: `/api/v1/…`, its OpenAPI document, the claim page of the first start, and the probes.
 //!
 //! One file per resource; each handler stands next to its documentation, and [`router`] is the whole API at a glance. Around
-//! the handlers stand the gate (`auth`: who, and by `rights` whether) and the recorder (`audited`: what was done). Everything
+//! the handlers stand the gate (`auth`: who, and by `rights` whether) and the recorder (`audited`: what was done), and before
+//! them `guests`: no web page talks a browser into asking. Everything
 //! under `/api/v1` needs a key with a role, unknown paths included, except the exchange of a claim and the question who one
 //! is, which every good credential may ask.
 
@@ -20,6 +21,7 @@ mod error;
 mod export;
 mod extract;
 mod guesses;
+mod guests;
 mod health;
 mod inside;
 mod keys;
@@ -131,6 +133,7 @@ pub fn router(control: Control) -> Router {
     let api = Router::new().nest(auth::BASE, open.merge(closed));
     let page = Router::new().route("/claim/{token}", get(claim::page).post(claim::press));
     api.merge(page)
+        .layer(from_fn_with_state(control.clone(), guests::admitted))
         .layer(from_fn_with_state(control.clone(), audited::refusals))
         .layer(map_response(never_stored))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -259,8 +259,7 @@ fn cost(usd: f64) -> Result<Money, ApiError> {
 }
 
 fn cursor(text: &str) -> Result<RequestId, ApiError> {
-    request_id(text)
-        .ok_or_else(|| ApiError::invalid("The cursor is not one of this listing.", "Start again without a cursor."))
+    request_id(text).ok_or_else(super::cursor::foreign)
 }
 
 fn request_id(text: &str) -> Option<RequestId> {

@@ -2,17 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
-use gatehouse_domain::{Principal, Usage};
+use gatehouse_domain::{AttemptId, Principal, Usage};
 use gatehouse_store::{LatestQuery, LedgerEntry, RequestFilter, Store, UsageDimension, UsageQuery, UsageRow};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use super::auth::Granted;
+use super::cursor;
 use super::error::{ApiError, ErrorBody};
 use super::extract::Parameters;
 use super::moment;
 use super::rights::Reach;
-use super::rows::Rows;
+use super::rows::{Page, Rows};
 use crate::control::Control;
 
 /// Rows of a report.
@@ -158,15 +160,6 @@ fn dimensions(text: &str) -> Result<Vec<UsageDimension>, ApiError> {
     Ok(by)
 }
 
-/// How many of the latest.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Latest {
-    /// Rows: 1 to 1000, 100 if not given.
-    limit: Option<u32>,
-}
-
 /// One upstream attempt.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Attempt {
@@ -226,23 +219,22 @@ pub(crate) struct Attempt {
 }
 
 /// The latest upstream attempts, newest first.
-#[utoipa::path(get, path = "/attempts", tag = "usage", operation_id = "list_attempts", params(Latest),
+#[utoipa::path(get, path = "/attempts", tag = "usage", operation_id = "list_attempts", params(Page),
     responses((status = 200, body = Rows<Attempt>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(crate) async fn attempts(
     State(control): State<Control>,
     granted: Granted,
-    Parameters(latest): Parameters<Latest>,
+    Parameters(page): Parameters<Page>,
 ) -> Result<Json<Rows<Attempt>>, ApiError> {
-    let limit = latest.limit.unwrap_or(100);
-    if !(1..=1_000).contains(&limit) {
-        return Err(ApiError::invalid("limit is out of range.", "Ask for 1 to 1000 rows."));
-    }
+    let limit = page.limit()?;
+    let cursor = |text: &str| Uuid::try_parse(text).map(AttemptId).map_err(|_| cursor::foreign());
+    let before = page.cursor.as_deref().map(cursor).transpose()?;
     let Some(Scope { organisation, team, user, key }) = Scope::of(&granted) else {
         return Ok(Json(Rows::all(Vec::new())));
     };
-    let query = LatestQuery { organisation, team, user, key, limit };
+    let query = LatestQuery { organisation, team, user, key, before, limit: limit + 1 };
     let entries = control.store.latest(&query).await?;
-    Ok(Json(Rows::all(entries.into_iter().map(Attempt::of).collect())))
+    Ok(Json(Rows::page(entries.into_iter().map(Attempt::of).collect(), limit, |last| last.id.clone())))
 }
 
 /// Whose usage somebody sees.

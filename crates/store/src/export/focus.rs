@@ -16,7 +16,7 @@ use crate::{LedgerEntry, StoreError};
 
 const HOUR_MS: u64 = 3_600_000;
 
-const COLUMNS: [&str; 44] = [
+const COLUMNS: [&str; 46] = [
     "BilledCost",
     "BillingAccountId",
     "BillingAccountName",
@@ -36,6 +36,7 @@ const COLUMNS: [&str; 44] = [
     "ContractedUnitPrice",
     "EffectiveCost",
     "HostProviderName",
+    "InvoiceId",
     "InvoiceIssuerName",
     "ListCost",
     "ListUnitPrice",
@@ -50,6 +51,7 @@ const COLUMNS: [&str; 44] = [
     "ServiceSubcategory",
     "SkuId",
     "SkuMeter",
+    "SkuPriceDetails",
     "SkuPriceId",
     "SubAccountId",
     "SubAccountName",
@@ -174,7 +176,7 @@ fn row(group: &Group, sum: &Sum) -> [String; COLUMNS.len()] {
     let sku = format!("{}/{}/{}", group.provider, group.model, group.kind);
     let unit_price = group.rate.map_or_else(null, |rate| dollars(i128::from(rate)));
     let priced = |text: &str| if group.rate.is_some() { text.to_owned() } else { null() };
-    let quantity = priced(&sum.tokens.to_string());
+    let quantity = priced(&format!("{}.0", sum.tokens));
     let team = group.team.clone().unwrap_or_default();
     [
         dollars(sum.billed),
@@ -191,11 +193,12 @@ fn row(group: &Group, sum: &Sum) -> [String; COLUMNS.len()] {
         moment(group.hour_ms + HOUR_MS).to_string(),
         start.to_string(),
         quantity.clone(),
-        "tokens".to_owned(),
+        priced("tokens"),
         dollars(sum.listed),
         unit_price.clone(),
         dollars(sum.billed),
         group.provider.clone(),
+        null(),
         group.provider.clone(),
         dollars(sum.listed),
         unit_price,
@@ -210,6 +213,7 @@ fn row(group: &Group, sum: &Sum) -> [String; COLUMNS.len()] {
         "Generative AI".to_owned(),
         sku.clone(),
         group.kind.to_owned(),
+        null(),
         group.rate.map_or_else(null, |rate| format!("{sku}@{rate}")),
         team.clone(),
         team.clone(),
@@ -232,12 +236,13 @@ fn total(usage: &Usage) -> u128 {
     u128::from(usage.total())
 }
 
-/// Pico-dollars as dollars, without zeros that say nothing.
+/// Pico-dollars as dollars, without zeros that say nothing, but with a point: a reader that guesses types sees a decimal.
 fn dollars(pico: i128) -> String {
     const UNIT: u128 = 1_000_000_000_000;
     let (sign, size) = (if pico < 0 { "-" } else { "" }, pico.unsigned_abs());
     let text = format!("{sign}{}.{:012}", size / UNIT, size % UNIT);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    let text = text.trim_end_matches('0');
+    if text.ends_with('.') { format!("{text}0") } else { text.to_owned() }
 }
 
 /// A JSON object, as FOCUS writes tags.
@@ -322,7 +327,7 @@ mod tests {
         let rows = rows(&focus);
         let cells = |column: &str| rows.iter().map(|row| row[column].clone()).collect::<Vec<_>>();
         assert_eq!(cells("SkuMeter"), ["input", "output"]);
-        assert_eq!(cells("PricingQuantity"), ["6", "4"]);
+        assert_eq!(cells("PricingQuantity"), ["6.0", "4.0"]);
         assert_eq!(cells("ListUnitPrice"), ["0.0000010001", "0.000005"]);
         assert_eq!(cells("ListCost"), ["0.0000060006", "0.00002"]);
         assert_eq!(cells("BilledCost"), ["0.000006002", "0.00002"], "26,002 nano-dollars together");
@@ -350,10 +355,19 @@ mod tests {
         focus.take(&LedgerEntry { priced: false, ..attempt(0, used()) }, None);
         let rows = rows(&focus);
         let [row] = &rows[..] else { panic!("{rows:?}") };
-        assert_eq!((&*row["x_PricingStatus"], &*row["BilledCost"], &*row["x_ConsumedTokens"]), ("unpriced", "0", "5"));
-        for column in
-            ["SkuPriceId", "PricingCategory", "PricingQuantity", "PricingUnit", "ListUnitPrice", "ConsumedQuantity"]
-        {
+        assert_eq!(
+            (&*row["x_PricingStatus"], &*row["BilledCost"], &*row["x_ConsumedTokens"]),
+            ("unpriced", "0.0", "5")
+        );
+        for column in [
+            "SkuPriceId",
+            "PricingCategory",
+            "PricingQuantity",
+            "PricingUnit",
+            "ListUnitPrice",
+            "ConsumedQuantity",
+            "ConsumedUnit",
+        ] {
             assert_eq!(row[column], "", "{column}");
         }
     }
@@ -368,6 +382,113 @@ mod tests {
             (&*row["x_PricingStatus"], &*row["BilledCost"], &*row["SkuPriceId"]),
             ("other_price", "0.000099999", "")
         );
+    }
+
+    /// What 1.3 says of each column that a row of ours has: is it there in every row, and what may stand in it.
+    enum Holds {
+        Text,
+        Decimal,
+        Moment,
+        OneOf(&'static [&'static str]),
+        Object,
+        Nothing,
+    }
+
+    #[test]
+    fn every_cell_holds_what_its_column_may_hold() {
+        use Holds::{Decimal, Moment, Nothing, Object, OneOf, Text};
+        let columns = [
+            ("BilledCost", true, Decimal),
+            ("BillingAccountId", true, Text),
+            ("BillingAccountName", false, Text),
+            ("BillingAccountType", true, Text),
+            ("BillingCurrency", true, OneOf(&["USD"])),
+            ("BillingPeriodEnd", true, Moment),
+            ("BillingPeriodStart", true, Moment),
+            ("ChargeCategory", true, OneOf(&["Usage", "Purchase", "Tax", "Credit", "Adjustment"])),
+            ("ChargeClass", false, OneOf(&["Correction"])),
+            ("ChargeDescription", false, Text),
+            ("ChargeFrequency", true, OneOf(&["One-Time", "Recurring", "Usage-Based"])),
+            ("ChargePeriodEnd", true, Moment),
+            ("ChargePeriodStart", true, Moment),
+            ("ConsumedQuantity", false, Decimal),
+            ("ConsumedUnit", false, Text),
+            ("ContractedCost", true, Decimal),
+            ("ContractedUnitPrice", false, Decimal),
+            ("EffectiveCost", true, Decimal),
+            ("HostProviderName", false, Text),
+            ("InvoiceId", false, Nothing),
+            ("InvoiceIssuerName", true, Text),
+            ("ListCost", true, Decimal),
+            ("ListUnitPrice", false, Decimal),
+            ("PricingCategory", false, OneOf(&["Standard", "Dynamic", "Committed", "Other"])),
+            ("PricingQuantity", false, Decimal),
+            ("PricingUnit", false, Text),
+            ("ProviderName", true, Text),
+            ("PublisherName", true, Text),
+            ("ServiceCategory", true, OneOf(&["AI and Machine Learning"])),
+            ("ServiceName", true, Text),
+            ("ServiceProviderName", true, Text),
+            ("ServiceSubcategory", true, OneOf(&["Generative AI"])),
+            ("SkuId", false, Text),
+            ("SkuMeter", false, Text),
+            ("SkuPriceDetails", false, Nothing),
+            ("SkuPriceId", false, Text),
+            ("SubAccountId", false, Text),
+            ("SubAccountName", false, Text),
+            ("SubAccountType", false, Text),
+            ("Tags", false, Object),
+        ];
+        let standard: Vec<&str> = columns.iter().map(|(name, ..)| *name).collect();
+        let (own, known): (Vec<&str>, Vec<&str>) = COLUMNS.into_iter().partition(|name| name.starts_with("x_"));
+        assert_eq!(known, standard, "what is no column of FOCUS is marked so");
+        assert!(COLUMNS.is_sorted() && own.is_sorted());
+        let mut focus = Focus::default();
+        focus.take(&attempt(13_001, used()), Some(&parts()));
+        focus.take(&attempt(99_999, used()), Some(&parts()));
+        focus.take(&LedgerEntry { priced: false, team: None, tags: None, ..attempt(0, used()) }, None);
+        for row in rows(&focus) {
+            for (name, always, holds) in &columns {
+                let cell = &*row[*name];
+                if cell.is_empty() {
+                    assert!(!always, "{name} is null in {row:?}");
+                    continue;
+                }
+                let good = match holds {
+                    Text => cell.trim() == cell,
+                    Decimal => cell.contains('.') && cell.parse::<f64>().is_ok_and(f64::is_finite),
+                    Moment => cell.ends_with(":00Z") && cell.parse::<Timestamp>().is_ok(),
+                    OneOf(words) => words.contains(&cell),
+                    Object => serde_json::from_str::<BTreeMap<String, String>>(cell).is_ok(),
+                    Nothing => false,
+                };
+                assert!(good, "{name}: {cell}");
+            }
+        }
+    }
+
+    /// Of columns that hang on one another: with a price there are all that follow from it, without one there is none.
+    #[test]
+    fn what_follows_from_a_price_is_there_with_it_and_not_without() {
+        let mut focus = Focus::default();
+        focus.take(&attempt(13_001, used()), Some(&parts()));
+        focus.take(&attempt(99_999, used()), Some(&parts()));
+        for row in rows(&focus) {
+            for (name, with) in [
+                ("ListUnitPrice", "SkuPriceId"),
+                ("ContractedUnitPrice", "SkuPriceId"),
+                ("PricingCategory", "SkuPriceId"),
+                ("PricingQuantity", "SkuPriceId"),
+                ("PricingUnit", "PricingQuantity"),
+                ("ConsumedUnit", "ConsumedQuantity"),
+                ("SubAccountType", "SubAccountId"),
+            ] {
+                assert_eq!(row[name].is_empty(), row[with].is_empty(), "{name} and {with} in {row:?}");
+            }
+            let number = |name: &str| row[name].parse::<f64>().unwrap_or_default();
+            let product = number("PricingQuantity") * number("ListUnitPrice");
+            assert!(row["SkuPriceId"].is_empty() || (product - number("ListCost")).abs() < 1e-12, "{row:?}");
+        }
     }
 
     #[test]

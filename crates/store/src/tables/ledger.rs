@@ -78,8 +78,15 @@ pub struct LatestQuery {
     pub user: Option<String>,
     /// Only this key (its id).
     pub key: Option<String>,
-    /// So many at most, up to 1000.
+    /// Only what came before this one.
+    pub before: Option<AttemptId>,
+    /// So many at most, up to [`LatestQuery::MOST`].
     pub limit: u32,
+}
+
+impl LatestQuery {
+    /// A page of the longest kind, and one row more to know whether another follows.
+    pub const MOST: u32 = 1_001;
 }
 
 /// A ledger row as people see it.
@@ -178,11 +185,20 @@ impl Store {
     pub async fn latest(&self, query: &LatestQuery) -> Result<Vec<LedgerEntry>, StoreError> {
         let sql = sqlx::AssertSqlSafe(format!(
             "{ENTRIES} WHERE s.organisation = coalesce(?, s.organisation) AND s.team = coalesce(?, s.team)
-                 AND s.user = coalesce(?, s.user) AND s.key = coalesce(?, s.key)
+                 AND s.user = coalesce(?, s.user) AND s.key = coalesce(?, s.key) AND l.id < ?
              ORDER BY l.id DESC LIMIT ?"
         ));
         let asked = sqlx::query(sql).bind(&query.organisation).bind(&query.team).bind(&query.user).bind(&query.key);
-        asked.bind(query.limit.min(1000)).fetch_all(&self.pool).await?.iter().map(read_entry).collect()
+        // One byte more than any id, so that it comes after all of them.
+        let before = query.before.map_or_else(|| vec![0xFF; 17], |id| id.0.as_bytes().to_vec());
+        asked
+            .bind(before)
+            .bind(query.limit.min(LatestQuery::MOST))
+            .fetch_all(&self.pool)
+            .await?
+            .iter()
+            .map(read_entry)
+            .collect()
     }
 
     /// Rows in the order in which their calls began, at most 1,000, of attempts that started at or after `since` and before

@@ -10,7 +10,6 @@ mod transport;
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
-use std::sync::Arc;
 
 use crate::check::{Check, nth};
 use crate::mcp::{Listens, OWN_SERVER, OwnServer};
@@ -22,20 +21,6 @@ pub(super) use toolsets::toolsets;
 
 /// Letters of a server's or toolset's name: it stands in paths, and before the name of each of its tools.
 const NAME_MAX: usize = 64;
-
-/// The hosts of the section `mcp`.
-pub(super) fn hosts(written: &[String], check: &mut Check) -> Vec<Arc<str>> {
-    let mut hosts = Vec::with_capacity(written.len());
-    for (n, host) in written.iter().enumerate() {
-        let is_authority = host.parse::<http::uri::Authority>().is_ok() && !host.contains('@');
-        if !is_authority {
-            let hint = "write a host, or a host and a port: mcp.example.com:8443".to_owned();
-            check.error_at(&nth("mcp.allowed_hosts", n), format!("`{host}` is not a host"), Some(hint));
-        }
-        hosts.push(host.to_ascii_lowercase().into());
-    }
-    hosts
-}
 
 /// How many may listen at once.
 pub(super) fn listens(written: McpListens, check: &mut Check) -> Listens {

@@ -21,7 +21,7 @@ pub(crate) fn blueprint(config: &Config) -> Blueprint {
         servers: servers(mcp),
         toolsets: mcp.toolsets.iter().map(|(name, of)| Arc::new(toolset(name, of))).collect(),
         public_url: config.public_url.text.as_str().into(),
-        allowed_hosts: mcp.allowed_hosts.clone(),
+        guests: config.guests.clone(),
         listens: Listens { per_caller: mcp.listens.per_caller, total: mcp.listens.total },
     }
 }

@@ -23,5 +23,8 @@ pub(super) async fn guard<A: Asked + ?Sized>(journey: &mut Journey, read: &mut R
     journey.guard = Some(Arc::clone(&guard));
     let core = Arc::clone(&journey.core);
     // Boxed: most calls have none, and each would carry the room for what webhooks are asked.
-    Box::pin(guard.request(read.call.as_mut(), &core.pool)).await
+    let looked = Box::pin(guard.request(read.call.as_mut(), &core.pool)).await;
+    // A webhook may have taken its time.
+    journey.look();
+    looked
 }

@@ -2,7 +2,6 @@
 //! may become one to another model, where whoever is spent says so.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use gatehouse_domain::{Asked, Fault, Money, Need, Now};
 use gatehouse_policy::{Cost, Refusal, Reservation, standing};
@@ -21,7 +20,7 @@ pub(super) fn reserve<A: Asked + ?Sized>(
     allowed: impl Fn(&mut Journey, &Read<A>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     // Not the moment the call arrived: its body may have taken a window's time to come.
-    let now = Now(SystemTime::now());
+    let now = journey.now();
     let mut refusal = match take(journey, read, now) {
         Ok(held) => return keep(journey, held),
         Err(refusal) => refusal,

@@ -17,12 +17,11 @@ pub(super) async fn asked(
     routed: &mut Routed,
     target: &Arc<Target>,
     guard: &Arc<Guard>,
-    (sent, began): (Sent, Instant),
+    sent: Sent,
     now: Now,
 ) -> Result<Box<Answer>, Missed> {
     let Sent { head, mut body } = sent;
-    let (whole, at) = collect(journey, routed, target, &mut body, began).await?;
-    journey.first_byte_of_attempt(at);
+    let whole = collect(journey, routed, target, &mut body).await?;
     let gathered = Gathered::default();
     let call = &mut routed.admitted.read.call;
     let mut relay = call.relay(target, &head, now, Some(guard.gathering(&gathered)));

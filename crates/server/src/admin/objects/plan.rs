@@ -101,7 +101,9 @@ impl<'a> Plan<'a> {
         }
         let mut wrong = self.control.operations.check_objects(objects).await.err().unwrap_or_default();
         let only_deletes = self.steps.iter().all(|step| step.change == Change::Deleted);
-        wrong.extend(self.keys_that_name_what_goes().await?);
+        let keys = self.keys_that_name_what_goes().await?;
+        wrong.retain(|known| !keys.iter().any(|key| key.object == known.object));
+        wrong.extend(keys);
         match wrong.is_empty() {
             true => Ok(()),
             false if only_deletes => Err(ApiError::of(

@@ -95,6 +95,7 @@ async fn the_link_works_on_this_machine_only_unless_told_otherwise() {
     let from = |token: &str, address: [u8; 4], forwarded: bool| {
         let body = Body::from(json!({"token": token}).to_string());
         let mut request = Request::post("/api/v1/claim").header("content-type", "application/json");
+        request = request.header("host", "127.0.0.1");
         if forwarded {
             request = request.header("x-forwarded-for", "192.0.2.7");
         }

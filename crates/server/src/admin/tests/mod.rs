@@ -21,7 +21,7 @@ use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use gatehouse_domain::{Code, Fault, PicoPerToken, PricedPart, Principal, PrincipalKind, Secret};
+use gatehouse_domain::{Code, Fault, Guests, PicoPerToken, PricedPart, Principal, PrincipalKind, Secret};
 use gatehouse_oauth::server::Subject;
 use gatehouse_store::audit::Refusal;
 use gatehouse_store::{DataDir, LedgerEntry, Pepper, Store, StoreError};
@@ -76,6 +76,9 @@ const TARGETS: [&str; 2] = ["openai/gpt-5-mini", "claude/claude-haiku-4-5"];
 impl Operations for Still {
     fn admin_key(&self) -> Option<Secret> {
         Some(Secret::new(ADMIN))
+    }
+    fn guests(&self) -> Guests {
+        Guests::default()
     }
     fn readiness(&self) -> Readiness {
         let reasons = if self.ready { vec![] } else { vec![NotReady::Draining, NotReady::JournalUnavailable] };

@@ -126,3 +126,16 @@ async fn the_latest_attempts_come_newest_first() {
     assert_eq!(rows[0]["usage"]["cache_read"], 5);
     assert_eq!(desk.get("/api/v1/attempts?limit=0").await.status, 400);
 }
+
+#[tokio::test]
+async fn a_cursor_goes_on_where_the_page_before_ended() {
+    let desk = desk().await;
+    let whole = desk.get("/api/v1/attempts").await.json();
+    let first = desk.get("/api/v1/attempts?limit=2").await.json();
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let last = desk.get(&format!("/api/v1/attempts?limit=2&cursor={cursor}")).await.json();
+    let ids = |page: &Value| page["rows"].as_array().unwrap().iter().map(|row| row["id"].clone()).collect::<Vec<_>>();
+    assert_eq!([ids(&first), ids(&last)].concat(), ids(&whole));
+    assert_eq!((&last["next_cursor"], &whole["next_cursor"]), (&Value::Null, &Value::Null));
+    assert_eq!(desk.get("/api/v1/attempts?cursor=nonsense").await.status, 400);
+}

@@ -1,13 +1,15 @@
 //! Who may knock: the `Host` a request was sent to and the web page it was sent from. A page on the internet can make a browser
-//! call a gateway on its user's machine (DNS rebinding), so both are looked at on every request, before anything else, always.
+//! call a gateway on its user's machine (DNS rebinding), so MCP and the admin API look at both on every request, before anything
+//! else, always.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gatehouse_domain::{Code, Fault};
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, Uri};
+
+use crate::{Code, Fault};
 
 /// The hosts that count as this gateway.
 #[derive(Clone, Debug, Default)]
@@ -16,9 +18,9 @@ pub struct Guests {
 }
 
 impl Guests {
-    /// `public_url` and `allowed_hosts` as the configuration has them. Loopback names always count.
+    /// `public_url` and `server.allowed_hosts` as the configuration has them. Addresses and loopback names always count.
     #[must_use]
-    pub fn new(public_url: &str, allowed_hosts: &[Arc<str>]) -> Self {
+    pub fn new(public_url: &str, allowed_hosts: &[String]) -> Self {
         let public = public_url.parse::<Uri>().ok().and_then(|uri| uri.host().map(host_name));
         let allowed = allowed_hosts.iter().map(|host| host_name(host));
         Self { hosts: public.into_iter().chain(allowed).map(Arc::from).collect() }
@@ -97,7 +99,7 @@ mod tests {
     use super::*;
 
     fn admitted(headers: &[(&'static str, &'static str)]) -> bool {
-        let guests = Guests::new("https://gate.example.com/base", &["tools.example.org".into()]);
+        let guests = Guests::new("https://gate.example.com/base", &["tools.example.org".to_owned()]);
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
