@@ -32,7 +32,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("upstream", &["domain"]),
     ("store", &["domain", "mapped"]),
     ("pipeline", &["domain", "policy", "upstream", "store"]),
-    ("server", &["domain", "catalog", "oauth", "store", "pipeline"]),
+    ("server", &["domain", "mapped", "catalog", "oauth", "store", "pipeline"]),
     ("mcp-proxy", &["domain", "policy", "mcp-gateway", "oauth", "upstream", "store", "pipeline"]),
     // The roof.
     ("telemetry", &["domain", "upstream"]),
@@ -100,6 +100,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("toml_edit", &["gatehouse"]),
     ("notify", &["gatehouse"]),
     ("mimalloc", &["gatehouse"]),
+    ("libmimalloc-sys", &["mapped"]),
 ];
 
 /// What may not be in the tree at all: a second HTTP client, a second TLS stack, a second async runtime.

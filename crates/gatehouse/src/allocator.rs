@@ -7,16 +7,15 @@ use std::process::Command;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Options of mimalloc. No delay: freed pages go back to the system at once. No page given away when it is full: a large block
-/// would else be used once and go back, and each body of 64 KB come into memory that has to be asked for page by page.
-const OPTIONS: [(&str, &str); 2] = [("MIMALLOC_PURGE_DELAY", "0"), ("MIMALLOC_PAGE_FULL_RETAIN", "-1")];
+/// Options of mimalloc. No page given away when it is full: a large block would else be used once and go back, and each body
+/// of 64 KB come into memory that has to be asked for page by page.
+const OPTIONS: [(&str, &str); 1] = [("MIMALLOC_PAGE_FULL_RETAIN", "-1")];
 
-/// Has freed pages given back at once and full ones kept, unless the environment says otherwise.
+/// Has full pages kept, unless the environment says otherwise.
 ///
-/// With its usual delay mimalloc gives pages back when some later page is freed, so that a gateway which is idle after load
-/// keeps what the load took. It reads its options from the environment before `main`, hence the program starts itself over
-/// with these set: the process stays the same, and a few milliseconds are all it takes.
-pub(crate) fn give_pages_back_at_once() {
+/// mimalloc reads its options from the environment before `main`, hence the program starts itself over with these set: the
+/// process stays the same, and a few milliseconds are all it takes.
+pub(crate) fn keep_full_pages() {
     let unset: Vec<_> = OPTIONS.into_iter().filter(|(name, _)| env::var_os(name).is_none()).collect();
     if !unset.is_empty()
         && let (Ok(program), mut arguments) = (env::current_exe(), env::args_os())
@@ -29,7 +28,7 @@ pub(crate) fn give_pages_back_at_once() {
 #[cfg(unix)]
 fn start_over(program: &mut Command, name: std::ffi::OsString) {
     use std::os::unix::process::CommandExt as _;
-    // Returns only if it could not be done; then pages go back later.
+    // Returns only if it could not be done; then large blocks cost more.
     let _not_done = program.arg0(name).exec();
 }
 

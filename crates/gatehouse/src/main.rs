@@ -45,7 +45,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
 
 fn command(cli: Cli) -> Result<(), Failure> {
     if matches!(cli.command, Command::Up(_) | Command::Serve(_)) {
-        allocator::give_pages_back_at_once();
+        allocator::keep_full_pages();
     }
     match cli.command {
         Command::Up(arguments) => commands::up::run_command(arguments),

@@ -128,6 +128,15 @@ pub(crate) fn drop_pages(clean: &Clean) -> bool {
     unsafe { rustix::mm::madvise(std::ptr::without_provenance_mut(start), length, Advice::LinuxDontNeed).is_ok() }
 }
 
+/// Has the allocator give back what it holds free: what has been free for a while, or `all` of it, which takes longer. It sees
+/// the heap of the calling thread and what no thread owns.
+#[expect(unsafe_code, reason = "there is no safe door to mimalloc's own functions")]
+pub fn collect(all: bool) {
+    // SAFETY: callable at any time and from any thread, says mimalloc's documentation; a program with another allocator has
+    // empty heaps there.
+    unsafe { libmimalloc_sys::mi_collect(all) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
