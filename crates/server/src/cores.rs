@@ -15,7 +15,7 @@ use crate::service::{ControlPlane, Front, Serves};
 use crate::tls::TlsReload;
 
 /// How often a core drops upstream connections that were idle too long, and gives back memory that has been free for a while.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// What all cores are started with.
 #[derive(Clone)]

@@ -357,6 +357,7 @@ async fn consume(
         if quiet.is_due(Instant::now(), calls) {
             batch = Vec::new();
             outboxes.iter().for_each(|outbox| outbox.shrink());
+            gatehouse_mapped::collect(true);
             gatehouse_mapped::give_back();
         }
     }
