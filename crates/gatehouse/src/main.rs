@@ -45,7 +45,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
 
 fn command(cli: Cli) -> Result<(), Failure> {
     if matches!(cli.command, Command::Up(_) | Command::Serve(_)) {
-        allocator::keep_full_pages();
+        allocator::give_pages_back();
     }
     match cli.command {
         Command::Up(arguments) => commands::up::run_command(arguments),
