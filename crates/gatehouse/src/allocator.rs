@@ -8,7 +8,7 @@ use std::process::Command;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Options of mimalloc. Free pages go back after 20 ms: at once, and calls under load would ask for them again and again; after
-/// the usual second, and a burst of streams holds a third more. No page given away when it is full: a large block would else be
+/// the usual second, and a burst of streams holds a quarter more. No page given away when it is full: a large block would else be
 /// used once and go back, and each body of 64 KB come into memory that has to be asked for page by page.
 const OPTIONS: [(&str, &str); 2] = [("MIMALLOC_PURGE_DELAY", "20"), ("MIMALLOC_PAGE_FULL_RETAIN", "-1")];
 

@@ -35,8 +35,8 @@ pub fn give_back() {
     }
 }
 
-/// The clean mappings of a program in a listing (`proc_pid_smaps(5)`): each is a line `start-end rwxp offset device inode path`, and
-/// lines `Name: value` below it.
+/// The clean mappings of a program in a listing (`proc_pid_smaps(5)`): each is a line
+/// `start-end rwxp offset device inode path`, and lines `Name: value` below it.
 fn clean(listing: &str, program: &str) -> Vec<Clean> {
     let mut found = Vec::new();
     let mut candidate = None;

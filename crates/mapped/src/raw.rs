@@ -125,6 +125,7 @@ pub(crate) fn drop_pages(clean: &Clean) -> bool {
     let (start, length) = clean.span();
     // SAFETY: `MADV_DONTNEED` has the next access find what the mapped file holds. `Clean` is a private mapping of a file that
     // cannot be written to and of which the system says that no page differs from the file, so that is what stands there now.
+    // It is the program itself, which is never unmapped: nothing else can have come to its address since the system was asked.
     unsafe { rustix::mm::madvise(std::ptr::without_provenance_mut(start), length, Advice::LinuxDontNeed).is_ok() }
 }
 
