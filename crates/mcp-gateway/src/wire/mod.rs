@@ -3,9 +3,12 @@
 
 mod error;
 mod id;
+mod index;
+mod marks;
 mod message;
 mod raw;
 mod read;
+mod scan;
 mod strict;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,8 @@ use serde::ser::{self, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::index::{Index, Keep};
+use super::scan::{Scanned, scan};
 use super::walk::{self, within};
 use super::{Malformed, strict, unquote};
 
@@ -23,12 +25,9 @@ use super::{Malformed, strict, unquote};
 #[derive(Clone)]
 pub struct Raw {
     text: Bytes,
-    /// Where its members stand, if that is remembered ([`Raw::indexed`]).
-    index: Option<Arc<walk::Index>>,
+    /// Where its members stand, if that is remembered.
+    index: Option<Arc<Index>>,
 }
-
-/// Members of an indexed value whose own members are asked about as often.
-const ASKED_WITHIN: &[&str] = &["_meta"];
 
 impl PartialEq for Raw {
     fn eq(&self, other: &Self) -> bool {
@@ -68,24 +67,22 @@ impl Raw {
         Self { text, index: None }
     }
 
-    /// The same, remembering where its members stand: for what is asked about many times. What is found in it is as it always is.
-    #[must_use]
-    pub(crate) fn indexed(mut self) -> Self {
-        if self.index.is_none() && self.is_object() {
-            self.index = walk::Index::of(&self.text, ASKED_WITHIN).map(Arc::new);
-        }
-        self
-    }
-
     /// Reads text that must be one JSON value and nothing else, under the rules for messages: UTF-8, no name twice in any
-    /// object, not nested too deeply.
+    /// object, not nested too deeply. Where its members stand is remembered.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn read(text: Bytes) -> Result<Self, Malformed> {
+        let keep = &Keep::MESSAGE;
+        if let Some(Scanned { value, index }) = scan(&text, keep) {
+            let text = if value.len() == text.len() { text } else { text.slice(value) };
+            return Ok(Self { text, index });
+        }
         let checked = strict::check(&text)?;
         let value = within(checked, checked.trim_matches([' ', '\n', '\r', '\t']));
-        Ok(Self::trusted(text.slice(value)))
+        let text = text.slice(value);
+        let index = if text.starts_with(b"{") { Index::of(&text, keep).map(Arc::new) } else { None };
+        Ok(Self { text, index })
     }
 
     /// The text of a tree.
@@ -215,29 +212,52 @@ impl Raw {
     /// The value at a path of member names; the empty path is the value itself.
     #[must_use]
     pub fn get(&self, path: &[&str]) -> Option<Self> {
-        let Some((first, rest)) = path.split_first() else { return Some(self.clone()) };
-        let (value, index) = match &self.index {
-            Some(index) => index.find(&self.text, first).map(|(place, inside)| (place.value, inside.cloned()))?,
-            None => (walk::members(&self.text).find(|place| place.is(first))?.value, None),
-        };
-        Self { text: self.text.slice(value), index }.get(rest)
+        let (value, index) = self.seat(path)?;
+        Some(Self { text: self.text.slice(value), index: index.cloned() })
     }
 
     /// The string at a path.
     #[must_use]
     pub fn text_at(&self, path: &[&str]) -> Option<String> {
-        self.get(path)?.as_text().map(Cow::into_owned)
+        self.said(path).map(Cow::into_owned)
+    }
+
+    /// The same for a moment: borrowed where nothing of it is escaped.
+    #[must_use]
+    pub fn said(&self, path: &[&str]) -> Option<Cow<'_, str>> {
+        let (value, _) = self.seat(path)?;
+        unquote(std::str::from_utf8(&self.text[value]).ok()?)
+    }
+
+    /// The JSON at a path.
+    pub(crate) fn json_at(&self, path: &[&str]) -> Option<&[u8]> {
+        self.seat(path).map(|(value, _)| &self.text[value])
     }
 
     /// Is there a value at this path? `null` is one.
     #[must_use]
     pub fn has(&self, path: &[&str]) -> bool {
-        self.get(path).is_some()
+        self.seat(path).is_some()
+    }
+
+    /// Where the value at a path stands, and its members, if that is remembered.
+    fn seat(&self, path: &[&str]) -> Option<(Range<usize>, Option<&Arc<Index>>)> {
+        let (mut value, mut index) = (0..self.text.len(), self.index.as_ref());
+        for name in path {
+            let text = &self.text[value.clone()];
+            let place = match index {
+                Some(index) => index.find(text, name)?,
+                None => walk::members(text).find(|place| place.is(name))?,
+            };
+            value = value.start + place.value.start..value.start + place.value.end;
+            index = place.inside;
+        }
+        Some((value, index))
     }
 
     /// The members, in their order; none if it is no object.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Self)> {
-        self.places().map(|place| (place.name(), Self::trusted(self.text.slice(place.value))))
+        self.places().map(|place| (place.name(), self.part(&place)))
     }
 
     /// The names of the members, in their order.
@@ -372,6 +392,11 @@ impl Raw {
             return self.clone();
         }
         Self::trusted(self.text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect())
+    }
+
+    /// The value of one of its members.
+    fn part(&self, place: &walk::Place<'_>) -> Self {
+        Self { text: self.text.slice(place.value.clone()), index: place.inside.cloned() }
     }
 
     fn places(&self) -> impl Iterator<Item = walk::Place<'_>> {

@@ -101,7 +101,7 @@ fn message(raw: &Raw) -> Result<Message, Unread> {
 
 impl Envelope {
     fn message(self, id: Option<Id>) -> Result<Message, Malformed> {
-        if self.jsonrpc.as_ref().and_then(Raw::as_text).as_deref() != Some("2.0") {
+        if !self.jsonrpc.as_ref().is_some_and(is_two) {
             return Err(Malformed::Envelope("`jsonrpc` must be \"2.0\""));
         }
         match (self.method, self.result, self.error) {
@@ -111,7 +111,7 @@ impl Envelope {
                 if !result.is_object() {
                     return Err(Malformed::Envelope("`result` must be an object"));
                 }
-                Ok(Response::result(id, result.indexed()).into())
+                Ok(Response::result(id, result).into())
             }
             (None, None, Some(error)) => {
                 if id.is_none() && self.id.is_some_and(|id| id.bytes() != "null") {
@@ -125,10 +125,14 @@ impl Envelope {
     }
 }
 
+fn is_two(version: &Raw) -> bool {
+    version.bytes() == "\"2.0\"" || version.as_text().as_deref() == Some("2.0")
+}
+
 fn call(method: &Raw, has_id: bool, id: Option<Id>, params: Option<Raw>) -> Result<Message, Malformed> {
     let method = method.as_text().ok_or(Malformed::Envelope("`method` must be a string"))?;
     // Some libraries write `null` for what they leave out.
-    let params = params.filter(|params| params.kind() != Kind::Null).map(Raw::indexed);
+    let params = params.filter(|params| params.kind() != Kind::Null);
     if let Some(params) = &params {
         if !params.is_object() {
             return Err(Malformed::Envelope("`params` must be an object"));
@@ -161,10 +165,12 @@ fn no_lookalike(name: &str, known: &'static [&'static str]) -> Result<(), Malfor
 
 /// Which of these names a reader who does not mind case would take this one for, though it is none of them.
 pub(crate) fn lookalike(name: &str, known: &'static [&'static str]) -> Option<&'static str> {
-    if known.contains(&name) {
-        return None;
-    }
-    known.iter().copied().find(|known| folded_equal(name, known))
+    // No two of them are one name but for case, so that the first that is alike tells.
+    let alike = |known: &&str| match name.is_ascii() {
+        true => name.eq_ignore_ascii_case(known),
+        false => folded_equal(name, known),
+    };
+    known.iter().copied().find(alike).filter(|known| *known != name)
 }
 
 /// Equal under simple case folding, which besides case knows two letters that fold into ASCII: long s and the Kelvin sign.
