@@ -13,7 +13,7 @@ pub const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 /// Did a party with these capabilities declare the extension?
 #[must_use]
 pub fn has_extension(capabilities: &Raw) -> bool {
-    capabilities.get(&["extensions", EXTENSION]).is_some_and(|settings| settings.is_object())
+    capabilities.has_object(&["extensions", EXTENSION])
 }
 
 /// What becomes of a task's id; `None`: it stays, or, in a list, its task is left out.
@@ -48,7 +48,7 @@ pub fn rename_in_params(params: &Raw, rename: Rename<'_>) -> Raw {
 const RELATED: [&str; 3] = ["_meta", key::RELATED_TASK, "taskId"];
 
 fn renamed(raw: &Raw, path: &[&str], rename: Rename<'_>) -> Raw {
-    match raw.text_at(path).and_then(|id| rename(&id)) {
+    match raw.said(path).and_then(|id| rename(&id)) {
         Some(id) => raw.with(path, &Raw::text(&id)),
         None => raw.clone(),
     }

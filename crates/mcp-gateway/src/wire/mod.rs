@@ -19,7 +19,7 @@ pub use error::{Malformed, Unread, code};
 pub use id::Id;
 pub use message::{Message, Notification, Request, Response, RpcError};
 pub use raw::{Kind, Raw};
-pub(crate) use read::lookalike;
+use read::lookalike;
 pub use read::{BATCH_MAX, read, read_batch};
 pub use strict::DEPTH_MAX;
 
@@ -28,7 +28,7 @@ use std::borrow::Cow;
 /// The string that JSON text with its quotes says. `None` if it is no string.
 pub(crate) fn unquote(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
-    if !inner.contains('\\') {
+    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return Some(Cow::Borrowed(inner));
     }
     serde_json::from_str::<String>(json).ok().map(Cow::Owned)

@@ -16,10 +16,10 @@ use serde::ser::{self, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::index::{Index, Keep};
+use super::index::{Index, Keep, Seat};
 use super::scan::{Scanned, scan};
-use super::walk::{self, within};
-use super::{Malformed, strict, unquote};
+use super::walk::{self, Members, Place, within};
+use super::{Malformed, lookalike, strict, unquote};
 
 /// The text of one JSON value, known to be well-formed; a slice of what came off the wire wherever it can be. Cheap to clone.
 #[derive(Clone)]
@@ -167,6 +167,12 @@ impl Raw {
         }
     }
 
+    /// Is it an object without members?
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.is_object() && self.text[1..].trim_ascii_start().first() == Some(&b'}')
+    }
+
     /// Is it an object?
     #[must_use]
     pub fn is_object(&self) -> bool {
@@ -240,17 +246,26 @@ impl Raw {
         self.seat(path).is_some()
     }
 
+    /// Is there an object at this path?
+    #[must_use]
+    pub fn has_object(&self, path: &[&str]) -> bool {
+        self.json_at(path).is_some_and(|json| json.starts_with(b"{"))
+    }
+
     /// Where the value at a path stands, and its members, if that is remembered.
     fn seat(&self, path: &[&str]) -> Option<(Range<usize>, Option<&Arc<Index>>)> {
         let (mut value, mut index) = (0..self.text.len(), self.index.as_ref());
         for name in path {
             let text = &self.text[value.clone()];
-            let place = match index {
-                Some(index) => index.find(text, name)?,
-                None => walk::members(text).find(|place| place.is(name))?,
+            let within = match index {
+                Some(known) => {
+                    let seat = known.find(text, name)?;
+                    index = seat.inside.as_ref();
+                    seat.value.clone()
+                }
+                None => walk::members(text).find(|place| place.is(name))?.value,
             };
-            value = value.start + place.value.start..value.start + place.value.end;
-            index = place.inside;
+            value = value.start + within.start..value.start + within.end;
         }
         Some((value, index))
     }
@@ -345,11 +360,13 @@ impl Raw {
     #[must_use]
     pub fn edited<'n>(&self, edits: impl IntoIterator<Item = (&'n str, Option<Self>)>) -> Self {
         let mut edits: Vec<(&str, Option<Self>)> = edits.into_iter().collect();
-        let is_edited = |place: walk::Place<'_>| edits.iter().any(|(name, _)| place.is(name));
+        let is_edited = |place: Place<'_>| edits.iter().any(|(name, _)| place.is(name));
         if edits.iter().all(|(_, value)| value.is_none()) && !self.places().any(is_edited) {
             return self.clone();
         }
-        let mut text = BytesMut::with_capacity(self.text.len() + 64);
+        let added =
+            |(name, value): &(&str, Option<Self>)| value.as_ref().map_or(0, |new| name.len() + new.text.len() + 4);
+        let mut text = BytesMut::with_capacity(self.text.len() + edits.iter().map(added).sum::<usize>());
         text.put_u8(b'{');
         for place in self.places() {
             let edit = edits.iter_mut().find(|(name, _)| place.is(name)).map(|(_, value)| value.take());
@@ -395,14 +412,24 @@ impl Raw {
     }
 
     /// The value of one of its members.
-    fn part(&self, place: &walk::Place<'_>) -> Self {
+    pub(super) fn part(&self, place: &Place<'_>) -> Self {
         Self { text: self.text.slice(place.value.clone()), index: place.inside.cloned() }
     }
 
-    fn places(&self) -> impl Iterator<Item = walk::Place<'_>> {
-        let known = self.index.as_ref().map(|index| index.members(&self.text));
-        let walked = known.is_none().then(|| walk::members(&self.text));
-        known.into_iter().flatten().chain(walked.into_iter().flatten())
+    /// Where its members stand.
+    pub(super) fn places(&self) -> Places<'_> {
+        match &self.index {
+            Some(index) => Places::Known(&self.text, index.seats()),
+            None => Places::Walked(walk::members(&self.text)),
+        }
+    }
+
+    /// The first of its names that a reader who does not mind case would take for one of these, though it is none of them.
+    pub(crate) fn lookalike(&self, known: &'static [&'static str]) -> Option<(String, &'static str)> {
+        self.places().find_map(|place| {
+            let meant = lookalike(&place.name_bytes(), known)?;
+            Some((place.name().into_owned(), meant))
+        })
     }
 
     fn spliced(&self, range: Range<usize>, with: &[u8]) -> Self {
@@ -411,6 +438,22 @@ impl Raw {
         text.extend_from_slice(with);
         text.extend_from_slice(&self.text[range.end..]);
         Self::trusted(text.freeze())
+    }
+}
+
+/// Where the members of a value stand: as it is remembered, or found by walking.
+pub(super) enum Places<'t> {
+    Known(&'t [u8], std::slice::Iter<'t, Seat>),
+    Walked(Members<'t>),
+}
+
+impl<'t> Iterator for Places<'t> {
+    type Item = Place<'t>;
+    fn next(&mut self) -> Option<Place<'t>> {
+        match self {
+            Self::Known(text, seats) => seats.next().map(|seat| seat.of(text)),
+            Self::Walked(members) => members.next(),
+        }
     }
 }
 

@@ -30,6 +30,19 @@ impl<'t> Place<'t> {
         Cow::Borrowed(quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default())
     }
 
+    /// The same as bytes, which need not be looked through to be compared.
+    pub(super) fn name_bytes(&self) -> Cow<'t, [u8]> {
+        if self.escaped {
+            return Cow::Owned(self.name().into_owned().into_bytes());
+        }
+        Cow::Borrowed(self.text.get(self.key.start + 1..self.key.end - 1).unwrap_or_default())
+    }
+
+    /// The value as JSON.
+    pub(super) fn json(&self) -> &'t str {
+        self.text.get(self.value.clone()).and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default()
+    }
+
     /// Is this its name? Asked of every member that is passed, and nearly always answered by its bytes.
     pub(crate) fn is(&self, name: &str) -> bool {
         if self.escaped {
@@ -41,15 +54,23 @@ impl<'t> Place<'t> {
 
 /// The members of an object, in their order; none if the text is no object. Of a text that is not well-formed, those before
 /// the place where it is not.
-pub(crate) fn members(text: &[u8]) -> impl Iterator<Item = Place<'_>> {
-    let mut walk = Walk::into(text, b'{');
-    std::iter::from_fn(move || {
+pub(crate) fn members(text: &[u8]) -> Members<'_> {
+    Members(Walk::into(text, b'{'))
+}
+
+/// See [`members`].
+pub(crate) struct Members<'t>(Walk<'t>);
+
+impl<'t> Iterator for Members<'t> {
+    type Item = Place<'t>;
+    fn next(&mut self) -> Option<Place<'t>> {
+        let walk = &mut self.0;
         let (key, escaped) = walk.key()?;
         walk.past(b':')?;
         let value = walk.value()?;
         walk.comma();
-        Some(Place { text, key, value, escaped, inside: None })
-    })
+        Some(Place { text: walk.text, key, value, escaped, inside: None })
+    }
 }
 
 /// The elements of an array, in the same way.
