@@ -80,17 +80,20 @@ fn message(raw: &Raw) -> Result<Message, Unread> {
     if !raw.is_object() {
         return Err(Malformed::Envelope("it is not an object").into());
     }
-    no_lookalike(raw, ENVELOPE)?;
     let mut envelope = Envelope::default();
     for place in raw.places() {
-        let member = match &*place.name_bytes() {
+        let name = place.name_bytes();
+        let member = match &*name {
             b"jsonrpc" => &mut envelope.jsonrpc,
             b"id" => &mut envelope.id,
             b"method" => &mut envelope.method,
             b"params" => &mut envelope.params,
             b"result" => &mut envelope.result,
             b"error" => &mut envelope.error,
-            _ => continue,
+            _ => match lookalike(&name, ENVELOPE) {
+                Some(meant) => return Err(Malformed::Lookalike { name: shown(&place.name()), meant }.into()),
+                None => continue,
+            },
         };
         *member = Some(place);
     }
@@ -135,7 +138,9 @@ fn call(method: &str, has_id: bool, id: Option<Id>, params: Option<Raw>) -> Resu
         if !params.is_object() {
             return Err(Malformed::Envelope("`params` must be an object"));
         }
-        no_lookalike(params, DECISIVE)?;
+        if let Some((name, meant)) = params.lookalike(DECISIVE) {
+            return Err(Malformed::Lookalike { name: shown(&name), meant });
+        }
     }
     match id {
         Some(id) => Ok(Request::new(id, &*method, params).into()),
@@ -153,22 +158,17 @@ fn rpc_error(error: &Raw) -> Result<RpcError, Malformed> {
     })
 }
 
-/// Refuses a name that a reader who does not mind case would take for one of these.
-fn no_lookalike(raw: &Raw, known: &'static [&'static str]) -> Result<(), Malformed> {
-    match raw.lookalike(known) {
-        Some((name, meant)) => Err(Malformed::Lookalike { name: shown(&name), meant }),
-        None => Ok(()),
-    }
-}
-
 /// Which of these names a reader who does not mind case would take this one for, though it is none of them.
 pub(super) fn lookalike(name: &[u8], known: &'static [&'static str]) -> Option<&'static str> {
     // No two of them are one name but for case, so that the first that is alike tells.
-    let alike = |known: &&str| match name.is_ascii() {
-        true => name.eq_ignore_ascii_case(known.as_bytes()),
-        false => std::str::from_utf8(name).is_ok_and(|name| folded_equal(name, known)),
+    let mut known = known.iter().copied();
+    let alike = if name.is_ascii() {
+        known.find(|known| known.len() == name.len() && name.eq_ignore_ascii_case(known.as_bytes()))
+    } else {
+        let name = std::str::from_utf8(name).ok()?;
+        known.find(|known| folded_equal(name, known))
     };
-    known.iter().copied().find(alike).filter(|known| known.as_bytes() != name)
+    alike.filter(|known| known.as_bytes() != name)
 }
 
 /// Equal under simple case folding, which besides case knows two letters that fold into ASCII: long s and the Kelvin sign.
