@@ -98,6 +98,7 @@ impl Relay for ForwardWhole {
             self.keep = state::id_of(&bytes).map(|id| pointer.to(id));
         }
         let changed = match &mut self.screen {
+            Some(screen) if screen.clears(&bytes) => None,
             Some(screen) => passages::review(&bytes, Point::Response, &mut |passage| screen.whole(passage))?,
             None => None,
         };

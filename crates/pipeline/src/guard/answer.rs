@@ -69,6 +69,17 @@ impl Screen for AnswerScreen {
         self.acts
     }
 
+    fn clears(&mut self, json: &[u8]) -> bool {
+        // Who gathers wants to see the texts.
+        if self.gathered.is_some() {
+            return false;
+        }
+        let began = Instant::now();
+        let clear = self.guard.clears(json, Point::Response);
+        self.guard.proof.took(began);
+        clear
+    }
+
     fn whole(&mut self, passage: &Passage<'_>) -> Result<Option<String>, Fault> {
         let began = Instant::now();
         let instead = self.guard.whole(passage);

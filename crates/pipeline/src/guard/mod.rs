@@ -110,7 +110,8 @@ impl Guard {
     pub(crate) async fn request<A: Asked + ?Sized>(&self, call: &mut A, pool: &Pool) -> Result<(), Fault> {
         if !self.detectors.is_empty() {
             let began = Instant::now();
-            let reviewed = call.review(&mut |passage| self.whole(passage));
+            let clear = call.body().is_some_and(|body| self.clears(body, Point::Request));
+            let reviewed = if clear { Ok(()) } else { call.review(&mut |passage| self.whole(passage)) };
             self.proof.took(began);
             reviewed?;
         }
@@ -220,6 +221,22 @@ impl Guard {
 
     fn subject<'g>(&'g self, tool: Option<&'g str>) -> Subject<'g> {
         Subject { team: self.who.team.as_deref(), key: Some(&self.who.name), model: Some(&self.model), tool }
+    }
+
+    /// Do the detectors know from a body as it is written that they would find nothing in it? They have then looked at all of
+    /// it. Whether those for tools had anything to look at only a walk tells.
+    fn clears(&self, json: &[u8], side: Point) -> bool {
+        let clears = |post: &Post| {
+            let Guardrail { on, scope, detector, .. } = &*post.guardrail;
+            let for_tools = on.iter().any(|point| matches!(point, Point::ToolArgs | Point::ToolResult));
+            !for_tools && scope.tools.is_empty() && (!on.contains(&side) || detector.clears(json))
+        };
+        let clear = self.detectors.iter().all(clears);
+        if clear {
+            let of_side = |post: &Post| Some(post.first + post.guardrail.on.iter().position(|point| *point == side)?);
+            self.detectors.iter().filter_map(of_side).for_each(|cell| self.proof.ran(cell));
+        }
+        clear
     }
 
     /// A whole text.

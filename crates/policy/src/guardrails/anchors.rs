@@ -163,6 +163,27 @@ impl Anchors {
         hits
     }
 
+    /// Every literal that may stand in a text of a body as it is written; `None` if escapes may hide some. A literal that holds a
+    /// quote is found outside of strings only.
+    pub(super) fn hits_in_json(&self, json: &[u8]) -> Option<Vec<Hit>> {
+        let mut hits = self.hits(json, 0);
+        let mut at = 0;
+        while let Some(escape) = memchr::memchr(b'\\', &json[at..]) {
+            at += escape + 2;
+            match json.get(at - 1)? {
+                b'"' => {}
+                // What is written as a letter is the edge of a word all the same.
+                b'b' | b'f' | b'n' | b'r' | b't' => {
+                    let edged = self.bucket_at(json, at).filter(|place| self.literals[*place].edge);
+                    hits.extend(edged.filter(|place| self.literals[*place].stands_at(json, at, false)).map(|place| (place, at)));
+                }
+                // Any other character may be behind it, or, in JSON within a string, another escape.
+                _ => return None,
+            }
+        }
+        Some(hits)
+    }
+
     /// The families of which a literal may begin with each pair of a stride, and above them those of which one may begin at its
     /// second byte.
     fn stride(&self, text: &[u8; 2 * STRIDE + 2]) -> [u32; STRIDE] {
@@ -188,10 +209,16 @@ impl Anchors {
         if inside && families & !EDGED == 0 {
             return;
         }
-        let bucket = bucket(text[at], text.get(at + 1).copied().unwrap_or_default());
-        let places = usize::from(self.buckets[bucket])..usize::from(self.buckets[bucket + 1]);
-        let here = self.in_buckets[places].iter().map(|place| usize::from(*place));
+        let here = self.bucket_at(text, at);
         hits.extend(here.filter(|place| self.literals[*place].stands_at(text, at, inside)).map(|place| (place, at)));
+    }
+
+    /// The literals that may begin as the text goes on from a place.
+    fn bucket_at(&self, text: &[u8], at: usize) -> impl Iterator<Item = usize> {
+        let byte = |at: usize| text.get(at).copied().unwrap_or_default();
+        let bucket = bucket(byte(at), byte(at + 1));
+        let places = usize::from(self.buckets[bucket])..usize::from(self.buckets[bucket + 1]);
+        self.in_buckets[places].iter().map(|place| usize::from(*place))
     }
 
     /// Where the end of the text is the beginning of a literal; the text's length if nowhere.
