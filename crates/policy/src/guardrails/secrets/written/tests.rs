@@ -22,7 +22,8 @@ fn token(length: usize) -> String {
 
 #[test]
 fn usual_requests_and_answers_are_cleared() {
-    let request = json!({"model": "m", "messages": [{"role": "user", "content": "Say\n\"hello\".\tNot more."}], "max_tokens": 9});
+    let request =
+        json!({"model": "m", "messages": [{"role": "user", "content": "Say\n\"hello\".\tNot more."}], "max_tokens": 9});
     let answer = json!({"choices": [{"message": {"content": "Hello.\nI have access to the docs."}}], "usage":
         {"prompt_tokens": 180, "completion_tokens": 1_234_567, "prompt_tokens_details": {"cached_tokens": 0}, "total_tokens": 320}});
     for body in [request, answer] {
@@ -50,7 +51,9 @@ fn a_secret_is_never_cleared_however_it_is_written() {
 #[test]
 fn what_may_stand_encoded_is_not_cleared() {
     let url = format!("data:text/plain;{},c2VjcmV0", "base64");
-    for body in [json!({"url": url}), json!({"bytes": "c2VjcmV0"}), json!({"mimeType": "text/plain", "data": "c2VjcmV0"})] {
+    for body in
+        [json!({"url": url}), json!({"bytes": "c2VjcmV0"}), json!({"mimeType": "text/plain", "data": "c2VjcmV0"})]
+    {
         assert!(!clears(&body.to_string()), "{body}");
     }
 }
@@ -58,7 +61,8 @@ fn what_may_stand_encoded_is_not_cleared() {
 /// Texts of anchors, values and what may stand around them, harmless for the most part.
 fn text() -> impl Strategy<Value = String> {
     let anchors: Vec<String> = RULES.anchors.iter().flat_map(Anchors::literals).map(|one| one.text.clone()).collect();
-    let between = vec!["", " ", "=", ": ", "\"", "_", "x", "é", "\n", ":", "@", "://", ".", ",", "}", "\\", "\t", "A", "'"];
+    let between =
+        vec!["", " ", "=", ": ", "\"", "_", "x", "é", "\n", ":", "@", "://", ".", ",", "}", "\\", "\t", "A", "'"];
     let piece = prop_oneof![
         6 => "[a-z ]{0,6}",
         2 => select(anchors),
@@ -69,7 +73,8 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn value() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![4 => text().prop_map(Value::from), 1 => any::<u64>().prop_map(Value::from), 1 => Just(Value::Null)];
+    let leaf =
+        prop_oneof![4 => text().prop_map(Value::from), 1 => any::<u64>().prop_map(Value::from), 1 => Just(Value::Null)];
     leaf.prop_recursive(3, 8, 3, |inner| {
         prop_oneof![
             2 => proptest::collection::vec((text(), inner.clone()), 0..3).prop_map(|members| members.into_iter().collect()),
@@ -87,9 +92,17 @@ fn written(value: &Value, dice: &mut impl FnMut(u32) -> bool, out: &mut String) 
             out.push('"');
             for character in text.chars() {
                 match character {
-                    _ if dice(60) && u32::from(character) < 0x1_0000 => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+                    _ if dice(60) && u32::from(character) < 0x1_0000 => {
+                        out.push_str(&format!("\\u{:04x}", u32::from(character)))
+                    }
                     '/' if dice(4) => out.push_str("\\/"),
-                    _ => out.push_str(Value::from(character.to_string()).to_string().trim_start_matches('"').strip_suffix('"').unwrap()),
+                    _ => out.push_str(
+                        Value::from(character.to_string())
+                            .to_string()
+                            .trim_start_matches('"')
+                            .strip_suffix('"')
+                            .unwrap(),
+                    ),
                 }
             }
             out.push('"');
