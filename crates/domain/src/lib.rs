@@ -27,7 +27,7 @@ pub use access::{Access, Challenge, Scopes, Use, split_origin};
 pub use address::{IpRange, NoIpRange};
 pub use call::{Action, Door, Need, Request};
 pub use fault::{Code, Fault};
-pub use guard::{Closed, Look, Passage, Place, Point, Screen};
+pub use guard::{Closed, ENCODED, Look, Passage, Place, Point, Screen};
 pub use guests::Guests;
 pub use ids::{AttemptId, RequestId};
 pub use money::{Money, PicoPerToken, PricedPart, WrittenRates};

@@ -159,7 +159,7 @@ where
 {
     let builder = http(&caps);
     let begun = calls.clone();
-    let service = service_fn(move |request| Front::call(Arc::clone(&front), begun.begin(), peer, request));
+    let service = service_fn(move |request| Front::call(&front, begun.begin(), peer, request));
     let connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     // How a connection ended is its calls' business, and they have noted it.
     drop(calls.drive(connection, |connection| connection.graceful_shutdown()).await);
