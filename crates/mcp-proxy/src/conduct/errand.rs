@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gatehouse_domain::{Action, Fault, Money, Need};
 use gatehouse_mcp_gateway::blueprint::Server;
 use gatehouse_mcp_gateway::bridge::listen::Filter;
-use gatehouse_mcp_gateway::bridge::questions::Answers;
+use gatehouse_mcp_gateway::bridge::questions::{Answers, bare, bare_of_modern};
 use gatehouse_mcp_gateway::bridge::tasks;
 use gatehouse_mcp_gateway::catalogue::{Entry, Found, Kind, Offer, held_fault};
 use gatehouse_mcp_gateway::era::headers::{self, Mirror};
@@ -22,6 +22,7 @@ use super::consent;
 use super::desk::Desk;
 use super::spill;
 use super::talk::Context;
+use super::tasks::Manner;
 
 /// What is to be done.
 pub(super) enum Errand {
@@ -87,6 +88,8 @@ pub(super) struct Cargo {
     asked: Raw,
     /// What it costs.
     pub(super) price: Option<Money>,
+    /// What it has to do with a task, where client and server do not mean the same by one.
+    pub(super) manner: Manner,
 }
 
 /// What records call that which is asked of a server. There are as many such names as servers list things: a record's names are
@@ -123,6 +126,7 @@ impl Cargo {
             answers: Answers::default(),
             parked: None,
             price: None,
+            manner: Manner::Plain,
         }
     }
 
@@ -312,7 +316,11 @@ impl Finder<'_> {
             return Err(unknown());
         }
         let params = params.with(&["taskId"], &Raw::text(&task.id));
-        self.tasks_of(Arc::clone(self.server(&task.server)?), method, task.id, id, params)
+        let mut found = self.tasks_of(Arc::clone(self.server(&task.server)?), method, task.id, id, params)?;
+        if let (Some(crossing), Errand::Carry(cargo)) = (task.crossing, &mut found.errand) {
+            cargo.manner = Manner::Of(Box::new(crossing));
+        }
+        Ok(found)
     }
 
     /// The list of an endpoint of one server is that server's; of several there is none that could be put in order.
@@ -351,7 +359,9 @@ impl Finder<'_> {
         let Parcel { server, method, name, canonical, exposed, filed, entry, price } = parcel;
         let mut answers = Answers::read(Some(&params)).map_err(|error| Box::new(Refusal::rpc(200, error)))?;
         consent::take_off(&mut answers);
-        let params = gatehouse_mcp_gateway::bridge::questions::bare(&params);
+        let manner = Manner::of(self.context, entry.as_deref());
+        let params = if self.context.is_modern() { bare_of_modern(&params) } else { bare(&params) };
+        let params = manner.asking(params, &server, &name);
         let action = match method {
             Method::ToolsCall => Action::CallTool,
             Method::ResourcesRead | Method::Subscribe => Action::ReadResource,
@@ -363,8 +373,21 @@ impl Finder<'_> {
         };
         let need = Need { resource: Arc::clone(&canonical), action, ..nothing() };
         let (asked, parked) = (params.clone(), None);
-        let mut cargo =
-            Cargo { server, method, name, canonical, exposed, filed, entry, params, asked, answers, parked, price };
+        let mut cargo = Cargo {
+            server,
+            method,
+            name,
+            canonical,
+            exposed,
+            filed,
+            entry,
+            params,
+            asked,
+            answers,
+            parked,
+            price,
+            manner,
+        };
         if let Some(token) = cargo.answers.state.take() {
             let state = self.state(&token, &cargo)?;
             (cargo.answers.state, cargo.parked) = (state.state, state.parked);
