@@ -29,9 +29,7 @@ pub fn takes_calls(capabilities: &Raw) -> bool {
 pub fn is_all_that_lacks(error: &RpcError) -> bool {
     let required = error.data.as_ref().and_then(|data| data.get(&["requiredCapabilities"])).unwrap_or_else(Raw::empty);
     let extensions = required.get(&["extensions"]).unwrap_or_else(Raw::empty);
-    error.code == code::MISSING_CAPABILITY
-        && required.names().eq(["extensions"])
-        && extensions.names().eq([EXTENSION])
+    error.code == code::MISSING_CAPABILITY && required.names().eq(["extensions"]) && extensions.names().eq([EXTENSION])
 }
 
 /// The same capabilities and the extension.

@@ -117,9 +117,7 @@ impl Entry {
             return Err(drop("too_deep", &name, message));
         }
         let tool = match kind {
-            Kind::Tool => {
-                Some(Arc::new(ToolFacts::read(text, origin).map_err(|(code, why)| drop(code, &name, why))?))
-            }
+            Kind::Tool => Some(Arc::new(ToolFacts::read(text, origin).map_err(|(code, why)| drop(code, &name, why))?)),
             _ => None,
         };
         let real: Arc<str> = Arc::from(&*name);

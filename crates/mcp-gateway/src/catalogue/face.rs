@@ -19,8 +19,7 @@ const EACH: usize = 4 << 10;
 const TOTAL: usize = 32 << 10;
 
 /// Extensions the gateway knows how to carry; of others it says nothing.
-const CARRIED: [&str; 3] =
-    ["io.modelcontextprotocol/ui", "io.modelcontextprotocol/skills", tasks::EXTENSION];
+const CARRIED: [&str; 3] = ["io.modelcontextprotocol/ui", "io.modelcontextprotocol/skills", tasks::EXTENSION];
 
 impl Catalogue {
     /// The `capabilities` of an endpoint, in the words of the caller's era, over the servers the caller may use.

@@ -132,7 +132,9 @@ impl Cargo {
 
     /// Tells this call from others at the same endpoint. Made where a state of it is made or comes back, which is seldom.
     pub(super) fn digest(&self, path: &str) -> Arc<str> {
-        seal::call_digest(path, self.method.as_str(), Some(&self.asked))
+        // Whoever waits for a task asks for its result meanwhile, and the call is what it was.
+        let method = if self.method == Method::TasksResult { Method::ToolsCall } else { self.method };
+        seal::call_digest(path, method.as_str(), Some(&self.asked))
     }
 
     /// An attempt at it: a row of the ledger.

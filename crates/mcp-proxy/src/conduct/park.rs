@@ -16,10 +16,10 @@ use super::carry::{Said, follow, refused, unexpected};
 use super::desk::random_name;
 use super::errand::{Cargo, boxed};
 use super::reach::Way;
+use super::result;
 use super::talk::Context;
 use super::tasks::{self, Pledge};
 use super::voice::{Outcome, Voice};
-use super::result;
 use crate::link::{Exchange, Link};
 
 /// How long a call waits for its client.

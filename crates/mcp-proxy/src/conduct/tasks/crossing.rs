@@ -49,12 +49,7 @@ pub(super) async fn made(
 }
 
 /// A modern client asks about a task.
-pub(in crate::conduct) async fn asked(
-    context: &Context,
-    cargo: &mut Cargo,
-    way: &Way,
-    voice: &mut Voice,
-) -> Outcome {
+pub(in crate::conduct) async fn asked(context: &Context, cargo: &mut Cargo, way: &Way, voice: &mut Voice) -> Outcome {
     match cargo.method {
         Method::TasksUpdate => updated(context, cargo, way, voice).await,
         Method::TasksCancel => cancelled(context, cargo, way, voice).await,

@@ -128,12 +128,7 @@ pub(super) async fn concluded(
 
 /// Does a modern server refuse a client with a session for want of the extension alone? Then the call is made again with it,
 /// and waited for.
-pub(super) fn is_wanted(
-    context: &Context,
-    cargo: &mut Cargo,
-    way: &mut Way,
-    outcome: &Result<Raw, RpcError>,
-) -> bool {
+pub(super) fn is_wanted(context: &Context, cargo: &mut Cargo, way: &mut Way, outcome: &Result<Raw, RpcError>) -> bool {
     let Err(error) = outcome else { return false };
     let can_wait = !context.is_modern() && way.hello.modern && cargo.method == Method::ToolsCall;
     if !can_wait || matches!(cargo.manner, Manner::Awaited(_)) || !tasks::is_all_that_lacks(error) {
