@@ -12,12 +12,16 @@ const RELATED: &str = "io.modelcontextprotocol/related-task";
 
 /// A server of 2025-11-25 whose tool `echo` says this of tasks, and whose one task stands like this and comes to this.
 fn server_with(support: &str, status: &'static str, end: Turn) -> McpServer {
+    let server = McpServer::start(offer(support));
+    stands(&server, status, end);
+    server
+}
+
+fn offer(support: &str) -> Offer {
     let mut offer = Offer::new(Era::Legacy);
     offer.capabilities["tasks"] = json!({"cancel": {}, "requests": {"tools": {"call": {}}}});
     offer.tools[0]["execution"] = json!({"taskSupport": support});
-    let server = McpServer::start(offer);
-    stands(&server, status, end);
-    server
+    offer
 }
 
 /// From now on the task stands like this, and comes to this.
@@ -170,6 +174,8 @@ fn the_methods_of_tasks_are_for_who_declares_the_extension() {
     for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
         assert_eq!(silent.request(method, json!({"taskId": id, "inputResponses": {}})).code(), -32021, "{method}");
     }
+    let listening = silent.request("subscriptions/listen", json!({"notifications": {"taskIds": [id]}}));
+    assert_eq!((listening.status, listening.code()), (400, -32021), "{}", listening.text);
     assert_eq!(client.request("tasks/result", json!({"taskId": id})).code(), -32601);
 }
 
@@ -252,6 +258,41 @@ fn what_a_task_asks_on_the_stream_of_its_session_is_shown_in_it_too() {
     let (key, _) = asked.as_object().and_then(|all| all.iter().next()).expect("a question");
     drop(client.request("tasks/update", json!({"taskId": id, "inputResponses": {key.clone(): yes()}})).result());
     assert_eq!(server.wait_for_answer()["result"], yes());
+}
+
+#[test]
+fn what_a_task_asks_on_the_stream_of_another_call_is_shown_in_it_too() {
+    let server = McpServer::start(offer("optional"));
+    server.script(|seen| match (seen.method(), seen.body["params"]["task"].is_object()) {
+        ("tools/call", true) => Some(Turn::result(json!({"task": task("working")}))),
+        ("tools/call", false) => Some(Turn::text("plain").after_asking("elicitation/create", question())),
+        ("tasks/get", _) => Some(Turn::result(task("input_required"))),
+        ("tasks/result", _) => Some(Turn::silence()),
+        _ => None,
+    });
+    let (gate, mut client) = asking_house(&server, &json!({EXTENSION: {}}));
+    let id = called(&mut client);
+    let call = begun(&gate, &Mcp::modern_with(&gate.client(), ONE, json!({"elicitation": {"form": {}}})));
+    drop(server.wait_for("tools/call", 2));
+    let asked = shown(&mut client, &id)["inputRequests"].clone();
+    let (key, _) = asked.as_object().and_then(|all| all.iter().next()).expect("a question");
+    drop(client.request("tasks/update", json!({"taskId": id, "inputResponses": {key.clone(): yes()}})).result());
+    assert!(call.response().text().contains("plain"));
+}
+
+#[test]
+fn guardrails_of_a_tool_look_at_what_its_task_has_come_to() {
+    let server = server_with("optional", "completed", Turn::text("canary 7f3a9c sings"));
+    for (action, said) in [("redact", "[REDACTED:regex]"), ("block", "")] {
+        let guardrails = json!([{"name": "canaries", "on": ["tool_result"], "detect": "regex", "action": action,
+            "tools": ["s.echo"], "patterns": [{"name": "canary", "regex": "canary [0-9a-f]{6} sings"}]}]);
+        let gate = house(&[("s", &server)]).set("/guardrails", guardrails).start();
+        let mut client = client_of(&gate);
+        let id = called(&mut client);
+        let ended = shown(&mut client, &id);
+        assert_eq!(ended["result"]["content"][0]["text"].as_str().unwrap_or_default(), said, "{ended}");
+        assert_eq!(ended["status"], if action == "block" { "failed" } else { "completed" });
+    }
 }
 
 #[test]

@@ -185,10 +185,14 @@ impl Finder<'_> {
                 let level = params.text_at(&["level"]).unwrap_or_default();
                 Errand::SetLevel(level.parse().map_err(|unknown| invalid(format!("{unknown}")))?)
             }
-            Method::Listen => Errand::Listen(
-                Filter::read(request.params.as_ref())
-                    .map_err(|refusal| Refusal::of_era(&refusal, self.context.speaker.revision.era()))?,
-            ),
+            Method::Listen => {
+                let filter = Filter::read(request.params.as_ref())
+                    .map_err(|refusal| Refusal::of_era(&refusal, self.context.speaker.revision.era()))?;
+                if !filter.tasks.is_empty() {
+                    self.declares_tasks()?;
+                }
+                Errand::Listen(filter)
+            }
             Method::Unsubscribe => Errand::Unsubscribe(text(&params, "uri")?),
             Method::Subscribe => return self.resource(method, params),
             Method::ToolsCall => return self.tool(params),
@@ -305,11 +309,7 @@ impl Finder<'_> {
     }
 
     fn task(&self, method: Method, params: Raw) -> Finding<Quest> {
-        if self.context.is_modern() && !tasks::has_extension(&self.context.speaker.capabilities) {
-            let required = Raw::empty().with(&["extensions", tasks::EXTENSION], &Raw::empty());
-            let refusal = gatehouse_mcp_gateway::era::Refusal::MissingCapability { required };
-            return Err(Box::new(Refusal::of_era(&refusal, Era::Modern)));
-        }
+        self.declares_tasks()?;
         let id = text(&params, "taskId")?;
         let unknown = || invalid("Unknown task");
         let task: seal::Task = self.context.inner.desk.sealer.open(&id, self.now).map_err(|_| unknown())?;
@@ -323,6 +323,17 @@ impl Finder<'_> {
             cargo.manner = Manner::Of(Box::new(crossing));
         }
         Ok(found)
+    }
+
+    /// A modern client that says nothing of the extension is told nothing of tasks.
+    fn declares_tasks(&self) -> Finding<()> {
+        let capabilities = &self.context.speaker.capabilities;
+        if !self.context.is_modern() || tasks::has_extension(capabilities) {
+            return Ok(());
+        }
+        let required = tasks::with_extension(&Raw::empty());
+        let refusal = gatehouse_mcp_gateway::era::Refusal::MissingCapability { required };
+        Err(Box::new(Refusal::of_era(&refusal, Era::Modern)))
     }
 
     /// The list of an endpoint of one server is that server's; of several there is none that could be put in order.

@@ -49,8 +49,17 @@ pub(super) async fn finish(
     context.inner.desk.spilled.keep_if_large(context, cargo, result)
 }
 
-/// What guardrails make of a result.
+/// What guardrails make of a result; of a task of the extension that has ended, what they make of the result in it.
 async fn looked_at(cargo: &Cargo, voice: &mut Voice, result: Raw) -> Result<Raw, Box<Refusal>> {
+    let inlined = if cargo.method == Method::TasksGet { result.get(&["result"]) } else { None };
+    if let Some(inlined) = inlined {
+        let looked = shown(cargo, voice, inlined).await?;
+        return Ok(result.with(&["result"], &looked));
+    }
+    shown(cargo, voice, result).await
+}
+
+async fn shown(cargo: &Cargo, voice: &mut Voice, result: Raw) -> Result<Raw, Box<Refusal>> {
     let shown = texts::of_result(&result);
     let mut shown: Vec<Text> = shown.into_iter().map(|shown| Text { text: shown.text, json: shown.json }).collect();
     match voice.floor.look_at_result(&cargo.canonical, &mut shown).await {

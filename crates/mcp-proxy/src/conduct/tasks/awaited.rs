@@ -46,7 +46,7 @@ impl Pledge {
     }
 
     /// There is nothing to be cancelled any more.
-    fn ended(mut self: Box<Self>) {
+    fn ended(mut self) {
         self.has_ended = true;
     }
 }
@@ -145,8 +145,8 @@ async fn polled(
     let desk = &context.inner.desk;
     let id = task.text_at(&["taskId"]).unwrap_or_default();
     let pledge = Pledge::new(context, way, &id);
-    let (time, mut until) = (cargo.server.time_for(&cargo.name), Instant::now());
-    until += time;
+    let time = cargo.server.time_for(&cargo.name);
+    let mut until = Instant::now() + time;
     let mut answered: Vec<Arc<str>> = Vec::new();
     loop {
         if let Some(end) = tasks::end(&task) {

@@ -118,18 +118,15 @@ async fn updated(context: &Context, cargo: &mut Cargo, way: &Way, voice: &mut Vo
     }
 }
 
-/// `tasks/cancel`: the older era refuses it for a task that has ended, the newer one takes it of every task there is.
+/// `tasks/cancel`: the older era refuses it for a task that has ended, and some servers for all; the newer one takes it of every
+/// task there is, and promises nothing.
 async fn cancelled(context: &Context, cargo: &mut Cargo, way: &Way, voice: &mut Voice) -> Outcome {
-    let refused = if way.hello.capabilities.has(&["tasks", "cancel"]) {
-        heard(context, cargo, way, voice).await?.err()
-    } else {
-        None
-    };
     let whose = whose(context, cargo, &cargo.name);
-    if refused.is_some() || !way.hello.capabilities.has(&["tasks", "cancel"]) {
+    let taken = way.hello.capabilities.has(&["tasks", "cancel"]) && heard(context, cargo, way, voice).await?.is_ok();
+    if !taken {
         cargo.method = Method::TasksGet;
-        if let Err(error) = heard(context, cargo, way, voice).await? {
-            return result::finish(context, cargo, way, voice, Err(refused.unwrap_or(error))).await;
+        if let Err(unknown) = heard(context, cargo, way, voice).await? {
+            return result::finish(context, cargo, way, voice, Err(unknown)).await;
         }
     }
     context.inner.desk.overseen.forget(&whose);

@@ -15,6 +15,7 @@ mod overseen;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatehouse_domain::{Code, KeyId};
 use gatehouse_mcp_gateway::blueprint::Server;
 use gatehouse_mcp_gateway::bridge::tasks;
 use gatehouse_mcp_gateway::catalogue::{Entry, TaskSupport};
@@ -159,7 +160,7 @@ async fn put(desk: &Desk, way: &Way, method: Method, params: Raw) -> Result<Resu
             Some(Ok(Message::Response(response))) => return Ok(response.outcome),
             Some(Ok(_)) => {}
             Some(Err(failure)) => return Err(failure),
-            None => return Ok(Err(RpcError::new(gatehouse_mcp_gateway::wire::code::INTERNAL, "no answer"))),
+            None => return Err(Failure::new(Code::UpstreamBroken, "the MCP server ended without an answer")),
         }
     }
 }
@@ -179,4 +180,4 @@ fn pause(task: &Raw) -> Duration {
 }
 
 /// Whose a task is: the principal, the server, the server's id of it.
-type Whose = (gatehouse_domain::KeyId, Arc<str>, Arc<str>);
+type Whose = (KeyId, Arc<str>, Arc<str>);

@@ -139,8 +139,7 @@ impl Task {
             drop(timeout(FIRST_WITHIN, open.wait_for(asked)).await);
             while timeout(TOGETHER, open.changed()).await.is_ok_and(|changed| changed.is_ok()) {}
         }
-        let questions = open.borrow().iter().map(|open| open.question.clone()).collect();
-        questions
+        open.borrow().iter().map(|open| open.question.clone()).collect()
     }
 
     /// The server asks something. What its client cannot be asked is answered at once.
