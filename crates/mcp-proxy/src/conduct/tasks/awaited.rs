@@ -25,6 +25,9 @@ use crate::conduct::voice::{Outcome, Voice};
 use crate::conduct::{result, sampling};
 use crate::link::{Client, Link, Outgoing};
 
+/// Between two requests for a result of which the first was not answered in time.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// A task that somebody waits for. Dropped before its end, it is cancelled.
 pub(in crate::conduct) struct Pledge {
     desk: Arc<Desk>,
@@ -123,7 +126,7 @@ async fn heard(
     let until = tokio::time::Instant::now() + time;
     loop {
         match timeout_at(until, Box::pin(attempt(context, cargo, way, voice))).await {
-            Ok(Err(refusal)) if refusal.fault.code == Code::UpstreamTimeout => {}
+            Ok(Err(refusal)) if refusal.fault.code == Code::UpstreamTimeout => rest(voice, AGAIN_AFTER).await,
             Ok(said) => return said,
             Err(_) => {
                 let fault = too_slow(cargo, time);

@@ -192,7 +192,7 @@ impl Task {
             match self.result(desk).await {
                 Ok(()) => return,
                 // A server that says nothing has nothing to say yet.
-                Err(failure) if failure.fault.code == Code::UpstreamTimeout => {}
+                Err(failure) if failure.fault.code == Code::UpstreamTimeout => sleep(AGAIN_AFTER).await,
                 Err(failure) => {
                     tracing::debug!(fault = %failure.fault, "a task of an MCP server was lost sight of");
                     sleep(AGAIN_AFTER).await;
