@@ -61,6 +61,10 @@ pub struct Passage<'a> {
     pub text: Cow<'a, str>,
 }
 
+/// What a body holds, in some case of its letters, wherever a text in it may stand encoded (base64). Every other text stands in
+/// it as a JSON string, or is a JSON value of it: who has looked at all of its bytes has looked at those.
+pub const ENCODED: [&str; 6] = ["base64", "bytes\"", "file_data\"", "media_type\"", "mimetype\"", "mime_type\""];
+
 /// Looks at a whole text. `Some` is the text that shall stand in its place; an error ends the call.
 pub type Look<'a> = dyn FnMut(&Passage<'_>) -> Result<Option<String>, Fault> + 'a;
 
@@ -69,6 +73,12 @@ pub type Look<'a> = dyn FnMut(&Passage<'_>) -> Result<Option<String>, Fault> + '
 pub trait Screen: Send {
     /// May it change texts or end the answer? If not, the answer passes as it is and is shown beside.
     fn acts(&self) -> bool;
+    /// Is it certain, from a body as it is written, that nothing would be found in any text of it? It has then been looked at, and
+    /// its texts need not be shown. See [`ENCODED`].
+    fn clears(&mut self, json: &[u8]) -> bool {
+        _ = json;
+        false
+    }
     /// A whole text; see [`Look`].
     ///
     /// # Errors

@@ -72,6 +72,11 @@ pub trait Asked: Send + Sync {
         _ = look;
         Ok(())
     }
+    /// The JSON body in which every text stands that [`Asked::review`] would show, if there is one: guardrails may know from its
+    /// bytes that they need not be shown any.
+    fn body(&self) -> Option<&[u8]> {
+        None
+    }
     /// Becomes the same call to another resource, whose need it then has. `false` if it cannot, and nothing has changed.
     fn redirect(&mut self, resource: &str) -> bool {
         _ = resource;

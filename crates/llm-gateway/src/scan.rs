@@ -278,7 +278,7 @@ const fn controls(word: u64) -> u64 {
 
 /// First byte at or after `at` that is a quote, a backslash or a control character. Names and words are short and take a
 /// word or two; bodies are mostly long strings, and those are searched with the widest registers the processor has.
-fn plain_run(body: &[u8], mut at: usize) -> usize {
+pub(crate) fn plain_run(body: &[u8], mut at: usize) -> usize {
     let has = |word: u64, byte: u8| {
         let diff = word ^ (ONES * u64::from(byte));
         diff.wrapping_sub(ONES) & !diff & HIGHS

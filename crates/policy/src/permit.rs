@@ -30,6 +30,12 @@ impl Patterns {
         self
     }
 
+    /// Is nothing written, so that everything is taken?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Is the name on every list?
     #[must_use]
     pub fn match_name(&self, name: &str) -> bool {

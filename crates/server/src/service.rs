@@ -50,38 +50,61 @@ pub(crate) struct Front {
     pub(crate) serves: Serves,
 }
 
+/// Where a request goes.
+enum Way {
+    /// To a gateway, as a call.
+    Call(Arc<Core>, Box<Arrived>),
+    /// To a gateway, as a conversation.
+    Talk(Arc<Core>, Box<Arrived>),
+    /// To the control plane.
+    Control(Box<(ControlPlane, Peer, Request<Incoming>)>),
+    /// Nowhere from here.
+    Nowhere,
+}
+
 impl Front {
-    pub(crate) async fn call(
-        front: Arc<Self>,
+    /// Answers a request. Where it goes is found out before there is a future: a request is a quarter of a kilobyte, and each
+    /// future that holds it by value copies it when it is made and when it begins.
+    pub(crate) fn call(
+        front: &Self,
         open: OpenCall,
         peer: Peer,
         request: Request<Incoming>,
-    ) -> Result<Response<Answering>, Infallible> {
-        let answer = Self::answer(front, peer, request).await;
-        Ok(answer.map(|body| Answering { body, _open: open }))
+    ) -> impl Future<Output = Result<Response<Answering>, Infallible>> + use<> {
+        let way = front.way(peer, request);
+        async move {
+            let answer = match way {
+                // Boxed, so that its room is free again while the answer streams.
+                Way::Call(core, arrived) => Box::pin(pass(core, arrived)).await,
+                Way::Talk(core, arrived) => Box::pin(converse(core, arrived)).await,
+                Way::Control(asked) => Box::pin(control(*asked)).await,
+                Way::Nowhere => {
+                    plain(StatusCode::NOT_FOUND, "no such path here; the admin API has an address of its own\n")
+                }
+            };
+            Ok(answer.map(|body| Answering { body, _open: open }))
+        }
     }
 
-    async fn answer(front: Arc<Self>, peer: Peer, request: Request<Incoming>) -> Response<GateBody> {
-        if let Some(core) = &front.core {
-            let snapshot = front.shared.snapshot.load_full();
+    fn way(&self, peer: Peer, request: Request<Incoming>) -> Way {
+        if let Some(core) = &self.core {
+            let snapshot = self.shared.snapshot.load_full();
+            let arrived = |snapshot, lane, door, request: Request<Incoming>| {
+                Box::new(Arrived { snapshot, lane, door, peer: peer.0, request: request.map(Inbound::from) })
+            };
             if let Some((lane, door)) = snapshot.door(request.method(), request.uri().path()) {
-                let request = request.map(Inbound::from);
-                let arrived = Box::new(Arrived { snapshot, lane, door, peer: peer.0, request });
-                // Boxed, so that its room is free again while the answer streams.
-                return Box::pin(pass(Arc::clone(core), arrived)).await;
+                return Way::Call(Arc::clone(core), arrived(snapshot, lane, door, request));
             }
             if let Some((lane, door)) = snapshot.talk_door(request.method(), request.uri().path()) {
-                let request = request.map(Inbound::from);
-                let arrived = Box::new(Arrived { snapshot, lane, door, peer: peer.0, request });
-                return Box::pin(converse(Arc::clone(core), arrived)).await;
+                return Way::Talk(Arc::clone(core), arrived(snapshot, lane, door, request));
             }
         }
         let path = request.uri().path();
         let for_callers = matches!(path, "/healthz" | "/readyz") || crate::oauth::is_public(path);
-        if front.serves == Serves::DataOnly && !for_callers {
-            return plain(StatusCode::NOT_FOUND, "no such path here; the admin API has an address of its own\n");
+        if self.serves == Serves::DataOnly && !for_callers {
+            return Way::Nowhere;
         }
-        control(&front.control, peer, request).await
+        Way::Control(Box::new((self.control.clone(), peer, request)))
     }
 }
 
@@ -111,11 +134,11 @@ impl http_body::Body for Answering {
     }
 }
 
-async fn control(plane: &ControlPlane, peer: Peer, request: Request<Incoming>) -> Response<GateBody> {
-    let router = plane.router.clone();
+async fn control((plane, peer, request): (ControlPlane, Peer, Request<Incoming>)) -> Response<GateBody> {
+    let ControlPlane { router, runtime } = plane;
     let mut request = request.map(axum::body::Body::new);
     request.extensions_mut().insert(peer);
-    let answered = plane.runtime.spawn(async move { router.oneshot(request).await }).await;
+    let answered = runtime.spawn(async move { router.oneshot(request).await }).await;
     match answered {
         Ok(Ok(response)) => response.map(|body| GateBody::other(Ended(body).boxed_unsync())),
         Ok(Err(never)) => match never {},

@@ -13,7 +13,6 @@ use gatehouse_domain::AttemptStatus;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::journal::{JournalReader, PendingRow, locked};
-use crate::tables::ledger::LedgerRow;
 use crate::{Store, StoreError};
 
 /// How the shipper works.
@@ -225,21 +224,19 @@ impl Shipper {
         Ok((pending.len(), added))
     }
 
-    async fn insert_pending(&self) -> Result<u64, StoreError> {
+    async fn insert_pending(&mut self) -> Result<u64, StoreError> {
         if self.pending.is_empty() {
             return Ok(0);
         }
-        let mut rows: Vec<LedgerRow> = Vec::with_capacity(self.pending.len());
-        for pending in &self.pending {
-            let subject = match pending.subject.row.get() {
+        for PendingRow { row, subject, .. } in &mut self.pending {
+            row.subject = match subject.row.get() {
                 Some(known) => *known,
                 None => {
-                    let number = self.store.subject_id(&pending.subject.subject).await?;
-                    *pending.subject.row.get_or_init(|| number)
+                    let number = self.store.subject_id(&subject.subject).await?;
+                    *subject.row.get_or_init(|| number)
                 }
             };
-            rows.push(LedgerRow { subject, ..pending.row.clone() });
         }
-        self.store.insert_rows(rows).await
+        self.store.insert_rows(self.pending.iter().map(|pending| &pending.row)).await
     }
 }

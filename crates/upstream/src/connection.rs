@@ -10,7 +10,6 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -62,9 +61,8 @@ impl Connection {
     pub(crate) async fn exchange(
         &mut self,
         request: Request<Outgoing>,
-        limit: Duration,
+        deadline: Instant,
     ) -> Result<Response<Incoming>, Unanswered> {
-        let deadline = Instant::now() + limit;
         let Self { sender, driver, bell, alarm, .. } = self;
         let mut answer = pin!(sender.try_send_request(request));
         let answered = poll_fn(|context| match drive(driver, bell, context, |unheard| answer.as_mut().poll(unheard)) {

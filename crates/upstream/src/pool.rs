@@ -110,8 +110,10 @@ impl Pool {
         request: Request<Payload>,
     ) -> Result<Sent, SendError> {
         let mut request = request.map(Outgoing);
-        while let Some(connection) = self.idle(egress, origin) {
-            match self.exchange(egress, origin, timeouts, connection, request).await? {
+        // One look at the clock, for how long a connection was idle and when its answer is too late: each takes as long as a header.
+        let now = Instant::now();
+        while let Some(connection) = self.idle(egress, origin, now) {
+            match self.exchange(egress, origin, now + timeouts.first_byte, connection, request).await? {
                 Exchanged::Answer(sent) => return Ok(sent),
                 Exchanged::NotSent(back) => request = back,
             }
@@ -119,7 +121,7 @@ impl Pool {
         // Boxed: connections are seldom made, and every call would carry the room for it.
         let connecting = Box::pin(connect(origin, egress, &self.0.tls, timeouts.connect));
         let connection = connecting.await.map_err(SendError::Connect)?;
-        match self.exchange(egress, origin, timeouts, connection, request).await? {
+        match self.exchange(egress, origin, Instant::now() + timeouts.first_byte, connection, request).await? {
             Exchanged::Answer(sent) => Ok(sent),
             Exchanged::NotSent(_) => Err(SendError::Connect(io::ErrorKind::ConnectionAborted.into())),
         }
@@ -137,11 +139,11 @@ impl Pool {
         }
     }
 
-    fn idle(&self, egress: Egress, origin: &Origin) -> Option<Connection> {
+    fn idle(&self, egress: Egress, origin: &Origin, now: Instant) -> Option<Connection> {
         let mut idle = self.0.shelf(egress);
         let connections = idle.get_mut(origin)?;
         while let Some(Idle { connection, since }) = connections.pop() {
-            if since.elapsed() < self.0.limits.idle_for {
+            if now.saturating_duration_since(since) < self.0.limits.idle_for {
                 return Some(connection);
             }
         }
@@ -152,11 +154,11 @@ impl Pool {
         &self,
         egress: Egress,
         origin: &Origin,
-        timeouts: &Timeouts,
+        deadline: Instant,
         mut connection: Connection,
         request: Request<Outgoing>,
     ) -> Result<Exchanged, SendError> {
-        let answer = match connection.exchange(request, timeouts.first_byte).await {
+        let answer = match connection.exchange(request, deadline.into()).await {
             Ok(answer) => answer,
             Err(Unanswered::NotSent(request)) => return Ok(Exchanged::NotSent(*request)),
             Err(Unanswered::Broken(error)) => return Err(SendError::Broken(error)),

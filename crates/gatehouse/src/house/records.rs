@@ -189,7 +189,7 @@ impl Recorder {
             if self.entries.is_empty() {
                 return;
             }
-            if let Err(error) = self.store.insert_requests(&mut self.entries).await {
+            if let Err(error) = self.store.insert_requests(&self.entries).await {
                 if !std::mem::replace(&mut self.troubled, true) {
                     tracing::warn!(%error, "the request log cannot be written; calls go on, rows wait");
                 }

@@ -282,6 +282,10 @@ impl Asked for ChatCall {
         Ok(())
     }
 
+    fn body(&self) -> Option<&[u8]> {
+        Some(&self.request.body)
+    }
+
     fn redirect(&mut self, model: &str) -> bool {
         let Some((entry, matched)) = self.built.find(model) else { return false };
         (self.entry, self.matched) = (Some(entry), matched.map(str::to_owned));

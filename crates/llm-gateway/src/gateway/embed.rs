@@ -128,6 +128,10 @@ impl Asked for EmbedCall {
         self.built.entries[self.entry?].targets().filter_map(dearest).max()
     }
 
+    fn body(&self) -> Option<&[u8]> {
+        Some(&self.request.body)
+    }
+
     fn redirect(&mut self, model: &str) -> bool {
         let Some((entry, matched)) = self.built.find(model) else { return false };
         (self.entry, self.matched) = (Some(entry), matched.map(str::to_owned));

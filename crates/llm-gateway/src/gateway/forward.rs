@@ -97,10 +97,12 @@ impl Relay for ForwardWhole {
         if let Some(pointer) = &self.pointer {
             self.keep = state::id_of(&bytes).map(|id| pointer.to(id));
         }
-        let changed = match &mut self.screen {
-            Some(screen) => passages::review(&bytes, Point::Response, &mut |passage| screen.whole(passage))?,
-            None => None,
-        };
+        let mut changed = None;
+        if let Some(screen) = &mut self.screen
+            && !screen.clears(&bytes)
+        {
+            changed = passages::review(&bytes, Point::Response, &mut |passage| screen.whole(passage))?;
+        }
         out.push(changed.map_or(bytes, Bytes::from));
         Ok(())
     }

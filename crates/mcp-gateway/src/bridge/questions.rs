@@ -166,7 +166,7 @@ impl Question {
         Ok(Self { key, ask, params })
     }
 
-    fn entry(&self) -> Raw {
+    pub(super) fn entry(&self) -> Raw {
         let method = ("method", Raw::text(self.ask.method()));
         match &self.params {
             Some(params) => Raw::object([method, ("params", params.clone())]),
@@ -311,4 +311,13 @@ pub fn bare(params: &Raw) -> Raw {
 
 fn has_answers(params: &Raw) -> bool {
     params.has(&["inputResponses"]) || params.has(&["requestState"])
+}
+
+/// The same of a modern client, which asks for nothing by `task`: whether a call becomes one is its server's to say.
+#[must_use]
+pub fn bare_of_modern(params: &Raw) -> Raw {
+    if !params.has(&["task"]) {
+        return bare(params);
+    }
+    params.without_each(&["inputResponses", "requestState", "task"])
 }

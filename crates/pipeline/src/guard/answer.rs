@@ -69,10 +69,21 @@ impl Screen for AnswerScreen {
         self.acts
     }
 
+    fn clears(&mut self, json: &[u8]) -> bool {
+        // Who gathers wants to see the texts.
+        if self.gathered.is_some() {
+            return false;
+        }
+        let began = Instant::now();
+        let clear = self.guard.clears(json, Point::Response);
+        self.guard.proof.took(began.elapsed());
+        clear
+    }
+
     fn whole(&mut self, passage: &Passage<'_>) -> Result<Option<String>, Fault> {
         let began = Instant::now();
         let instead = self.guard.whole(passage);
-        self.guard.proof.took(began);
+        self.guard.proof.took(began.elapsed());
         let instead = instead?;
         self.gather(passage.place, instead.as_deref().unwrap_or(&passage.text));
         Ok(instead)
@@ -103,7 +114,7 @@ impl Screen for AnswerScreen {
         };
         open.changed |= changes(&open.lookers, &released);
         let noted = self.guard.note(&open.lookers, &released, open.side);
-        self.guard.proof.took(began);
+        self.guard.proof.took(began.elapsed());
         noted?;
         self.gather_more(self.lanes[at].slot, &released.text);
         Ok((*released.text != *text).then(|| released.text.into_owned()))
@@ -120,7 +131,7 @@ impl Screen for AnswerScreen {
         };
         let changed = open.changed || changes(&open.lookers, &released);
         let noted = self.guard.note(&open.lookers, &released, open.side);
-        self.guard.proof.took(began);
+        self.guard.proof.took(began.elapsed());
         noted?;
         self.gather_more(open.slot, &released.text);
         Ok(Closed { rest: released.text.into_owned(), changed })

@@ -8,7 +8,7 @@ mod proof;
 mod webhook;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gatehouse_domain::{Asked, Code, Fault, GuardrailRun, Passage, Place, Point, Principal, RequestId, Screen};
 use gatehouse_policy::guardrails::{Action, Finding, Guardrail, JsonWindow, Released, Subject, redact};
@@ -103,17 +103,32 @@ impl Guard {
         self.detectors.len() + self.webhooks.len()
     }
 
-    /// Lets detectors, then webhooks, look at the request.
+    /// Lets detectors look at the request.
     ///
     /// # Errors
     /// `GuardrailBlocked`, or `GuardrailUnavailable` if one that must run could not.
-    pub(crate) async fn request<A: Asked + ?Sized>(&self, call: &mut A, pool: &Pool) -> Result<(), Fault> {
-        if !self.detectors.is_empty() {
-            let began = Instant::now();
-            let reviewed = call.review(&mut |passage| self.whole(passage));
-            self.proof.took(began);
-            reviewed?;
+    pub(crate) fn look<A: Asked + ?Sized>(&self, call: &mut A) -> Result<(), Fault> {
+        if self.detectors.is_empty() || call.body().is_some_and(|body| self.clears(body, Point::Request)) {
+            return Ok(());
         }
+        call.review(&mut |passage| self.whole(passage))
+    }
+
+    /// Notes what detectors took of the call's time.
+    pub(crate) fn took(&self, time: Duration) {
+        self.proof.took(time);
+    }
+
+    /// Does a webhook look at the call, too?
+    pub(crate) fn has_webhooks(&self) -> bool {
+        !self.webhooks.is_empty()
+    }
+
+    /// Asks webhooks about the request, as detectors left it.
+    ///
+    /// # Errors
+    /// As [`Guard::look`].
+    pub(crate) async fn request<A: Asked + ?Sized>(&self, call: &mut A, pool: &Pool) -> Result<(), Fault> {
         for post in &self.webhooks {
             let mut texts = Vec::new();
             call.review(&mut |passage| {
@@ -222,6 +237,22 @@ impl Guard {
         Subject { team: self.who.team.as_deref(), key: Some(&self.who.name), model: Some(&self.model), tool }
     }
 
+    /// Do the detectors know from a body as it is written that they would find nothing in it? They have then looked at all of
+    /// it. Whether those for tools had anything to look at only a walk tells.
+    fn clears(&self, json: &[u8], side: Point) -> bool {
+        let clears = |post: &Post| {
+            let Guardrail { on, scope, detector, .. } = &*post.guardrail;
+            let for_tools = on.iter().any(|point| matches!(point, Point::ToolArgs | Point::ToolResult));
+            !for_tools && scope.tools.is_empty() && (!on.contains(&side) || detector.clears(json))
+        };
+        let clear = self.detectors.iter().all(clears);
+        if clear {
+            let of_side = |post: &Post| Some(post.first + post.guardrail.on.iter().position(|point| *point == side)?);
+            self.detectors.iter().filter_map(of_side).for_each(|cell| self.proof.ran(cell));
+        }
+        clear
+    }
+
     /// A whole text.
     fn whole(&self, passage: &Passage<'_>) -> Result<Option<String>, Fault> {
         if passage.place.json {
@@ -302,7 +333,7 @@ impl Guard {
                 id: self.id,
             };
             let said = webhook.ask(pool, &question).await;
-            self.proof.took(began);
+            self.proof.took(began.elapsed());
             match said {
                 Ok(verdict) => {
                     self.proof.ran(cell);

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 
 use gatehouse_domain::{GuardrailRun, Point, Ran};
 use gatehouse_policy::guardrails::Action;
@@ -65,8 +65,8 @@ impl Proof {
         self.cells[cell].findings.fetch_add(u32::try_from(findings).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
-    pub(super) fn took(&self, since: Instant) {
-        self.spent_us.fetch_add(micros(since.elapsed()), Ordering::Relaxed);
+    pub(super) fn took(&self, time: Duration) {
+        self.spent_us.fetch_add(micros(time), Ordering::Relaxed);
     }
 
     pub(super) fn spent_us(&self) -> u64 {

@@ -2,8 +2,8 @@
 //!
 //! Every byte of a call passes here, and hardly one begins a literal. So a text is read two bytes at a time, and a table of all
 //! pairs of bytes says which families of literals have a pair like this: at their beginning or after their first byte (a literal
-//! may begin at either byte of a pair), or behind such a pair. Only where two neighbours name the same family are literals
-//! compared. No look-up waits for the one before it, as those of an automaton do.
+//! may begin at either byte of a pair), or behind such a pair. Only where two neighbours name the same family is it asked which
+//! literals begin with three bytes like those. No look-up waits for the one before it, as those of an automaton do.
 
 use std::array;
 
@@ -13,15 +13,20 @@ use super::BuildError;
 const LITERALS_MAX: usize = 1 << 15;
 /// Families of literals that stand at an edge only. The last of each kind of family are those of literals too short for a
 /// second pair to tell anything, which would else make a family's look-up there worthless.
-const EDGED: u32 = 0b0000_0111;
+const EDGED: u64 = 0x001f;
 /// Where in a [`Pairs`] entry the families stand whose literals begin with a pair, begin at its second byte, go on with it after
 /// two bytes, and after one.
-const BEGIN: [u32; 2] = [0, 8];
-const GO_ON: [u32; 2] = [16, 24];
+const BEGIN: [u32; 2] = [0, 16];
+const GO_ON: [u32; 2] = [32, 48];
+/// The families of one of them.
+const FAMILIES: u64 = 0xffff;
 /// Pairs looked up before it is asked whether any of them was a hit.
 const STRIDE: usize = 8;
-/// Literals that begin alike share a bucket, with a few others.
+/// Literals that begin with the same three bytes share a bucket; most buckets are empty.
 const BUCKETS: usize = 1 << 12;
+const THREE: u32 = 0x00ff_ffff;
+/// Families of literals that are shorter than that.
+const BRIEF: u64 = 0xc010;
 
 /// A literal, in any ASCII case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,14 +43,17 @@ impl Literal {
         Self { text: text.to_ascii_lowercase(), edge: false }
     }
 
-    fn stands_at(&self, text: &[u8], at: usize, inside: bool) -> bool {
+    fn stands_at(&self, text: &[u8], at: usize) -> bool {
         let here = text.get(at..at + self.text.len());
-        (!inside || !self.edge) && here.is_some_and(|here| here.eq_ignore_ascii_case(self.text.as_bytes()))
+        here.is_some_and(|here| here.eq_ignore_ascii_case(self.text.as_bytes()))
     }
 }
 
 /// A literal in a text: which one, by its place in [`Anchors::literals`], and where it begins.
 pub(super) type Hit = (usize, usize);
+
+/// Which of the literals that stand at a place count.
+type Wanted = fn(&Literal) -> bool;
 
 /// Literals, ready to be looked for.
 pub(super) struct Anchors {
@@ -55,11 +63,13 @@ pub(super) struct Anchors {
     pairs: Pairs,
     /// Where each bucket begins among `in_buckets`, and where the last one ends.
     buckets: Vec<u16>,
-    in_buckets: Vec<u16>,
+    in_buckets: Vec<Begun>,
+    /// Literals that are in no bucket, with their first byte.
+    brief: Vec<(u8, u16)>,
 }
 
 /// What every two bytes may be of literals: a bit for each family, four times.
-struct Pairs(Box<[u32; 1 << 16]>);
+struct Pairs(Box<[u64; 1 << 16]>);
 
 impl Pairs {
     fn new() -> Result<Self, BuildError> {
@@ -67,7 +77,7 @@ impl Pairs {
         table.map(Self).map_err(|_| BuildError::new("A table has another size than it was made with."))
     }
 
-    fn of(&self, pair: [u8; 2]) -> u32 {
+    fn of(&self, pair: [u8; 2]) -> u64 {
         self.0[usize::from(u16::from_le_bytes(pair))]
     }
 
@@ -100,9 +110,21 @@ pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-fn bucket(first: u8, second: u8) -> usize {
-    let low = |byte: u8| usize::from(byte.to_ascii_lowercase() & 0x3f);
-    low(first) << 6 | low(second)
+/// Four bytes, so that letters are the same in either case; other bytes may become the same as well.
+fn folded(begin: [u8; 4]) -> u32 {
+    u32::from_le_bytes(begin) | 0x2020_2020
+}
+
+/// The bucket of literals that begin with the first three of these.
+fn bucket(folded: u32) -> usize {
+    ((folded & THREE).wrapping_mul(0x9e37_79b1) >> 20) as usize
+}
+
+/// A literal in its bucket, and what it must begin with to be compared: its first four bytes, or all three.
+struct Begun {
+    place: u16,
+    begin: u32,
+    of: u32,
 }
 
 impl Anchors {
@@ -116,21 +138,27 @@ impl Anchors {
         if literals.len() > LITERALS_MAX || literals.iter().any(|literal| literal.text.is_empty()) {
             return Err(BuildError::new(format!("There is an empty literal, or there are more than {LITERALS_MAX}.")));
         }
-        let (mut pairs, mut placed) = (Pairs::new()?, Vec::new());
+        let (mut pairs, mut placed, mut brief) = (Pairs::new()?, Vec::new(), Vec::new());
         for (n, literal) in literals.iter().enumerate() {
-            let byte = |at: usize| literal.text.as_bytes().get(at).copied();
             pairs.put(literal, family(literal, n, literals.len()));
             let place = u16::try_from(n).unwrap_or(u16::MAX);
-            let first = byte(0).unwrap_or_default();
-            placed.extend(cases(byte(1)).into_iter().map(|second| (bucket(first, second), place)));
+            match *literal.text.as_bytes() {
+                [one, two, three, ref more @ ..] => {
+                    let begin = folded([one, two, three, more.first().copied().unwrap_or_default()]);
+                    let of = if more.is_empty() { THREE } else { u32::MAX };
+                    placed.push((bucket(begin), Begun { place, begin: begin & of, of }));
+                }
+                [first, ..] => brief.push((first, place)),
+                [] => {}
+            }
         }
-        placed.sort_unstable();
-        placed.dedup();
+        placed.sort_unstable_by_key(|(of, begun)| (*of, begun.place));
         let begin = |bucket| placed.partition_point(|(of, _)| *of < bucket);
         Ok(Self {
             longest: literals.iter().map(|literal| literal.text.len()).max().unwrap_or(0),
             buckets: (0..=BUCKETS).map(|bucket| u16::try_from(begin(bucket)).unwrap_or(u16::MAX)).collect(),
-            in_buckets: placed.into_iter().map(|(_, place)| place).collect(),
+            in_buckets: placed.into_iter().map(|(_, begun)| begun).collect(),
+            brief,
             literals,
             pairs,
         })
@@ -149,49 +177,99 @@ impl Anchors {
         // Two bytes more than a stride are looked at: a literal that begins with its last pair goes on behind it.
         while let Some(stride) = text.get(at..).and_then(<[u8]>::first_chunk) {
             let both = self.stride(stride);
-            if both != [0; STRIDE] {
-                self.look_at(text, at, &both, &mut hits);
+            if both.iter().fold(0, |any, both| any | both) != 0 {
+                for (pair, both) in both.iter().enumerate() {
+                    if *both != 0 {
+                        self.look_at(text, at + 2 * pair, *both, &mut hits);
+                    }
+                }
             }
             at += 2 * STRIDE;
         }
         let byte = |at: usize| text.get(at).copied().unwrap_or_default();
         for at in (at..text.len()).step_by(2) {
-            let both = self.pairs.of([byte(at), byte(at + 1)]) & (self.pairs.of([byte(at + 2), byte(at + 3)]) >> 16);
-            self.look_at(text, at, &[both], &mut hits);
+            let both =
+                self.pairs.of([byte(at), byte(at + 1)]) & (self.pairs.of([byte(at + 2), byte(at + 3)]) >> GO_ON[0]);
+            self.look_at(text, at, both, &mut hits);
         }
         hits.sort_unstable_by_key(|(literal, at)| (at + self.literals[*literal].text.len(), *at));
         hits
     }
 
-    /// The families of which a literal may begin with each pair of a stride, and above them those of which one may begin at its
-    /// second byte.
-    fn stride(&self, text: &[u8; 2 * STRIDE + 2]) -> [u32; STRIDE] {
-        let (pairs, _) = text.as_chunks();
-        let entries: [u32; STRIDE + 1] = array::from_fn(|at| self.pairs.of(pairs[at]));
-        array::from_fn(|at| entries[at] & (entries[at + 1] >> 16))
+    /// Every literal that may stand in a text of a body as it is written; `None` if escapes may hide some. A literal that holds a
+    /// quote is found outside of strings only.
+    pub(super) fn hits_in_json(&self, json: &[u8]) -> Option<Vec<Hit>> {
+        let mut hits = self.hits(json, 0);
+        let mut at = 0;
+        while let Some(escape) = memchr::memchr(b'\\', &json[at..]) {
+            at += escape + 2;
+            match json.get(at - 1)? {
+                b'"' => {}
+                // What is written as a letter is the edge of a word all the same.
+                b'b' | b'f' | b'n' | b'r' | b't' => self.note(json, at, true, |literal| literal.edge, &mut hits),
+                // Any other character may be behind it, or, in JSON within a string, another escape.
+                _ => return None,
+            }
+        }
+        Some(hits)
     }
 
-    /// Notes the literals that begin in some pairs, the first of which stands at a place.
-    fn look_at(&self, text: &[u8], at: usize, pairs: &[u32], hits: &mut Vec<Hit>) {
-        for (both, at) in pairs.iter().zip((at..).step_by(2)).filter(|(both, _)| **both != 0) {
-            self.look(text, at, both & 0xff, hits);
-            self.look(text, at + 1, both >> 8, hits);
+    /// The families of which a literal may begin with each pair of a stride, and above them those of which one may begin at its
+    /// second byte.
+    fn stride(&self, text: &[u8; 2 * STRIDE + 2]) -> [u64; STRIDE] {
+        let (pairs, _) = text.as_chunks();
+        let entries: [u64; STRIDE + 1] = array::from_fn(|at| self.pairs.of(pairs[at]));
+        array::from_fn(|at| entries[at] & (entries[at + 1] >> GO_ON[0]))
+    }
+
+    /// Notes the literals that begin in a pair: at its first byte are those of these families, at its second those above.
+    fn look_at(&self, text: &[u8], at: usize, both: u64, hits: &mut Vec<Hit>) {
+        for (at, families) in [(at, both & FAMILIES), (at + 1, both >> BEGIN[1])] {
+            if families != 0 {
+                self.look(text, at, families, hits);
+            }
         }
     }
 
     /// Notes the literals that stand at a place, which are of these families.
-    fn look(&self, text: &[u8], at: usize, families: u32, hits: &mut Vec<Hit>) {
-        if families == 0 || at >= text.len() {
-            return;
-        }
+    fn look(&self, text: &[u8], at: usize, families: u64, hits: &mut Vec<Hit>) {
         let inside = at > 0 && is_word(text[at - 1]);
-        if inside && families & !EDGED == 0 {
-            return;
+        let families = if inside { families & !EDGED } else { families };
+        if families != 0 {
+            let wanted: Wanted = if inside { |literal| !literal.edge } else { |_| true };
+            self.note(text, at, families & BRIEF != 0, wanted, hits);
         }
-        let bucket = bucket(text[at], text.get(at + 1).copied().unwrap_or_default());
+    }
+
+    /// Notes the literals that stand at a place and are wanted there; those of one or two bytes only if they are asked for.
+    fn note(&self, text: &[u8], at: usize, brief: bool, wanted: Wanted, hits: &mut Vec<Hit>) {
+        let here = match text.get(at..).and_then(<[u8]>::first_chunk) {
+            Some(four) => folded(*four),
+            // Near the end of the text, where all that is left may be three bytes.
+            None => folded(array::from_fn(|n| text.get(at + n).copied().unwrap_or_default())),
+        };
+        let bucket = bucket(here);
         let places = usize::from(self.buckets[bucket])..usize::from(self.buckets[bucket + 1]);
-        let here = self.in_buckets[places].iter().map(|place| usize::from(*place));
-        hits.extend(here.filter(|place| self.literals[*place].stands_at(text, at, inside)).map(|place| (place, at)));
+        let begun = self.in_buckets[places].iter().filter(|begun| here & begun.of == begun.begin);
+        for Begun { place, .. } in begun {
+            self.compare(*place, text, at, wanted, hits);
+        }
+        if brief {
+            let first = text.get(at).map(u8::to_ascii_lowercase);
+            for (_, place) in self.brief.iter().filter(|(of, _)| Some(*of) == first) {
+                self.compare(*place, text, at, wanted, hits);
+            }
+        }
+    }
+
+    // Not inlined: it is seldom come to, and where it is not, the registers it takes would be saved for nothing.
+    #[inline(never)]
+    fn compare(&self, place: u16, text: &[u8], at: usize, wanted: Wanted, hits: &mut Vec<Hit>) {
+        let place = usize::from(place);
+        let literal = &self.literals[place];
+        if wanted(literal) && literal.stands_at(text, at) {
+            hits.push((place, at));
+        }
     }
 
     /// Where the end of the text is the beginning of a literal; the text's length if nowhere.
@@ -209,11 +287,11 @@ impl Anchors {
 /// The family of the literal at a place among all: neighbours begin alike, so that a family's entries are few.
 fn family(literal: &Literal, place: usize, all: usize) -> usize {
     match (literal.edge, literal.text.len()) {
-        (true, 1 | 2) => 2,
-        (true, _) => 2 * place / all,
-        (false, 1) => 7,
-        (false, 2) => 6,
-        (false, _) => 3 + 3 * place / all,
+        (true, 1 | 2) => 4,
+        (true, _) => 4 * place / all,
+        (false, 1) => 15,
+        (false, 2) => 14,
+        (false, _) => 5 + 9 * place / all,
     }
 }
 

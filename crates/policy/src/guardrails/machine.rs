@@ -125,6 +125,24 @@ impl Machine {
         }
     }
 
+    /// Up to where the pattern has to be tried at `start` to know that it does not match there, whatever follows; `None` if that is
+    /// not certain before `stop` or the text's end.
+    pub(super) fn dies(&self, text: &[u8], start: usize, stop: usize) -> Option<usize> {
+        if !self.opens(text, start) {
+            return Some(start);
+        }
+        let mut cache = self.caches.get();
+        let input = Input::new(text).range(start..).anchored(Anchored::Yes);
+        let mut state = self.dfa.start_state_forward(&mut cache, &input).ok()?;
+        for (at, byte) in (start..stop).zip(text.get(start..)?) {
+            state = self.dfa.next_state(&mut cache, state, *byte).ok()?;
+            if state.is_tagged() {
+                return Some(at).filter(|_| state.is_dead());
+            }
+        }
+        None
+    }
+
     /// The groups of a match that [`probe`](Self::probe) found.
     pub(super) fn groups(&self, text: &[u8], start: usize, end: usize) -> Option<Captures> {
         let vm = self.groups.as_ref()?;
@@ -189,6 +207,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_machine_dies_at_the_byte_that_rules_every_match_out() {
+        let dies = |text: &[u8]| machine("ab+c").dies(text, 0, 4);
+        assert_eq!((dies(b"xbc"), dies(b"abx"), dies(b"abbbbx")), (Some(0), Some(2), None));
+        assert_eq!((dies(b"abc "), dies(b"abb")), (None, None));
     }
 
     #[test]

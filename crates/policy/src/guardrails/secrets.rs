@@ -7,6 +7,7 @@
 
 mod judge;
 mod rules;
+mod written;
 
 use super::machine::Probe;
 use super::{Detector, Finding, View};
@@ -94,6 +95,10 @@ impl Detector for Secrets {
 
     fn reach(&self) -> usize {
         LONGEST_PRIVATE_KEY
+    }
+
+    fn clears(&self, json: &[u8]) -> bool {
+        written::clears(self.rules, json)
     }
 }
 

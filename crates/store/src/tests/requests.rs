@@ -52,8 +52,8 @@ async fn log_of(calls: u64) -> Home {
 
 async fn write(home: &Home, calls: impl IntoIterator<Item = CallOutcome>) {
     let mut log = RequestLog::default();
-    let mut entries: Vec<_> = calls.into_iter().filter_map(|call| log.entry(call)).collect();
-    home.store.insert_requests(&mut entries).await.unwrap();
+    let entries: Vec<_> = calls.into_iter().filter_map(|call| log.entry(call)).collect();
+    home.store.insert_requests(&entries).await.unwrap();
 }
 
 fn all() -> RequestFilter {

@@ -2,6 +2,7 @@
 //! one, and a deserializer takes five times as long for it. Whatever is written otherwise is left to that.
 
 use super::details::{InputDetailsIn, OutputDetailsIn, UsageIn};
+use crate::scan::plain_run;
 
 /// Reads the `usage` that `json` begins with; `None` if it holds anything but numbers, or anything twice.
 pub(super) fn usage(json: &[u8]) -> Option<UsageIn> {
@@ -57,9 +58,8 @@ impl<'a> Cursor<'a> {
         }
         loop {
             self.expect(b'"')?;
-            let end = self.0.iter().position(|byte| *byte == b'"' || *byte == b'\\')?;
-            let key = &self.0[..end];
-            self.0 = &self.0[end..];
+            let (key, rest) = self.0.split_at(plain_run(self.0, 0));
+            self.0 = rest;
             self.expect(b'"')?;
             self.expect(b':')?;
             each(key, self)?;

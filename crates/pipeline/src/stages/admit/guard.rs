@@ -21,10 +21,17 @@ pub(super) async fn guard<A: Asked + ?Sized>(journey: &mut Journey, read: &mut R
         return Ok(());
     }
     journey.guard = Some(Arc::clone(&guard));
-    let core = Arc::clone(&journey.core);
-    // Boxed: most calls have none, and each would carry the room for what webhooks are asked.
-    let looked = Box::pin(guard.request(read.call.as_mut(), &core.pool)).await;
-    // A webhook may have taken its time.
-    journey.look();
-    looked
+    let began = journey.look();
+    let looked = guard.look(read.call.as_mut());
+    guard.took(journey.look() - began);
+    looked?;
+    if guard.has_webhooks() {
+        let core = Arc::clone(&journey.core);
+        // Boxed: most calls have none, and each would carry the room for what webhooks are asked.
+        let answered = Box::pin(guard.request(read.call.as_mut(), &core.pool)).await;
+        // They may have taken their time.
+        journey.look();
+        answered?;
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock, OnceLock};
 
+use gatehouse_domain::ENCODED;
 use regex_automata::util::syntax;
 
 use super::super::anchors::{Anchors, Literal, is_word};
@@ -67,7 +68,7 @@ pub(super) struct Rules {
     pub(super) rules: Vec<Rule>,
     /// `None` if the table's anchors cannot be used, which a test rules out.
     pub(super) anchors: Option<Anchors>,
-    /// For each anchor its rules, by their place.
+    /// For each anchor its rules, by their place. The words of [`ENCODED`] are among the anchors, and have none.
     pub(super) rules_of: Vec<Vec<(usize, Distance)>>,
     /// The longest stretch from a match's beginning to the end of its anchor, where it begins before that.
     longest_lead: usize,
@@ -97,7 +98,8 @@ impl Rules {
             edge: *distance == (0, 0) && rules[*rule].at_edge() && anchor.bytes().next().is_some_and(is_word),
             ..Literal::anywhere(anchor)
         };
-        let anchors = Anchors::new(placed.iter().map(literal)).ok();
+        let encoded = ENCODED.into_iter().map(Literal::anywhere);
+        let anchors = Anchors::new(placed.iter().map(literal).chain(encoded)).ok();
         let of = |anchor: &Literal| {
             let named = placed.iter().filter(|(text, ..)| *text == anchor.text);
             named.map(|&(_, rule, distance)| (rule, distance)).collect()

@@ -10,8 +10,8 @@ use super::*;
 async fn desk() -> Desk {
     let desk = Desk::open().await;
     let mut log = RequestLog::default();
-    let mut entries: Vec<_> = (0..4_u64).filter_map(|n| log.entry(call(n))).collect();
-    desk.store.insert_requests(&mut entries).await.unwrap();
+    let entries: Vec<_> = (0..4_u64).filter_map(|n| log.entry(call(n))).collect();
+    desk.store.insert_requests(&entries).await.unwrap();
     desk
 }
 
