@@ -76,10 +76,10 @@ pub fn check_modern(headers: &HeaderMap, request: &Request) -> Result<(Method, S
 pub fn check_modern_line(request: &Request) -> Result<(Method, Speaker), Refusal> {
     let speaker = Speaker::of_params(request.params.as_ref())?;
     let method = known(request, speaker.revision)?;
-    if let Some(member) = method.name_member() {
-        if request.params.as_ref().and_then(|params| params.said(&[member])).is_none() {
-            return Err(Refusal::Params(format!("`{member}` of {} must be a string", method.as_str())));
-        }
+    if let Some(member) = method.name_member()
+        && request.params.as_ref().and_then(|params| params.said(&[member])).is_none()
+    {
+        return Err(Refusal::Params(format!("`{member}` of {} must be a string", method.as_str())));
     }
     Ok((method, speaker))
 }

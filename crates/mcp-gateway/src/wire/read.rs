@@ -103,7 +103,7 @@ fn message(raw: &Raw) -> Result<Message, Unread> {
 
 impl Envelope<'_> {
     fn message(self, raw: &Raw, id: Option<Id>) -> Result<Message, Malformed> {
-        if !self.jsonrpc.is_some_and(|version| unquote(version.json()).as_deref() == Some("2.0")) {
+        if self.jsonrpc.and_then(|version| unquote(version.json())).as_deref() != Some("2.0") {
             return Err(Malformed::Envelope("`jsonrpc` must be \"2.0\""));
         }
         match (self.method, self.result, self.error) {
