@@ -14,8 +14,8 @@ PAGE = HERE.parents[1] / "docs/conformance.md"
 #: The MCP part of the page stands between these; `make conformance-sdk` leaves it alone.
 #: Why scenarios fail that are expected to, by the beginning of their names.
 REASONS = {
-    "tasks-": "tasks of 2026-07-28 are begun by the server and announced as an extension, those of 2025-11-25 asked for by the "
-    "client: a server of the older era has none to pass on, and the scenarios skip no server without.",
+    "tasks-": "a server of 2024-11-05 has no tasks, and the gateway makes none of its own: the extension is not announced, and the "
+    "scenarios skip no server without.",
     "input-required-result-basic-elicitation": "a question of 2026-07-28 stands under a key its server chose, one of the older era "
     "has an id and no key: the scenario wants `user_name`, which the server never says.",
     "auth/dpop": "the gateway does not prove possession (DPoP) to MCP servers.",

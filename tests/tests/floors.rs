@@ -29,10 +29,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("oauth", &["domain"]),
     // The moving wing.
     ("mapped", &[]),
-    ("upstream", &["domain"]),
+    ("cork", &[]),
+    ("upstream", &["domain", "cork"]),
     ("store", &["domain", "mapped"]),
     ("pipeline", &["domain", "policy", "upstream", "store"]),
-    ("server", &["domain", "mapped", "catalog", "oauth", "store", "pipeline"]),
+    ("server", &["domain", "mapped", "cork", "catalog", "oauth", "store", "pipeline"]),
     ("mcp-proxy", &["domain", "policy", "mcp-gateway", "oauth", "upstream", "store", "pipeline"]),
     // The roof.
     ("telemetry", &["domain", "upstream"]),

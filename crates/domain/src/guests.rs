@@ -1,6 +1,6 @@
 //! Who may knock: the `Host` a request was sent to and the web page it was sent from. A page on the internet can make a browser
 //! call a gateway on its user's machine (DNS rebinding), so MCP and the admin API look at both on every request, before anything
-//! else, always.
+//! else, always. Calls of models look at the page only, and only where no key is asked for: a page knows no key.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -32,7 +32,22 @@ impl Guests {
     /// `NotAllowed` (403), saying which header and what to configure.
     pub fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Fault> {
         self.host(uri, headers)?;
-        self.origin(headers)
+        self.admit_page(headers)
+    }
+
+    /// May a page of this `Origin` call? A request that says none comes from no page, or from one of this gateway's own.
+    ///
+    /// # Errors
+    /// `NotAllowed` (403), saying what to configure.
+    pub fn admit_page(&self, headers: &HeaderMap) -> Result<(), Fault> {
+        let mut values = headers.get_all(ORIGIN).iter();
+        let Some(origin) = values.next() else { return Ok(()) };
+        let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
+        let web = |origin: &Uri| matches!(origin.scheme_str(), Some("http" | "https"));
+        match origin.filter(web) {
+            Some(origin) if values.next().is_none() && origin.host().is_some_and(|host| self.is_page(host)) => Ok(()),
+            _ => Err(refused("Origin", "the web page that calls")),
+        }
     }
 
     fn host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Fault> {
@@ -45,17 +60,6 @@ impl Guests {
         match host {
             Some(host) if second.is_none() && agree && self.is_host(host.host()) => Ok(()),
             _ => Err(refused("Host", "the name under which this gateway is reached")),
-        }
-    }
-
-    fn origin(&self, headers: &HeaderMap) -> Result<(), Fault> {
-        let mut values = headers.get_all(ORIGIN).iter();
-        let Some(origin) = values.next() else { return Ok(()) };
-        let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
-        let web = |origin: &Uri| matches!(origin.scheme_str(), Some("http" | "https"));
-        match origin.filter(web) {
-            Some(origin) if values.next().is_none() && origin.host().is_some_and(|host| self.is_page(host)) => Ok(()),
-            _ => Err(refused("Origin", "the web page that calls")),
         }
     }
 

@@ -30,7 +30,7 @@ pub use fault::{Code, Fault};
 pub use guard::{Closed, ENCODED, Look, Passage, Place, Point, Screen};
 pub use guests::Guests;
 pub use ids::{AttemptId, RequestId};
-pub use money::{Money, PicoPerToken, PricedPart};
+pub use money::{Money, PicoPerToken, PricedPart, WrittenRates};
 pub use outcome::{AttemptOutcome, AttemptStatus, CallOutcome, GuardrailRun, Ran};
 pub use payer::{On, Payer, PayerKind};
 pub use payload::Payload;

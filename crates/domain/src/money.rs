@@ -17,6 +17,31 @@ pub struct Money {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PicoPerToken(pub u64);
 
+/// Rates as people write them, in USD per million tokens; what is not written costs what the plainer token costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WrittenRates {
+    /// Fresh input.
+    pub input: Option<f64>,
+    /// Visible output.
+    pub output: Option<f64>,
+    /// Cache reads; else as input.
+    pub cache_read: Option<f64>,
+    /// Cache writes for five minutes; else as input.
+    pub cache_write: Option<f64>,
+    /// Cache writes for one hour; else as `cache_write`.
+    pub cache_write_1h: Option<f64>,
+    /// Reasoning; else as output.
+    pub reasoning: Option<f64>,
+    /// Audio input; else as input.
+    pub input_audio: Option<f64>,
+    /// Audio output; else as output.
+    pub output_audio: Option<f64>,
+    /// Image and video input; else as input.
+    pub input_image: Option<f64>,
+    /// Image output; else as output.
+    pub output_image: Option<f64>,
+}
+
 /// Tokens of one kind and what one of them costs: a line of an invoice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PricedPart {

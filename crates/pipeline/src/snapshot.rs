@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use gatehouse_domain::{Door, Gateway, IpRange, Principal, Secret};
+use gatehouse_domain::{Door, Gateway, Guests, IpRange, Principal, Secret};
 use gatehouse_policy::permissions::Permissions;
 use gatehouse_policy::{Meter, Permit, Tree};
 use gatehouse_store::{Pepper, keys};
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub identities: Identities,
     /// Proxies that are believed about the address of a caller.
     pub trusted_proxies: Vec<IpRange>,
+    /// Whose web pages may call without a key.
+    pub guests: Guests,
     /// Limits and budgets of callers, models, tags and runs.
     pub tree: Arc<Tree>,
     /// Sizes and timers.

@@ -134,6 +134,8 @@ fn run(seed: &CoreSeed, core: Option<Arc<Core>>, listener: std::net::TcpListener
                 return;
             }
         };
+        // First, and with it behind the tasks of every turn.
+        let uncorking = tokio::spawn(gatehouse_cork::uncork());
         let sweeper = core.clone().map(|core| tokio::spawn(sweep(core, Arc::clone(&seed.shared))));
         accept(listener, Arc::new(front), seed.caps, seed.tls.clone(), stop).await;
         if let Some(core) = core {
@@ -142,6 +144,7 @@ fn run(seed: &CoreSeed, core: Option<Arc<Core>>, listener: std::net::TcpListener
         if let Some(sweeper) = sweeper {
             sweeper.abort();
         }
+        uncorking.abort();
     });
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatehouse_cork::Corked;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -126,7 +127,7 @@ pub(crate) async fn accept(
 }
 
 async fn connection(stream: TcpStream, peer: Peer, front: Arc<Front>, calls: Calls, caps: Caps, tls: TlsReload) {
-    let stream = Watched::new(stream, caps.write_timeout, calls.clone());
+    let stream = Watched::new(Corked::new(stream), caps.write_timeout, calls.clone());
     match tls.current() {
         None => serve(stream, peer, front, calls, caps).await,
         // Boxed, so that a connection without TLS has no room for one with it: three kilobytes each.
@@ -136,7 +137,7 @@ async fn connection(stream: TcpStream, peer: Peer, front: Arc<Front>, calls: Cal
 
 async fn serve_tls(
     config: Arc<ServerConfig>,
-    stream: Watched<TcpStream>,
+    stream: Watched<Corked>,
     peer: Peer,
     front: Arc<Front>,
     calls: Calls,

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatehouse_cork::Corked;
 use gatehouse_domain::Origin;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -57,6 +58,7 @@ async fn open(origin: &Origin, egress: Egress, tls: &Tls) -> Result<Connection, 
     };
     // Without it a request head and body in two segments can wait 40 ms for a delayed acknowledgement.
     stream.set_nodelay(true)?;
+    let stream = Corked::new(stream);
     if !origin.tls {
         return Connection::new(Stream::Plain(stream)).await;
     }

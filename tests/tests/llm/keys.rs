@@ -74,6 +74,17 @@ fn a_house_that_lets_anyone_in_still_refuses_a_wrong_key() {
 }
 
 #[test]
+fn a_house_that_lets_anyone_in_takes_no_calls_from_pages_of_others() {
+    let upstream = Upstream::start();
+    let gate = House::with_one(Dialect::OpenAiChat, &upstream).set("/auth/anonymous", json!(true)).start();
+    let from = |page: &str| gate.stranger().header("origin", page).ask(Dialect::OpenAiChat, "fast", "Hello?");
+    assert_eq!(from("http://localhost:3000").status, 200);
+    let told = from("https://evil.example").refused(Dialect::OpenAiChat, 403);
+    assert!(told.contains("`server.allowed_hosts`"), "{told}");
+    assert_eq!(upstream.served(), 1);
+}
+
+#[test]
 fn no_key_ever_stands_in_the_log() {
     let upstream = Upstream::start();
     let gate = House::with_one(Dialect::Gemini, &upstream).start();

@@ -15,9 +15,9 @@
 //! | 21 | a client made more capable than it is | `bridge` |
 //! | 25 | servers and callers without end | `exhaustion`, `listens` |
 //!
-//! The rest is what people rely on: [`bridge`] every feature on every crossing, [`people`] servers in somebody's name,
-//! [`search`] few tools in place of all, [`explain`] why one is not there, [`proxy`] one server for any client, [`kill`] a death
-//! under load.
+//! The rest is what people rely on: [`bridge`] every feature on every crossing, [`tasks`] calls that become tasks, [`people`]
+//! servers in somebody's name, [`search`] few tools in place of all, [`explain`] why one is not there, [`proxy`] one server for
+//! any client, [`kill`] a death under load.
 
 mod bridge;
 mod commands;
@@ -34,6 +34,7 @@ mod pins;
 mod proxy;
 mod search;
 mod sessions;
+mod tasks;
 mod tokens;
 
 use gatehouse_tests::mcp::{Mcp, McpServer};

@@ -2,7 +2,7 @@
 //! client may not read reaches no client.
 
 use gatehouse_tests::House;
-use gatehouse_tests::mcp::{McpServer, Turn};
+use gatehouse_tests::mcp::{Mcp, McpServer, Turn};
 use serde_json::{Value, json};
 
 use super::tools;
@@ -57,6 +57,23 @@ fn a_canary_in_a_result_is_redacted_in_text_and_structure_alike() {
     let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
     assert_eq!(text, result["structuredContent"]);
     assert_eq!(result["content"][1]["text"], LABEL);
+}
+
+#[test]
+fn a_canary_in_the_result_of_a_task_is_redacted_there() {
+    let server = McpServer::modern();
+    let extension = json!({"extensions": {"io.modelcontextprotocol/tasks": {}}});
+    server.change(|offer| offer.capabilities["extensions"] = extension["extensions"].clone());
+    server.script(|seen| match seen.method() {
+        "tools/call" => Some(Turn::result(json!({"resultType": "task", "taskId": "t1", "status": "working"}))),
+        "tasks/get" => Some(Turn::result(json!({"taskId": "t1", "status": "completed", "result": structured()}))),
+        _ => None,
+    });
+    let gate = guarded(&server, catches("redact", "tool_result", json!([]))).start();
+    let mut client = Mcp::modern_with(&gate.client(), "/mcp", extension);
+    let task = client.call("echo", json!({})).result()["taskId"].clone();
+    let ended = client.request("tasks/get", json!({"taskId": task})).result();
+    assert_eq!(ended["result"]["content"][1]["text"], LABEL, "{ended}");
 }
 
 #[test]

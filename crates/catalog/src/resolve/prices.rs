@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use gatehouse_domain::ServiceTier;
+use gatehouse_domain::{ServiceTier, WrittenRates};
 use jiff::civil::{Date, Time};
 
 use crate::check::{Check, nth};
-use crate::written::{OffPeak, PricePeriod, PriceTier, Prices, Provider, Rates};
+use crate::written::{OffPeak, PricePeriod, PriceTier, Prices, Provider};
 
 /// A cent a token: a higher figure is meant per thousand tokens, or in another currency.
 const USD_PER_MILLION_MAX: f64 = 10_000.0;
@@ -101,8 +101,20 @@ fn tiers(path: &str, tiers: &[PriceTier], check: &mut Check) {
     }
 }
 
-fn rates(path: &str, rates: &Rates, check: &mut Check) {
-    for (field, usd) in rates.written() {
+fn rates(path: &str, rates: &WrittenRates, check: &mut Check) {
+    let written = [
+        ("input", rates.input),
+        ("output", rates.output),
+        ("cache_read", rates.cache_read),
+        ("cache_write", rates.cache_write),
+        ("cache_write_1h", rates.cache_write_1h),
+        ("reasoning", rates.reasoning),
+        ("input_audio", rates.input_audio),
+        ("output_audio", rates.output_audio),
+        ("input_image", rates.input_image),
+        ("output_image", rates.output_image),
+    ];
+    for (field, usd) in written.into_iter().filter_map(|(field, usd)| Some((field, usd?))) {
         if !(0.0..=USD_PER_MILLION_MAX).contains(&usd) {
             let message = format!("{usd} is not a price from 0 to {USD_PER_MILLION_MAX} USD per million tokens");
             check.error_at(&format!("{path}.{field}"), message, None);

@@ -36,7 +36,7 @@ pub use mcp::{
 pub use models::{Model, Target};
 pub use oauth::{Login, OAuth, OAuthClient};
 pub use policies::{Policy, PolicyItem};
-pub use prices::{OffPeak, Price, PriceChange, PriceClass, PricePeriod, PriceTier, Prices, Rates, Unpriced};
+pub use prices::{OffPeak, Price, PriceChange, PriceClass, PricePeriod, PriceTier, Prices, Unpriced};
 pub use principals::{Agent, Organisation, Role, ServiceAccount, Team, User};
 pub use providers::{Provider, Timeouts};
 pub use server::{Audit, Auth, Content, LogFormat, Requests, Server, Storage, Telemetry, Tls};

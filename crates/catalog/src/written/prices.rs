@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gatehouse_domain::WrittenRates;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -55,8 +56,8 @@ macro_rules! priced {
         impl $name {
             /// Its rates, whichever are written.
             #[must_use]
-            pub fn rates(&self) -> Rates {
-                Rates {
+            pub fn rates(&self) -> WrittenRates {
+                WrittenRates {
                     input: self.input.into(),
                     output: self.output.into(),
                     cache_read: self.cache_read,
@@ -71,41 +72,6 @@ macro_rules! priced {
             }
         }
     };
-}
-
-/// A rate for each kind of token, in USD per million.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[expect(missing_docs, reason = "the names are documented where they are written")]
-pub struct Rates {
-    pub input: Option<f64>,
-    pub output: Option<f64>,
-    pub cache_read: Option<f64>,
-    pub cache_write: Option<f64>,
-    pub cache_write_1h: Option<f64>,
-    pub reasoning: Option<f64>,
-    pub input_audio: Option<f64>,
-    pub output_audio: Option<f64>,
-    pub input_image: Option<f64>,
-    pub output_image: Option<f64>,
-}
-
-impl Rates {
-    /// Those that are written, by name.
-    pub fn written(&self) -> impl Iterator<Item = (&'static str, f64)> {
-        let all = [
-            ("input", self.input),
-            ("output", self.output),
-            ("cache_read", self.cache_read),
-            ("cache_write", self.cache_write),
-            ("cache_write_1h", self.cache_write_1h),
-            ("reasoning", self.reasoning),
-            ("input_audio", self.input_audio),
-            ("output_audio", self.output_audio),
-            ("input_image", self.input_image),
-            ("output_image", self.output_image),
-        ];
-        all.into_iter().filter_map(|(name, usd)| Some((name, usd?)))
-    }
 }
 
 priced! {
@@ -220,7 +186,7 @@ pub struct PricePeriod<'a> {
     /// The first day; `None`: since ever.
     pub from: Option<&'a str>,
     /// Rates of a short prompt.
-    pub rates: Rates,
+    pub rates: WrittenRates,
     /// Rates of longer ones.
     pub tiers: &'a [PriceTier],
     /// Other ways to be served.

@@ -182,6 +182,7 @@ impl House {
             permissions,
             identities: Identities { issuers, welcome, own },
             trusted_proxies: config.server.trusted_proxies.clone(),
+            guests: config.guests.clone(),
             caps: wiring::caps(config),
             guardrails,
             traced,

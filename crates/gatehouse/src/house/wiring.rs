@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use gatehouse_catalog::principals::{Holder, Principals};
 use gatehouse_catalog::written::Unpriced;
-use gatehouse_catalog::written::{PricePeriod, PriceTier, Rates};
+use gatehouse_catalog::written::{PricePeriod, PriceTier};
 use gatehouse_catalog::{Config, Key, Price};
-use gatehouse_domain::{IpRange, Now, PricedPart, Principal, PrincipalKind, ServiceTier};
+use gatehouse_domain::{IpRange, Now, PricedPart, Principal, PrincipalKind, ServiceTier, WrittenRates};
 use gatehouse_llm_gateway::gateway::{Blueprint, ModelPlan, ProviderPlan, TargetPlan};
-use gatehouse_llm_gateway::prices::{Catalogue, Override, Usd, UsdSchedule};
+use gatehouse_llm_gateway::prices::{Catalogue, Override, UsdSchedule};
 use gatehouse_llm_gateway::providers::Settings;
 use gatehouse_pipeline::{Caps, KeyEntry, KeyTable};
 use gatehouse_policy::{Permit, Tree};
@@ -74,38 +74,22 @@ pub(crate) fn catalogue(config: &Config) -> Catalogue {
 fn over(price: &Price) -> Vec<Override> {
     let period = |period: PricePeriod<'_>| Override {
         from: period.from.map(str::to_owned),
-        standard: schedule(&period.rates, period.tiers),
+        standard: schedule(period.rates, period.tiers),
         classes: period
             .classes
             .iter()
-            .map(|(class, price)| (ServiceTier::of_word(class), schedule(&price.rates(), &price.tiers)))
+            .map(|(class, price)| (ServiceTier::of_word(class), schedule(price.rates(), &price.tiers)))
             .collect(),
         off_peak: period.off_peak.and_then(|hours| {
             let (from, until) = hours.minutes()?;
-            Some((from, until, schedule(&hours.rates(), &hours.tiers)))
+            Some((from, until, schedule(hours.rates(), &hours.tiers)))
         }),
     };
     price.periods().map(period).collect()
 }
 
-fn schedule(base: &Rates, tiers: &[PriceTier]) -> UsdSchedule {
-    let tiers = tiers.iter().map(|tier| (tier.above, usd(&tier.rates()))).collect();
-    UsdSchedule { base: usd(base), tiers }
-}
-
-const fn usd(rates: &Rates) -> Usd {
-    Usd {
-        input: rates.input,
-        output: rates.output,
-        cache_read: rates.cache_read,
-        cache_write: rates.cache_write,
-        cache_write_1h: rates.cache_write_1h,
-        reasoning: rates.reasoning,
-        input_audio: rates.input_audio,
-        output_audio: rates.output_audio,
-        input_image: rates.input_image,
-        output_image: rates.output_image,
-    }
+fn schedule(base: WrittenRates, tiers: &[PriceTier]) -> UsdSchedule {
+    UsdSchedule { base, tiers: tiers.iter().map(|tier| (tier.above, tier.rates())).collect() }
 }
 
 /// The lines of an attempt's invoice by the price that held when it started.

@@ -10,5 +10,5 @@ mod overrides;
 mod price;
 
 pub use catalogue::{Catalogue, Dated, PriceList, Row};
-pub use overrides::{Override, Usd, UsdSchedule};
+pub use overrides::{Override, UsdSchedule};
 pub use price::{Named, OffPeak, Price, Rates, Schedule, Tier};

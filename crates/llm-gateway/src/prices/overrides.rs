@@ -2,43 +2,18 @@
 //! does not name costs what its short prompt costs, and what a class or the cheaper hours do not name, what the ordinary
 //! way costs.
 
-use gatehouse_domain::{PicoPerToken, ServiceTier};
+use gatehouse_domain::{PicoPerToken, ServiceTier, WrittenRates};
 
 use super::catalogue::{Dated, midnight};
 use super::price::{Named, OffPeak, Price, Rates, Schedule, Tier};
-
-/// Rates in USD per million tokens; what is not named costs what the plainer token costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Usd {
-    /// Fresh input.
-    pub input: Option<f64>,
-    /// Visible output.
-    pub output: Option<f64>,
-    /// Cache reads; else as input.
-    pub cache_read: Option<f64>,
-    /// Cache writes for five minutes; else as input.
-    pub cache_write: Option<f64>,
-    /// Cache writes for one hour; else as `cache_write`.
-    pub cache_write_1h: Option<f64>,
-    /// Reasoning; else as output.
-    pub reasoning: Option<f64>,
-    /// Audio input; else as input.
-    pub input_audio: Option<f64>,
-    /// Audio output; else as output.
-    pub output_audio: Option<f64>,
-    /// Image and video input; else as input.
-    pub input_image: Option<f64>,
-    /// Image output; else as output.
-    pub output_image: Option<f64>,
-}
 
 /// Rates of a short prompt, and of longer ones.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UsdSchedule {
     /// Of a short prompt.
-    pub base: Usd,
+    pub base: WrittenRates,
     /// Of prompts of more input tokens than this, edges ascending.
-    pub tiers: Vec<(u64, Usd)>,
+    pub tiers: Vec<(u64, WrittenRates)>,
 }
 
 /// A price from one day on.
@@ -61,7 +36,7 @@ impl Override {
     /// With a sentence, when a figure is negative, not a number, or so high that it must be in another unit; or when input or
     /// output has none.
     pub(super) fn dated(&self) -> Result<Dated, String> {
-        let standard = self.standard.base.named()?;
+        let standard = named(&self.standard.base)?;
         let classes = self.classes.iter().map(|(tier, schedule)| Ok((*tier, schedule.over(standard)?)));
         let off_peak = self.off_peak.as_ref().map(|(from, until, schedule)| {
             Ok::<_, String>(OffPeak { from: *from, until: *until, schedule: schedule.over(standard)? })
@@ -77,29 +52,28 @@ impl Override {
 
 impl UsdSchedule {
     fn over(&self, below: Named) -> Result<Schedule, String> {
-        let base = self.base.named()?.over(below);
+        let base = named(&self.base)?.over(below);
         let complete = |named| Rates::complete(named).ok_or_else(|| "input or output has no price".to_owned());
-        let tier =
-            |(above, rates): &(u64, Usd)| Ok(Tier { above: *above, rates: complete(rates.named()?.over(base))? });
+        let tier = |(above, rates): &(u64, WrittenRates)| {
+            Ok(Tier { above: *above, rates: complete(named(rates)?.over(base))? })
+        };
         Ok(Schedule { base: complete(base)?, tiers: self.tiers.iter().map(tier).collect::<Result<_, String>>()? })
     }
 }
 
-impl Usd {
-    fn named(&self) -> Result<Named, String> {
-        Ok(Named {
-            input: rate("input", self.input)?,
-            output: rate("output", self.output)?,
-            cache_read: rate("cache_read", self.cache_read)?,
-            cache_write_5m: rate("cache_write", self.cache_write)?,
-            cache_write_1h: rate("cache_write_1h", self.cache_write_1h)?,
-            reasoning: rate("reasoning", self.reasoning)?,
-            input_audio: rate("input_audio", self.input_audio)?,
-            output_audio: rate("output_audio", self.output_audio)?,
-            input_image: rate("input_image", self.input_image)?,
-            output_image: rate("output_image", self.output_image)?,
-        })
-    }
+fn named(rates: &WrittenRates) -> Result<Named, String> {
+    Ok(Named {
+        input: rate("input", rates.input)?,
+        output: rate("output", rates.output)?,
+        cache_read: rate("cache_read", rates.cache_read)?,
+        cache_write_5m: rate("cache_write", rates.cache_write)?,
+        cache_write_1h: rate("cache_write_1h", rates.cache_write_1h)?,
+        reasoning: rate("reasoning", rates.reasoning)?,
+        input_audio: rate("input_audio", rates.input_audio)?,
+        output_audio: rate("output_audio", rates.output_audio)?,
+        input_image: rate("input_image", rates.input_image)?,
+        output_image: rate("output_image", rates.output_image)?,
+    })
 }
 
 fn rate(name: &str, usd_per_million: Option<f64>) -> Result<Option<PicoPerToken>, String> {

@@ -5,8 +5,8 @@ use crate::wire::Raw;
 
 use super::tasks;
 
-/// The capabilities of a server as a client of this revision is told them. Tasks are never translated: each era's are
-/// its own.
+/// The capabilities of a server as a client of this revision is told them. Each era's tasks are its own here: what crosses is
+/// the gateway's to offer.
 #[must_use]
 pub fn of_server(capabilities: &Raw, from: Revision, to: Revision) -> Raw {
     let capabilities = own_tasks(capabilities, from, to);

@@ -4,7 +4,7 @@
 //!
 //! [`answers`] results and errors · [`hello`] what servers and clients say of themselves · [`capabilities`] what they can ·
 //! [`questions`] what servers ask their clients · [`notices`] notifications · [`listen`] what a subscription wants ·
-//! [`tasks`] ids of tasks · [`tools`] tools in lists.
+//! [`tasks`] tasks and their ids · [`tools`] tools in lists.
 
 pub mod answers;
 pub mod capabilities;

@@ -166,7 +166,7 @@ impl Question {
         Ok(Self { key, ask, params })
     }
 
-    fn entry(&self) -> Raw {
+    pub(super) fn entry(&self) -> Raw {
         let method = ("method", Raw::text(self.ask.method()));
         match &self.params {
             Some(params) => Raw::object([method, ("params", params.clone())]),
@@ -306,4 +306,10 @@ impl Answers {
 #[must_use]
 pub fn bare(params: &Raw) -> Raw {
     params.without_each(&["inputResponses", "requestState"])
+}
+
+/// The same of a modern client, which asks for nothing by `task`: whether a call becomes one is its server's to say.
+#[must_use]
+pub fn bare_of_modern(params: &Raw) -> Raw {
+    params.without_each(&["inputResponses", "requestState", "task"])
 }

@@ -46,10 +46,30 @@ pub struct ToolFacts {
     pub output_schema: Option<Raw>,
     /// Arguments that a modern server wants mirrored in headers.
     pub param_headers: Vec<Mirror>,
-    /// `execution.taskSupport`: `required`, `optional`, `forbidden`.
-    pub task_support: Option<Arc<str>>,
+    /// Can a call of it be made a task, in the way of 2025-11-25? `None`: it cannot.
+    pub task_support: Option<TaskSupport>,
     /// The revision its server lists it in, where it has members that are not the same in all of them.
     revision: Option<Revision>,
+}
+
+/// Whether who calls a tool asks for a task (2025-11-25, tasks, tool-level negotiation).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskSupport {
+    /// As they please.
+    Optional,
+    /// They must.
+    Required,
+}
+
+/// Where an item comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    /// The server.
+    pub(crate) server: &'a Arc<str>,
+    /// The revision it speaks.
+    pub(crate) revision: Option<Revision>,
+    /// Does it make tasks of calls that ask for it?
+    pub(crate) makes_tasks: bool,
 }
 
 /// The hints of a tool. Absent is absent: the specification's defaults are the reader's business.
@@ -70,11 +90,8 @@ impl Entry {
     ///
     /// # Errors
     /// A finding that says why it cannot be offered.
-    pub(crate) fn read(
-        (server, revision): (&Arc<str>, Option<Revision>),
-        kind: Kind,
-        raw: &Raw,
-    ) -> Result<Self, Finding> {
+    pub(crate) fn read(origin: Origin<'_>, kind: Kind, raw: &Raw) -> Result<Self, Finding> {
+        let server = origin.server;
         let drop = |code, item: &str, message: String| Finding {
             severity: Severity::Medium,
             code,
@@ -100,9 +117,7 @@ impl Entry {
             return Err(drop("too_deep", &name, message));
         }
         let tool = match kind {
-            Kind::Tool => {
-                Some(Arc::new(ToolFacts::read(text, revision).map_err(|(code, why)| drop(code, &name, why))?))
-            }
+            Kind::Tool => Some(Arc::new(ToolFacts::read(text, origin).map_err(|(code, why)| drop(code, &name, why))?)),
             _ => None,
         };
         let real: Arc<str> = Arc::from(&*name);
@@ -159,7 +174,7 @@ impl Entry {
 }
 
 impl ToolFacts {
-    fn read(text: &str, revision: Option<Revision>) -> Result<Self, (&'static str, String)> {
+    fn read(text: &str, origin: Origin<'_>) -> Result<Self, (&'static str, String)> {
         let raw = |name: &str| json::member(text, name);
         let input = raw("inputSchema").filter(|schema| schema.starts_with('{'));
         let Some(input) = input else {
@@ -180,9 +195,20 @@ impl ToolFacts {
             param_headers: checks::param_headers(input)?,
             input_schema: Some(owned(input)),
             output_schema: raw("outputSchema").map(owned),
-            task_support: json::reach(text, &["execution", "taskSupport"]).and_then(json::text).map(Arc::from),
-            revision: revision.filter(|_| ["outputSchema", "execution"].iter().any(|name| raw(name).is_some())),
+            task_support: if origin.makes_tasks { TaskSupport::read(text) } else { None },
+            revision: origin.revision.filter(|_| ["outputSchema", "execution"].iter().any(|name| raw(name).is_some())),
         })
+    }
+}
+
+impl TaskSupport {
+    /// What the text of a tool says; nothing, and any word that is not known, forbid it.
+    fn read(text: &str) -> Option<Self> {
+        match &*json::reach(text, &["execution", "taskSupport"]).and_then(json::text)? {
+            "optional" => Some(Self::Optional),
+            "required" => Some(Self::Required),
+            _ => None,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::finding::Kind;
 use super::json;
 use super::offer::{Offer, Route};
 use super::{Catalogue, ServerView};
+use crate::bridge::tasks;
 use crate::wire::Raw;
 
 /// The longest instructions of one server among several, in bytes.
@@ -18,8 +19,7 @@ const EACH: usize = 4 << 10;
 const TOTAL: usize = 32 << 10;
 
 /// Extensions the gateway knows how to carry; of others it says nothing.
-const CARRIED: [&str; 3] =
-    ["io.modelcontextprotocol/ui", "io.modelcontextprotocol/skills", "io.modelcontextprotocol/tasks"];
+const CARRIED: [&str; 3] = ["io.modelcontextprotocol/ui", "io.modelcontextprotocol/skills", tasks::EXTENSION];
 
 impl Catalogue {
     /// The `capabilities` of an endpoint, in the words of the caller's era, over the servers the caller may use.
@@ -106,16 +106,20 @@ impl ServerView {
     fn modern(&self) -> bool {
         self.fetched.as_ref().is_some_and(|fetched| fetched.modern)
     }
+    fn makes_tasks(&self) -> bool {
+        self.fetched.as_ref().is_some_and(|fetched| fetched.makes_tasks())
+    }
     fn subscribes(&self) -> bool {
         self.capability(&["resources", "subscribe"]) == Some("true")
     }
 }
 
-/// The first server that declares an extension says with which settings.
+/// The first server that declares an extension says with which settings. Tasks of the older era are offered as the extension.
 fn extensions(views: &[&ServerView]) -> Vec<String> {
     let declared = |name: &&str| {
-        let found = views.iter().find_map(|view| view.capability(&["extensions", name]))?;
-        Some(format!("{}:{found}", json::quoted(name)))
+        let found = views.iter().find_map(|view| view.capability(&["extensions", name]));
+        let bridged = || (*name == tasks::EXTENSION && views.iter().any(|view| view.makes_tasks())).then_some("{}");
+        Some(format!("{}:{}", json::quoted(name), found.or_else(bridged)?))
     };
     CARRIED.iter().filter_map(declared).collect()
 }

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use gatehouse_domain::Now;
 
 use super::finding::Kind;
+use crate::bridge::tasks;
+use crate::era::Revision;
 use crate::wire::Raw;
 
 /// The lists of one server.
@@ -87,6 +89,12 @@ impl Fetched {
             ttl_ms: 0,
             public: false,
         })
+    }
+
+    /// Does it make tasks of calls that ask for it, as 2025-11-25 has them?
+    #[must_use]
+    pub fn makes_tasks(&self) -> bool {
+        Revision::of(&self.revision).is_some_and(Revision::has_core_tasks) && tasks::takes_calls(&self.capabilities)
     }
 
     /// Is it the same as another in everything a client could see?

@@ -32,8 +32,10 @@ use foldhash::HashMap;
 
 pub(crate) use checks::{is_hidden, shown};
 pub use compose::{Composed, Parts};
+#[cfg(test)]
+pub(crate) use entry::Origin;
 pub(crate) use entry::raw_text;
-pub use entry::{Annotations, Entry, ToolFacts};
+pub use entry::{Annotations, Entry, TaskSupport, ToolFacts};
 pub use explain::{Explained, Rights, Why};
 pub use fetched::{Fetched, Standing, State};
 pub use finding::{Finding, Kind, Severity};

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::entry::{Entry, raw_text};
+use super::entry::{Entry, Origin, raw_text};
 use super::fetched::Fetched;
 use super::finding::{Finding, Kind, Severity};
 use crate::era::Revision;
@@ -49,7 +49,8 @@ impl Sheet {
     #[must_use]
     pub fn read(fetched: Arc<Fetched>) -> Self {
         let server = Arc::clone(&fetched.server);
-        let revision = Revision::of(&fetched.revision);
+        let (revision, makes_tasks) = (Revision::of(&fetched.revision), fetched.makes_tasks());
+        let origin = Origin { server: &server, revision, makes_tasks };
         let mut findings = Vec::new();
         let mut items = Vec::new();
         for kind in Kind::LISTED {
@@ -59,7 +60,7 @@ impl Sheet {
                 findings.push(too_many(&server, kind, listed.len()));
             }
             for raw in listed.iter().take(ITEMS) {
-                match read_item((&server, revision), kind, raw, &mut names) {
+                match read_item(origin, kind, raw, &mut names) {
                     Ok(item) => {
                         findings.extend(item.scan.findings(&server, kind, &item.entry.real));
                         items.push(item);
@@ -84,7 +85,7 @@ impl Sheet {
 }
 
 fn read_item(
-    (server, revision): (&Arc<str>, Option<Revision>),
+    origin: Origin<'_>,
     kind: Kind,
     raw: &crate::wire::Raw,
     names: &mut BTreeSet<Arc<str>>,
@@ -92,7 +93,7 @@ fn read_item(
     let left_out = |code, item: &str, message: &str| Finding {
         severity: Severity::Medium,
         code,
-        server: Arc::clone(server),
+        server: Arc::clone(origin.server),
         kind,
         item: item.into(),
         message: message.to_owned(),
@@ -100,7 +101,7 @@ fn read_item(
     if raw.bytes().len() > ITEM_BYTES {
         return Err(left_out("too_large", "", "An item is larger than 256 KiB and is left out."));
     }
-    let entry = Entry::read((server, revision), kind, raw)?;
+    let entry = Entry::read(origin, kind, raw)?;
     if !names.insert(Arc::clone(&entry.real)) {
         return Err(left_out("listed_twice", &entry.real, "It is listed twice; the first one counts."));
     }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::blueprint::{Auth, Blueprint, Caps, Override, Own, PinPolicy, Server, Toolset, Transport};
+use crate::bridge::tasks;
 use crate::era::Revision;
 use crate::pins::{PinBook, PinState, hash_json};
 use crate::wire::Raw;
@@ -387,6 +388,25 @@ fn capabilities_are_those_that_some_server_has() {
     assert_eq!(told(false, true), json!({"tools": {"listChanged": true}}));
     assert_eq!(told(true, true)["extensions"], json!({"io.modelcontextprotocol/ui": {"a": 1}}));
     assert_eq!(told(true, false), json!({}));
+}
+
+#[test]
+fn tasks_are_offered_where_a_server_of_the_older_era_makes_them_of_calls() {
+    let lists = |revision: &str, capabilities: Value| {
+        let mut tool = tool("log", "x");
+        tool["execution"] = json!({"taskSupport": "required"});
+        Fetched { revision: revision.into(), capabilities: raw(&capabilities), ..fetched("git", &[tool]) }
+    };
+    let told = |fetched: Fetched| {
+        let catalogue = House::of(vec![fetched]).catalogue();
+        let offered = catalogue.capabilities(&Route::All, true, &|_| true).has(&["extensions", tasks::EXTENSION]);
+        let support = catalogue.offer(&Route::All).unwrap().entries(Kind::Tool)[0].tool.as_ref().unwrap().task_support;
+        (offered, support)
+    };
+    let makes = json!({"tools": {}, "tasks": {"requests": {"tools": {"call": {}}}}});
+    assert_eq!(told(lists("2025-11-25", makes.clone())), (true, Some(TaskSupport::Required)));
+    assert_eq!(told(lists("2025-06-18", makes)), (false, None));
+    assert_eq!(told(lists("2025-11-25", json!({"tools": {}, "tasks": {"list": {}}}))), (false, None));
 }
 
 #[test]

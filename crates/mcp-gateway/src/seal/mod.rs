@@ -18,7 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use tokens::{RequestState, Session, Task, call_digest};
+pub use tokens::{Crossing, RequestState, Session, Task, call_digest};
 
 /// Bytes of a key.
 pub const KEY_LEN: usize = 32;

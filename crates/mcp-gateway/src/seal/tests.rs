@@ -48,7 +48,7 @@ fn a_token_goes_through_a_header_and_comes_back() {
 
 #[test]
 fn a_token_of_one_purpose_is_none_of_another() {
-    let task = Task { principal: "ann".into(), server: "time".into(), id: "t".into() };
+    let task = Task { principal: "ann".into(), server: "time".into(), id: "t".into(), crossing: None };
     let token = sealer(1, &[]).close(&task, NONCE).unwrap();
     assert_eq!(sealer(1, &[]).open::<Session>(&token, NOW), Err(SealError::Unknown));
     assert_eq!(sealer(1, &[]).open::<RequestState>(&token, NOW), Err(SealError::Unknown));
@@ -57,7 +57,7 @@ fn a_token_of_one_purpose_is_none_of_another() {
 
 #[test]
 fn a_steady_token_is_the_same_every_time_and_tells_nothing() {
-    let task = |id: &str| Task { principal: "ann".into(), server: "time".into(), id: id.into() };
+    let task = |id: &str| Task { principal: "ann".into(), server: "time".into(), id: id.into(), crossing: None };
     let steady = |key, id| sealer(key, &[]).close_steadily(&task(id)).unwrap();
     assert_eq!(steady(1, "t"), steady(1, "t"));
     assert_ne!(steady(1, "t"), steady(1, "u"));

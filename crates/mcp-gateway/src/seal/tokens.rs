@@ -94,6 +94,19 @@ pub struct Task {
     pub server: Arc<str>,
     /// Its id there.
     pub id: Arc<str>,
+    /// Where it crosses between the eras: what it was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crossing: Option<Crossing>,
+}
+
+/// What must be known of a task of the older era that a modern client has, which says nothing of it when it asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crossing {
+    /// The tool that was called, by its server's name for it: its result is looked at as that tool's.
+    pub tool: Arc<str>,
+    /// What the server was told of the client when it was met: the session the task is of. `None` where that is too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Raw>,
 }
 
 impl Task {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::Index;
-use crate::catalogue::{Entry, Kind};
+use crate::catalogue::{Entry, Kind, Origin};
 use crate::wire::Raw;
 
 /// `server.tool`, its description, its parameters.
@@ -156,7 +156,8 @@ fn index() -> Index {
         let properties: serde_json::Map<_, _> =
             parameters.split(' ').map(|name| (name.to_owned(), json!({"type": "string"}))).collect();
         let tool = json!({"name": name, "description": description, "inputSchema": {"type": "object", "properties": properties}});
-        Arc::new(Entry::read((&server.into(), None), Kind::Tool, &Raw::trusted(Bytes::from(tool.to_string()))).unwrap())
+        let origin = Origin { server: &server.into(), revision: None, makes_tasks: false };
+        Arc::new(Entry::read(origin, Kind::Tool, &Raw::trusted(Bytes::from(tool.to_string()))).unwrap())
     };
     Index::new(&TOOLS.iter().map(entry).collect::<Vec<_>>())
 }

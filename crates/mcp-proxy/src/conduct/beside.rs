@@ -19,8 +19,11 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(10 * 60);
 
 /// A server of the older era asks something beside its calls. It has its answer in any case, as it waits for one.
 pub(super) async fn question(feed: &Feed, desk: &Desk, request: Request) {
+    let (server, principal, _) = &feed.whose;
+    if let Some(task) = desk.overseen.asking(principal, server, &request) {
+        return task.put(&desk.pool, (&feed.link, &feed.client), &request).await;
+    }
     let Some(mail) = &feed.session else { return reply(feed, desk, cannot(request.id)).await };
-    let (server, _, _) = &feed.whose;
     if feed.speaker.is_some() && mail.windows.hand(&Place::Call(Arc::clone(server)), &request).await {
         // The call has put it to its client and the answer to the server.
         return;

@@ -22,6 +22,7 @@ use super::park::Waiting;
 use super::pass_on::pass_on;
 use super::reach::{Way, reach};
 use super::talk::Context;
+use super::tasks::{self, Manner};
 use super::voice::{KEEP_ALIVE, Outcome, Voice};
 use super::window::{Handed, Place, Window};
 use super::{park, result, sampling};
@@ -87,9 +88,12 @@ async fn carry(call: Call<'_>, voice: &mut Voice) -> Outcome {
 
 /// As many rounds as the server needs answers for.
 async fn carried(context: &Context, cargo: &mut Cargo, need: &Need, voice: &mut Voice) -> Outcome {
-    let way = reach(context, cargo, voice).await.map_err(|failure| refused(context, failure))?;
+    let mut way = reach(context, cargo, voice).await.map_err(|failure| refused(context, failure))?;
     if let Some(parked) = cargo.parked.take() {
         return Box::pin(park::resume(context, cargo, &way, voice, &parked)).await;
+    }
+    if tasks::crosses(context, cargo, &way) {
+        return Box::pin(tasks::asked(context, cargo, &way, voice)).await;
     }
     for round in 0..=ROUNDS_MAX {
         if round > 0 {
@@ -100,6 +104,9 @@ async fn carried(context: &Context, cargo: &mut Cargo, need: &Need, voice: &mut 
             Said::Parked(result) => return Ok(result),
             Said::Outcome(outcome) => outcome,
         };
+        if tasks::is_wanted(context, cargo, &mut way, &outcome) {
+            continue;
+        }
         let asked = match &outcome {
             Ok(result) if way.hello.modern => {
                 InputRequired::read(cargo.method, result).map_err(|bad| broken(cargo, &bad.to_string()))?
@@ -118,7 +125,10 @@ async fn carried(context: &Context, cargo: &mut Cargo, need: &Need, voice: &mut 
             continue;
         }
         match asked {
-            None => return result::finish(context, cargo, &way, voice, outcome).await,
+            None if matches!(cargo.manner, Manner::Plain) => {
+                return result::finish(context, cargo, &way, voice, outcome).await;
+            }
+            None => return Box::pin(tasks::concluded(context, cargo, &way, voice, outcome)).await,
             Some(asked) if context.is_modern() => return relayed(context, cargo, asked),
             Some(asked) => cargo.answers = Box::pin(collect(context, voice, asked)).await?,
         }
@@ -127,7 +137,12 @@ async fn carried(context: &Context, cargo: &mut Cargo, need: &Need, voice: &mut 
 }
 
 /// One attempt: an intent, a request, a settled record.
-async fn attempt(context: &Context, cargo: &Cargo, way: &Way, voice: &mut Voice) -> Result<Said, Box<Refusal>> {
+pub(super) async fn attempt(
+    context: &Context,
+    cargo: &mut Cargo,
+    way: &Way,
+    voice: &mut Voice,
+) -> Result<Said, Box<Refusal>> {
     let desk = &context.inner.desk;
     voice.floor.open(&cargo.opening(desk)).map_err(boxed)?;
     if let Some(level) = level_to_tell(context, cargo, way) {
@@ -219,7 +234,7 @@ async fn tell_level(context: &Context, way: &Way, level: LogLevel) {
 /// Listens until the response has come, passing on what belongs to the call.
 pub(super) async fn follow(
     context: &Context,
-    cargo: &Cargo,
+    cargo: &mut Cargo,
     way: &Way,
     voice: &mut Voice,
     mut exchange: Box<dyn Exchange>,
@@ -252,6 +267,7 @@ pub(super) async fn follow(
             Some(Ok(Message::Notification(note))) => {
                 Box::pin(pass_on(context, cargo, way, voice, note, token.as_ref())).await;
             }
+            Some(Ok(Message::Request(request))) if Box::pin(tasks::overheard(context, cargo, way, &request)).await => {}
             Some(Ok(Message::Request(request)))
                 if context.is_modern() && cargo.server.park && !sampling::takes(way, &request) =>
             {
@@ -264,7 +280,8 @@ pub(super) async fn follow(
                 }
                 if !aside.questions.is_empty() {
                     voice.floor.close(parked_for_now());
-                    let waiting = Waiting { questions: aside.questions, exchange, link: Arc::clone(&way.link) };
+                    let (questions, link) = (aside.questions, Arc::clone(&way.link));
+                    let waiting = Waiting { questions, exchange, link, pledge: cargo.manner.pledge() };
                     return park::park(context, cargo, waiting).map(Said::Parked);
                 }
             }
@@ -345,7 +362,7 @@ pub(super) fn refused(context: &Context, failure: Failure) -> Box<Refusal> {
     }
 }
 
-fn broken(cargo: &Cargo, what: &str) -> Box<Refusal> {
+pub(super) fn broken(cargo: &Cargo, what: &str) -> Box<Refusal> {
     boxed(Fault::new(Code::UpstreamBroken, format!("the MCP server `{}` {what}", cargo.server.name)))
 }
 

@@ -18,6 +18,7 @@ use super::opened::Opened;
 use super::park::Parked;
 use super::question::Questions;
 use super::spill::Spilled;
+use super::tasks::Overseen;
 use crate::auth::Connected;
 use crate::{Links, Refresher};
 
@@ -50,6 +51,7 @@ pub struct Desk {
     pub(super) questions: Questions,
     pub(super) feeds: Feeds,
     pub(super) parked: Parked,
+    pub(super) overseen: Overseen,
     pub(super) spilled: Spilled,
     pub(super) ears: Arc<Ears>,
     pub(super) agreeing: Agreeing,
@@ -76,6 +78,7 @@ impl Desk {
             questions: Questions::default(),
             feeds: Feeds::default(),
             parked: Parked::default(),
+            overseen: Overseen::default(),
             spilled: Spilled::default(),
             ears: Arc::default(),
             agreeing: Agreeing::default(),

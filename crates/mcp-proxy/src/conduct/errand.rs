@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gatehouse_domain::{Action, Fault, Money, Need};
 use gatehouse_mcp_gateway::blueprint::Server;
 use gatehouse_mcp_gateway::bridge::listen::Filter;
-use gatehouse_mcp_gateway::bridge::questions::Answers;
+use gatehouse_mcp_gateway::bridge::questions::{Answers, bare, bare_of_modern};
 use gatehouse_mcp_gateway::bridge::tasks;
 use gatehouse_mcp_gateway::catalogue::{Entry, Found, Kind, Offer, held_fault};
 use gatehouse_mcp_gateway::era::headers::{self, Mirror};
@@ -22,6 +22,7 @@ use super::consent;
 use super::desk::Desk;
 use super::spill;
 use super::talk::Context;
+use super::tasks::Manner;
 
 /// What is to be done.
 pub(super) enum Errand {
@@ -87,6 +88,8 @@ pub(super) struct Cargo {
     asked: Raw,
     /// What it costs.
     pub(super) price: Option<Money>,
+    /// What it has to do with a task, where client and server do not mean the same by one.
+    pub(super) manner: Manner,
 }
 
 /// What records call that which is asked of a server. There are as many such names as servers list things: a record's names are
@@ -123,12 +126,15 @@ impl Cargo {
             answers: Answers::default(),
             parked: None,
             price: None,
+            manner: Manner::Plain,
         }
     }
 
     /// Tells this call from others at the same endpoint. Made where a state of it is made or comes back, which is seldom.
     pub(super) fn digest(&self, path: &str) -> Arc<str> {
-        seal::call_digest(path, self.method.as_str(), Some(&self.asked))
+        // Whoever waits for a task asks for its result meanwhile, and the call is what it was.
+        let method = if self.method == Method::TasksResult { Method::ToolsCall } else { self.method };
+        seal::call_digest(path, method.as_str(), Some(&self.asked))
     }
 
     /// An attempt at it: a row of the ledger.
@@ -179,10 +185,14 @@ impl Finder<'_> {
                 let level = params.text_at(&["level"]).unwrap_or_default();
                 Errand::SetLevel(level.parse().map_err(|unknown| invalid(format!("{unknown}")))?)
             }
-            Method::Listen => Errand::Listen(
-                Filter::read(request.params.as_ref())
-                    .map_err(|refusal| Refusal::of_era(&refusal, self.context.speaker.revision.era()))?,
-            ),
+            Method::Listen => {
+                let filter = Filter::read(request.params.as_ref())
+                    .map_err(|refusal| Refusal::of_era(&refusal, self.context.speaker.revision.era()))?;
+                if !filter.tasks.is_empty() {
+                    self.declares_tasks()?;
+                }
+                Errand::Listen(filter)
+            }
             Method::Unsubscribe => Errand::Unsubscribe(text(&params, "uri")?),
             Method::Subscribe => return self.resource(method, params),
             Method::ToolsCall => return self.tool(params),
@@ -299,11 +309,7 @@ impl Finder<'_> {
     }
 
     fn task(&self, method: Method, params: Raw) -> Finding<Quest> {
-        if self.context.is_modern() && !tasks::has_extension(&self.context.speaker.capabilities) {
-            let required = Raw::empty().with(&["extensions", tasks::EXTENSION], &Raw::empty());
-            let refusal = gatehouse_mcp_gateway::era::Refusal::MissingCapability { required };
-            return Err(Box::new(Refusal::of_era(&refusal, Era::Modern)));
-        }
+        self.declares_tasks()?;
         let id = text(&params, "taskId")?;
         let unknown = || invalid("Unknown task");
         let task: seal::Task = self.context.inner.desk.sealer.open(&id, self.now).map_err(|_| unknown())?;
@@ -312,7 +318,22 @@ impl Finder<'_> {
             return Err(unknown());
         }
         let params = params.with(&["taskId"], &Raw::text(&task.id));
-        self.tasks_of(Arc::clone(self.server(&task.server)?), method, task.id, id, params)
+        let mut found = self.tasks_of(Arc::clone(self.server(&task.server)?), method, task.id, id, params)?;
+        if let (Some(crossing), Errand::Carry(cargo)) = (task.crossing, &mut found.errand) {
+            cargo.manner = Manner::Of(Box::new(crossing));
+        }
+        Ok(found)
+    }
+
+    /// A modern client that says nothing of the extension is told nothing of tasks.
+    fn declares_tasks(&self) -> Finding<()> {
+        let capabilities = &self.context.speaker.capabilities;
+        if !self.context.is_modern() || tasks::has_extension(capabilities) {
+            return Ok(());
+        }
+        let required = tasks::with_extension(&Raw::empty());
+        let refusal = gatehouse_mcp_gateway::era::Refusal::MissingCapability { required };
+        Err(Box::new(Refusal::of_era(&refusal, Era::Modern)))
     }
 
     /// The list of an endpoint of one server is that server's; of several there is none that could be put in order.
@@ -351,7 +372,9 @@ impl Finder<'_> {
         let Parcel { server, method, name, canonical, exposed, filed, entry, price } = parcel;
         let mut answers = Answers::read(Some(&params)).map_err(|error| Box::new(Refusal::rpc(200, error)))?;
         consent::take_off(&mut answers);
-        let params = gatehouse_mcp_gateway::bridge::questions::bare(&params);
+        let manner = Manner::of(self.context, entry.as_deref());
+        let params = if self.context.is_modern() { bare_of_modern(&params) } else { bare(&params) };
+        let params = manner.asking(params, &server, &name);
         let action = match method {
             Method::ToolsCall => Action::CallTool,
             Method::ResourcesRead | Method::Subscribe => Action::ReadResource,
@@ -363,8 +386,21 @@ impl Finder<'_> {
         };
         let need = Need { resource: Arc::clone(&canonical), action, ..nothing() };
         let (asked, parked) = (params.clone(), None);
-        let mut cargo =
-            Cargo { server, method, name, canonical, exposed, filed, entry, params, asked, answers, parked, price };
+        let mut cargo = Cargo {
+            server,
+            method,
+            name,
+            canonical,
+            exposed,
+            filed,
+            entry,
+            params,
+            asked,
+            answers,
+            parked,
+            price,
+            manner,
+        };
         if let Some(token) = cargo.answers.state.take() {
             let state = self.state(&token, &cargo)?;
             (cargo.answers.state, cargo.parked) = (state.state, state.parked);

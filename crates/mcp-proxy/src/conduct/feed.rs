@@ -4,7 +4,7 @@
 //! [`super::beside`].
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -56,6 +56,8 @@ pub(super) struct Feed {
     open: watch::Sender<bool>,
     /// Its session was not heard of for long, and a new feed is made should it come back.
     closed: AtomicBool,
+    /// Tasks whose questions may come here.
+    tasks: AtomicUsize,
     pub(super) whose: Whose,
 }
 
@@ -79,6 +81,9 @@ pub(super) struct Subscribed {
     uri: Arc<str>,
     number: u64,
 }
+
+/// A task whose questions may come in a feed, until this is dropped.
+pub(super) struct Attended(Arc<Feed>);
 
 /// Whose a feed is, and how it is reached.
 pub(super) struct Source {
@@ -107,7 +112,9 @@ impl Feeds {
         let whose = (server, principal, session);
         let mut feeds = desk.feeds.0.lock().unwrap_or_else(PoisonError::into_inner);
         feeds.retain(|_, feed| feed.strong_count() > 0);
-        if let Some(feed) = feeds.get(&whose).and_then(Weak::upgrade).filter(|feed| !feed.has_closed()) {
+        // A client that can other things has another session with its server.
+        let is_it = |feed: &Arc<Feed>| !feed.has_closed() && Arc::ptr_eq(&feed.link, &link);
+        if let Some(feed) = feeds.get(&whose).and_then(Weak::upgrade).filter(is_it) {
             return feed;
         }
         let feed = Arc::new(Feed {
@@ -120,6 +127,7 @@ impl Feeds {
             asking: Arc::new(Semaphore::new(QUESTIONS_MAX)),
             open: watch::Sender::new(false),
             closed: AtomicBool::new(false),
+            tasks: AtomicUsize::new(0),
             whose: whose.clone(),
         });
         feeds.insert(whose, Arc::downgrade(&feed));
@@ -138,6 +146,12 @@ impl Feed {
         Ok(Subscribed { feed: Arc::clone(self), uri: wish.uri, number })
     }
 
+    /// Listens for the questions of a task.
+    pub(super) fn attend(self: &Arc<Self>) -> Attended {
+        self.tasks.fetch_add(1, Ordering::Relaxed);
+        Attended(Arc::clone(self))
+    }
+
     /// Waits until the feed is open, but not for long.
     pub(super) async fn opened(&self) {
         let mut open = self.open.subscribe();
@@ -151,7 +165,7 @@ impl Feed {
     /// Is there nothing to hear, or nobody to hear it?
     fn is_idle(&self) -> bool {
         let heard = self.session.as_ref().is_some_and(|mail| mail.idle_for() < SESSION_IDLE);
-        !heard && self.wanted().by_uri.is_empty()
+        !heard && self.tasks.load(Ordering::Relaxed) == 0 && self.wanted().by_uri.is_empty()
     }
 
     fn wanted(&self) -> MutexGuard<'_, Wanted> {
@@ -204,6 +218,12 @@ impl Drop for Subscribed {
             drop(wanted);
             self.feed.changed.notify_one();
         }
+    }
+}
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        self.0.tasks.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

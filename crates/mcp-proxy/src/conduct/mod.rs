@@ -8,6 +8,7 @@
 //! - Questions: [`question`] what servers ask clients · [`across`] those that cross between the eras in the middle of a call ·
 //!   [`park`] calls that wait for a modern client's answer · [`sampling`] those that a model of the gateway answers · [`beside`],
 //!   [`window`] those outside of calls · [`consent`] our own, where a person has to agree first · [`agree`] and when they have.
+//! - [`tasks`]: calls that become tasks, where client and server do not mean the same by one.
 //! - Listening: [`listen`] streams that only tell of changes · [`ears`] how many there may be · [`feed`] where they hear of them.
 //! - [`memory`] what is kept for a session while it lasts · [`opened`] what its id was found to hold · [`desk`] what all of them share, across configurations.
 
@@ -34,6 +35,7 @@ mod result;
 mod sampling;
 mod spill;
 mod talk;
+mod tasks;
 mod voice;
 mod window;
 

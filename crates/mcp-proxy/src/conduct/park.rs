@@ -18,6 +18,7 @@ use super::errand::{Cargo, boxed};
 use super::reach::Way;
 use super::result;
 use super::talk::Context;
+use super::tasks::{self, Pledge};
 use super::voice::{Outcome, Voice};
 use crate::link::{Exchange, Link};
 
@@ -38,6 +39,8 @@ pub(super) struct Waiting {
     pub(super) exchange: Box<dyn Exchange>,
     /// Where the answer goes.
     pub(super) link: Arc<dyn Link>,
+    /// The task that is waited for, where the call has become one.
+    pub(super) pledge: Option<Box<Pledge>>,
 }
 
 impl Parked {
@@ -101,17 +104,22 @@ pub(super) fn park(context: &Context, cargo: &Cargo, waiting: Waiting) -> Result
 }
 
 /// Goes on with a call whose client has answered.
-pub(super) async fn resume(context: &Context, cargo: &Cargo, way: &Way, voice: &mut Voice, name: &str) -> Outcome {
+pub(super) async fn resume(context: &Context, cargo: &mut Cargo, way: &Way, voice: &mut Voice, name: &str) -> Outcome {
     let desk = &context.inner.desk;
     let Some(waiting) = desk.parked.take(name) else { return Err(unexpected()) };
+    let Waiting { questions, exchange, link, pledge } = waiting;
+    cargo.manner.resume(pledge);
+    if cargo.manner.has_begun() {
+        // It was paid for when the task was made.
+        cargo.price = None;
+    }
     voice.floor.open(&cargo.opening(desk)).map_err(boxed)?;
-    let Waiting { questions, exchange, link } = waiting;
     for (question, request) in questions {
         let response = question.response(request, cargo.answers.to(&question.key));
         link.answer(&way.pool, &way.client, response).await.map_err(|failure| refused(context, failure))?;
     }
     match follow(context, cargo, way, voice, exchange, None).await? {
         Said::Parked(result) => Ok(result),
-        Said::Outcome(outcome) => result::finish(context, cargo, way, voice, outcome).await,
+        Said::Outcome(outcome) => tasks::concluded(context, cargo, way, voice, outcome).await,
     }
 }

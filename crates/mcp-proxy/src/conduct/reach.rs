@@ -41,6 +41,9 @@ pub(super) async fn reach(context: &Context, cargo: &Cargo, voice: &mut Voice) -
     }
     let sampling = sampling::model(cargo, &client.capabilities);
     client.capabilities = sampling::offered(sampling.as_ref(), client.capabilities);
+    if let Some(told) = cargo.manner.told() {
+        client.capabilities = told;
+    }
     let link = context.inner.desk.links.of(&cargo.server.name, &context.caller.principal, session, &client)?;
     let hello = match link.known() {
         Some(hello) => hello,

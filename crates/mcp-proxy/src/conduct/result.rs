@@ -8,7 +8,7 @@ use gatehouse_mcp_gateway::bridge::answers::{self, Dress};
 use gatehouse_mcp_gateway::bridge::tasks;
 use gatehouse_mcp_gateway::era::Method;
 use gatehouse_mcp_gateway::gateway::Refusal;
-use gatehouse_mcp_gateway::seal::Task;
+use gatehouse_mcp_gateway::seal::{Crossing, Task};
 use gatehouse_mcp_gateway::{Notification, Raw, RpcError, texts};
 use gatehouse_pipeline::talk::Text;
 
@@ -49,8 +49,17 @@ pub(super) async fn finish(
     context.inner.desk.spilled.keep_if_large(context, cargo, result)
 }
 
-/// What guardrails make of a result.
+/// What guardrails make of a result; of a task of the extension that has ended, what they make of the result in it.
 async fn looked_at(cargo: &Cargo, voice: &mut Voice, result: Raw) -> Result<Raw, Box<Refusal>> {
+    let inlined = if cargo.method == Method::TasksGet { result.get(&["result"]) } else { None };
+    if let Some(inlined) = inlined {
+        let looked = shown(cargo, voice, inlined).await?;
+        return Ok(result.with(&["result"], &looked));
+    }
+    shown(cargo, voice, result).await
+}
+
+async fn shown(cargo: &Cargo, voice: &mut Voice, result: Raw) -> Result<Raw, Box<Refusal>> {
     let shown = texts::of_result(&result);
     let mut shown: Vec<Text> = shown.into_iter().map(|shown| Text { text: shown.text, json: shown.json }).collect();
     match voice.floor.look_at_result(&cargo.canonical, &mut shown).await {
@@ -85,7 +94,8 @@ fn renamed(context: &Context, cargo: &Cargo, way: &Way, result: &Raw) -> Raw {
         return result;
     }
     let (principal, server) = (&context.caller.principal.key, &cargo.server.name);
-    let rename = &mut |id: &str| sealed_task(&context.inner.desk, principal, server, id);
+    let crossing = super::tasks::crossing(cargo, way);
+    let rename = &mut |id: &str| sealed_task(&context.inner.desk, principal, server, id, crossing.clone());
     tasks::rename_in_result(way.revision, cargo.method, &result, rename)
 }
 
@@ -93,12 +103,18 @@ fn renamed(context: &Context, cargo: &Cargo, way: &Way, result: &Raw) -> Raw {
 pub(super) fn renamed_note(desk: &Desk, principal: &KeyId, server: &Arc<str>, note: &Notification) -> Notification {
     let params = note.params.as_ref();
     let params =
-        params.map(|params| tasks::rename_in_params(params, &mut |id| sealed_task(desk, principal, server, id)));
+        params.map(|params| tasks::rename_in_params(params, &mut |id| sealed_task(desk, principal, server, id, None)));
     Notification { method: note.method.clone(), params }
 }
 
 /// An id that tells nobody which server has the task, and is good for this principal alone.
-fn sealed_task(desk: &Desk, principal: &KeyId, server: &Arc<str>, id: &str) -> Option<String> {
-    let task = Task { principal: Arc::clone(principal), server: Arc::clone(server), id: id.into() };
+fn sealed_task(
+    desk: &Desk,
+    principal: &KeyId,
+    server: &Arc<str>,
+    id: &str,
+    crossing: Option<Crossing>,
+) -> Option<String> {
+    let task = Task { principal: Arc::clone(principal), server: Arc::clone(server), id: id.into(), crossing };
     desk.sealer.close_steadily(&task).ok()
 }

@@ -22,9 +22,11 @@ use super::voice::Voice;
 /// Questions that one call may have answered.
 const SAMPLES_MAX: u32 = 10;
 
-/// The model that answers for a client of these capabilities; `None` if the client is asked itself, or nobody is.
+/// The model that answers for a client of these capabilities; `None` if the client is asked itself, or nobody is: a task that
+/// goes on by itself asks at a time when no call is there that could pay for the answer.
 pub(super) fn model(cargo: &Cargo, capabilities: &Raw) -> Option<Arc<str>> {
-    cargo.server.sampling_model.clone().filter(|_| !capabilities.has(&["sampling"]))
+    let model = cargo.server.sampling_model.as_ref().filter(|_| !cargo.manner.goes_on());
+    model.filter(|_| !capabilities.has(&["sampling"])).cloned()
 }
 
 /// What a server is told of a client whose questions are answered here.

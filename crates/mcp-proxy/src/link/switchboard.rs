@@ -1,14 +1,15 @@
 //! One channel, many conversations: which message of a child, or of an event stream that all answers share, belongs to whom.
 //!
-//! Responses find their request by id, progress by its token, messages of a subscription by its id. What the older protocol does
-//! not address (log messages, questions of the server) goes to the request that began last, as all requests of one channel are
-//! of one principal; on a channel that principals share it goes to nobody, and questions are refused. What concerns no request
+//! Responses find their request by id, progress by its token, messages of a subscription by its id, questions of a task whoever
+//! waits for its result. What the older protocol does not address (log messages, other questions of the server) goes to the
+//! request that began last, as all requests of one channel are of one principal; on a channel that principals share it goes to nobody, and questions are refused. What concerns no request
 //! goes to the listener. Nobody who listens slowly holds up the others: responses have a place of their own, and what does not fit
 //! into a queue is dropped and counted.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use gatehouse_mcp_gateway::bridge::tasks;
 use gatehouse_mcp_gateway::era::meta;
 use gatehouse_mcp_gateway::wire::code;
 use gatehouse_mcp_gateway::{Id, Message, Notification, Raw, Request, Response, RpcError};
@@ -47,6 +48,8 @@ struct Waiting {
     token: Option<Id>,
     /// Does it only listen? Then nothing without an address is for it.
     listens: bool,
+    /// The task whose result it waits for: what has no address is rather for others.
+    task: Option<String>,
     begun: u64,
 }
 
@@ -75,8 +78,10 @@ impl Switchboard {
             board.tokens.insert(token.clone(), request.id.clone());
         }
         board.begun += 1;
-        let waiting =
-            Waiting { notes, done, token, listens: &*request.method == "subscriptions/listen", begun: board.begun };
+        let listens = &*request.method == "subscriptions/listen";
+        let waits = &*request.method == "tasks/result";
+        let task = request.params.as_ref().filter(|_| waits).and_then(|params| params.text_at(&["taskId"]));
+        let waiting = Waiting { notes, done, token, listens, task, begun: board.begun };
         board.waiting.insert(request.id.clone(), waiting);
         Ok(Ticket { heard, answer: Some(answer) })
     }
@@ -174,7 +179,9 @@ impl Board {
         if shared {
             return refused("This connection is shared: there is no one client to ask");
         }
-        let Some(to) = self.newest().or(self.listener.as_ref()) else { return refused("There is no client to ask") };
+        let task = tasks::related(request.params.as_ref());
+        let to = task.and_then(|task| self.waiting_for(&task)).or_else(|| self.newest());
+        let Some(to) = to.or(self.listener.as_ref()) else { return refused("There is no client to ask") };
         match to.try_send(request.into()) {
             Ok(()) => None,
             Err(_) => refused("The client does not listen"),
@@ -215,7 +222,12 @@ impl Board {
 
     fn newest(&self) -> Option<&mpsc::Sender<Message>> {
         let talking = self.waiting.values().filter(|waiting| !waiting.listens);
-        talking.max_by_key(|waiting| waiting.begun).map(|waiting| &waiting.notes)
+        talking.max_by_key(|waiting| (waiting.task.is_none(), waiting.begun)).map(|waiting| &waiting.notes)
+    }
+
+    fn waiting_for(&self, task: &str) -> Option<&mpsc::Sender<Message>> {
+        let waiting = self.waiting.values().find(|waiting| waiting.task.as_deref() == Some(task));
+        waiting.map(|waiting| &waiting.notes)
     }
 }
 
@@ -328,6 +340,22 @@ mod tests {
         assert_eq!(board.deliver(message(question)), None);
         assert!(heard(&mut second).await.contains("hello"));
         assert!(heard(&mut second).await.contains("roots/list"));
+    }
+
+    #[tokio::test]
+    async fn a_question_of_a_task_goes_to_who_waits_for_it_and_any_other_to_a_call() {
+        let board = Switchboard::new(false);
+        let mut call = call(&board, 1);
+        let text = r#"{"jsonrpc":"2.0","id":2,"method":"tasks/result","params":{"taskId":"t"}}"#;
+        let Message::Request(request) = message(text) else { panic!("no request") };
+        let mut waiting = board.expect(&request).unwrap();
+        let related = r#"{"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t"}}}"#;
+        for (id, params) in [(7, related), (8, "{}")] {
+            let question = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"roots/list","params":{params}}}"#);
+            assert_eq!(board.deliver(message(&question)), None);
+        }
+        assert!(heard(&mut waiting).await.contains("\"id\":7"));
+        assert!(heard(&mut call).await.contains("\"id\":8"));
     }
 
     #[tokio::test]

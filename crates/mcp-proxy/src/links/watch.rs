@@ -205,8 +205,10 @@ impl Watched {
         let total = self.room.time_for(&outgoing.request);
         let listens = &*outgoing.request.method == "subscriptions/listen";
         let using = self.using(listens);
-        // Who only listens takes no slot: it would keep it for good.
-        let slot = if listens { None } else { Some(self.room.slot()?) };
+        // Who only listens takes no slot: it would keep it for good. Nor does who waits for what a task comes to, be it until
+        // a person has answered.
+        let waits = listens || &*outgoing.request.method == Method::TasksResult.as_str();
+        let slot = if waits { None } else { Some(self.room.slot()?) };
         let mut trial = self.room.begin()?;
         let asked = timeout_at(began + caps.idle.min(total), self.inner.ask(pool, outgoing)).await;
         let inner = match asked {

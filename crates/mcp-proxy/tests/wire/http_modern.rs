@@ -320,15 +320,16 @@ async fn a_listen_stream_outlives_every_timer() {
 }
 
 #[tokio::test]
-async fn calls_beyond_the_cap_are_refused_at_once_and_a_listener_takes_no_place() {
+async fn calls_beyond_the_cap_are_refused_at_once_and_who_only_waits_takes_no_place() {
     let script = modern(|_| vec![Step::Send(stream_head()), Step::Hang]).await;
     let mut server = over_http(script.url());
     server.caps.concurrent = 1;
     let house = house(vec![server]);
     let link = house.link("ann");
     let listening = link.ask(&house.pool, outgoing(1, "subscriptions/listen", json!({}))).await;
+    let waiting = link.ask(&house.pool, outgoing(5, "tasks/result", json!({"taskId": "t"}))).await;
     let first = link.ask(&house.pool, outgoing(2, "tools/call", json!({"name": "t"}))).await;
-    assert!(listening.is_ok() && first.is_ok());
+    assert!(listening.is_ok() && waiting.is_ok() && first.is_ok());
     let Err(second) = link.ask(&house.pool, outgoing(3, "tools/call", json!({"name": "t"}))).await else { panic!() };
     assert_eq!(second.fault.code, Code::Overloaded);
     drop(first);

@@ -1,8 +1,8 @@
 use std::time::{Duration, SystemTime};
 
-use gatehouse_domain::{Money, Usage};
+use gatehouse_domain::{Money, Usage, WrittenRates};
 
-use super::super::overrides::{Usd, UsdSchedule};
+use super::super::overrides::UsdSchedule;
 use super::*;
 
 fn at(day: &str) -> Now {
@@ -160,8 +160,8 @@ fn own(input: f64, output: f64) -> Override {
     Override { standard: UsdSchedule { base: rates(input, output), tiers: Vec::new() }, ..Override::default() }
 }
 
-fn rates(input: f64, output: f64) -> Usd {
-    Usd { input: Some(input), output: Some(output), ..Usd::default() }
+fn rates(input: f64, output: f64) -> WrittenRates {
+    WrittenRates { input: Some(input), output: Some(output), ..WrittenRates::default() }
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_configured_price_holds_from_its_day_on_and_the_built_in_one_until_then() {
 #[test]
 fn a_configured_price_has_tiers_ways_to_be_served_and_cheaper_hours() {
     let mut price = own(1.0, 2.0);
-    price.standard.tiers = vec![(100, Usd { input: Some(3.0), ..Usd::default() })];
+    price.standard.tiers = vec![(100, WrittenRates { input: Some(3.0), ..WrittenRates::default() })];
     price.classes = vec![(ServiceTier::Flex, UsdSchedule { base: rates(0.5, 0.5), tiers: Vec::new() })];
     price.off_peak = Some((0, 60, UsdSchedule { base: rates(0.25, 0.25), tiers: Vec::new() }));
     let mut catalogue = Catalogue::builtin();

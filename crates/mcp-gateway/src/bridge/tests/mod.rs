@@ -4,6 +4,7 @@ mod answers;
 mod hello;
 mod notices;
 mod questions;
+mod tasks;
 
 use serde_json::{Value, json};
 
