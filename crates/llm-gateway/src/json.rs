@@ -17,7 +17,7 @@ use crate::scan::special;
 /// # Errors
 /// When the value refuses; none of our own types does.
 pub(crate) fn to_vec(value: &(impl Serialize + ?Sized)) -> serde_json::Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(128);
+    let mut out = Vec::with_capacity(1024);
     append(&mut out, value)?;
     Ok(out)
 }
