@@ -2,7 +2,7 @@
 //! call a gateway on its user's machine (DNS rebinding), so MCP and the admin API look at both on every request, before anything
 //! else, always. Calls of models look at the page only, and only where no key is asked for: a page knows no key.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use http::header::{HOST, ORIGIN};
@@ -56,6 +56,10 @@ impl Guests {
         let said = said.map(|value| value.to_str().unwrap_or("?"));
         let authority = uri.authority().map(Authority::as_str);
         let agree = said.is_none() || authority.is_none() || said == authority;
+        // Told from names at a glance, and never a name that could be rebound.
+        if second.is_none() && agree && said.is_some_and(is_address) {
+            return Ok(());
+        }
         let host = said.or(authority).and_then(|host| host.parse::<Authority>().ok());
         match host {
             Some(host) if second.is_none() && agree && self.is_host(host.host()) => Ok(()),
@@ -80,6 +84,11 @@ fn is_loopback(host: &str) -> bool {
 
 fn address(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Is it an address and nothing else, with a port or without?
+fn is_address(host: &str) -> bool {
+    host.parse::<Ipv4Addr>().is_ok() || host.parse::<SocketAddr>().is_ok()
 }
 
 /// Without port, final dot and case.

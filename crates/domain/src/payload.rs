@@ -1,4 +1,4 @@
-//! The body of a request to a provider.
+//! A body that is sent in pieces where it would have to be copied to be one: a request to a provider, a long answer to a client.
 
 use std::ops::Range;
 
@@ -31,6 +31,12 @@ impl Payload {
         whole.extend_from_slice(&with);
         whole.extend_from_slice(&body[range.end..]);
         Bytes::from(whole).into()
+    }
+
+    /// These three in a row, as they are.
+    #[must_use]
+    pub fn pieces(first: Bytes, rest: Option<Box<[Bytes; 2]>>) -> Self {
+        Self { first, rest }
     }
 
     /// How many bytes are left of it.

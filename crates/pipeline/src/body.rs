@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use gatehouse_domain::{AttemptStatus, Call, Code, End, Fault, Metered, Now, Relay, Target};
+use gatehouse_domain::{AttemptStatus, Call, Code, End, Fault, Metered, Now, Payload, Relay, Target};
 use gatehouse_upstream::{Body, Verdict};
 use http_body::{Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -27,15 +27,15 @@ const GATHER_BYTES_MAX: usize = 64 << 10;
 pub struct GateBody(Kind);
 
 enum Kind {
-    Whole(Bytes),
+    Whole(Payload),
     Stream(Box<StreamBody>),
     Talk(Box<TalkBody>),
     Other(UnsyncBoxBody<Bytes, Infallible>),
 }
 
 impl GateBody {
-    pub(crate) fn whole(bytes: Bytes) -> Self {
-        Self(Kind::Whole(bytes))
+    pub(crate) fn whole(body: impl Into<Payload>) -> Self {
+        Self(Kind::Whole(body.into()))
     }
 
     pub(crate) fn stream(stream: StreamBody) -> Self {
@@ -60,7 +60,7 @@ impl GateBody {
     /// A short body of the listener's own.
     #[must_use]
     pub fn text(text: &'static str) -> Self {
-        Self(Kind::Whole(Bytes::from_static(text.as_bytes())))
+        Self(Kind::Whole(Bytes::from_static(text.as_bytes()).into()))
     }
 }
 
@@ -73,8 +73,7 @@ impl http_body::Body for GateBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match &mut self.0 {
-            Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Kind::Whole(body) => Poll::Ready(body.next_piece().map(|piece| Ok(Frame::data(piece)))),
             Kind::Stream(stream) => stream.poll(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Talk(talk) => talk.poll(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Other(body) => Pin::new(body).poll_frame(context),
@@ -83,7 +82,7 @@ impl http_body::Body for GateBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Whole(bytes) => bytes.is_empty(),
+            Kind::Whole(body) => body.is_empty(),
             Kind::Stream(stream) => stream.is_done(),
             Kind::Talk(_) => false,
             Kind::Other(body) => body.is_end_stream(),
@@ -92,7 +91,7 @@ impl http_body::Body for GateBody {
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Whole(body) => SizeHint::with_exact(body.len() as u64),
             Kind::Stream(_) | Kind::Talk(_) => SizeHint::default(),
             Kind::Other(body) => body.size_hint(),
         }

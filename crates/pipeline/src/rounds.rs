@@ -55,11 +55,11 @@ async fn conduct(mut floor: Floor, mut rounds: Box<dyn Rounds>, refusing: Refusi
         }
     };
     if !floor.has_spoken() {
-        return Conducted { floor, reply: Some(reply) };
+        return Conducted::new(floor, Some(reply));
     }
     let rest = if reply.status.is_success() { reply.body } else { rounds.break_off(&reply) };
     floor.say(rest, stream_headers).await;
-    Conducted { floor, reply: None }
+    Conducted::new(floor, None)
 }
 
 /// Round after round.

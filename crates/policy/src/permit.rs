@@ -83,6 +83,12 @@ impl ToolLists {
         self
     }
 
+    /// Are there no lists, so that every tool may be used?
+    #[must_use]
+    pub fn permit_all(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// May a tool be used that is of this server and in these toolsets? Likewise a prompt or resource.
     #[must_use]
     pub fn permit<'t>(&self, server: &str, toolsets: impl Iterator<Item = &'t str> + Clone) -> bool {

@@ -171,9 +171,9 @@ fn http(caps: &Caps) -> auto::Builder<TokioExecutor> {
         .http1()
         // No timer: the lookout watches heads and idle connections.
         // At most 100 headers is hyper's default; to say it would have it make room for them on the heap for each request.
+        // No flushing of pipelines: with it, hyper copies every body behind its head, into a buffer that stays with the connection.
         .max_buf_size(READ_BYTES_MAX)
-        .half_close(false)
-        .pipeline_flush(true);
+        .half_close(false);
     builder
         .http2()
         .timer(TokioTimer::new())

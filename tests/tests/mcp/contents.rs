@@ -4,7 +4,7 @@ use gatehouse_tests::mcp::{McpServer, Turn, echo_tool};
 use gatehouse_tests::{Gate, House};
 use serde_json::{Value, json};
 
-use super::{before, house, modern, modern_one};
+use super::{before, house, legacy_with, modern, modern_one};
 
 /// The tool `echo` with another description.
 fn described(description: &str) -> Value {
@@ -218,6 +218,30 @@ fn a_list_that_a_server_calls_public_is_private_where_it_depends_on_the_caller()
     let listed = modern(&gate.client()).request("tools/list", json!({})).result();
     assert_eq!((listed["cacheScope"].as_str(), listed["tools"].as_array().map(Vec::len)), (Some("private"), Some(2)));
     assert_eq!(modern(&gate.stranger().key(narrow)).names("tools").len(), 1);
+}
+
+/// Row 20: what is kept of a list goes to nobody who sees less than it has.
+#[test]
+fn a_long_list_is_told_to_each_as_far_as_they_may_see_however_often_it_was_told() {
+    let server = McpServer::modern();
+    let mut tool = described(&"x".repeat(400));
+    let named = |n: usize| {
+        tool["name"] = json!(format!("t{n}"));
+        tool.clone()
+    };
+    let tools: Vec<Value> = (0..100).map(named).collect();
+    server.change(|offer| offer.tools = tools);
+    let own = McpServer::modern();
+    let narrow = "gk_test_narrow_0123456789abcdef";
+    let gate = house(&[("s", &server), ("own", &own)])
+        .key(json!({"name": "narrow", "secret": narrow, "mcp_servers": ["own"]}))
+        .start();
+    let first = modern(&gate.client()).request("tools/list", json!({})).result();
+    for _ in 0..3 {
+        assert_eq!(modern(&gate.stranger().key(narrow)).names("tools").len(), 1);
+        assert_eq!(legacy_with(&gate.client(), json!({})).names("tools").len(), 101);
+        assert_eq!(modern(&gate.client()).request("tools/list", json!({})).result(), first);
+    }
 }
 
 /// Row 28.

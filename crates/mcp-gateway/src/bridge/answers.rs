@@ -61,7 +61,7 @@ pub fn dressed(to: Revision, method: Method, result: &Raw, dress: &Dress) -> Raw
     }
     let meta = result.get(&["_meta"]).filter(Raw::is_object).unwrap_or_else(Raw::empty);
     let meta = meta.edited([(key::SERVER_INFO, dress.server_info.clone())]);
-    let mut edits = vec![("_meta", Some(meta).filter(|meta| !is_bare(meta)))];
+    let mut edits = vec![("_meta", Some(meta).filter(|meta| !meta.is_bare()))];
     if !result.has(&["resultType"]) {
         edits.push(("resultType", Some(Raw::text("complete"))));
     }
@@ -77,15 +77,18 @@ pub fn dressed(to: Revision, method: Method, result: &Raw, dress: &Dress) -> Raw
 #[must_use]
 pub fn cache_hint(result: &Raw) -> (u64, bool) {
     let ttl = result.get(&["ttlMs"]).and_then(|ttl| ttl.as_whole());
-    let public = result.text_at(&["cacheScope"]).is_some_and(|scope| scope == "public");
+    let public = result.said(&["cacheScope"]).is_some_and(|scope| scope == "public");
     (ttl.and_then(|ttl| u64::try_from(ttl).ok()).unwrap_or(0), public)
 }
 
 /// The `resultType` of a result; what has none is `complete`.
 #[must_use]
 pub fn result_type(result: &Raw) -> ResultType {
-    let Some(kind) = result.get(&["resultType"]) else { return ResultType::Complete };
-    match kind.as_text().as_deref() {
+    let Some(kind) = result.json_at(&["resultType"]) else { return ResultType::Complete };
+    if kind == b"\"complete\"" {
+        return ResultType::Complete;
+    }
+    match result.said(&["resultType"]).as_deref() {
         Some("complete") => ResultType::Complete,
         Some("input_required") => ResultType::InputRequired,
         Some("task") => ResultType::Task,
@@ -183,16 +186,12 @@ fn links(to: Revision, method: Method, error: RpcError, dress: &Dress) -> Result
 fn undressed(method: Method, result: &Raw) -> Raw {
     let mut edits = vec![("resultType", None)];
     if let Some(meta) = result.get(&["_meta"]).filter(|meta| meta.has(&[key::SERVER_INFO])) {
-        edits.push(("_meta", Some(meta.without(&[key::SERVER_INFO])).filter(|meta| !is_bare(meta))));
+        edits.push(("_meta", Some(meta.without(&[key::SERVER_INFO])).filter(|meta| !meta.is_bare())));
     }
     if method.is_cacheable() {
         edits.extend([("ttlMs", None), ("cacheScope", None)]);
     }
     result.edited(edits)
-}
-
-fn is_bare(object: &Raw) -> bool {
-    object.names().next().is_none()
 }
 
 /// Takes off, or puts into words, what this legacy revision does not know.

@@ -17,6 +17,9 @@ pub fn of_server(capabilities: &Raw, from: Revision, to: Revision) -> Raw {
 /// than can be carried. Tasks that a server makes of its questions to a client (`tasks`, 2025-11-25) cannot.
 #[must_use]
 pub fn of_client(capabilities: &Raw, from: Revision, to: Revision) -> Raw {
+    if capabilities.is_bare() {
+        return capabilities.clone();
+    }
     let mut told = own_tasks(capabilities, from, to).without(&["tasks"]);
     if to.era() == Era::Modern {
         // There is no notification for it any more.

@@ -262,7 +262,8 @@ impl Answers {
     /// `-32602` when they are there in the wrong shape.
     pub fn read(params: Option<&Raw>) -> Result<Self, RpcError> {
         let wrong = |what: &str| RpcError::new(code::INVALID_PARAMS, format!("Invalid params: {what}"));
-        let member = |name: &str| params.and_then(|params| params.get(&[name]));
+        let Some(params) = params.filter(|params| has_answers(params)) else { return Ok(Self::default()) };
+        let member = |name: &str| params.get(&[name]);
         let state = member("requestState")
             .map(|state| state.as_text().map(Arc::from).ok_or_else(|| wrong("`requestState` must be a string")));
         let responses = member("inputResponses").unwrap_or_else(Raw::empty);
@@ -305,11 +306,18 @@ impl Answers {
 /// The `params` without answers and state: the call as such, what digests are made of.
 #[must_use]
 pub fn bare(params: &Raw) -> Raw {
-    params.without_each(&["inputResponses", "requestState"])
+    if has_answers(params) { params.without_each(&["inputResponses", "requestState"]) } else { params.clone() }
+}
+
+fn has_answers(params: &Raw) -> bool {
+    params.has(&["inputResponses"]) || params.has(&["requestState"])
 }
 
 /// The same of a modern client, which asks for nothing by `task`: whether a call becomes one is its server's to say.
 #[must_use]
 pub fn bare_of_modern(params: &Raw) -> Raw {
+    if !params.has(&["task"]) {
+        return bare(params);
+    }
     params.without_each(&["inputResponses", "requestState", "task"])
 }

@@ -15,7 +15,7 @@ pub const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 /// Did a party with these capabilities declare the extension?
 #[must_use]
 pub fn has_extension(capabilities: &Raw) -> bool {
-    capabilities.get(&["extensions", EXTENSION]).is_some_and(|settings| settings.is_object())
+    capabilities.has_object(&["extensions", EXTENSION])
 }
 
 /// Does a server with these capabilities make tasks of tool calls that ask for it (2025-11-25)?
@@ -212,7 +212,7 @@ pub fn rename_in_params(params: &Raw, rename: Rename<'_>) -> Raw {
 const RELATED: [&str; 3] = ["_meta", key::RELATED_TASK, "taskId"];
 
 fn renamed(raw: &Raw, path: &[&str], rename: Rename<'_>) -> Raw {
-    match raw.text_at(path).and_then(|id| rename(&id)) {
+    match raw.said(path).and_then(|id| rename(&id)) {
         Some(id) => raw.with(path, &Raw::text(&id)),
         None => raw.clone(),
     }

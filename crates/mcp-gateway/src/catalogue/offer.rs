@@ -12,8 +12,11 @@ use gatehouse_domain::{Code, Fault};
 use super::entry::Entry;
 use super::finding::Kind;
 use super::listing::{Listing, Page};
+use super::ready::{Ready, Seen};
 use super::uris::Uris;
+use crate::era::Revision;
 use crate::search::{Index, definitions};
+use crate::wire::Raw;
 
 /// Where a call came in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +41,7 @@ pub struct Offer {
     pub(crate) search: Option<Arc<Index>>,
     pub(crate) ttl_ms: u64,
     pub(crate) public: bool,
+    pub(crate) ready: Ready,
 }
 
 /// Where a name leads.
@@ -75,6 +79,12 @@ impl Offer {
         self.servers.iter()
     }
 
+    /// Can it lead to this server?
+    #[must_use]
+    pub fn leads_to(&self, server: &str) -> bool {
+        self.servers.contains(server)
+    }
+
     /// Its items of a kind, in the order of its lists.
     #[must_use]
     pub fn entries(&self, kind: Kind) -> &[Arc<Entry>] {
@@ -98,6 +108,23 @@ impl Offer {
             },
         };
         Ok(Listing::of(kind, entries.get(start..).unwrap_or_default(), allowed, page, (self.ttl_ms, self.public)))
+    }
+
+    /// Which items of a kind the caller sees.
+    #[must_use]
+    pub fn seen(&self, kind: Kind, allowed: &dyn Fn(&Entry) -> bool) -> Seen {
+        Seen::of(self.entries(kind).iter().map(|entry| allowed(entry)))
+    }
+
+    /// The whole list of these items as the result of a client's request, if one of its revision was told it before.
+    #[must_use]
+    pub fn told(&self, kind: Kind, to: Revision, seen: &Seen) -> Option<Raw> {
+        self.ready.get(kind, to, seen)
+    }
+
+    /// Keeps that result for the next who sees the same.
+    pub fn keep(&self, kind: Kind, to: Revision, seen: Seen, result: &Raw) {
+        self.ready.keep(kind, to, seen, result);
     }
 
     /// What a name leads to.

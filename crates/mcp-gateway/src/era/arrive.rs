@@ -3,7 +3,7 @@
 
 use http::HeaderMap;
 
-use crate::wire::{Message, Raw, Request, shown};
+use crate::wire::{Message, Request, shown};
 
 use super::headers::{self, only};
 use super::meta::key;
@@ -77,8 +77,7 @@ pub fn check_modern_line(request: &Request) -> Result<(Method, Speaker), Refusal
     let speaker = Speaker::of_params(request.params.as_ref())?;
     let method = known(request, speaker.revision)?;
     if let Some(member) = method.name_member() {
-        let named = request.params.as_ref().and_then(|params| params.get(&[member]));
-        if named.is_none_or(|named| named.as_text().is_none()) {
+        if request.params.as_ref().and_then(|params| params.said(&[member])).is_none() {
             return Err(Refusal::Params(format!("`{member}` of {} must be a string", method.as_str())));
         }
     }
@@ -108,9 +107,9 @@ fn known(request: &Request, revision: Revision) -> Result<Method, Refusal> {
 /// Compares the standard headers with the body. What the body lacks is not compared: that is an error of its own, found
 /// right after.
 fn mirrors_body(headers: &HeaderMap, request: &Request) -> Result<(), Refusal> {
-    let said = |path: &[&str]| request.params.as_ref().and_then(|params| params.get(path));
+    let said = |path: &[&str]| request.params.as_ref().and_then(|params| params.said(path));
     let version = required(headers, headers::PROTOCOL_VERSION)?;
-    if let Some(body) = said(&["_meta", key::PROTOCOL_VERSION]).as_ref().and_then(Raw::as_text) {
+    if let Some(body) = said(&["_meta", key::PROTOCOL_VERSION]) {
         same("MCP-Protocol-Version", version, &body)?;
     }
     same("Mcp-Method", required(headers, headers::METHOD)?, &request.method)?;
@@ -118,8 +117,7 @@ fn mirrors_body(headers: &HeaderMap, request: &Request) -> Result<(), Refusal> {
         return Ok(());
     };
     let Some(member) = method.name_member() else { return Ok(()) };
-    let (sent, said) = (headers.contains_key(headers::NAME), said(&[member]));
-    let said = said.as_ref().and_then(Raw::as_text);
+    let (sent, said) = (headers.keys().any(|header| header.as_str() == headers::NAME), said(&[member]));
     // For tasks the header comes from the extension, and not every client that has tasks sends it.
     if !sent && (member == "taskId" || said.is_none()) {
         return Ok(());

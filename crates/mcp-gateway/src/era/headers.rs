@@ -218,7 +218,8 @@ fn is_plain(byte: u8) -> bool {
 
 /// The value of a header that is there exactly once, without blanks around it.
 pub(super) fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
-    let mut values = headers.get_all(name).iter();
+    // A request has few headers: to walk them costs less than to read and to hash a name that is looked for.
+    let mut values = headers.iter().filter(|(header, _)| header.as_str() == name).map(|(_, value)| value);
     let value = values.next()?;
     values.next().is_none().then(|| value.as_bytes().trim_ascii())
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use gatehouse_domain::TraceParent;
 
-use crate::wire::{self, Id, Raw, shown};
+use crate::wire::{Id, Raw, shown};
 
 use super::{Era, Refusal, Revision};
 
@@ -138,42 +138,38 @@ fn named(info: Raw) -> Raw {
 }
 
 /// The members of a `_meta` that this gateway goes by, each in its right type.
-#[derive(Default)]
-struct Said {
-    version: Option<String>,
+struct Said<'m> {
+    version: Option<Cow<'m, str>>,
     capabilities: Option<Raw>,
     info: Option<Raw>,
     log_level: Option<LogLevel>,
 }
 
-impl Said {
-    fn read(meta: &Raw) -> Result<Self, Refusal> {
-        let mut said = Self::default();
-        for (name, value) in meta.members() {
-            let wrong = |kind: &str| Refusal::Meta(format!("`{name}` in `_meta` must be {kind}"));
-            match &*name {
-                key::PROTOCOL_VERSION => {
-                    said.version = Some(value.as_text().ok_or_else(|| wrong("a string"))?.into_owned());
-                }
-                key::CLIENT_CAPABILITIES if value.is_object() => said.capabilities = Some(value),
-                key::CLIENT_INFO if value.is_object() => said.info = Some(value),
-                key::CLIENT_CAPABILITIES | key::CLIENT_INFO => return Err(wrong("an object")),
-                key::LOG_LEVEL => {
-                    let level = value.as_text().ok_or_else(|| wrong("a log level"))?;
-                    said.log_level =
-                        Some(level.parse().map_err(|error: UnknownLevel| Refusal::Meta(error.to_string()))?);
-                }
-                key::PROGRESS_TOKEN if Id::read(&value).is_none() => return Err(wrong("a string or a whole number")),
-                _ => {
-                    if let Some(meant) = wire::lookalike(&name, key::DECISIVE) {
-                        return Err(Refusal::Meta(format!(
-                            "`{name}` in `_meta` is not `{meant}`; names are case-sensitive"
-                        )));
-                    }
-                }
-            }
+impl<'m> Said<'m> {
+    fn read(meta: &'m Raw) -> Result<Self, Refusal> {
+        if let Some((name, meant)) = meta.lookalike(key::DECISIVE) {
+            let name = shown(&name);
+            return Err(Refusal::Meta(format!("`{name}` in `_meta` is not `{meant}`; names are case-sensitive")));
         }
-        Ok(said)
+        let wrong = |name: &str, kind: &str| Refusal::Meta(format!("`{name}` in `_meta` must be {kind}"));
+        let text = |name: &'static str, kind: &str| match meta.said(&[name]) {
+            None if meta.has(&[name]) => Err(wrong(name, kind)),
+            text => Ok(text),
+        };
+        let object = |name: &'static str| match meta.get(&[name]) {
+            Some(value) if !value.is_object() => Err(wrong(name, "an object")),
+            object => Ok(object),
+        };
+        let level = text(key::LOG_LEVEL, "a log level")?.map(|level| level.parse()).transpose();
+        if meta.get(&[key::PROGRESS_TOKEN]).is_some_and(|token| Id::read(&token).is_none()) {
+            return Err(wrong(key::PROGRESS_TOKEN, "a string or a whole number"));
+        }
+        Ok(Self {
+            version: text(key::PROTOCOL_VERSION, "a string")?,
+            capabilities: object(key::CLIENT_CAPABILITIES)?,
+            info: object(key::CLIENT_INFO)?,
+            log_level: level.map_err(|error: UnknownLevel| Refusal::Meta(error.to_string()))?,
+        })
     }
 }
 
@@ -184,7 +180,7 @@ fn missing(name: &str) -> Refusal {
 /// What `_meta` of some `params` says of the trace; `None` where it is not said or not well-formed.
 #[must_use]
 pub fn traceparent(params: Option<&Raw>) -> Option<TraceParent> {
-    TraceParent::parse(&params?.text_at(&["_meta", key::TRACEPARENT])?)
+    TraceParent::parse(&params?.said(&["_meta", key::TRACEPARENT])?)
 }
 
 /// The token that progress of a request is to be reported under.

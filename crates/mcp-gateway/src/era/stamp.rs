@@ -61,9 +61,10 @@ pub fn body(revision: Revision, mut request: Request, facts: Facts<'_>) -> Reque
 
 /// Does a request say the truth already? Then it goes on as the bytes it came as.
 fn is_said(meta: &Raw, revision: Revision, facts: Facts<'_>) -> bool {
-    let says = |name: &str, value: Option<&Raw>| meta.get(&[name]).as_ref() == value;
-    let in_words = |name: &str, word: Option<&str>| {
-        meta.get(&[name]).map_or(word.is_none(), |said| said.as_text().as_deref() == word)
+    let says = |name: &str, value: Option<&Raw>| meta.json_at(&[name]) == value.map(|value| &value.bytes()[..]);
+    let in_words = |name: &str, word: Option<&str>| match word {
+        Some(word) => meta.said(&[name]).as_deref() == Some(word),
+        None => !meta.has(&[name]),
     };
     revision.era() == Era::Modern
         && facts.traceparent.is_none()
@@ -91,8 +92,8 @@ pub fn headers(revision: Revision, request: &Request) -> Vec<(HeaderName, Header
     let named = method.map(|method| HeaderValue::from_static(method.as_str())).or_else(|| encoded(&request.method));
     let mut sent = vec![version];
     sent.extend(named.map(|method| (METHOD_HEADER, method)));
-    let about = method.and_then(Method::name_member).and_then(|member| request.params.as_ref()?.get(&[member]));
-    let name = about.as_ref().and_then(|name| encoded(&name.as_text()?));
+    let about = method.and_then(Method::name_member).and_then(|member| request.params.as_ref()?.said(&[member]));
+    let name = about.and_then(|name| encoded(&name));
     sent.extend(name.map(|name| (NAME_HEADER, name)));
     sent
 }

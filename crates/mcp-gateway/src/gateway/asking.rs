@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use gatehouse_domain::{Code, Fault};
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, Method as Verb};
+use http::{HeaderMap, HeaderValue, Method as Verb};
 
 use super::refuse::Refusal;
 use super::session::Session;
@@ -194,13 +194,15 @@ fn streams(map: &HeaderMap) -> bool {
 
 /// Does the client take any of these? One that says nothing takes everything.
 fn accepts(map: &HeaderMap, kinds: &[&str]) -> bool {
-    let mut said = map.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    let mut said = map.get_all(ACCEPT).iter().map(HeaderValue::as_bytes).peekable();
     said.peek().is_none()
-        || said.flat_map(|value| value.split(',')).any(|range| {
-            let range = range.split(';').next().unwrap_or_default().trim();
-            let family =
-                |kind: &&str| range.strip_suffix("/*").is_some_and(|family| kind.split('/').next() == Some(family));
-            range == "*/*" || kinds.iter().any(|kind| range.eq_ignore_ascii_case(kind) || family(kind))
+        || said.flat_map(|value| value.split(|byte| *byte == b',')).any(|range| {
+            let range = range.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+            let family = |kind: &str| {
+                let family = kind.split('/').next().unwrap_or_default();
+                range.strip_suffix(b"/*").is_some_and(|range| range == family.as_bytes())
+            };
+            range == b"*/*" || kinds.iter().any(|kind| range.eq_ignore_ascii_case(kind.as_bytes()) || family(kind))
         })
 }
 
@@ -220,7 +222,7 @@ fn no_such_session() -> Box<Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderName;
 
     use super::*;
 

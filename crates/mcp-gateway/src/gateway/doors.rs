@@ -35,13 +35,34 @@ fn door_of(code: u16, subject: Option<String>) -> Door {
     Door { dialect: DIALECT, operation: DIALECT, code, subject }
 }
 
+/// Where a door leads: the route as the door names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lead<'d> {
+    /// To everything.
+    All,
+    /// To the server of this name.
+    Server(&'d str),
+    /// To the toolset of this name.
+    Toolset(&'d str),
+}
+
+/// Where a door leads.
+#[must_use]
+pub fn lead(door: &Door) -> Lead<'_> {
+    match (door.code, &door.subject) {
+        (SERVER, Some(name)) => Lead::Server(name),
+        (TOOLSET, Some(name)) => Lead::Toolset(name),
+        _ => Lead::All,
+    }
+}
+
 /// Which of the endpoints a door is.
 #[must_use]
 pub fn route(door: &Door) -> Route {
-    match (door.code, &door.subject) {
-        (SERVER, Some(name)) => Route::Server(Arc::from(&**name)),
-        (TOOLSET, Some(name)) => Route::Toolset(Arc::from(&**name)),
-        _ => Route::All,
+    match lead(door) {
+        Lead::All => Route::All,
+        Lead::Server(name) => Route::Server(Arc::from(name)),
+        Lead::Toolset(name) => Route::Toolset(Arc::from(name)),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Ids of requests, and whole numbers as JSON writes them.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
+use bytes::BytesMut;
+
+use super::raw::put_text;
 use super::{Raw, unquote};
 
 /// The id of a request. Its type is kept: `1` and `"1"` are two ids; `1.0` is `1`.
@@ -26,6 +29,15 @@ impl Id {
         match unquote(json) {
             Some(text) => Some(Self::Text(text.into())),
             None => whole(json).map(Self::Number),
+        }
+    }
+
+    /// Writes it as JSON.
+    pub(super) fn put(&self, text: &mut BytesMut) {
+        match self {
+            // Writing to memory cannot fail.
+            Self::Number(number) => _ = write!(text, "{number}"),
+            Self::Text(id) => put_text(text, id),
         }
     }
 

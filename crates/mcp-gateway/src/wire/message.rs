@@ -97,6 +97,20 @@ impl Response {
     pub fn error(id: Option<Id>, error: RpcError) -> Self {
         Self { id, outcome: Err(error) }
     }
+
+    /// As JSON in pieces, of which a long result is one: what is shared with other answers is not copied for each of them.
+    #[must_use]
+    pub fn write_pieces(self) -> (Bytes, Option<Box<[Bytes; 2]>>) {
+        match self.outcome {
+            Ok(result) if result.bytes().len() > JOINED_BYTES_MAX => {
+                let mut head = begun(None);
+                put_id(&mut head, self.id.as_ref());
+                head.extend_from_slice(RESULT);
+                (head.freeze(), Some(Box::new([result.bytes().clone(), Bytes::from_static(b"}")])))
+            }
+            outcome => (Message::from(Self { id: self.id, outcome }).write(), None),
+        }
+    }
 }
 
 impl RpcError {
@@ -148,7 +162,7 @@ impl Message {
                 put_id(&mut text, response.id.as_ref());
                 match &response.outcome {
                     Ok(result) => {
-                        text.extend_from_slice(b",\"result\":");
+                        text.extend_from_slice(RESULT);
                         text.extend_from_slice(result.bytes());
                     }
                     Err(error) => {
@@ -220,6 +234,11 @@ impl From<Response> for Message {
     }
 }
 
+/// Results up to this size are copied behind their head: to send three pieces costs more than that.
+const JOINED_BYTES_MAX: usize = 16 << 10;
+
+const RESULT: &[u8] = b",\"result\":";
+
 /// The beginning of any message, with room for what is inside.
 fn begun(inside: Option<&Raw>) -> BytesMut {
     let mut text = BytesMut::with_capacity(inside.map_or(0, |raw| raw.bytes().len()) + 128);
@@ -231,7 +250,7 @@ fn begun(inside: Option<&Raw>) -> BytesMut {
 fn put_id(text: &mut BytesMut, id: Option<&Id>) {
     if let Some(id) = id {
         text.extend_from_slice(b",\"id\":");
-        text.extend_from_slice(id.raw().bytes());
+        id.put(text);
     }
 }
 

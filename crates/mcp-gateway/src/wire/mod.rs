@@ -3,9 +3,12 @@
 
 mod error;
 mod id;
+mod index;
+mod marks;
 mod message;
 mod raw;
 mod read;
+mod scan;
 mod strict;
 #[cfg(test)]
 mod tests;
@@ -16,7 +19,7 @@ pub use error::{Malformed, Unread, code};
 pub use id::Id;
 pub use message::{Message, Notification, Request, Response, RpcError};
 pub use raw::{Kind, Raw};
-pub(crate) use read::lookalike;
+use read::lookalike;
 pub use read::{BATCH_MAX, read, read_batch};
 pub use strict::DEPTH_MAX;
 
@@ -25,7 +28,7 @@ use std::borrow::Cow;
 /// The string that JSON text with its quotes says. `None` if it is no string.
 pub(crate) fn unquote(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
-    if !inner.contains('\\') {
+    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return Some(Cow::Borrowed(inner));
     }
     serde_json::from_str::<String>(json).ok().map(Cow::Owned)

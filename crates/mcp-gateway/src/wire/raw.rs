@@ -16,19 +16,18 @@ use serde::ser::{self, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::walk::{self, within};
-use super::{Malformed, strict, unquote};
+use super::index::{Index, Keep, Seat};
+use super::scan::{Scanned, scan};
+use super::walk::{self, Members, Place, within};
+use super::{Malformed, lookalike, strict, unquote};
 
 /// The text of one JSON value, known to be well-formed; a slice of what came off the wire wherever it can be. Cheap to clone.
 #[derive(Clone)]
 pub struct Raw {
     text: Bytes,
-    /// Where its members stand, if that is remembered ([`Raw::indexed`]).
-    index: Option<Arc<walk::Index>>,
+    /// Where its members stand, if that is remembered.
+    index: Option<Arc<Index>>,
 }
-
-/// Members of an indexed value whose own members are asked about as often.
-const ASKED_WITHIN: &[&str] = &["_meta"];
 
 impl PartialEq for Raw {
     fn eq(&self, other: &Self) -> bool {
@@ -68,24 +67,22 @@ impl Raw {
         Self { text, index: None }
     }
 
-    /// The same, remembering where its members stand: for what is asked about many times. What is found in it is as it always is.
-    #[must_use]
-    pub(crate) fn indexed(mut self) -> Self {
-        if self.index.is_none() && self.is_object() {
-            self.index = walk::Index::of(&self.text, ASKED_WITHIN).map(Arc::new);
-        }
-        self
-    }
-
     /// Reads text that must be one JSON value and nothing else, under the rules for messages: UTF-8, no name twice in any
-    /// object, not nested too deeply.
+    /// object, not nested too deeply. Where its members stand is remembered.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn read(text: Bytes) -> Result<Self, Malformed> {
+        let keep = &Keep::MESSAGE;
+        if let Some(Scanned { value, index }) = scan(&text, keep) {
+            let text = if value.len() == text.len() { text } else { text.slice(value) };
+            return Ok(Self { text, index });
+        }
         let checked = strict::check(&text)?;
         let value = within(checked, checked.trim_matches([' ', '\n', '\r', '\t']));
-        Ok(Self::trusted(text.slice(value)))
+        let text = text.slice(value);
+        let index = if text.starts_with(b"{") { Index::of(&text, keep).map(Arc::new) } else { None };
+        Ok(Self { text, index })
     }
 
     /// The text of a tree.
@@ -170,6 +167,12 @@ impl Raw {
         }
     }
 
+    /// Is it an object without members?
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.is_object() && self.text[1..].trim_ascii_start().first() == Some(&b'}')
+    }
+
     /// Is it an object?
     #[must_use]
     pub fn is_object(&self) -> bool {
@@ -215,29 +218,61 @@ impl Raw {
     /// The value at a path of member names; the empty path is the value itself.
     #[must_use]
     pub fn get(&self, path: &[&str]) -> Option<Self> {
-        let Some((first, rest)) = path.split_first() else { return Some(self.clone()) };
-        let (value, index) = match &self.index {
-            Some(index) => index.find(&self.text, first).map(|(place, inside)| (place.value, inside.cloned()))?,
-            None => (walk::members(&self.text).find(|place| place.is(first))?.value, None),
-        };
-        Self { text: self.text.slice(value), index }.get(rest)
+        let (value, index) = self.seat(path)?;
+        Some(Self { text: self.text.slice(value), index: index.cloned() })
     }
 
     /// The string at a path.
     #[must_use]
     pub fn text_at(&self, path: &[&str]) -> Option<String> {
-        self.get(path)?.as_text().map(Cow::into_owned)
+        self.said(path).map(Cow::into_owned)
+    }
+
+    /// The same for a moment: borrowed where nothing of it is escaped.
+    #[must_use]
+    pub fn said(&self, path: &[&str]) -> Option<Cow<'_, str>> {
+        let (value, _) = self.seat(path)?;
+        unquote(std::str::from_utf8(&self.text[value]).ok()?)
+    }
+
+    /// The JSON at a path.
+    pub(crate) fn json_at(&self, path: &[&str]) -> Option<&[u8]> {
+        self.seat(path).map(|(value, _)| &self.text[value])
     }
 
     /// Is there a value at this path? `null` is one.
     #[must_use]
     pub fn has(&self, path: &[&str]) -> bool {
-        self.get(path).is_some()
+        self.seat(path).is_some()
+    }
+
+    /// Is there an object at this path?
+    #[must_use]
+    pub fn has_object(&self, path: &[&str]) -> bool {
+        self.json_at(path).is_some_and(|json| json.starts_with(b"{"))
+    }
+
+    /// Where the value at a path stands, and its members, if that is remembered.
+    fn seat(&self, path: &[&str]) -> Option<(Range<usize>, Option<&Arc<Index>>)> {
+        let (mut value, mut index) = (0..self.text.len(), self.index.as_ref());
+        for name in path {
+            let text = &self.text[value.clone()];
+            let within = match index {
+                Some(known) => {
+                    let seat = known.find(text, name)?;
+                    index = seat.inside.as_ref();
+                    seat.value.clone()
+                }
+                None => walk::members(text).find(|place| place.is(name))?.value,
+            };
+            value = value.start + within.start..value.start + within.end;
+        }
+        Some((value, index))
     }
 
     /// The members, in their order; none if it is no object.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Self)> {
-        self.places().map(|place| (place.name(), Self::trusted(self.text.slice(place.value))))
+        self.places().map(|place| (place.name(), self.part(&place)))
     }
 
     /// The names of the members, in their order.
@@ -325,11 +360,13 @@ impl Raw {
     #[must_use]
     pub fn edited<'n>(&self, edits: impl IntoIterator<Item = (&'n str, Option<Self>)>) -> Self {
         let mut edits: Vec<(&str, Option<Self>)> = edits.into_iter().collect();
-        let is_edited = |place: walk::Place<'_>| edits.iter().any(|(name, _)| place.is(name));
+        let is_edited = |place: Place<'_>| edits.iter().any(|(name, _)| place.is(name));
         if edits.iter().all(|(_, value)| value.is_none()) && !self.places().any(is_edited) {
             return self.clone();
         }
-        let mut text = BytesMut::with_capacity(self.text.len() + 64);
+        let added =
+            |(name, value): &(&str, Option<Self>)| value.as_ref().map_or(0, |new| name.len() + new.text.len() + 4);
+        let mut text = BytesMut::with_capacity(self.text.len() + edits.iter().map(added).sum::<usize>());
         text.put_u8(b'{');
         for place in self.places() {
             let edit = edits.iter_mut().find(|(name, _)| place.is(name)).map(|(_, value)| value.take());
@@ -374,10 +411,25 @@ impl Raw {
         Self::trusted(self.text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect())
     }
 
-    fn places(&self) -> impl Iterator<Item = walk::Place<'_>> {
-        let known = self.index.as_ref().map(|index| index.members(&self.text));
-        let walked = known.is_none().then(|| walk::members(&self.text));
-        known.into_iter().flatten().chain(walked.into_iter().flatten())
+    /// The value of one of its members.
+    pub(super) fn part(&self, place: &Place<'_>) -> Self {
+        Self { text: self.text.slice(place.value.clone()), index: place.inside.cloned() }
+    }
+
+    /// Where its members stand.
+    pub(super) fn places(&self) -> Places<'_> {
+        match &self.index {
+            Some(index) => Places::Known(&self.text, index.seats()),
+            None => Places::Walked(walk::members(&self.text)),
+        }
+    }
+
+    /// The first of its names that a reader who does not mind case would take for one of these, though it is none of them.
+    pub(crate) fn lookalike(&self, known: &'static [&'static str]) -> Option<(String, &'static str)> {
+        self.places().find_map(|place| {
+            let meant = lookalike(&place.name_bytes(), known)?;
+            Some((place.name().into_owned(), meant))
+        })
     }
 
     fn spliced(&self, range: Range<usize>, with: &[u8]) -> Self {
@@ -386,6 +438,22 @@ impl Raw {
         text.extend_from_slice(with);
         text.extend_from_slice(&self.text[range.end..]);
         Self::trusted(text.freeze())
+    }
+}
+
+/// Where the members of a value stand: as it is remembered, or found by walking.
+pub(super) enum Places<'t> {
+    Known(&'t [u8], std::slice::Iter<'t, Seat>),
+    Walked(Members<'t>),
+}
+
+impl<'t> Iterator for Places<'t> {
+    type Item = Place<'t>;
+    fn next(&mut self) -> Option<Place<'t>> {
+        match self {
+            Self::Known(text, seats) => seats.next().map(|seat| seat.of(text)),
+            Self::Walked(members) => members.next(),
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 
-use super::{Id, Kind, Malformed, Message, Notification, Raw, Request, Response, RpcError, Unread, shown};
+use super::walk::Place;
+use super::{Id, Kind, Malformed, Message, Notification, Raw, Request, Response, RpcError, Unread, shown, unquote};
 
 /// The most messages in one batch.
 pub const BATCH_MAX: usize = 64;
@@ -66,13 +67,13 @@ pub fn read_batch(bytes: Bytes) -> Result<(Vec<Message>, bool), Unread> {
 
 /// The members of an envelope, as far as they are known.
 #[derive(Default)]
-struct Envelope {
-    jsonrpc: Option<Raw>,
-    id: Option<Raw>,
-    method: Option<Raw>,
-    params: Option<Raw>,
-    result: Option<Raw>,
-    error: Option<Raw>,
+struct Envelope<'r> {
+    jsonrpc: Option<Place<'r>>,
+    id: Option<Place<'r>>,
+    method: Option<Place<'r>>,
+    params: Option<Place<'r>>,
+    result: Option<Place<'r>>,
+    error: Option<Place<'r>>,
 }
 
 fn message(raw: &Raw) -> Result<Message, Unread> {
@@ -80,44 +81,48 @@ fn message(raw: &Raw) -> Result<Message, Unread> {
         return Err(Malformed::Envelope("it is not an object").into());
     }
     let mut envelope = Envelope::default();
-    for (name, value) in raw.members() {
-        let place = match &*name {
-            "jsonrpc" => &mut envelope.jsonrpc,
-            "id" => &mut envelope.id,
-            "method" => &mut envelope.method,
-            "params" => &mut envelope.params,
-            "result" => &mut envelope.result,
-            "error" => &mut envelope.error,
-            _ => {
-                no_lookalike(&name, ENVELOPE)?;
-                continue;
-            }
+    for place in raw.places() {
+        let name = place.name_bytes();
+        let member = match &*name {
+            b"jsonrpc" => &mut envelope.jsonrpc,
+            b"id" => &mut envelope.id,
+            b"method" => &mut envelope.method,
+            b"params" => &mut envelope.params,
+            b"result" => &mut envelope.result,
+            b"error" => &mut envelope.error,
+            _ => match lookalike(&name, ENVELOPE) {
+                Some(meant) => return Err(Malformed::Lookalike { name: shown(&place.name()), meant }.into()),
+                None => continue,
+            },
         };
-        *place = Some(value);
+        *member = Some(place);
     }
-    let id = envelope.id.as_ref().and_then(Id::read);
-    envelope.message(id.clone()).map_err(|why| Unread { why, id })
+    let id = envelope.id.as_ref().and_then(|id| Id::of_json(id.json()));
+    envelope.message(raw, id.clone()).map_err(|why| Unread { why, id })
 }
 
-impl Envelope {
-    fn message(self, id: Option<Id>) -> Result<Message, Malformed> {
-        if self.jsonrpc.as_ref().and_then(Raw::as_text).as_deref() != Some("2.0") {
+impl Envelope<'_> {
+    fn message(self, raw: &Raw, id: Option<Id>) -> Result<Message, Malformed> {
+        if !self.jsonrpc.is_some_and(|version| unquote(version.json()).as_deref() == Some("2.0")) {
             return Err(Malformed::Envelope("`jsonrpc` must be \"2.0\""));
         }
         match (self.method, self.result, self.error) {
-            (Some(method), None, None) => call(&method, self.id.is_some(), id, self.params),
+            (Some(method), None, None) => {
+                call(method.json(), self.id.is_some(), id, self.params.map(|params| raw.part(&params)))
+            }
             (None, Some(result), None) => {
                 let id = id.ok_or(Malformed::Envelope("`id` of a result must be a string or a whole number"))?;
+                let result = raw.part(&result);
                 if !result.is_object() {
                     return Err(Malformed::Envelope("`result` must be an object"));
                 }
-                Ok(Response::result(id, result.indexed()).into())
+                Ok(Response::result(id, result).into())
             }
             (None, None, Some(error)) => {
-                if id.is_none() && self.id.is_some_and(|id| id.bytes() != "null") {
+                if id.is_none() && self.id.is_some_and(|id| id.json() != "null") {
                     return Err(Malformed::Envelope("`id` must be a string or a whole number"));
                 }
-                Ok(Response::error(id, rpc_error(&error)?).into())
+                Ok(Response::error(id, rpc_error(&raw.part(&error))?).into())
             }
             (None, None, None) => Err(Malformed::Envelope("it has neither `method` nor `result` nor `error`")),
             _ => Err(Malformed::Envelope("it has more than one of `method`, `result` and `error`")),
@@ -125,15 +130,17 @@ impl Envelope {
     }
 }
 
-fn call(method: &Raw, has_id: bool, id: Option<Id>, params: Option<Raw>) -> Result<Message, Malformed> {
-    let method = method.as_text().ok_or(Malformed::Envelope("`method` must be a string"))?;
+fn call(method: &str, has_id: bool, id: Option<Id>, params: Option<Raw>) -> Result<Message, Malformed> {
+    let method = unquote(method).ok_or(Malformed::Envelope("`method` must be a string"))?;
     // Some libraries write `null` for what they leave out.
-    let params = params.filter(|params| params.kind() != Kind::Null).map(Raw::indexed);
+    let params = params.filter(|params| params.kind() != Kind::Null);
     if let Some(params) = &params {
         if !params.is_object() {
             return Err(Malformed::Envelope("`params` must be an object"));
         }
-        params.names().try_for_each(|name| no_lookalike(&name, DECISIVE))?;
+        if let Some((name, meant)) = params.lookalike(DECISIVE) {
+            return Err(Malformed::Lookalike { name: shown(&name), meant });
+        }
     }
     match id {
         Some(id) => Ok(Request::new(id, &*method, params).into()),
@@ -151,20 +158,17 @@ fn rpc_error(error: &Raw) -> Result<RpcError, Malformed> {
     })
 }
 
-/// Refuses a name that a reader who does not mind case would take for one of these.
-fn no_lookalike(name: &str, known: &'static [&'static str]) -> Result<(), Malformed> {
-    match lookalike(name, known) {
-        Some(meant) => Err(Malformed::Lookalike { name: shown(name), meant }),
-        None => Ok(()),
-    }
-}
-
 /// Which of these names a reader who does not mind case would take this one for, though it is none of them.
-pub(crate) fn lookalike(name: &str, known: &'static [&'static str]) -> Option<&'static str> {
-    if known.contains(&name) {
-        return None;
-    }
-    known.iter().copied().find(|known| folded_equal(name, known))
+pub(super) fn lookalike(name: &[u8], known: &'static [&'static str]) -> Option<&'static str> {
+    // No two of them are one name but for case, so that the first that is alike tells.
+    let mut known = known.iter().copied();
+    let alike = if name.is_ascii() {
+        known.find(|known| known.len() == name.len() && name.eq_ignore_ascii_case(known.as_bytes()))
+    } else {
+        let name = std::str::from_utf8(name).ok()?;
+        known.find(|known| folded_equal(name, known))
+    };
+    alike.filter(|known| known.as_bytes() != name)
 }
 
 /// Equal under simple case folding, which besides case knows two letters that fold into ASCII: long s and the Kelvin sign.

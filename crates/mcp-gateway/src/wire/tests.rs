@@ -170,6 +170,19 @@ fn a_line_has_no_line_breaks() {
 }
 
 #[test]
+fn a_long_result_is_written_in_pieces_and_is_the_same_message() {
+    for (length, in_pieces) in [(10, false), (100_000, true)] {
+        let result = Raw::object([("text", Raw::text(&"x".repeat(length)))]);
+        let response = Response::result(Id::Text("a\"b".into()), result);
+        let whole = Message::from(response.clone()).write();
+        let (first, rest) = response.write_pieces();
+        assert_eq!(rest.is_some(), in_pieces);
+        let written = [&[first][..], rest.as_deref().map_or(&[], |rest| &rest[..])].concat().concat();
+        assert_eq!(written, whole);
+    }
+}
+
+#[test]
 fn an_escaped_name_is_that_name() {
     let params = raw(r#"{"na\u006de":"a", "other" : 1}"#);
     assert_eq!(params.text_at(&["name"]).as_deref(), Some("a"));

@@ -5,24 +5,42 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use memchr::memchr2;
-
+use super::index::Index;
+use super::marks::quote;
 use super::unquote;
 
 /// One member of an object: where its name and its value stand in the text.
 pub(crate) struct Place<'t> {
-    text: &'t [u8],
+    pub(super) text: &'t [u8],
     pub(crate) key: Range<usize>,
     pub(crate) value: Range<usize>,
     /// Is anything in the name escaped?
-    escaped: bool,
+    pub(super) escaped: bool,
+    /// Where the members of its value stand, if that is remembered.
+    pub(super) inside: Option<&'t Arc<Index>>,
 }
 
 impl<'t> Place<'t> {
     /// The name, unescaped.
     pub(crate) fn name(&self) -> Cow<'t, str> {
-        let quoted = self.text.get(self.key.clone()).and_then(|key| std::str::from_utf8(key).ok());
-        quoted.and_then(unquote).unwrap_or_default()
+        let quoted = self.text.get(self.key.clone()).and_then(|key| std::str::from_utf8(key).ok()).unwrap_or_default();
+        if self.escaped {
+            return unquote(quoted).unwrap_or_default();
+        }
+        Cow::Borrowed(quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default())
+    }
+
+    /// The same as bytes, which need not be looked through to be compared.
+    pub(super) fn name_bytes(&self) -> Cow<'t, [u8]> {
+        if self.escaped {
+            return Cow::Owned(self.name().into_owned().into_bytes());
+        }
+        Cow::Borrowed(self.text.get(self.key.start + 1..self.key.end - 1).unwrap_or_default())
+    }
+
+    /// The value as JSON.
+    pub(super) fn json(&self) -> &'t str {
+        self.text.get(self.value.clone()).and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default()
     }
 
     /// Is this its name? Asked of every member that is passed, and nearly always answered by its bytes.
@@ -36,65 +54,22 @@ impl<'t> Place<'t> {
 
 /// The members of an object, in their order; none if the text is no object. Of a text that is not well-formed, those before
 /// the place where it is not.
-pub(crate) fn members(text: &[u8]) -> impl Iterator<Item = Place<'_>> {
-    let mut walk = Walk::into(text, b'{');
-    std::iter::from_fn(move || {
+pub(crate) fn members(text: &[u8]) -> Members<'_> {
+    Members(Walk::into(text, b'{'))
+}
+
+/// See [`members`].
+pub(crate) struct Members<'t>(Walk<'t>);
+
+impl<'t> Iterator for Members<'t> {
+    type Item = Place<'t>;
+    fn next(&mut self) -> Option<Place<'t>> {
+        let walk = &mut self.0;
         let (key, escaped) = walk.key()?;
         walk.past(b':')?;
         let value = walk.value()?;
         walk.comma();
-        Some(Place { text, key, value, escaped })
-    })
-}
-
-/// Where the members of an object stand, found once for a text that is asked about again and again.
-#[derive(Debug)]
-pub(crate) struct Index(Vec<Seat>);
-
-/// One member.
-#[derive(Debug)]
-struct Seat {
-    key: Range<usize>,
-    value: Range<usize>,
-    escaped: bool,
-    /// The same of its value, where that is asked about as often.
-    inside: Option<Arc<Index>>,
-}
-
-impl Index {
-    /// The most members that are remembered. Messages have a few; of a text made to have a million, nobody shall keep a table.
-    const MEMBERS_MAX: usize = 32;
-
-    /// Of an object and those of its members that `inner` names; `None` if it has too many members.
-    pub(crate) fn of(text: &[u8], inner: &[&str]) -> Option<Self> {
-        let mut seats = Vec::with_capacity(4);
-        for place in members(text) {
-            if seats.len() == Self::MEMBERS_MAX {
-                return None;
-            }
-            let is_asked = inner.iter().any(|name| place.is(name));
-            let inside = is_asked.then(|| Self::of(&text[place.value.clone()], &[]).map(Arc::new)).flatten();
-            let Place { key, value, escaped, .. } = place;
-            seats.push(Seat { key, value, escaped, inside });
-        }
-        Some(Self(seats))
-    }
-
-    /// The members of the text it was made of, in their order.
-    pub(crate) fn members<'t>(&'t self, text: &'t [u8]) -> impl Iterator<Item = Place<'t>> {
-        self.0.iter().map(|seat| seat.of(text))
-    }
-
-    /// A member of the text it was made of, and where the members of that stand.
-    pub(crate) fn find<'t>(&'t self, text: &'t [u8], name: &str) -> Option<(Place<'t>, Option<&'t Arc<Self>>)> {
-        let mut seats = self.0.iter().map(|seat| (seat.of(text), seat.inside.as_ref()));
-        seats.find(|(place, _)| place.is(name))
-    }
-}
-
-impl Seat {
-    fn of<'t>(&self, text: &'t [u8]) -> Place<'t> {
-        Place { text, key: self.key.clone(), value: self.value.clone(), escaped: self.escaped }
+        Some(Place { text: walk.text, key, value, escaped, inside: None })
     }
 }
 
@@ -172,7 +147,7 @@ impl<'t> Walk<'t> {
         let mut escaped = false;
         self.at += 1;
         loop {
-            self.at += mark(self.text.get(self.at..)?)?;
+            self.at += quote(self.text.get(self.at..)?)?;
             if self.text[self.at] == b'"' {
                 self.at += 1;
                 return Some(escaped);
@@ -209,29 +184,6 @@ impl<'t> Walk<'t> {
     }
 }
 
-/// Words of eight bytes in which a mark is looked for at first: as far as nearly every string of a message reaches.
-const NEAR: usize = 8;
-
-/// Where the next quote or backslash stands. Of short strings, to call for wide instructions costs more than to do without.
-fn mark(text: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    // The lowest bit that is left in a word is the highest of the first byte that is this one.
-    let places = |word: u64, byte: u8| {
-        let word = word ^ (ONES * u64::from(byte));
-        word.wrapping_sub(ONES) & !word & (ONES << 7)
-    };
-    let (words, _) = text.as_chunks::<8>();
-    let near = words.iter().take(NEAR).map(|word| u64::from_le_bytes(*word));
-    for (at, word) in near.enumerate() {
-        let found = places(word, b'"') | places(word, b'\\');
-        if found != 0 {
-            return Some(at * 8 + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let past = words.len().min(NEAR) * 8;
-    memchr2(b'"', b'\\', &text[past..]).map(|at| past + at)
-}
-
 /// Does a number or a word end before this byte?
 const fn is_end(byte: u8) -> bool {
     matches!(byte, b',' | b'}' | b']' | b':') || byte.is_ascii_whitespace()
@@ -243,25 +195,6 @@ mod tests {
 
     fn read(text: &str) -> Vec<(String, &str)> {
         members(text.as_bytes()).map(|place| (place.name().into_owned(), &text[place.value])).collect()
-    }
-
-    #[test]
-    fn an_index_says_what_a_walk_says() {
-        let text = r#"{"a":1,"b":{"c":[2]},"d":{"e":3}}"#;
-        let index = Index::of(text.as_bytes(), &["b"]).unwrap();
-        let said = index.members(text.as_bytes()).map(|place| (place.name().into_owned(), &text[place.value]));
-        assert_eq!(said.collect::<Vec<_>>(), read(text));
-        let (place, inside) = index.find(text.as_bytes(), "b").unwrap();
-        let value = &text[place.value];
-        assert_eq!(&value[inside.unwrap().find(value.as_bytes(), "c").unwrap().0.value], "[2]");
-        assert!(index.find(text.as_bytes(), "d").unwrap().1.is_none() && index.find(text.as_bytes(), "x").is_none());
-    }
-
-    #[test]
-    fn of_very_many_members_there_is_no_index() {
-        let members = |count: usize| (0..count).map(|n| format!("\"{n}\":0")).collect::<Vec<_>>().join(",");
-        let index = |count| Index::of(format!("{{{}}}", members(count)).as_bytes(), &[]);
-        assert!(index(Index::MEMBERS_MAX).is_some() && index(Index::MEMBERS_MAX + 1).is_none());
     }
 
     #[test]

@@ -180,9 +180,8 @@ fn outgoing(context: &Context, cargo: &Cargo, way: &Way, voice: &Voice) -> Outgo
     let desk = &context.inner.desk;
     let params = cargo.answers.on(Some(&cargo.params));
     // Tokens of several clients meet on one connection, so each gets one of ours.
-    let token = meta::progress_token(Some(&params)).map(|_| desk.next_id());
-    let params = match &token {
-        Some(token) => meta::with_progress_token(Some(&params), Some(token)),
+    let params = match meta::progress_token(Some(&params)) {
+        Some(_) => meta::with_progress_token(Some(&params), Some(&desk.next_id())),
         None => Some(params),
     };
     let param_headers = match &cargo.entry {
@@ -240,7 +239,7 @@ pub(super) async fn follow(
     mut exchange: Box<dyn Exchange>,
     mut window: Option<Window>,
 ) -> Result<Said, Box<Refusal>> {
-    let token = meta::progress_token(Some(&cargo.params));
+    let token = || meta::progress_token(Some(&cargo.params));
     let mut first = true;
     loop {
         // Most often the answer is there already, and no timer need be set.
@@ -265,7 +264,7 @@ pub(super) async fn follow(
                 return Ok(Said::Outcome(response.outcome));
             }
             Some(Ok(Message::Notification(note))) => {
-                Box::pin(pass_on(context, cargo, way, voice, note, token.as_ref())).await;
+                Box::pin(pass_on(context, cargo, way, voice, note, token().as_ref())).await;
             }
             Some(Ok(Message::Request(request))) if Box::pin(tasks::overheard(context, cargo, way, &request)).await => {}
             Some(Ok(Message::Request(request)))
@@ -273,7 +272,7 @@ pub(super) async fn follow(
             {
                 let mut aside = Aside { context, cargo, way, questions: Vec::new() };
                 Box::pin(aside.question(voice, request)).await?;
-                let rest = Box::pin(aside.gather(voice, exchange.as_mut(), token.as_ref())).await?;
+                let rest = Box::pin(aside.gather(voice, exchange.as_mut(), token().as_ref())).await?;
                 if let Some(response) = rest {
                     voice.floor.close(settled(cargo, &response));
                     return Ok(Said::Outcome(response.outcome));

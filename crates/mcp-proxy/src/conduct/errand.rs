@@ -232,19 +232,19 @@ impl Finder<'_> {
             _ => (name, params),
         };
         let entry = self.entry(Kind::Tool, &name, || format!("Unknown tool: {}", shown(&name)))?;
-        if params.get(&["arguments"]).is_some_and(|arguments| !arguments.is_object()) {
+        if params.has(&["arguments"]) && !params.has_object(&["arguments"]) {
             return Err(invalid("`arguments` must be an object"));
         }
         self.mirrored(&entry, &params)?;
         let price = self.server(&entry.server)?.price(&entry.real);
-        let params = params.with(&["name"], &Raw::text(&entry.real));
+        let params = renamed(params, "name", &name, &entry.real);
         self.cargo(Method::ToolsCall, entry, params, price)
     }
 
     fn prompt(&self, params: Raw) -> Finding<Quest> {
         let name = text(&params, "name")?;
         let entry = self.entry(Kind::Prompt, &name, || format!("Unknown prompt: {}", shown(&name)))?;
-        let params = params.with(&["name"], &Raw::text(&entry.real));
+        let params = renamed(params, "name", &name, &entry.real);
         self.cargo(Method::PromptsGet, entry, params, None)
     }
 
@@ -268,7 +268,7 @@ impl Finder<'_> {
             return Err(unknown());
         }
         let canonical = format!("{}.{}", place.server, place.uri).into();
-        let params = params.with(&["uri"], &Raw::text(&place.uri));
+        let params = renamed(params, "uri", &uri, &place.uri);
         let name = self.offer.filed(&uri, &place);
         let filed = Filed { canonical: format!("{}.{name}", place.server).into(), name };
         let parcel =
@@ -443,6 +443,9 @@ impl Finder<'_> {
     /// Headers that repeat arguments must say the same as those.
     fn mirrored(&self, entry: &Entry, params: &Raw) -> Finding<()> {
         let Some(headers) = self.headers.filter(|_| self.context.is_modern()) else { return Ok(()) };
+        if mirrors(entry).is_empty() {
+            return Ok(());
+        }
         let arguments = params.get(&["arguments"]);
         headers::check_params(headers, mirrors(entry), arguments.as_ref())
             .map_err(|refusal| Box::new(Refusal::of_era(&refusal, self.context.speaker.revision.era())))
@@ -499,8 +502,13 @@ fn nothing() -> Need {
 }
 
 fn text(params: &Raw, member: &'static str) -> Finding<Arc<str>> {
-    let text = params.get(&[member]).and_then(|value| value.as_text().map(|text| Arc::from(&*text)));
+    let text = params.said(&[member]).map(|text| Arc::from(&*text));
     text.ok_or_else(|| invalid(format!("`{member}` must be a string")))
+}
+
+/// Parameters with the name that the server knows in the place of the client's; as they are, where it is the same.
+fn renamed(params: Raw, member: &str, exposed: &str, real: &str) -> Raw {
+    if exposed == real { params } else { params.with(&[member], &Raw::text(real)) }
 }
 
 pub(super) fn invalid(message: impl Into<String>) -> Box<Refusal> {

@@ -1,5 +1,6 @@
 //! The gate of MCP as one configuration has it: which doors there are, who may knock, what is behind them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use foldhash::HashMap;
@@ -8,6 +9,7 @@ use gatehouse_mcp_gateway::Blueprint;
 use gatehouse_mcp_gateway::blueprint::{Auth, Listens, Server, Toolset};
 use gatehouse_mcp_gateway::catalogue::{Entry, Kind, Route, matches};
 use gatehouse_mcp_gateway::era::headers;
+use gatehouse_mcp_gateway::gateway::doors::Lead;
 use gatehouse_mcp_gateway::gateway::{Refusal, Session, asking, doors, refuse};
 use gatehouse_pipeline::{KeyEntry, Refused, Talk, Talks};
 use http::header::{
@@ -28,6 +30,8 @@ pub struct Gate(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) desk: Arc<Desk>,
     pub(super) servers: HashMap<Arc<str>, Arc<Server>>,
+    /// The endpoints, by their doors.
+    endpoints: Endpoints,
     /// The gateway's own among them.
     pub(super) own: Option<Arc<Server>>,
     pub(super) toolsets: Vec<Arc<Toolset>>,
@@ -52,6 +56,7 @@ impl Gate {
         Self(Arc::new(Inner {
             desk,
             servers: servers.collect(),
+            endpoints: Endpoints::of(blueprint),
             own: blueprint.servers.iter().find(|server| server.own().is_some()).cloned(),
             toolsets: blueprint.toolsets.clone(),
             guests: blueprint.guests.clone(),
@@ -60,6 +65,48 @@ impl Gate {
             policy_epoch,
             exchanges: blueprint.servers.iter().any(exchanged).then(|| tokens.clone()),
         }))
+    }
+}
+
+/// An endpoint, and its path as it stands in a URL.
+#[derive(Clone)]
+pub(super) struct Endpoint {
+    pub(super) route: Route,
+    pub(super) path: Arc<str>,
+}
+
+/// The endpoints of a configuration, so that a call need not put its own together.
+struct Endpoints {
+    all: Endpoint,
+    servers: HashMap<Arc<str>, Endpoint>,
+    toolsets: HashMap<Arc<str>, Endpoint>,
+}
+
+impl Endpoint {
+    fn of(route: Route) -> Self {
+        Self { path: doors::path(&route).into(), route }
+    }
+}
+
+impl Endpoints {
+    fn of(blueprint: &Blueprint) -> Self {
+        let server = |server: &Arc<Server>| Endpoint::of(Route::Server(Arc::clone(&server.name)));
+        let toolset = |toolset: &Arc<Toolset>| Endpoint::of(Route::Toolset(Arc::clone(&toolset.name)));
+        Self {
+            all: Endpoint::of(Route::All),
+            servers: blueprint.servers.iter().map(|each| (Arc::clone(&each.name), server(each))).collect(),
+            toolsets: blueprint.toolsets.iter().map(|each| (Arc::clone(&each.name), toolset(each))).collect(),
+        }
+    }
+
+    /// The endpoint a door leads to, be it there or not.
+    fn at(&self, door: &Door) -> Cow<'_, Endpoint> {
+        let known = match doors::lead(door) {
+            Lead::All => Some(&self.all),
+            Lead::Server(name) => self.servers.get(name),
+            Lead::Toolset(name) => self.toolsets.get(name),
+        };
+        known.map_or_else(|| Cow::Owned(Endpoint::of(doors::route(door))), Cow::Borrowed)
     }
 }
 
@@ -115,9 +162,9 @@ impl Inner {
         Err(Fault::new(Code::NotFound, message))
     }
 
-    fn session(&self, token: &str, caller: &KeyEntry, route: &Route, now: u64) -> Option<Session> {
+    fn session(&self, token: &str, caller: &KeyEntry, path: &str, now: u64) -> Option<Session> {
         let session = self.desk.opened.get(token, now, || self.desk.sealer.open(token, now).ok())?;
-        let good = session.is_good(&caller.principal.key, &doors::path(route), self.policy_epoch);
+        let good = session.is_good(&caller.principal.key, path, self.policy_epoch);
         (good && !self.desk.sessions.of(&session.id).has_ended()).then_some(session)
     }
 }
@@ -149,15 +196,15 @@ impl Talks for Gate {
     }
 
     fn read(&self, request: Request, caller: &Arc<KeyEntry>) -> Result<Box<dyn Talk>, Box<Refused>> {
-        let route = doors::route(&request.door);
+        let endpoint = self.0.endpoints.at(&request.door);
         let refused =
             |id: Option<&_>, refusal: Refusal| Box::new(Refused { reply: refusal.reply(id), fault: refusal.fault });
-        self.0.enter(&route, caller).map_err(|fault| refused(None, fault.into()))?;
+        self.0.enter(&endpoint.route, caller).map_err(|fault| refused(None, fault.into()))?;
         let now = request.now.unix_secs();
-        let open = |token: &str| self.0.session(token, caller, &route, now);
+        let open = |token: &str| self.0.session(token, caller, &endpoint.path, now);
         let asking = asking::read(&request.method, &request.headers, &request.body, &open)
             .map_err(|unasked| refused(unasked.id.as_ref(), *unasked.refusal))?;
-        let talk = Conversation::read(&self.0, caller, route, asking, &request)
+        let talk = Conversation::read(&self.0, caller, &endpoint, asking, &request)
             .map_err(|(id, refusal)| refused(id.as_ref(), *refusal))?;
         Ok(Box::new(talk))
     }

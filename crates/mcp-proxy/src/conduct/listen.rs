@@ -133,7 +133,7 @@ pub(super) async fn stream(context: &Context, mut voice: Voice, after: Option<&s
         Ok(ear) => ear,
         Err(fault) => {
             voice.floor.failed(&fault);
-            return Conducted { floor: voice.floor, reply: Some(Refusal::from(fault).reply(None)) };
+            return Conducted::new(voice.floor, Some(Refusal::from(fault).reply(None)));
         }
     };
     voice.floor.linger();

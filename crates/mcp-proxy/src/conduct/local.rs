@@ -6,7 +6,7 @@ use std::time::Instant;
 use gatehouse_domain::{Action, Code, Fault};
 use gatehouse_mcp_gateway::bridge::answers::{Dress, dressed};
 use gatehouse_mcp_gateway::bridge::hello::ServerHello;
-use gatehouse_mcp_gateway::catalogue::{Entry, Kind, Page};
+use gatehouse_mcp_gateway::catalogue::{Entry, Kind, Page, Seen};
 use gatehouse_mcp_gateway::era::{Method, Revision};
 use gatehouse_mcp_gateway::gateway::Session;
 use gatehouse_mcp_gateway::gateway::session::SESSION_SECS;
@@ -118,12 +118,21 @@ pub(super) async fn list(context: &Context, voice: &mut Voice, kind: Kind, after
         return Err(refusal);
     }
     let Some(offer) = catalogue.offer(&context.route) else { return Ok(Raw::empty()) };
+    let revision = context.speaker.revision;
     let allowed = |entry: &Entry| context.is_for_caller(entry) && floor.lists(used_by(kind), &entry.canonical);
-    let listing = match offer.search() {
-        Some(_) if kind == Kind::Tool => search::definitions(),
-        _ => offer
-            .list(kind, &allowed, &Page { after, to: Some(context.speaker.revision), ..Page::default() })
-            .map_err(boxed)?,
+    let searched = kind == Kind::Tool && offer.search().is_some();
+    let seen = match searched || after.is_some() {
+        true => None,
+        false if context.sees_all(offer) && floor.lists_all(used_by(kind)) => Some(Seen::All),
+        false => Some(offer.seen(kind, &allowed)),
+    };
+    if let Some(told) = seen.as_ref().and_then(|seen| offer.told(kind, revision, seen)) {
+        return Ok(consent::told(context, offer, told));
+    }
+    let page = Page { after, to: Some(revision), ..Page::default() };
+    let listing = match searched {
+        true => search::definitions(),
+        false => offer.list(kind, &allowed, &page).map_err(boxed)?,
     };
     let cursor = listing.next.as_ref().map(|after| {
         context.inner.desk.seal(&Place {
@@ -135,7 +144,11 @@ pub(super) async fn list(context: &Context, voice: &mut Voice, kind: Kind, after
     });
     let cursor = cursor.transpose().map_err(boxed)?;
     let server_info = context.is_modern().then_some(&context.inner.desk.server_info);
-    Ok(consent::told(context, offer, listing.result(server_info, cursor.as_deref())))
+    let result = listing.result(server_info, cursor.as_deref());
+    if let Some(seen) = seen.filter(|_| cursor.is_none()) {
+        offer.keep(kind, revision, seen, &result);
+    }
+    Ok(consent::told(context, offer, result))
 }
 
 /// The tools that fit what a model says it wants.

@@ -70,9 +70,8 @@ async fn batch(context: &Context, voice: Voice, all: Vec<What>) -> Conducted {
                 continue;
             }
         };
-        let conducted = part.conduct(floor).await;
-        floor = conducted.floor;
-        let body = conducted.reply.map(|reply| reply.body).unwrap_or_default();
+        let (back, body) = part.conduct(floor).await.into_body();
+        floor = back;
         if !body.is_empty() {
             answers.push(Raw::trusted(body));
         }
@@ -81,5 +80,5 @@ async fn batch(context: &Context, voice: Voice, all: Vec<What>) -> Conducted {
         return taken(floor);
     }
     let reply = refuse::json(200, Raw::array(&answers).bytes().clone());
-    Conducted { floor, reply: Some(reply) }
+    Conducted::new(floor, Some(reply))
 }

@@ -98,5 +98,8 @@ fn client(context: &Context, voice: &Voice) -> Client {
 
 /// A client that cannot be asked anything.
 fn unasked(capabilities: &Raw) -> Raw {
+    if capabilities.is_bare() {
+        return capabilities.clone();
+    }
     capabilities.without_each(&["sampling", "elicitation", "roots"])
 }

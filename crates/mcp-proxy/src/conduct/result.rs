@@ -37,6 +37,11 @@ pub(super) async fn finish(
     let hint = outcome.as_ref().map(answers::cache_hint).unwrap_or_default();
     let public = hint.1 && cargo.server.trusted;
     let dress = Dress { ttl_ms: hint.0, public, ..dress(context) };
+    // Before it is put into other words: where its members stand is known of the result as it came.
+    let outcome = match outcome {
+        Ok(result) if !cargo.answers_secret() => Ok(renamed(context, cargo, way, &result)),
+        outcome => outcome,
+    };
     let outcome = answers::outcome(way.revision, context.speaker.revision, cargo.method, outcome, &dress);
     let result = outcome.map_err(|error| {
         let status = error.status(context.speaker.revision.era());
@@ -45,7 +50,6 @@ pub(super) async fn finish(
     if cargo.answers_secret() {
         return Ok(result);
     }
-    let result = renamed(context, cargo, way, &result);
     context.inner.desk.spilled.keep_if_large(context, cargo, result)
 }
 

@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use gatehouse_domain::{Action, Asked, Code, Fault, Look, Money, Need, Reply, Request};
 use gatehouse_mcp_gateway::blueprint::Auth;
-use gatehouse_mcp_gateway::catalogue::{Catalogue, Entry, Route};
+use gatehouse_mcp_gateway::catalogue::{Catalogue, Entry, Offer, Route};
 use gatehouse_mcp_gateway::era::{Era, Method, Speaker, meta};
-use gatehouse_mcp_gateway::gateway::{Asking, Refusal, Session, What, doors, refuse};
+use gatehouse_mcp_gateway::gateway::{Asking, Refusal, Session, What, refuse};
 use gatehouse_mcp_gateway::{Id, Raw, Request as MessageRequest, texts};
 use gatehouse_pipeline::{Conducted, Conducting, Floor, KeyEntry, Talk};
 
 use super::errand::{Errand, Finder, Quest, boxed, free};
-use super::gate::Inner;
+use super::gate::{Endpoint, Inner};
 use super::memory::Memory;
 use super::voice::Voice;
 use super::{carry, consent, listen, local, notes};
@@ -55,6 +55,11 @@ impl Context {
         own.is_none_or(|own| own.shows(&entry.real, &self.caller.principal))
     }
 
+    /// Is everything that an endpoint offers for this caller?
+    pub(super) fn sees_all(&self, offer: &Offer) -> bool {
+        self.inner.own.as_ref().is_none_or(|own| !offer.leads_to(&own.name))
+    }
+
     pub(super) fn is_modern(&self) -> bool {
         self.speaker.revision.era() == Era::Modern
     }
@@ -79,13 +84,13 @@ impl Conversation {
     pub(super) fn read(
         inner: &Arc<Inner>,
         caller: &Arc<KeyEntry>,
-        route: Route,
+        endpoint: &Endpoint,
         asking: Asking,
         request: &Request,
     ) -> Result<Self, (Option<Id>, Box<Refusal>)> {
         let Asking { speaker, session, what, streams } = asking;
         let memory = session.as_ref().map(|session| inner.desk.sessions.of(&session.id));
-        let path = doors::path(&route).into();
+        let Endpoint { route, path } = endpoint.clone();
         let (inner, caller) = (Arc::clone(inner), Arc::clone(caller));
         let context = Context { inner, caller, route, path, speaker, session, memory, streams, settled: false };
         Self::of(context, what, Some(&request.headers), request.now.unix_secs())
@@ -112,7 +117,7 @@ impl Conversation {
             Ok(part) => part.conduct(floor).await,
             Err(refused) => {
                 floor.failed(&refused.fault);
-                Conducted { floor, reply: Some(refused.reply) }
+                Conducted::new(floor, Some(refused.reply))
             }
         }
     }
@@ -241,5 +246,5 @@ impl Talk for Conversation {
 
 /// Nothing to say.
 pub(super) fn taken(floor: Floor) -> Conducted {
-    Conducted { floor, reply: Some(refuse::accepted()) }
+    Conducted::new(floor, Some(refuse::accepted()))
 }

@@ -96,11 +96,14 @@ impl Voice {
             self.floor.failed(&refusal.fault);
         }
         if !self.floor.has_spoken() {
-            let reply = match outcome {
-                Ok(result) => refuse::json(200, Message::from(Response::result(id.clone(), result)).write()),
-                Err(refusal) => refusal.reply(Some(id)),
+            let (reply, rest) = match outcome {
+                Ok(result) => {
+                    let (first, rest) = Response::result(id.clone(), result).write_pieces();
+                    (refuse::json(200, first), rest)
+                }
+                Err(refusal) => (refusal.reply(Some(id)), None),
             };
-            return Conducted { floor: self.floor, reply: Some(reply) };
+            return Conducted { floor: self.floor, reply: Some(reply), rest };
         }
         let response = match outcome {
             Ok(result) => Response::result(id.clone(), result),
@@ -113,7 +116,7 @@ impl Voice {
     /// Ends without an answer: the client has stopped the call, or expects none.
     pub(super) fn end(self) -> Conducted {
         let reply = (!self.floor.has_spoken()).then(refuse::accepted);
-        Conducted { floor: self.floor, reply }
+        Conducted::new(self.floor, reply)
     }
 }
 

@@ -2,11 +2,12 @@
 //! call of the session that is under way with the same server comes first, as it is most likely what the question is about, and
 //! can do with it what it does with its own; then the client's `GET` stream. Where nothing is open nobody can be asked.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatehouse_mcp_gateway::Request;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 /// Requests that wait at one window.
 const WAITING_MAX: usize = 16;
@@ -30,14 +31,22 @@ pub(super) enum Place {
 struct Shutter {
     number: u64,
     place: Place,
-    inside: mpsc::Sender<Handed>,
+    sill: Arc<Sill>,
 }
 
 /// One open window; dropped, it is closed.
 pub(super) struct Window {
     windows: Arc<Windows>,
     number: u64,
-    requests: mpsc::Receiver<Handed>,
+    sill: Arc<Sill>,
+}
+
+/// Where requests wait at a window. Every call of a session has one and hardly any is ever asked something, so it is small: a
+/// channel makes room for dozens of requests as soon as there is one.
+struct Sill {
+    /// `None` once the window is closed.
+    waiting: Mutex<Option<VecDeque<Handed>>>,
+    came: Notify,
 }
 
 /// A request that came in at a window. Dropped before it is settled, it goes to the next one.
@@ -50,9 +59,9 @@ impl Windows {
     /// Opens one.
     pub(super) fn open(self: &Arc<Self>, place: Place) -> Window {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let (inside, requests) = mpsc::channel(WAITING_MAX);
-        self.all().push(Shutter { number, place, inside });
-        Window { windows: Arc::clone(self), number, requests }
+        let sill = Arc::new(Sill::open());
+        self.all().push(Shutter { number, place, sill: Arc::clone(&sill) });
+        Window { windows: Arc::clone(self), number, sill }
     }
 
     /// Hands a request in at a window of this place, the newest first, and waits until it is settled there. `false`: there is
@@ -63,12 +72,12 @@ impl Windows {
             let next = {
                 let open = self.all();
                 let next = open.iter().rev().find(|window| window.number < below && window.place == *place);
-                next.map(|window| (window.number, window.inside.clone()))
+                next.map(|window| (window.number, Arc::clone(&window.sill)))
             };
-            let Some((number, inside)) = next else { return false };
+            let Some((number, sill)) = next else { return false };
             below = number;
             let (settled, done) = oneshot::channel();
-            if inside.try_send(Handed { request: request.clone(), settled }).is_ok() && done.await.is_ok() {
+            if sill.takes(Handed { request: request.clone(), settled }) && done.await.is_ok() {
                 return true;
             }
         }
@@ -79,12 +88,35 @@ impl Windows {
     }
 }
 
+impl Sill {
+    fn open() -> Self {
+        Self { waiting: Mutex::new(Some(VecDeque::new())), came: Notify::new() }
+    }
+
+    /// Takes a request, if the window is open and there is room.
+    fn takes(&self, handed: Handed) -> bool {
+        let mut waiting = self.waiting();
+        let Some(room) = waiting.as_mut().filter(|waiting| waiting.len() < WAITING_MAX) else { return false };
+        room.push_back(handed);
+        drop(waiting);
+        self.came.notify_one();
+        true
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Option<VecDeque<Handed>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Window {
     /// The next request. A future that is dropped has lost nothing.
     pub(super) async fn next(&mut self) -> Handed {
-        match self.requests.recv().await {
-            Some(handed) => handed,
-            None => std::future::pending().await,
+        loop {
+            let next = self.sill.waiting().as_mut().and_then(VecDeque::pop_front);
+            match next {
+                Some(handed) => return handed,
+                None => self.sill.came.notified().await,
+            }
         }
     }
 }
@@ -100,6 +132,8 @@ impl Handed {
 impl Drop for Window {
     fn drop(&mut self) {
         self.windows.all().retain(|window| window.number != self.number);
+        // What waits there goes to the next window.
+        drop(self.sill.waiting().take());
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use gatehouse_mcp_gateway::sse::{Event, Reader};
 use gatehouse_upstream::{Body, Sent};
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::runtime::Handle;
 
 use super::Failure;
@@ -21,14 +21,11 @@ const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event
 /// How long an answered stream may take to end, so that its connection can be used again.
 const ENDS_WITHIN: Duration = Duration::from_secs(1);
 
-/// The headers of a `POST`, and these.
-pub(super) fn post_headers(more: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> HeaderMap {
+/// The headers of every `POST`, with room for others.
+pub(super) fn post_headers() -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(ACCEPT, BOTH);
-    for (name, value) in more {
-        headers.insert(name, value);
-    }
     headers
 }
 

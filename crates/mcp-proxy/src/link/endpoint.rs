@@ -13,7 +13,7 @@ use http::header::{AUTHORIZATION, HOST, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE}
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
-use super::{Challenge, Consent, Failure, Remedy, TokenSource};
+use super::{Challenge, Consent, Failure, Remedy, TokenSource, answer};
 
 /// The header by which a gateway knows a request that is its own: one that went round in a circle.
 pub const HOP_HEADER: HeaderName = HeaderName::from_static("x-gatehouse-hop");
@@ -44,6 +44,10 @@ pub(crate) struct Endpoint {
     path: Mutex<PathAndQuery>,
     /// What goes along with every request.
     fixed: HeaderMap,
+    /// The same with what goes along with every message that is posted.
+    posts: HeaderMap,
+    /// Does the configuration say a header that messages say for themselves?
+    outranks: bool,
     timeouts: Timeouts,
 }
 
@@ -71,7 +75,10 @@ impl Endpoint {
         let caps = &caller.server.caps;
         let timeouts =
             Timeouts { connect: caps.connect, first_byte: caps.total, between_chunks: caps.total, total: caps.total };
-        Ok(Self { caller, origin, path: Mutex::new(path), fixed, timeouts })
+        let mut posts = answer::post_headers();
+        put(&mut posts, &fixed);
+        let outranks = fixed.keys().any(|name| name.as_str().starts_with("mcp-") || name.as_str() == "traceparent");
+        Ok(Self { caller, origin, path: Mutex::new(path), fixed, posts, outranks, timeouts })
     }
 
     /// The same server at another path of the same origin; `None` if `location` leads elsewhere.
@@ -82,6 +89,8 @@ impl Endpoint {
             origin: self.origin.clone(),
             path: Mutex::new(path),
             fixed: self.fixed.clone(),
+            posts: self.posts.clone(),
+            outranks: self.outranks,
             timeouts: self.timeouts,
         })
     }
@@ -96,12 +105,50 @@ impl Endpoint {
         &self.caller.server
     }
 
+    /// Posts a message with these headers, as [`Self::send`] sends it.
+    ///
+    /// # Errors
+    /// When there is no answer, or no consent.
+    pub(super) async fn post(
+        &self,
+        pool: &Pool,
+        said: &[(HeaderName, HeaderValue)],
+        message: Bytes,
+    ) -> Result<Sent, Failure> {
+        let headers = || {
+            let mut headers = self.posts.clone();
+            for (name, value) in said {
+                headers.insert(name, value.clone());
+            }
+            if self.outranks {
+                put(&mut headers, &self.fixed);
+            }
+            headers
+        };
+        self.exchange(pool, Method::POST, &headers, message).await
+    }
+
     /// Sends a request and waits for the head of the answer. What is refused for want of a token, and what is to be found at
     /// another path of the same origin, is sent once more, with its `headers` made anew.
     ///
     /// # Errors
     /// When there is no answer, or no consent.
     pub(super) async fn send(
+        &self,
+        pool: &Pool,
+        method: Method,
+        headers: &(dyn Fn() -> HeaderMap + Sync),
+        body: Bytes,
+    ) -> Result<Sent, Failure> {
+        let headers = || {
+            let mut headers = headers();
+            put(&mut headers, &self.fixed);
+            headers
+        };
+        self.exchange(pool, method, &headers, body).await
+    }
+
+    async fn exchange(
         &self,
         pool: &Pool,
         method: Method,
@@ -136,12 +183,10 @@ impl Endpoint {
         &self,
         pool: &Pool,
         method: &Method,
-        mut headers: HeaderMap,
+        headers: HeaderMap,
         token: Option<&Secret>,
         body: Bytes,
     ) -> Result<Sent, Failure> {
-        // What the configuration says comes second and wins.
-        headers.extend(self.fixed.iter().map(|(name, value)| (name.clone(), value.clone())));
         let mut request = http::Request::new(Payload::from(body));
         *request.method_mut() = method.clone();
         *request.uri_mut() = Uri::from(self.path.lock().unwrap_or_else(PoisonError::into_inner).clone());
@@ -253,6 +298,11 @@ impl Endpoint {
         failure.fault.retry_after_secs = retry_after;
         failure
     }
+}
+
+/// What the configuration says comes second and wins.
+fn put(headers: &mut HeaderMap, fixed: &HeaderMap) {
+    headers.extend(fixed.iter().map(|(name, value)| (name.clone(), value.clone())));
 }
 
 fn bad(server: &Server, what: &str) -> Failure {

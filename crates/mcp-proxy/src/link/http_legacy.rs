@@ -53,7 +53,7 @@ pub(super) async fn open(
 ) -> Result<Opened, Failure> {
     let request = handshake::initialize(client);
     let text = Message::Request(request.clone()).write();
-    let sent = endpoint.send(pool, Method::POST, &|| answer::post_headers([]), text).await?;
+    let sent = endpoint.post(pool, &[], text).await?;
     let (status, headers) = (sent.head.status, sent.head.headers.clone());
     if !status.is_success() {
         let refusal = endpoint.refused(status, &headers);
@@ -184,8 +184,8 @@ impl Session {
     async fn post(&self, pool: &Pool, message: &Message, traceparent: Option<&str>) -> Result<Sent, Failure> {
         let trace = traceparent.and_then(|trace| HeaderValue::try_from(trace).ok());
         let trace = trace.map(|trace| (HeaderName::from_static("traceparent"), trace));
-        let headers = || answer::post_headers(self.named().chain(trace.clone()));
-        self.endpoint.send(pool, Method::POST, &headers, message.write()).await
+        let said: Vec<_> = self.named().chain(trace).collect();
+        self.endpoint.post(pool, &said, message.write()).await
     }
 
     /// The headers that say which session a message is of.

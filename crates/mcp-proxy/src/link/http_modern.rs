@@ -9,7 +9,7 @@ use gatehouse_mcp_gateway::era::{Revision, stamp};
 use gatehouse_mcp_gateway::wire::{code, read};
 use gatehouse_mcp_gateway::{Id, Message, Request, Response};
 use gatehouse_upstream::{Pool, Sent};
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue};
 
 use super::answer::{self, Answer, Events, Stopped};
 use super::endpoint::Endpoint;
@@ -98,8 +98,7 @@ async fn post(
     if let Some(trace) = &client.traceparent {
         said.push(header(endpoint, "traceparent", trace)?);
     }
-    let headers = || answer::post_headers(said.iter().cloned());
-    endpoint.send(pool, Method::POST, &headers, request.write()).await
+    endpoint.post(pool, &said, request.write()).await
 }
 
 fn header(endpoint: &Endpoint, name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Failure> {

@@ -121,7 +121,7 @@ async fn listen(channel: Weak<Channel>, mut events: Events, mut closing: watch::
 
 impl Channel {
     async fn post(&self, pool: &Pool, message: &Message) -> Result<(), Missed> {
-        let sent = self.endpoint.send(pool, Method::POST, &|| answer::post_headers([]), message.write()).await?;
+        let sent = self.endpoint.post(pool, &[], message.write()).await?;
         let (status, headers) = (sent.head.status, sent.head.headers);
         drop(self.endpoint.refusal(sent.body).await);
         match status {

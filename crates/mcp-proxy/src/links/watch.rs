@@ -57,8 +57,8 @@ impl Room {
         })
     }
 
-    fn begin(self: &Arc<Self>) -> Result<Trial, Failure> {
-        let now = std::time::Instant::now();
+    fn begin(self: &Arc<Self>, now: Instant) -> Result<Trial, Failure> {
+        let now = now.into_std();
         if !self.counts || self.health.begin(now) {
             return Ok(Trial { room: Arc::clone(self), judged: !self.counts });
         }
@@ -99,15 +99,21 @@ struct Trial {
 
 impl Trial {
     fn judge(&mut self, verdict: Verdict) {
+        self.judge_at(verdict, Instant::now());
+    }
+
+    fn judge_at(&mut self, verdict: Verdict, now: Instant) {
         if !std::mem::replace(&mut self.judged, true) {
-            self.room.health.end(verdict, std::time::Instant::now());
+            self.room.health.end(verdict, now.into_std());
         }
     }
 }
 
 impl Drop for Trial {
     fn drop(&mut self) {
-        self.judge(Verdict::Silent);
+        if !self.judged {
+            self.judge(Verdict::Silent);
+        }
     }
 }
 
@@ -149,11 +155,16 @@ struct Using {
     of: Arc<Use>,
     room: Arc<Room>,
     listens: bool,
+    /// The last look at the clock of whoever uses it.
+    seen: Instant,
 }
 
 impl Drop for Using {
     fn drop(&mut self) {
-        self.of.last_secs.store(self.room.began.elapsed().as_secs(), Ordering::Relaxed);
+        // A stream that listens may have done so for hours.
+        let seen = if self.listens { Instant::now() } else { self.seen };
+        let used_for = seen.saturating_duration_since(self.room.began);
+        self.of.last_secs.store(used_for.as_secs(), Ordering::Relaxed);
         self.of.count(self.listens).fetch_sub(1, Ordering::Relaxed);
         self.of.ended.notify_waiters();
     }
@@ -194,9 +205,9 @@ impl Watched {
         self.inner.close().await;
     }
 
-    fn using(&self, listens: bool) -> Using {
+    fn using(&self, listens: bool, now: Instant) -> Using {
         self.usage.count(listens).fetch_add(1, Ordering::Relaxed);
-        Using { of: Arc::clone(&self.usage), room: Arc::clone(&self.room), listens }
+        Using { of: Arc::clone(&self.usage), room: Arc::clone(&self.room), listens, seen: now }
     }
 
     async fn ask(&self, pool: &Pool, outgoing: Outgoing) -> Result<Box<dyn Exchange>, Failure> {
@@ -204,12 +215,12 @@ impl Watched {
         let began = Instant::now();
         let total = self.room.time_for(&outgoing.request);
         let listens = &*outgoing.request.method == "subscriptions/listen";
-        let using = self.using(listens);
+        let using = self.using(listens, began);
         // Who only listens takes no slot: it would keep it for good. Nor does who waits for what a task comes to, be it until
         // a person has answered.
         let waits = listens || &*outgoing.request.method == Method::TasksResult.as_str();
         let slot = if waits { None } else { Some(self.room.slot()?) };
-        let mut trial = self.room.begin()?;
+        let mut trial = self.room.begin(began)?;
         let asked = timeout_at(began + caps.idle.min(total), self.inner.ask(pool, outgoing)).await;
         let inner = match asked {
             Ok(Ok(inner)) => inner,
@@ -231,16 +242,17 @@ impl Watched {
             asked: None,
             over: false,
             _slot: slot,
-            _using: using,
+            using,
         }))
     }
 
     /// Anything else that can fail. That it did not says nothing: a link may have answered from memory.
     async fn try_it<T>(&self, doing: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let _using = self.using(false);
-        let mut trial = self.room.begin()?;
+        let began = Instant::now();
+        let _using = self.using(false, began);
+        let mut trial = self.room.begin(began)?;
         let caps = &self.room.server.caps;
-        let Ok(done) = timeout_at(Instant::now() + caps.idle.min(caps.total), doing).await else {
+        let Ok(done) = timeout_at(began + caps.idle.min(caps.total), doing).await else {
             trial.judge(Verdict::Failed);
             return Err(self.room.too_slow());
         };
@@ -281,7 +293,7 @@ impl Link for Watched {
         client: &'a Client,
     ) -> Doing<'a, Result<Option<Box<dyn Exchange>>, Failure>> {
         Box::pin(async move {
-            let using = self.using(true);
+            let using = self.using(true, Instant::now());
             let overheard = self.try_it(self.inner.overhear(pool, client)).await?;
             Ok(overheard.map(|inner| Box::new(Overheard { inner, _using: using }) as Box<dyn Exchange>))
         })
@@ -324,7 +336,7 @@ struct WatchedExchange {
     /// connection.
     over: bool,
     _slot: Option<OwnedSemaphorePermit>,
-    _using: Using,
+    using: Using,
 }
 
 impl WatchedExchange {
@@ -351,13 +363,15 @@ impl WatchedExchange {
     /// Takes note of what was heard, and of what it says about the server.
     fn noted(&mut self, heard: Option<Result<Message, Failure>>) -> Option<Result<Message, Failure>> {
         self.messages += 1;
+        let now = Instant::now();
+        self.using.seen = now;
         match &heard {
             Some(Ok(Message::Response(_))) => {
-                self.trial.judge(Verdict::Alive);
+                self.trial.judge_at(Verdict::Alive, now);
                 self.over = true;
             }
             Some(Err(failure)) => {
-                self.trial.judge(verdict(failure));
+                self.trial.judge_at(verdict(failure), now);
                 self.inner = None;
             }
             Some(Ok(_)) if self.until.is_some() && self.messages > MESSAGES_MAX => {
@@ -368,7 +382,6 @@ impl WatchedExchange {
                 return Some(Err(Failure::new(Code::UpstreamBroken, message)));
             }
             Some(Ok(message)) => {
-                let now = Instant::now();
                 self.idle_at = now + self.trial.room.server.caps.idle;
                 self.asked = matches!(message, Message::Request(_)).then_some(now);
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gatehouse_domain::{Call, Code, Fault, Head, Money, Relay, Reply, RequestId, Target};
+use gatehouse_domain::{Call, Code, Fault, Head, Money, Payload, Relay, Reply, RequestId, Target};
 use gatehouse_policy::Warning;
 use gatehouse_upstream::Body;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -33,7 +33,7 @@ pub(crate) struct Answer {
 }
 
 enum AnswerBody {
-    Whole(Bytes),
+    Whole(Payload),
     Stream(Box<Open>),
 }
 
@@ -56,9 +56,19 @@ impl Answer {
         Box::new(Self {
             status: reply.status,
             headers: reply.headers,
-            body: AnswerBody::Whole(reply.body),
+            body: AnswerBody::Whole(reply.body.into()),
             fault: None,
         })
+    }
+
+    /// The same with what follows its body.
+    pub(crate) fn with_rest(mut self: Box<Self>, rest: Option<Box<[Bytes; 2]>>) -> Box<Self> {
+        if let AnswerBody::Whole(body) = &mut self.body
+            && rest.is_some()
+        {
+            *body = Payload::pieces(std::mem::take(body).into_bytes(), rest);
+        }
+        self
     }
 
     pub(crate) fn whole(
@@ -68,7 +78,7 @@ impl Answer {
         headers: HeaderMap,
         body: Bytes,
     ) -> Box<Self> {
-        let mut answer = Box::new(Self { status, headers, body: AnswerBody::Whole(body), fault: None });
+        let mut answer = Box::new(Self { status, headers, body: AnswerBody::Whole(body.into()), fault: None });
         answer.say_route(routed.admitted.read.call.as_ref(), target);
         answer
     }
@@ -77,7 +87,7 @@ impl Answer {
         let headers = streaming.relay.headers(&streaming.head.headers);
         let target = Arc::clone(&streaming.target);
         let status = streaming.head.status;
-        let mut answer = Box::new(Self { status, headers, body: AnswerBody::Whole(Bytes::new()), fault: None });
+        let mut answer = Box::new(Self { status, headers, body: AnswerBody::Whole(Payload::default()), fault: None });
         answer.say_route(call.as_ref(), &target);
         answer.body = AnswerBody::Stream(Box::new(Open { streaming, call }));
         answer
@@ -87,7 +97,7 @@ impl Answer {
     pub(crate) fn verbatim(status: StatusCode, body: Bytes, code: Code) -> Box<Self> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Box::new(Self { status, headers, body: AnswerBody::Whole(body), fault: Some(code) })
+        Box::new(Self { status, headers, body: AnswerBody::Whole(body.into()), fault: Some(code) })
     }
 
     /// The code of the refusal it passes on, if it is one.
@@ -124,14 +134,14 @@ pub(crate) fn answer(mut journey: Box<Journey>, answer: Box<Answer>) -> Response
         journey.failed_in_band(code);
     }
     let body = match body {
-        AnswerBody::Whole(bytes) => {
+        AnswerBody::Whole(body) => {
             if !journey.outcome.attempts.is_empty() {
                 insert(&mut headers, COST, journey.cost().text(&mut [0; Money::TEXT_BYTES_MAX]));
             }
-            journey.outcome.bytes_out = bytes.len() as u64;
+            journey.outcome.bytes_out = body.len() as u64;
             warn(&mut headers, journey.settle_reservation().as_ref());
             journey.answered(status.as_u16());
-            GateBody::whole(bytes)
+            GateBody::whole(body)
         }
         AnswerBody::Stream(open) => {
             // What this call will have used is not known yet: it is warned of what the ones before have used.

@@ -133,6 +133,12 @@ impl Floor {
         Asker::of(&self.journey, &self.snapshot, &self.caller, self.now).may_list(action, resource)
     }
 
+    /// May the caller see whatever is listed for this action? `false` says only that each has to be asked about.
+    #[must_use]
+    pub fn lists_all(&self, action: Action) -> bool {
+        Asker::of(&self.journey, &self.snapshot, &self.caller, self.now).may_list_all(action)
+    }
+
     /// The trace context for the next attempt.
     #[must_use]
     pub fn traceparent(&self) -> Option<String> {

@@ -17,7 +17,8 @@ mod visit;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use gatehouse_domain::{Asked, Door, Fault, Principal, Reply, Request};
+use bytes::Bytes;
+use gatehouse_domain::{Asked, Door, Fault, Payload, Principal, Reply, Request};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -78,6 +79,23 @@ pub struct Conducted {
     pub floor: Floor,
     /// The answer, or `None` if all of it was said on the stream ([`Floor::say`]).
     pub reply: Option<Reply>,
+    /// What follows the body of that reply: a long result is sent as it is, and not copied to stand behind its head.
+    pub rest: Option<Box<[Bytes; 2]>>,
+}
+
+impl Conducted {
+    /// What a conversation came to whose answer is in one piece, or was said.
+    #[must_use]
+    pub fn new(floor: Floor, reply: Option<Reply>) -> Self {
+        Self { floor, reply, rest: None }
+    }
+
+    /// The floor, and the whole body of the answer; empty if there is none.
+    #[must_use]
+    pub fn into_body(self) -> (Floor, Bytes) {
+        let first = self.reply.map(|reply| reply.body).unwrap_or_default();
+        (self.floor, Payload::pieces(first, self.rest).into_bytes())
+    }
 }
 
 /// A request that was not read.

@@ -72,7 +72,9 @@ struct Resource {
 impl Resource {
     fn of(arrived: &Arrived) -> Self {
         let public_url = arrived.snapshot.identities.own.as_ref().map(|own| Arc::clone(&own.public_url));
-        Self { public_url, path: arrived.request.uri().path().trim_end_matches('/').to_owned() }
+        // Nobody asks for the path of what cannot be told where to find a token.
+        let path = public_url.as_ref().map(|_| arrived.request.uri().path().trim_end_matches('/').to_owned());
+        Self { public_url, path: path.unwrap_or_default() }
     }
 
     /// A refusal that says how to come back with a token that suffices.
@@ -138,8 +140,8 @@ pub(crate) async fn speak(
     let guard = journey.guard.clone();
     let mut running = Running::new(conduct(Floor::new(journey, place, caller, Arc::clone(&mouth), now)), mouth);
     let mut response = match running.begin().await {
-        Begun::Whole(Conducted { floor, reply }) => {
-            respond::answer(floor.journey, respond::Answer::local(reply.unwrap_or_else(nothing)))
+        Begun::Whole(Conducted { floor, reply, rest }) => {
+            respond::answer(floor.journey, respond::Answer::local(reply.unwrap_or_else(nothing)).with_rest(rest))
         }
         Begun::Stream(headers) => respond::speaking(id, headers, GateBody::talk(TalkBody::new(running))),
     };

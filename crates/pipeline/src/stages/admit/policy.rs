@@ -110,6 +110,12 @@ impl<'a> Asker<'a> {
         self.permissions.lists(&list, action.as_str(), |question| self.ask(question))
     }
 
+    /// Is there nothing that could keep anything from the caller's lists: no list of the key's, no policy?
+    pub(crate) fn may_list_all(&self, action: Action) -> bool {
+        let kind = kind_of_action(action.as_str());
+        self.permit.tools.permit_all() && kind.is_some_and(|kind| !self.permissions.governs(kind))
+    }
+
     /// May the caller see this model in listings and suggestions?
     pub(crate) fn lists(&self, model: &str) -> bool {
         let list = self.question(Action::ListModels, Kind::Model, model);
