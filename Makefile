@@ -1,5 +1,5 @@
-# Each target does its own set-up. Nothing here needs anything but a Rust toolchain, and Python and Node where it says so.
-.PHONY: run test lint bench order conformance-sdk conformance-mcp conformance-api kill-loop soak
+# Each target does its own set-up. Nothing here needs anything but a Rust toolchain, and Python, Node, valgrind or llvm-profdata where it says so.
+.PHONY: run test lint dist bench order conformance-sdk conformance-mcp conformance-api kill-loop soak
 
 run: ## Build and start with everything at its default
 	cargo run --release --package gatehouse -- up
@@ -12,15 +12,15 @@ lint: ## Format and lints, as CI does
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-bench: ## Figures against the floor, into bench/results.json and bench/RESULTS.md; wants a quiet machine with two cores
-	cargo build --profile dist --package gatehouse
-	cargo build --release --package gatehouse-bench
+dist: ## The program as it is released, into target/dist: built twice, the second time by counts of what calls pass; needs llvm-profdata
+	bench/dist.sh
+
+bench: dist ## Figures against the floor, into bench/results.json and bench/RESULTS.md; wants a quiet machine with two cores
 	target/release/bench-run --gateway target/dist/gatehouse --out bench $(BENCH_FLAGS)
 	target/release/bench-mcp --gateway target/dist/gatehouse --out bench $(BENCH_FLAGS)
 
 order: ## Which code is in use, for the linker, into crates/gatehouse/order.txt; anew when dependencies or profiles change; needs valgrind
-	CARGO_PROFILE_DIST_STRIP=none cargo build --profile dist --package gatehouse
-	cargo build --release --package gatehouse-bench
+	CARGO_PROFILE_DIST_STRIP=none bench/dist.sh
 	target/release/bench-order --gateway target/dist/gatehouse --out crates/gatehouse/order.txt
 
 conformance-sdk: ## Official Python and Node SDKs against all pairs of dialects

@@ -7,6 +7,7 @@ pub mod dialects;
 pub mod estimate;
 pub mod form;
 pub mod gateway;
+mod json;
 pub mod listings;
 mod passages;
 pub mod prices;

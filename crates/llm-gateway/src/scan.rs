@@ -276,17 +276,33 @@ const fn controls(word: u64) -> u64 {
     word.wrapping_sub(ONES * 0x20) & !word & HIGHS
 }
 
+/// The high bit of every byte that has to be escaped in a string, up to the first one exactly; 0 if none has.
+const fn escaped(word: u64) -> u64 {
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    (quote.wrapping_sub(ONES) & !quote | backslash.wrapping_sub(ONES) & !backslash) & HIGHS | controls(word)
+}
+
+/// The next byte of a text that has to be escaped in a string.
+pub(crate) fn special(text: &[u8], from: usize) -> Option<usize> {
+    let rest = text.get(from..)?;
+    let (words, tail) = rest.as_chunks();
+    for (n, word) in words.iter().enumerate() {
+        let found = escaped(u64::from_le_bytes(*word));
+        if found != 0 {
+            return Some(from + 8 * n + (found.trailing_zeros() / 8) as usize);
+        }
+    }
+    let found = tail.iter().position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\');
+    found.map(|at| text.len() - tail.len() + at)
+}
+
 /// First byte at or after `at` that is a quote, a backslash or a control character. Names and words are short and take a
 /// word or two; bodies are mostly long strings, and those are searched with the widest registers the processor has.
 pub(crate) fn plain_run(body: &[u8], mut at: usize) -> usize {
-    let has = |word: u64, byte: u8| {
-        let diff = word ^ (ONES * u64::from(byte));
-        diff.wrapping_sub(ONES) & !diff & HIGHS
-    };
     let long = at + SHORT;
     while let Some(Ok(eight)) = body.get(at..at + 8).map(<[u8; 8]>::try_from) {
-        let word = u64::from_le_bytes(eight);
-        let found = has(word, b'"') | has(word, b'\\') | controls(word);
+        let found = escaped(u64::from_le_bytes(eight));
         if found != 0 {
             return at + (found.trailing_zeros() / 8) as usize;
         }

@@ -1,4 +1,6 @@
-use gatehouse_domain::Point;
+use gatehouse_domain::{ENCODED, Point};
+use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::review;
 
@@ -138,4 +140,20 @@ fn likelihoods_go_with_the_text_they_spell() {
     let look: &mut gatehouse_domain::Look<'_> = &mut |_| Ok(Some("[X]".to_owned()));
     let changed = review(body.as_bytes(), Point::Response, look).unwrap().unwrap();
     assert_eq!(String::from_utf8(changed).unwrap(), r#"{"choices":[{"message":{"content":"[X]"},"logprobs":null}]}"#);
+}
+
+proptest! {
+    #[test]
+    fn a_text_that_does_not_stand_in_the_body_as_it_is_written_is_announced(
+        members in proptest::collection::vec((
+            select(vec!["data", "bytes", "file_data", "fileData", "url", "image_url", "type", "media_type", "mimeType", "mime_type", "text"]),
+            select(vec!["c2VjcmV0", "data:text/plain;base64,c2VjcmV0", "base64", "text", "text/plain"]),
+        ), 1..5),
+    ) {
+        let members: Vec<String> = members.iter().map(|(name, value)| format!("{name:?}:{value:?}")).collect();
+        let body = format!(r#"{{"messages":[{{"content":[{{{}}}]}}]}}"#, members.join(","));
+        let decoded = request(&body).iter().any(|shown| shown.ends_with(": secret"));
+        let announced = ENCODED.iter().any(|word| body.to_ascii_lowercase().contains(word));
+        prop_assert!(announced || !decoded, "{}", body);
+    }
 }

@@ -115,6 +115,14 @@ fn folded(begin: [u8; 4]) -> u32 {
     u32::from_le_bytes(begin) | 0x2020_2020
 }
 
+/// The four bytes at a place, folded. Near the end of the text, where all that is left may be fewer, zeros follow.
+fn four(text: &[u8], at: usize) -> u32 {
+    match text.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(four) => folded(*four),
+        None => folded(array::from_fn(|n| text.get(at + n).copied().unwrap_or_default())),
+    }
+}
+
 /// The bucket of literals that begin with the first three of these.
 fn bucket(folded: u32) -> usize {
     ((folded & THREE).wrapping_mul(0x9e37_79b1) >> 20) as usize
@@ -206,7 +214,9 @@ impl Anchors {
             match json.get(at - 1)? {
                 b'"' => {}
                 // What is written as a letter is the edge of a word all the same.
-                b'b' | b'f' | b'n' | b'r' | b't' => self.note(json, at, true, |literal| literal.edge, &mut hits),
+                b'b' | b'f' | b'n' | b'r' | b't' => {
+                    self.note(json, at, (four(json, at), true), |literal| literal.edge, &mut hits);
+                }
                 // Any other character may be behind it, or, in JSON within a string, another escape.
                 _ => return None,
             }
@@ -224,10 +234,12 @@ impl Anchors {
 
     /// Notes the literals that begin in a pair: at its first byte are those of these families, at its second those above.
     fn look_at(&self, text: &[u8], at: usize, both: u64, hits: &mut Vec<Hit>) {
-        for (at, families) in [(at, both & FAMILIES), (at + 1, both >> BEGIN[1])] {
-            if families != 0 {
-                self.look(text, at, families, hits);
-            }
+        let (first, second) = (both & FAMILIES, both >> BEGIN[1]);
+        if first != 0 {
+            self.look(text, at, first, hits);
+        }
+        if second != 0 {
+            self.look(text, at + 1, second, hits);
         }
     }
 
@@ -235,23 +247,24 @@ impl Anchors {
     fn look(&self, text: &[u8], at: usize, families: u64, hits: &mut Vec<Hit>) {
         let inside = at > 0 && is_word(text[at - 1]);
         let families = if inside { families & !EDGED } else { families };
-        if families != 0 {
+        let (here, brief) = (four(text, at), families & BRIEF != 0);
+        // Nearly always it ends here.
+        if families != 0 && (brief || !self.bucket(here).is_empty()) {
             let wanted: Wanted = if inside { |literal| !literal.edge } else { |_| true };
-            self.note(text, at, families & BRIEF != 0, wanted, hits);
+            self.note(text, at, (here, brief), wanted, hits);
         }
     }
 
-    /// Notes the literals that stand at a place and are wanted there; those of one or two bytes only if they are asked for.
-    fn note(&self, text: &[u8], at: usize, brief: bool, wanted: Wanted, hits: &mut Vec<Hit>) {
-        let here = match text.get(at..).and_then(<[u8]>::first_chunk) {
-            Some(four) => folded(*four),
-            // Near the end of the text, where all that is left may be three bytes.
-            None => folded(array::from_fn(|n| text.get(at + n).copied().unwrap_or_default())),
-        };
+    /// The literals that may begin with four bytes.
+    fn bucket(&self, here: u32) -> &[Begun] {
         let bucket = bucket(here);
-        let places = usize::from(self.buckets[bucket])..usize::from(self.buckets[bucket + 1]);
-        let begun = self.in_buckets[places].iter().filter(|begun| here & begun.of == begun.begin);
-        for Begun { place, .. } in begun {
+        &self.in_buckets[usize::from(self.buckets[bucket])..usize::from(self.buckets[bucket + 1])]
+    }
+
+    /// Notes the literals that stand at a place and are wanted there; those of one or two bytes only if they are asked for.
+    #[inline(never)]
+    fn note(&self, text: &[u8], at: usize, (here, brief): (u32, bool), wanted: Wanted, hits: &mut Vec<Hit>) {
+        for Begun { place, .. } in self.bucket(here).iter().filter(|begun| here & begun.of == begun.begin) {
             self.compare(*place, text, at, wanted, hits);
         }
         if brief {

@@ -4,6 +4,7 @@
 //! not died at the end of the text may still match, one that died never will. Linear time, no backtracking, bounded memory.
 
 use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::hybrid::{CacheError, LazyStateID};
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::nfa::thompson::{Compiler, Config as NfaConfig, WhichCaptures};
 use regex_automata::util::captures::Captures;
@@ -99,7 +100,7 @@ impl Machine {
         let mut matched = None;
         let decided = |matched: Option<usize>| matched.map_or(Probe::Dead, Probe::Match);
         for (at, byte) in text[start..end].iter().enumerate() {
-            let Ok(next) = self.dfa.next_state(&mut cache, state, *byte) else { return Probe::Open };
+            let Ok(next) = self.step(&mut cache, state, *byte) else { return Probe::Open };
             state = next;
             if state.is_tagged() {
                 if state.is_match() {
@@ -125,6 +126,18 @@ impl Machine {
         }
     }
 
+    /// The state after a byte. Most are known and say nothing, and for those there is a shorter way.
+    #[inline]
+    fn step(&self, cache: &mut Cache, state: LazyStateID, byte: u8) -> Result<LazyStateID, CacheError> {
+        if !state.is_tagged() {
+            let next = self.dfa.next_state_untagged(cache, state, byte);
+            if !next.is_tagged() {
+                return Ok(next);
+            }
+        }
+        self.dfa.next_state(cache, state, byte)
+    }
+
     /// Up to where the pattern has to be tried at `start` to know that it does not match there, whatever follows; `None` if that is
     /// not certain before `stop` or the text's end.
     pub(super) fn dies(&self, text: &[u8], start: usize, stop: usize) -> Option<usize> {
@@ -135,7 +148,7 @@ impl Machine {
         let input = Input::new(text).range(start..).anchored(Anchored::Yes);
         let mut state = self.dfa.start_state_forward(&mut cache, &input).ok()?;
         for (at, byte) in (start..stop).zip(text.get(start..)?) {
-            state = self.dfa.next_state(&mut cache, state, *byte).ok()?;
+            state = self.step(&mut cache, state, *byte).ok()?;
             if state.is_tagged() {
                 return Some(at).filter(|_| state.is_dead());
             }

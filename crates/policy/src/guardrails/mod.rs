@@ -116,8 +116,8 @@ pub trait Detector: Send + Sync {
     /// must be whole to be judged.
     fn reach(&self) -> usize;
 
-    /// Is it certain, from a body as it is written, that nothing would be found in any text of it? Texts are its strings,
-    /// unescaped, and values in it shown whole, as a [`JsonWindow`] reads them; if others may be in it, it says so by one of
+    /// Is it certain, from a body as it is written, that nothing would be found in any text of it? Texts are its values
+    /// that are strings, unescaped, and values in it shown whole, as a [`JsonWindow`] reads them; if others may be in it, it says so by one of
     /// [`gatehouse_domain::ENCODED`]. A detector that cannot tell says no.
     fn clears(&self, json: &[u8]) -> bool {
         _ = json;

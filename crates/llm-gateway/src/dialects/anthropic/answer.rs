@@ -94,7 +94,7 @@ pub(super) fn write_answer(answer: &Answer, listener: &Listener) -> Vec<u8> {
         native_stop_reason: lost_word(choice.stop, choice.native_stop.as_deref()),
         usage: UsageOut::new(&answer.usage, answer.service_tier.as_deref()),
     };
-    serde_json::to_vec(&body).unwrap_or_default()
+    crate::json::to_vec(&body).unwrap_or_default()
 }
 
 /// Clients send answers back as history, where Anthropic refuses empty texts.

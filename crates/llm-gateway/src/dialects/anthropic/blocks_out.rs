@@ -22,6 +22,7 @@ const CALL_ID_MAX: usize = 128;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum BlockOut<'a> {
     Text {
+        #[serde(serialize_with = "crate::json::text")]
         text: &'a str,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         citations: Vec<CitationOut<'a>>,

@@ -52,5 +52,5 @@ pub fn encoder_array(listener: &Listener) -> Box<dyn Encode> {
 
 /// Compact JSON of our own types, which cannot fail to serialise.
 fn bytes(value: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
+    crate::json::to_vec(value).unwrap_or_default()
 }

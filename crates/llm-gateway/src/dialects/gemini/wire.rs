@@ -191,7 +191,7 @@ pub(super) enum Piece<'a> {
 #[derive(Debug, Default, Write)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PartOut<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "crate::json::some_text")]
     pub(super) text: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) thought: bool,

@@ -34,7 +34,7 @@ pub(crate) fn broken(what: impl std::fmt::Display) -> Fault {
 /// Appends a value as compact JSON; appends nothing if it cannot be written, which no type of ours can bring about.
 pub(crate) fn json_into(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     let start = out.len();
-    if serde_json::to_writer(&mut *out, value).is_err() {
+    if crate::json::append(out, value).is_err() {
         out.truncate(start);
     }
 }

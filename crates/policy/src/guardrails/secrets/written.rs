@@ -16,8 +16,10 @@ pub(super) fn clears(rules: &Rules, json: &[u8]) -> bool {
         // Without rules it is one that says that a text may stand there encoded.
         !tried.is_empty()
             && tried.iter().all(|&(rule, (least, most))| {
+                // An escape before the anchor is longer here than in the text.
+                let escaped = most > 0 && memchr::memchr(b'\\', &json[at.saturating_sub(most + 2)..at]).is_some();
                 let mut starts = (least..=most).filter_map(|back| at.checked_sub(back));
-                starts.all(|start| is_dead(&rules.rules[rule], json, start))
+                !escaped && starts.all(|start| is_dead(&rules.rules[rule], json, start))
             })
     })
 }
@@ -32,16 +34,20 @@ fn is_dead(rule: &Rule, json: &[u8], start: usize) -> bool {
     if escaped || memchr::memchr2(b'}', b']', &json[start..died]).is_some() {
         return false;
     }
-    // A string that begins or ends here is a text of its own, with nothing before or behind it.
+    // A string that begins or ends here is a text of its own, with nothing before or behind it; unless it is a member's name.
     let begins = start.checked_sub(1).is_none_or(|before| json[before] == b'"');
-    let ends = memchr::memchr(b'"', &json[start..=died]);
-    if !begins && ends.is_none() {
+    let ends = memchr::memchr(b'"', &json[start..=died]).map(|end| start + end);
+    if ends.is_some_and(|end| ends_a_name(json, end)) || (!begins && ends.is_none()) {
         return true;
     }
     let from = if begins { start } else { start - 1 };
-    let to = ends.map_or(died + 1, |end| start + end);
-    let (text, start) = (&json[from..to], start - from);
-    built.machine.probe(text, start, start + built.longest, ends.is_some()) == Probe::Dead
+    let text = &json[from..ends.unwrap_or(died + 1)];
+    built.machine.probe(text, start - from, start - from + built.longest, ends.is_some()) == Probe::Dead
+}
+
+/// Does a string that ends at a quote name a member? No value is followed by a colon.
+fn ends_a_name(json: &[u8], quote: usize) -> bool {
+    json[quote + 1..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
 }
 
 #[cfg(test)]

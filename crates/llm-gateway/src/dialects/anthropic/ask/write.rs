@@ -16,6 +16,7 @@ use crate::dialects::shared::json_tool::{JSON_TOOL, JSON_TOOL_DESCRIPTION, any_o
 use crate::dialects::shared::marks::{CacheOut, Marks, mark_of};
 use crate::dialects::shared::turns::{Group, grouped, waits_without_thought};
 use crate::form::{Ask, Block, CacheMark, Content, Dropped, Format, Role, Tool, ToolChoice};
+use crate::json;
 
 /// Room that most short requests are written into without growing.
 const USUAL_BYTES: usize = 1024;
@@ -77,8 +78,7 @@ pub(in super::super) fn write_ask(ask: &Ask, speaker: &Speaker<'_>, dropped: &mu
         stream: speaker.stream,
     };
     let mut bytes = Vec::with_capacity(USUAL_BYTES);
-    serde_json::to_writer(&mut bytes, &body)
-        .map_err(|_| Fault::new(Code::Internal, "the request cannot be written"))?;
+    json::append(&mut bytes, &body).map_err(|_| Fault::new(Code::Internal, "the request cannot be written"))?;
     append_extras(&mut bytes, own);
     Ok(bytes)
 }

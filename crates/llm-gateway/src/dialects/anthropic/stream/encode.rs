@@ -216,7 +216,7 @@ fn write(out: &mut Vec<u8>, event: &EventOut<'_>) {
     out.extend_from_slice(event.name().as_bytes());
     out.extend_from_slice(b"\ndata: ");
     let data = out.len();
-    match serde_json::to_writer(&mut *out, event) {
+    match crate::json::append(out, event) {
         Ok(()) => {
             one_line(out, data);
             out.extend_from_slice(b"\n\n");

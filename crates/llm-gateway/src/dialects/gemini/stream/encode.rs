@@ -229,7 +229,7 @@ impl Encoder {
         let frame =
             ResponseOut { candidates, usage_metadata: usage, model_version: &self.model, response_id: &self.id };
         // Writing to memory cannot fail.
-        drop(serde_json::to_writer(&mut *out, &frame));
+        drop(crate::json::append(out, &frame));
         self.seal(out);
     }
 

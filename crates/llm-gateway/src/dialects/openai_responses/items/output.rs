@@ -29,8 +29,15 @@ pub(crate) struct PartText {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum PartOut<'a> {
-    OutputText { text: &'a str, annotations: Vec<AnnotationOut<'a>>, logprobs: Vec<LogprobOut<'a>> },
-    Refusal { refusal: &'a str },
+    OutputText {
+        #[serde(serialize_with = "crate::json::text")]
+        text: &'a str,
+        annotations: Vec<AnnotationOut<'a>>,
+        logprobs: Vec<LogprobOut<'a>>,
+    },
+    Refusal {
+        refusal: &'a str,
+    },
 }
 
 impl<'a> From<&'a PartText> for PartOut<'a> {

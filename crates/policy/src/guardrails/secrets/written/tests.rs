@@ -38,6 +38,8 @@ fn a_secret_is_never_cleared_however_it_is_written() {
     for body in [
         json!({"content": pat}).to_string(),
         json!({"content": format!("a\n{pat}")}).to_string(),
+        // Wanted at the edge of a word only, and written behind the letter of an escape.
+        json!({"content": format!("a\nnpm_{}", token(36))}).to_string(),
         json!({"content": pat}).to_string().replace("ghp", "gh\\u0070"),
         json!({"arguments": json!({"x": pat}).to_string().replace("ghp", "\\u0067hp")}).to_string(),
         json!({"arguments": {"api_key": token(24)}}).to_string(),
