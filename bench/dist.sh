@@ -37,4 +37,5 @@ counting="$target/counting/dist/gatehouse"
 "$(profdata)" merge --output "$counts/calls.profdata" "$counts"/*.profraw
 
 echo "3/3: the program" >&2
+# From a clean target; in a used one, crates that have not changed keep the counts they were built by.
 RUSTFLAGS="-Cprofile-use=$counts/calls.profdata" cargo build --profile dist --package gatehouse
