@@ -117,6 +117,7 @@ impl Sender {
         self.held -= bytes.len();
         while self.left.is_empty() && self.failed.is_none() && !bytes.is_empty() {
             match self.half.try_write(bytes) {
+                Ok(0) => self.failed = Some(io::ErrorKind::WriteZero.into()),
                 Ok(written) => bytes = &bytes[written..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => self.failed = Some(error),
@@ -143,8 +144,10 @@ impl Sender {
             return Poll::Ready(Err(failed));
         }
         while !self.left.is_empty() {
-            let written = ready!(Pin::new(&mut self.half).poll_write(context, &self.left))?;
-            self.left.drain(..written);
+            match ready!(Pin::new(&mut self.half).poll_write(context, &self.left))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => drop(self.left.drain(..written)),
+            }
         }
         self.left = Vec::new();
         Poll::Ready(Ok(()))
