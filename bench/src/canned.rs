@@ -26,6 +26,14 @@ pub fn request(dialect: Dialect, model: &str, stream: bool, bytes: usize) -> Byt
     Bytes::from(render(&prose(bytes.saturating_sub(bare.len()))))
 }
 
+/// A Responses request whose answer is not to be kept.
+#[must_use]
+pub fn unstored(request: &[u8]) -> Bytes {
+    let mut request: Value = serde_json::from_slice(request).unwrap_or_default();
+    request["store"] = json!(false);
+    Bytes::from(request.to_string())
+}
+
 /// Text of exactly this many bytes that reads like text to a compressor or scanner: words and line ends.
 fn prose(bytes: usize) -> String {
     let words = "The quick brown fox jumps over the lazy dog while the band plays on. ";

@@ -20,6 +20,26 @@ const POLICY: &str = r#"permit (principal, action in [Action::"call_model", Acti
 forbid (principal, action == Action::"call_model", resource) when { context.tags.contains("env=forbidden") };
 "#;
 
+/// How much of the house is switched on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum House {
+    /// What a relayed call cannot do without: keys, prices, the ledger, metrics. No request log, no log lines, no policies.
+    Lean,
+    /// All there is: request log, log lines, policies, guardrails for who has them.
+    Full,
+}
+
+impl House {
+    /// As its folder is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lean => "lean",
+            Self::Full => "full",
+        }
+    }
+}
+
 /// Manners of the scripted provider that models are named after.
 pub const MANNERS: [&str; 6] = ["instant", "paced", "holding", "stalling", "cutting", "failing"];
 
@@ -27,7 +47,7 @@ pub const MANNERS: [&str; 6] = ["instant", "paced", "holding", "stalling", "cutt
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write(file: &Path, listen: SocketAddr, upstream: SocketAddr) -> Result<(), Error> {
+pub fn write(house: House, file: &Path, listen: SocketAddr, upstream: SocketAddr) -> Result<(), Error> {
     let root = format!("http://{upstream}");
     let provider = |kind: &str, url: &str| json!({"kind": kind, "base_url": url, "api_key": "bench-provider-key"});
     let mut models = Map::new();
@@ -44,7 +64,7 @@ pub fn write(file: &Path, listen: SocketAddr, upstream: SocketAddr) -> Result<()
         json!([{"requests": 1_000_000_000, "per": "minute"}, {"tokens": 1_000_000_000_000_u64, "per": "minute"}]);
     std::fs::write(file.with_file_name("bench.cedar"), POLICY)?;
     let budget = json!([{"usd": 1_000_000, "per": "month"}]);
-    let config: Value = json!({
+    let mut config: Value = json!({
         "listen": listen.to_string(),
         "data_dir": file.with_file_name("data"),
         "server": {"workers": 1},
@@ -60,12 +80,17 @@ pub fn write(file: &Path, listen: SocketAddr, upstream: SocketAddr) -> Result<()
             {"name": "whole", "secret": WHOLE_KEY, "team": "bench", "limits": limits, "budgets": budget},
         ],
         "teams": {"bench": {"limits": [{"requests": 1_000_000_000, "per": "hour"}], "budgets": budget}},
-        "policies": ["bench.cedar"],
-        "guardrails": [
-            {"name": "secrets", "on": ["request", "response"], "detect": "secrets", "action": "observe", "keys": ["whole"]},
-        ],
         "prices": {"overrides": prices},
     });
+    match house {
+        House::Lean => config["telemetry"] = json!({"log": "off", "requests": {"keep_days": 0}}),
+        House::Full => {
+            config["policies"] = json!(["bench.cedar"]);
+            config["guardrails"] = json!([
+                {"name": "secrets", "on": ["request", "response"], "detect": "secrets", "action": "observe", "keys": ["whole"]},
+            ]);
+        }
+    }
     std::fs::write(file, config.to_string())?;
     Ok(())
 }

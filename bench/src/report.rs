@@ -20,8 +20,8 @@ pub struct Run {
 pub struct LaneResult {
     /// The lane.
     pub name: &'static str,
-    /// The most CPU per request, as a multiple of the floor's.
-    pub limit: f64,
+    /// What its CPU per request may be, as a multiple of the floor's.
+    pub limit: Bound,
     /// Runs through the floor.
     pub floor: Vec<Run>,
     /// Runs through the gateway.
@@ -115,17 +115,18 @@ pub fn median(values: impl Iterator<Item = f64>) -> f64 {
 #[must_use]
 pub fn tables(lanes: &[LaneResult], figures: &[Figure]) -> String {
     let mut text = String::from(
-        "| lane | floor CPU µs | gateway CPU µs | × floor | at most | | floor req/s | gateway req/s | p50 µs | p99 µs | errors |\n\
+        "| lane | floor CPU µs | gateway CPU µs | × floor | bound | | floor req/s | gateway req/s | p50 µs | p99 µs | errors |\n\
          |---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for lane in lanes {
         let (floor, gateway) = lane.cpu_us();
         let (floor_rps, rps) = lane.load("rps");
-        let (ratio, met) = (lane.ratio(), mark(lane.ratio() <= lane.limit && lane.errors() == 0));
+        let ratio = lane.ratio();
+        let met = if lane.errors() == 0 { lane.limit.mark(ratio) } else { mark(false) };
         let (p50, p99) = (lane.load("p50_us").1, lane.load("p99_us").1);
         text.push_str(&format!("| {} | {floor:.1} | {gateway:.1} | {ratio:.2} | {} | {met} | {floor_rps:.0} | {rps:.0} | {p50:.0} | {p99:.0} | {} |\n",
             lane.name,
-            lane.limit,
+            lane.limit.text(),
             lane.errors(),
         ));
     }
@@ -160,7 +161,7 @@ pub fn json(lanes: &[LaneResult], figures: &[Figure]) -> Value {
         .map(|lane| {
             let (floor_cpu_us, cpu_us) = lane.cpu_us();
             json!({
-                "lane": lane.name, "ratio": lane.ratio(), "ratio_max": lane.limit, "floor_cpu_us": floor_cpu_us,
+                "lane": lane.name, "ratio": lane.ratio(), "bound": lane.limit.text(), "floor_cpu_us": floor_cpu_us,
                 "cpu_us": cpu_us, "errors": lane.errors(), "floor": runs(&lane.floor), "gateway": runs(&lane.gateway),
             })
         })

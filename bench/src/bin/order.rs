@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use gatehouse_bench::Error;
 use gatehouse_bench::arguments::Arguments;
+use gatehouse_bench::house::{self, House};
 use gatehouse_bench::lanes;
 use gatehouse_bench::load::{Plan, render, run};
 use gatehouse_bench::process::{Process, free_address, sibling};
-use gatehouse_bench::{Error, house};
 
 /// Under callgrind a start takes half a minute.
 const START: Duration = Duration::from_secs(300);
@@ -67,7 +68,7 @@ struct Watched {
 impl Watched {
     fn start(gateway: &Path, folder: &Path, upstream: SocketAddr) -> Result<Self, Error> {
         let (config, address) = (folder.join("gatehouse.yaml"), free_address()?);
-        house::write(&config, address, upstream)?;
+        house::write(House::Full, &config, address, upstream)?;
         let child = Command::new("valgrind")
             // The program starts itself over once, to have its allocator's options.
             .args(["--tool=callgrind", "--demangle=no", "--trace-children=yes"])

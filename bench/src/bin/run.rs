@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use gatehouse_bench::arguments::Arguments;
-use gatehouse_bench::house::PLAIN_KEY;
+use gatehouse_bench::house::{House, PLAIN_KEY};
 use gatehouse_bench::lanes::{self, Lane};
 use gatehouse_bench::load::render;
 use gatehouse_bench::process::{Process, free_address, sibling};
@@ -26,7 +26,9 @@ struct Stage {
     folder: tempfile::TempDir,
     upstream: Process,
     floor: Process,
-    gateway: Process,
+    /// The gateway with all there is switched on, and the one that relays and no more.
+    full: Process,
+    lean: Process,
     gateway_binary: PathBuf,
     rounds: usize,
     /// Lanes run a fraction of their requests.
@@ -79,26 +81,35 @@ impl Stage {
             &log("floor"),
         )?;
         floor.wait_until_listening()?;
-        let (gateway, first_answer) = start_gateway(&gateway_binary, folder.path(), upstream_at)?;
+        let (full, first_answer) = start_gateway(House::Full, &gateway_binary, folder.path(), upstream_at)?;
         std::thread::sleep(Duration::from_secs(2));
-        let idle_rss_mib = gateway.rss_mib();
-        let rounds = arguments.or("rounds", if quick { 1 } else { 3 })?;
+        let idle_rss_mib = full.rss_mib();
+        let (lean, _) = start_gateway(House::Lean, &gateway_binary, folder.path(), upstream_at)?;
+        let rounds = arguments.or("rounds", if quick { 1 } else { 5 })?;
         let divisor = if quick { 20 } else { 1 };
-        Ok(Self { folder, upstream, floor, gateway, gateway_binary, rounds, divisor, first_answer, idle_rss_mib })
+        Ok(Self { folder, upstream, floor, full, lean, gateway_binary, rounds, divisor, first_answer, idle_rss_mib })
     }
 
     /// Warms both up, then lets them take turns.
     fn measure(&self, lane: &Lane) -> Result<LaneResult, Error> {
         let requests = (lane.requests / self.divisor).max(100);
-        for process in [&self.floor, &self.gateway] {
+        let gateway = self.gateway(lane.house);
+        for process in [&self.floor, gateway] {
             self.run(lane, process, requests / 10, CONNECTIONS)?;
         }
         let mut result = LaneResult { name: lane.name, limit: lane.limit, floor: Vec::new(), gateway: Vec::new() };
         for _ in 0..self.rounds {
             result.floor.push(self.run(lane, &self.floor, requests, CONNECTIONS)?);
-            result.gateway.push(self.run(lane, &self.gateway, requests, CONNECTIONS)?);
+            result.gateway.push(self.run(lane, gateway, requests, CONNECTIONS)?);
         }
         Ok(result)
+    }
+
+    fn gateway(&self, house: House) -> &Process {
+        match house {
+            House::Lean => &self.lean,
+            House::Full => &self.full,
+        }
     }
 
     fn run(&self, lane: &Lane, process: &Process, requests: u64, connections: usize) -> Result<Run, Error> {
@@ -128,7 +139,7 @@ impl Stage {
         let requests = (20_000 / self.divisor).max(500);
         let mut p50 = [Vec::new(), Vec::new(), Vec::new()];
         for _ in 0..self.rounds.max(3) {
-            for (at, process) in [&self.upstream, &self.floor, &self.gateway].into_iter().enumerate() {
+            for (at, process) in [&self.upstream, &self.floor, self.gateway(lane.house)].into_iter().enumerate() {
                 let run = self.run(&lane, process, requests, 1)?;
                 p50[at].push(run.load["p50_us"].as_f64().unwrap_or(f64::NAN));
             }
@@ -148,7 +159,7 @@ impl Stage {
         let body = canned::request(Dialect::OpenAiChat, "chat-holding", true, canned::REQUEST_BYTES);
         let lane = Lane { body, key: PLAIN_KEY, ..lane };
         let folder = tempfile::tempdir()?;
-        let (gateway, _) = start_gateway(&self.gateway_binary, folder.path(), self.upstream.address)?;
+        let (gateway, _) = start_gateway(House::Full, &self.gateway_binary, folder.path(), self.upstream.address)?;
         std::thread::sleep(Duration::from_secs(2));
         let idle_rss = gateway.rss_mib();
         let load =
@@ -181,10 +192,17 @@ fn figure(name: &'static str, value: f64, bound: Bound) -> Figure {
 }
 
 /// Starts the gateway and asks until it answers a real call; says how long that took.
-fn start_gateway(binary: &Path, folder: &Path, upstream: SocketAddr) -> Result<(Process, Duration), Error> {
+fn start_gateway(
+    house: House,
+    binary: &Path,
+    folder: &Path,
+    upstream: SocketAddr,
+) -> Result<(Process, Duration), Error> {
+    let folder = folder.join(house.name());
+    std::fs::create_dir_all(&folder)?;
     let address = free_address()?;
     let config = folder.join("gatehouse.yaml");
-    house::write(&config, address, upstream)?;
+    house::write(house, &config, address, upstream)?;
     let config = config.to_string_lossy().into_owned();
     let body = canned::request(Dialect::OpenAiChat, "chat-instant", false, canned::REQUEST_BYTES);
     let request = render("/v1/chat/completions", PLAIN_KEY, &body);

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use gatehouse_bench::arguments::Arguments;
-use gatehouse_bench::house::{GOVERNED_KEY, PLAIN_KEY};
+use gatehouse_bench::house::{self, GOVERNED_KEY, House, PLAIN_KEY};
 use gatehouse_bench::load::{Plan, render, run};
 use gatehouse_bench::process::{Process, free_address, sibling};
-use gatehouse_bench::{Error, canned, house};
+use gatehouse_bench::{Error, canned};
 use gatehouse_tests::{Client, Dialect};
 
 const SAMPLES: u32 = 60;
@@ -33,7 +33,7 @@ fn main() -> Result<(), Error> {
     )?;
     upstream.wait_until_listening()?;
     let config = folder.path().join("gatehouse.yaml");
-    house::write(&config, gateway_at, upstream_at)?;
+    house::write(House::Full, &config, gateway_at, upstream_at)?;
     let config = config.to_string_lossy().into_owned();
     // Its log would fill the disk in half an hour of load.
     let null = PathBuf::from("/dev/null");
