@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # The program as it is released, into target/dist: built once to count what calls pass, run through the benchmark's lanes and a
 # minute of mixed load, and built again by those counts (profile-guided optimisation). What calls pass is laid out and inlined for
-# speed; what none of them came by is built small. Needs llvm-profdata of about the compiler's LLVM, and takes Debian's where
-# there is none; a plain `cargo build --profile dist` is the same program without the counts.
+# speed; what they hardly come by is built as small as it gets. Needs llvm-profdata of about the compiler's LLVM, and takes
+# Debian's where there is none; a plain `cargo build --profile dist` is the same program without the counts.
+# `gatehouse.symbols` beside it is the same program with its symbols, for profilers and `make order`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 counts="$target/counts"
+# A function that was passed less often than this while all lanes ran is not on the path of a call: most of those are starting up.
+seldom=500
 
 # The tool beside the compiler where rustup brought it, or the newest of the system's.
 profdata() {
@@ -20,10 +23,23 @@ if [ -z "$(profdata)" ]; then
     { echo "llvm-profdata is missing: rustup component add llvm-tools, or Debian's llvm-19" >&2; exit 1; }
 fi
 
+# Name and highest count of every function that was compiled to be counted; those of one module carry its name before a semicolon.
+functions() {
+  "$(profdata)" show --all-functions --counts "$counts/calls.profdata" | awk '
+    /^  [^ ].*:$/ { name = substr($0, 3, length($0) - 3); sub(/^[^;]*;/, "", name) }
+    /^    Block counts: / {
+      most = 0
+      gsub(/[^0-9 ]/, "")
+      for (at = 1; at <= NF; at++) if ($at > most) most = $at
+      print name "\t" most
+    }'
+}
+
 echo "1/3: the program that counts" >&2
 rm -rf "$counts" && mkdir -p "$counts"
-# Link-time optimisation comes after the counters: without it they are the same, and the build is half as long.
-CARGO_TARGET_DIR="$target/counting" CARGO_PROFILE_DIST_LTO=off RUSTFLAGS="-Cprofile-generate=$counts" \
+# The profile must be the same, since it is part of the functions' names, and counts are kept by name. Link-time optimisation comes
+# after the counters: without it they are the same, and the build is half as long.
+CARGO_TARGET_DIR="$target/counting" RUSTFLAGS="-Cprofile-generate=$counts -Clto=off -Clinker-plugin-lto=no" \
   cargo build --profile dist --package gatehouse
 cargo build --release --package gatehouse-bench
 
@@ -35,7 +51,16 @@ counting="$target/counting/dist/gatehouse"
 "$target/release/bench-mcp" --gateway "$counting" --quick --out "$counts" >/dev/null
 "$target/release/bench-soak" --gateway "$counting" --minutes 1 >/dev/null
 "$(profdata)" merge --output "$counts/calls.profdata" "$counts"/*.profraw
+functions | awk -F '\t' -v seldom="$seldom" '$2 < seldom { print $1 ",minsize" }' | sort -u >"$counts/seldom.csv"
 
 echo "3/3: the program" >&2
 # From a clean target; in a used one, crates that have not changed keep the counts they were built by.
-RUSTFLAGS="-Cprofile-use=$counts/calls.profdata" cargo build --profile dist --package gatehouse
+RUSTC_WRAPPER="$PWD/bench/seldom.sh" SELDOM="$counts/seldom.csv" RUSTFLAGS="-Cprofile-use=$counts/calls.profdata -Cstrip=none" \
+  cargo build --profile dist --package gatehouse
+mv "$target/dist/gatehouse" "$target/dist/gatehouse.symbols"
+strip -o "$target/dist/gatehouse" "$target/dist/gatehouse.symbols"
+
+# Counts that are found under no name would go unnoticed.
+known="$(nm "$target/dist/gatehouse.symbols" | awk '{ print $3 }' | sort -u | comm -12 - <(functions | cut -f 1 | sort -u) | wc -l)"
+echo "$known functions of the program were counted" >&2
+[ "$known" -gt 1000 ] || { echo "the counts are of another program" >&2; exit 1; }
