@@ -1,10 +1,12 @@
 //! Writes one flat JSON object into a buffer that is used again. A line per call is the dearest thing the control plane
 //! does, and a general serializer spends most of its time on names and strings that need no escaping.
+//!
+//! What writes a member is compiled into where its name stands: a text of known length is stored, not copied by a call.
 
 /// Decimals of microseconds shown as milliseconds.
-const MILLI_DECIMALS: u32 = 3;
+const MILLI_DECIMALS: usize = 3;
 /// Decimals of nano-dollars shown as dollars.
-const NANO_DECIMALS: u32 = 9;
+const NANO_DECIMALS: usize = 9;
 
 /// An object under way. Names are the program's own words and are written as they are.
 pub(crate) struct JsonLine<'b> {
@@ -24,12 +26,9 @@ impl<'b> JsonLine<'b> {
         self.out.push(b'}');
     }
 
+    #[inline(always)]
     fn name(&mut self, name: &'static str) -> &mut Vec<u8> {
-        self.out.reserve(name.len() + 4);
-        if std::mem::replace(&mut self.any, true) {
-            self.out.push(b',');
-        }
-        self.out.push(b'"');
+        self.out.extend_from_slice(if std::mem::replace(&mut self.any, true) { b",\"" } else { b"\"" });
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
         self.out
@@ -79,52 +78,57 @@ impl<'b> JsonLine<'b> {
     }
 
     /// A whole number.
+    #[inline(always)]
     pub(crate) fn number(&mut self, name: &'static str, number: u64) {
-        push_number(self.name(name), number, 1);
+        push_number(self.name(name), number);
     }
 
     /// Microseconds as milliseconds.
+    #[inline(always)]
     pub(crate) fn millis(&mut self, name: &'static str, us: u64) {
-        push_decimal(self.name(name), us, MILLI_DECIMALS);
+        push_decimal::<MILLI_DECIMALS>(self.name(name), us);
     }
 
     /// Nano-dollars as dollars.
+    #[inline(always)]
     pub(crate) fn dollars(&mut self, name: &'static str, nano_usd: i64) {
         let out = self.name(name);
         if nano_usd < 0 {
             out.push(b'-');
         }
-        push_decimal(out, nano_usd.unsigned_abs(), NANO_DECIMALS);
+        push_decimal::<NANO_DECIMALS>(out, nano_usd.unsigned_abs());
     }
 
     /// `true` or `false`.
+    #[inline(always)]
     pub(crate) fn flag(&mut self, name: &'static str, flag: bool) {
         self.name(name).extend_from_slice(if flag { b"true" } else { b"false" });
     }
 
     /// A moment: its text up to the second, and its milliseconds.
+    #[inline(always)]
     pub(crate) fn moment(&mut self, name: &'static str, second: &str, millis: u64) {
         let out = self.name(name);
         out.push(b'"');
         out.extend_from_slice(second.as_bytes());
         if millis > 0 {
             out.push(b'.');
-            push_fraction(out, millis, MILLI_DECIMALS, 0);
+            push_fraction::<MILLI_DECIMALS>(out, millis, 0);
         }
         out.extend_from_slice(b"Z\"");
     }
 
-    /// The bytes of a number as hexadecimal digits.
-    pub(crate) fn hex<const BYTES: usize>(&mut self, name: &'static str, number: [u8; BYTES]) {
+    /// Numbers one after the other as hexadecimal digits, eight each.
+    #[inline(always)]
+    pub(crate) fn hex<const WORDS: usize>(&mut self, name: &'static str, words: [u32; WORDS]) {
         let out = self.name(name);
-        let digit = |half: u8| b"0123456789abcdef"[usize::from(half & 0xf)];
-        let pairs = number.map(|byte| [digit(byte >> 4), digit(byte)]);
         out.push(b'"');
-        out.extend_from_slice(pairs.as_flattened());
+        out.extend_from_slice(words.map(hex_digits).as_flattened());
         out.push(b'"');
     }
 
     /// An object in the object.
+    #[inline(always)]
     pub(crate) fn object(&mut self, name: &'static str, members: impl FnOnce(&mut JsonLine<'_>)) {
         let mut inner = JsonLine::open(self.name(name));
         members(&mut inner);
@@ -132,8 +136,20 @@ impl<'b> JsonLine<'b> {
     }
 }
 
-/// A number with at least so many digits.
-fn push_number(out: &mut Vec<u8>, mut number: u64, digits_min: usize) {
+/// The digits of a number, all eight at once: each byte of a word becomes one.
+fn hex_digits(number: u32) -> [u8; 8] {
+    let spread = |bits: u64, low: u64, by: u32| (bits & low) | (bits & !low) << by;
+    let halves = spread(number.into(), 0xFFFF, 16);
+    let bytes = spread(halves, 0x0000_00FF_0000_00FF, 8);
+    let digits = spread(bytes, 0x000F_000F_000F_000F, 4);
+    let letters = ((digits + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    (digits + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
+}
+
+fn push_number(out: &mut Vec<u8>, mut number: u64) {
+    if number < 10 {
+        return out.push(b'0' + number as u8);
+    }
     let mut digits = [b'0'; 20];
     let mut at = digits.len();
     while number >= 10 {
@@ -146,22 +162,26 @@ fn push_number(out: &mut Vec<u8>, mut number: u64, digits_min: usize) {
         at -= 1;
         digits[at] = b'0' + number as u8;
     }
-    out.extend_from_slice(&digits[at.min(digits.len() - digits_min)..]);
+    out.extend_from_slice(&digits[at..]);
 }
 
-/// A number of units, each `10^-decimals`, with no more decimals than it needs and at least one.
-fn push_decimal(out: &mut Vec<u8>, units: u64, decimals: u32) {
-    let one = 10_u64.pow(decimals);
-    push_number(out, units / one, 1);
+/// A number of units, each `10^-DECIMALS`, with no more decimals than it needs and at least one.
+fn push_decimal<const DECIMALS: usize>(out: &mut Vec<u8>, units: u64) {
+    let one = const { 10_u64.pow(DECIMALS as u32) };
+    push_number(out, units / one);
     out.push(b'.');
-    push_fraction(out, units % one, decimals, 1);
+    push_fraction::<DECIMALS>(out, units % one, 1);
 }
 
 /// The digits behind a point without the zeros at their end, but so many at least.
-fn push_fraction(out: &mut Vec<u8>, units: u64, decimals: u32, digits_min: usize) {
-    push_number(out, units, decimals as usize);
-    let zeros = out.iter().rev().take(decimals as usize - digits_min).take_while(|digit| **digit == b'0').count();
-    out.truncate(out.len() - zeros);
+fn push_fraction<const DECIMALS: usize>(out: &mut Vec<u8>, mut units: u64, digits_min: usize) {
+    let mut digits = [b'0'; DECIMALS];
+    for digit in digits.iter_mut().rev() {
+        *digit += (units % 10) as u8;
+        units /= 10;
+    }
+    let end = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+    out.extend_from_slice(&digits[..end.max(digits_min)]);
 }
 
 #[cfg(test)]
@@ -201,9 +221,9 @@ mod tests {
         let text = written(|line| {
             line.flag("a", true);
             line.some_text("none", None);
-            line.hex("b", [0x0a, 0xff]);
+            line.hex("b", [0x0a90_f0ff, 0x1234_abcd]);
             line.object("c", |inner| inner.number("d", 7));
         });
-        assert_eq!(text, r#"{"a":true,"b":"0aff","c":{"d":7}}"#);
+        assert_eq!(text, r#"{"a":true,"b":"0a90f0ff1234abcd","c":{"d":7}}"#);
     }
 }

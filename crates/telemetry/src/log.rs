@@ -97,9 +97,9 @@ impl Writer {
         line.text("msg", "call");
         let caller = call.traceparent.as_deref().and_then(TraceParent::parse);
         let span = TraceParent::of_call(call.id, caller);
-        line.hex("request_id", call.id.0.into_bytes());
-        line.hex("trace_id", span.trace_id.to_be_bytes());
-        line.hex("span_id", span.span_id.to_be_bytes());
+        line.hex("request_id", quarters(call.id.0.as_u128()));
+        line.hex("trace_id", quarters(span.trace_id));
+        line.hex("span_id", halves(span.span_id));
         self.middle(call, line);
         if call.stream {
             line.millis("ttft_ms", call.first_byte_us);
@@ -159,7 +159,7 @@ impl About {
 
     fn is(&self, call: &CallOutcome, who: &Arc<Principal>, attempt: &AttemptOutcome) -> bool {
         Arc::ptr_eq(&self.who, who)
-            && names(call, attempt).into_iter().eq(self.names.iter().map(Option::as_ref))
+            && names(call, attempt).into_iter().zip(&self.names).all(|(a, b)| same(a, b.as_ref()))
             && (self.words, self.stream, self.status) == (words(call), call.stream, call.status)
     }
 }
@@ -168,6 +168,14 @@ fn names<'a>(call: &'a CallOutcome, attempt: &'a AttemptOutcome) -> [Option<&'a 
     let CallOutcome { model, tags, decision, route, .. } = call;
     let [model, tags, decision, route] = [model, tags, decision, route].map(Option::as_ref);
     [model, Some(&attempt.upstream_model), Some(&attempt.provider), tags, decision, route]
+}
+
+/// Most names are the configuration's, and then their texts need not be compared.
+fn same(a: Option<&Arc<str>>, b: Option<&Arc<str>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
+        (a, b) => a.is_none() && b.is_none(),
+    }
 }
 
 fn words(call: &CallOutcome) -> [Option<&'static str>; 4] {
@@ -293,6 +301,14 @@ fn level(call: &CallOutcome) -> &'static str {
         Some(_) => "warn",
         None => "info",
     }
+}
+
+fn quarters(id: u128) -> [u32; 4] {
+    [96, 64, 32, 0].map(|shift| (id >> shift) as u32)
+}
+
+fn halves(id: u64) -> [u32; 2] {
+    [32, 0].map(|shift| (id >> shift) as u32)
 }
 
 fn cost(attempts: &[AttemptOutcome]) -> Money {
