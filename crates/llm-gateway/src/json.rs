@@ -36,6 +36,21 @@ pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
     drop(quote(out, text.as_bytes()));
 }
 
+/// Appends a number.
+pub(crate) fn push_number(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut from = digits.len();
+    loop {
+        from -= 1;
+        digits[from] = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[from..]);
+}
+
 /// `serialize_with` of a text that may be long.
 pub(crate) fn text<S: Serializer>(text: &impl AsRef<str>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bytes(text.as_ref().as_bytes())
@@ -116,6 +131,22 @@ mod tests {
             let plain = serde_json::to_vec(&Plain { a: &a, b: Some(Cow::Borrowed(&b)) }).unwrap();
             let marked = to_vec(&Marked { a: &a, b: Some(Cow::Borrowed(&b)) }).unwrap();
             prop_assert_eq!(String::from_utf8(marked).unwrap(), String::from_utf8(plain).unwrap());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_is_written_as_serde_json_writes_it(number in any::<u64>(), shift in 0..64_u32) {
+            let mut written = Vec::new();
+            push_number(&mut written, number >> shift);
+            prop_assert_eq!(written, serde_json::to_vec(&(number >> shift)).unwrap());
+        }
+
+        #[test]
+        fn a_long_text_is_written_as_serde_json_writes_it(a in "([a-z ]{20,40}[\n\"é]?){0,12}") {
+            let mut written = Vec::new();
+            push_text(&mut written, &a);
+            prop_assert_eq!(written, serde_json::to_vec(&a).unwrap());
         }
     }
 

@@ -202,7 +202,7 @@ impl ChatCall {
         });
         Listener {
             ask,
-            id: self.request.id.to_string(),
+            id: self.request.id.text(&mut [0; 32]).to_owned(),
             created: now.unix_secs(),
             issuer: facts.issuer,
             input_estimate: self.need.input_tokens,
@@ -217,7 +217,7 @@ impl ChatCall {
     }
 
     fn own_shelf(&self) -> Shelf {
-        let id = format!("resp_{}", self.request.id).into();
+        let id = ["resp_", self.request.id.text(&mut [0; 32])].concat().into();
         Shelf { id, now: self.request.now, request: self.request.body.clone() }
     }
 

@@ -56,7 +56,7 @@ pub(crate) fn peek(body: &[u8]) -> Result<Peek, Fault> {
         let Some(field) = Field::named(&member.name) else { return Ok(()) };
         let bit = 1 << field as u32;
         if seen & bit != 0 && field.is_decisive() {
-            let name = member.name.into_owned();
+            let name = field_name(&member.name);
             return Err(
                 Fault::new(Code::InvalidRequest, format!("`{name}` is in the body twice; send it once")).at(name)
             );
@@ -87,23 +87,23 @@ enum Field {
 }
 
 impl Field {
-    fn named(name: &str) -> Option<Self> {
+    fn named(name: &[u8]) -> Option<Self> {
         Some(match name {
-            "model" => Self::Model,
-            "stream" => Self::Stream,
-            "stream_options" => Self::StreamOptions,
-            "max_tokens" => Self::Cap,
-            "max_completion_tokens" => Self::NewCap,
-            "max_output_tokens" => Self::OutputCap,
-            "generationConfig" | "generation_config" | "inferenceConfig" => Self::Config,
-            "n" => Self::N,
-            "tools" => Self::Tools,
-            "reasoning" | "reasoning_effort" | "thinking" => Self::Reasoning,
-            "background" => Self::Background,
-            "previous_response_id" => Self::Previous,
-            "store" => Self::Store,
-            "service_tier" | "serviceTier" => Self::Tier,
-            "mcp_servers" => Self::McpServers,
+            b"model" => Self::Model,
+            b"stream" => Self::Stream,
+            b"stream_options" => Self::StreamOptions,
+            b"max_tokens" => Self::Cap,
+            b"max_completion_tokens" => Self::NewCap,
+            b"max_output_tokens" => Self::OutputCap,
+            b"generationConfig" | b"generation_config" | b"inferenceConfig" => Self::Config,
+            b"n" => Self::N,
+            b"tools" => Self::Tools,
+            b"reasoning" | b"reasoning_effort" | b"thinking" => Self::Reasoning,
+            b"background" => Self::Background,
+            b"previous_response_id" => Self::Previous,
+            b"store" => Self::Store,
+            b"service_tier" | b"serviceTier" => Self::Tier,
+            b"mcp_servers" => Self::McpServers,
             _ => return None,
         })
     }
@@ -114,8 +114,11 @@ impl Field {
 }
 
 impl Peek {
-    fn take(&mut self, field: Field, name: &str, raw: &[u8], at: Range<usize>) -> Result<(), Fault> {
-        let wrong = |kind: &str| Fault::new(Code::InvalidRequest, format!("`{name}` must be {kind}")).at(name);
+    fn take(&mut self, field: Field, name: &[u8], raw: &[u8], at: Range<usize>) -> Result<(), Fault> {
+        let wrong = |kind: &str| {
+            let name = field_name(name);
+            Fault::new(Code::InvalidRequest, format!("`{name}` must be {kind}")).at(name)
+        };
         match field {
             Field::Model => {
                 let model = scan::unquote(raw).ok_or_else(|| wrong("a string: the name of a model"))?;
@@ -150,6 +153,11 @@ impl Peek {
     }
 }
 
+/// One of the known names, as a fault says it.
+fn field_name(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
+}
+
 /// `true`, `false` or `null`; `None` for anything else.
 #[expect(clippy::option_option, reason = "wrong, absent and said are three different things")]
 fn flag(raw: &[u8]) -> Option<Option<bool>> {
@@ -178,7 +186,7 @@ fn whole(number: f64) -> Option<u64> {
 fn asks_for_usage(options: &[u8]) -> bool {
     let mut asks = false;
     let walked = scan::members(options, &mut |member| {
-        asks |= member.name == "include_usage" && &options[member.value] == b"true";
+        asks |= *member.name == *b"include_usage" && &options[member.value] == b"true";
         Ok(())
     });
     walked.is_ok() && asks
@@ -190,7 +198,7 @@ fn tier(raw: &[u8]) -> ServiceTier {
     if raw.starts_with(b"{") {
         // What cannot be walked is refused when the body is read.
         drop(scan::members(raw, &mut |member| {
-            if member.name == "type" {
+            if *member.name == *b"type" {
                 word = scan::unquote(&raw[member.value]);
             }
             Ok(())
@@ -203,8 +211,8 @@ fn tier(raw: &[u8]) -> ServiceTier {
 fn nested_cap(config: &[u8]) -> Result<Option<u64>, Fault> {
     let mut cap = None;
     scan::members(config, &mut |member| {
-        if matches!(&*member.name, "maxOutputTokens" | "max_output_tokens" | "maxTokens") {
-            let name = member.name.into_owned();
+        if matches!(&*member.name, b"maxOutputTokens" | b"max_output_tokens" | b"maxTokens") {
+            let name = field_name(&member.name);
             cap = count(&config[member.value]).ok_or_else(|| {
                 Fault::new(Code::InvalidRequest, format!("`{name}` must be a whole number of tokens")).at(name)
             })?;

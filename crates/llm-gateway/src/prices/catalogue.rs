@@ -62,8 +62,8 @@ impl PriceList {
     /// The price that holds now; `None` if the model is unpriced.
     #[must_use]
     pub fn at(&self, now: Now) -> Option<&Price> {
-        let secs = now.unix_secs();
-        self.prices.iter().rev().find(|dated| dated.from_secs <= secs).map(|dated| &dated.price)
+        let holds = |from_secs: u64| from_secs == 0 || from_secs <= now.unix_secs();
+        self.prices.iter().rev().find(|dated| holds(dated.from_secs)).map(|dated| &dated.price)
     }
 }
 

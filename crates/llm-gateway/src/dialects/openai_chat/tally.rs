@@ -124,7 +124,11 @@ pub(super) fn count(body: &[u8]) -> Option<Counted> {
     let usage = value_of(usage, body).filter(|value| value.starts_with(b"{"));
     let Some(usage) = usage else { return count_all(body) };
     let usage = UsageIn::read(usage)?;
-    let (finish, tier) = (value_of(finish, choices).and_then(word), value_of(tier, body).and_then(word));
+    let ended = value_of(finish, choices);
+    // Of the answer itself: before its choices or behind them. What they say is most of its bytes.
+    let (before, behind) = (&body[..body.len() - choices.len()], ended.unwrap_or(choices));
+    let tier = value_of(tier, before).or_else(|| value_of(tier, behind)).and_then(word);
+    let finish = ended.and_then(word);
     let calls = value_of(calls, choices).is_some_and(|value| value.starts_with(b"[{"));
     let refused = value_of(refusal, choices).is_some_and(|value| value.starts_with(b"\""));
     Some(Counted {
@@ -202,6 +206,17 @@ mod tests {
             let counted = counted(choices, USAGE).unwrap();
             assert_eq!((counted.usage.unwrap().input, counted.usage.unwrap().output), (9, 4));
             assert_eq!(counted.stop, Some(crate::form::Stop::EndTurn));
+        }
+    }
+
+    #[test]
+    fn how_an_answer_was_served_is_found_before_its_choices_and_behind_them() {
+        let (tier, choices) =
+            (r#""service_tier":"priority","#, r#""choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"#);
+        for members in [[tier, choices], [choices, tier]] {
+            let answer = format!("{{{}{USAGE}}}", members.concat());
+            let usage = count(answer.as_bytes()).unwrap().usage.unwrap();
+            assert_eq!(usage.tier, gatehouse_domain::ServiceTier::Priority, "{answer}");
         }
     }
 

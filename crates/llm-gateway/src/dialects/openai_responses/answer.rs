@@ -179,14 +179,14 @@ pub(super) fn write(answer: &Answer, listener: &Listener) -> Vec<u8> {
         usage: Some(&answer.usage).filter(|usage| !usage.is_empty()),
         service_tier: answer.service_tier.as_deref().and_then(service_tier),
     };
-    let mut out = Vec::with_capacity(2048);
+    let mut out = Vec::with_capacity(items.json().len() + 1536);
     write_response(&mut out, listener, &facts, items.json());
     out
 }
 
 /// The provider's id where it is one of this dialect, else one made of the call's.
 pub(super) fn response_id<'a>(given: &'a str, listener: &Listener) -> Cow<'a, str> {
-    if given.starts_with("resp_") { Cow::Borrowed(given) } else { Cow::Owned(format!("resp_{}", listener.id)) }
+    if given.starts_with("resp_") { Cow::Borrowed(given) } else { Cow::Owned(["resp_", &listener.id].concat()) }
 }
 
 /// The items of an alternative. Texts in a row are parts of one message.

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::NAME;
 use super::settings::{ChoiceOut, FormatOut, TextOut, ToolOut, effort, summary, text, tool_choice, tools};
 use crate::dialects::Listener;
-use crate::dialects::openai_shared::details::ResponsesUsage;
+use crate::dialects::openai_shared::details::write_responses_usage;
 use crate::dialects::openai_shared::wire::json_into;
 use crate::form::{Ask, Block, Content, Dropped, Effort, Stop};
 use crate::json;
@@ -87,7 +87,8 @@ struct ResponseOut<'a> {
     instructions: Option<&'a str>,
     max_output_tokens: Option<u64>,
     max_tool_calls: Option<&'a RawValue>,
-    metadata: Metadata<'a>,
+    /// None is none: an empty object.
+    metadata: Option<&'a RawValue>,
     model: &'a str,
     parallel_tool_calls: bool,
     previous_response_id: Option<&'a str>,
@@ -102,9 +103,10 @@ struct ResponseOut<'a> {
     tools: Vec<ToolOut<'a>>,
     top_logprobs: u32,
     top_p: f64,
-    truncation: Truncation<'a>,
+    /// None is `disabled`.
+    truncation: Option<&'a RawValue>,
     user: Option<&'a str>,
-    usage: Option<ResponsesUsage>,
+    usage: Option<&'a Usage>,
 }
 
 impl ResponseOut<'_> {
@@ -113,36 +115,59 @@ impl ResponseOut<'_> {
     fn write_open(&self, out: &mut Vec<u8>) {
         put_text(out, "{\"id\":", self.id);
         put_text(out, ",\"object\":", self.object);
-        put(out, ",\"created_at\":", &self.created_at);
+        put_number(out, ",\"created_at\":", self.created_at);
         put_text(out, ",\"status\":", self.status);
-        put(out, ",\"background\":", &self.background);
-        put(out, ",\"error\":", &self.error);
-        put(out, ",\"incomplete_details\":", &self.incomplete_details);
-        put(out, ",\"instructions\":", &self.instructions);
-        put(out, ",\"max_output_tokens\":", &self.max_output_tokens);
-        put(out, ",\"max_tool_calls\":", &self.max_tool_calls);
-        put(out, ",\"metadata\":", &self.metadata);
+        put_flag(out, ",\"background\":", self.background);
+        put_some(out, ",\"error\":", self.error.as_ref());
+        put_some(out, ",\"incomplete_details\":", self.incomplete_details.as_ref());
+        put_some(out, ",\"instructions\":", self.instructions);
+        put_some(out, ",\"max_output_tokens\":", self.max_output_tokens.as_ref());
+        put_some(out, ",\"max_tool_calls\":", self.max_tool_calls);
+        match self.metadata {
+            None => out.extend_from_slice(br#","metadata":{}"#),
+            Some(metadata) => put(out, ",\"metadata\":", metadata),
+        }
         put_text(out, ",\"model\":", self.model);
-        put(out, ",\"parallel_tool_calls\":", &self.parallel_tool_calls);
-        put(out, ",\"previous_response_id\":", &self.previous_response_id);
+        put_flag(out, ",\"parallel_tool_calls\":", self.parallel_tool_calls);
+        put_some(out, ",\"previous_response_id\":", self.previous_response_id);
         if let Some(key) = self.prompt_cache_key {
             put_text(out, ",\"prompt_cache_key\":", key);
         }
-        put(out, ",\"reasoning\":", &self.reasoning);
+        match &self.reasoning {
+            ReasoningEcho { effort: None, summary: None } => {
+                out.extend_from_slice(br#","reasoning":{"effort":null,"summary":null}"#);
+            }
+            reasoning => put(out, ",\"reasoning\":", reasoning),
+        }
         if let Some(identifier) = self.safety_identifier {
             put(out, ",\"safety_identifier\":", identifier);
         }
         put_text(out, ",\"service_tier\":", self.service_tier);
-        put(out, ",\"store\":", &self.store);
-        put(out, ",\"temperature\":", &self.temperature);
-        put(out, ",\"text\":", &self.text);
-        put(out, ",\"tool_choice\":", &self.tool_choice);
+        put_flag(out, ",\"store\":", self.store);
+        put_share(out, ",\"temperature\":", self.temperature);
+        match &self.text {
+            TextOut { format: Some(FormatOut::Text), verbosity: None } => {
+                out.extend_from_slice(br#","text":{"format":{"type":"text"}}"#);
+            }
+            text => put(out, ",\"text\":", text),
+        }
+        match &self.tool_choice {
+            ChoiceOut::Word(word) => put_text(out, ",\"tool_choice\":", word),
+            choice => put(out, ",\"tool_choice\":", choice),
+        }
         put(out, ",\"tools\":", &self.tools);
-        put(out, ",\"top_logprobs\":", &self.top_logprobs);
-        put(out, ",\"top_p\":", &self.top_p);
-        put(out, ",\"truncation\":", &self.truncation);
-        put(out, ",\"user\":", &self.user);
-        put(out, ",\"usage\":", &self.usage);
+        put_number(out, ",\"top_logprobs\":", self.top_logprobs.into());
+        put_share(out, ",\"top_p\":", self.top_p);
+        match self.truncation {
+            None => put_text(out, ",\"truncation\":", "disabled"),
+            Some(truncation) => put(out, ",\"truncation\":", truncation),
+        }
+        put_some(out, ",\"user\":", self.user);
+        out.extend_from_slice(b",\"usage\":");
+        match self.usage {
+            None => out.extend_from_slice(b"null"),
+            Some(usage) => write_responses_usage(out, usage),
+        }
     }
 }
 
@@ -150,6 +175,40 @@ impl ResponseOut<'_> {
 fn put(out: &mut Vec<u8>, name: &'static str, value: &(impl Serialize + ?Sized)) {
     out.extend_from_slice(name.as_bytes());
     json_into(out, value);
+}
+
+/// The same of a value that may be missing.
+fn put_some(out: &mut Vec<u8>, name: &'static str, value: Option<&(impl Serialize + ?Sized)>) {
+    match value {
+        Some(value) => put(out, name, value),
+        None => {
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"null");
+        }
+    }
+}
+
+/// The same of a yes or no.
+fn put_flag(out: &mut Vec<u8>, name: &'static str, flag: bool) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(if flag { b"true" } else { b"false" });
+}
+
+/// The same of a whole number.
+fn put_number(out: &mut Vec<u8>, name: &'static str, number: u64) {
+    out.extend_from_slice(name.as_bytes());
+    json::push_number(out, number);
+}
+
+/// The same of a number that is nearly always 1.
+#[expect(clippy::float_cmp, reason = "exactly 1, or it is written like any other")]
+fn put_share(out: &mut Vec<u8>, name: &'static str, share: f64) {
+    if share == 1.0 {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"1.0");
+    } else {
+        put(out, name, &share);
+    }
 }
 
 /// The same of a text.
@@ -176,20 +235,6 @@ struct IncompleteOut {
 struct ReasoningEcho<'a> {
     effort: Option<&'static str>,
     summary: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Truncation<'a> {
-    Word(&'static str),
-    Asked(&'a RawValue),
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Metadata<'a> {
-    Empty {},
-    Asked(&'a RawValue),
 }
 
 /// Appends a response object. `output` is the inside of its list of items.
@@ -224,7 +269,7 @@ fn object<'a>(ask: &'a Ask, facts: &Facts<'a>) -> ResponseOut<'a> {
         instructions: ask.system.first().filter(|_| ask.origin == NAME).and_then(plain),
         max_output_tokens: ask.output_cap,
         max_tool_calls: extra(ask, "max_tool_calls"),
-        metadata: ask.metadata.as_deref().map_or(Metadata::Empty {}, Metadata::Asked),
+        metadata: ask.metadata.as_deref(),
         model: if ask.model.is_empty() { facts.model } else { &ask.model },
         parallel_tool_calls: ask.parallel_tools.unwrap_or(true),
         previous_response_id: ask.previous.as_deref(),
@@ -239,9 +284,9 @@ fn object<'a>(ask: &'a Ask, facts: &Facts<'a>) -> ResponseOut<'a> {
         tools: tools(ask, &mut Dropped::default()),
         top_logprobs: ask.logprobs.unwrap_or_default(),
         top_p: ask.top_p.unwrap_or(1.0),
-        truncation: extra(ask, "truncation").map_or(Truncation::Word("disabled"), Truncation::Asked),
+        truncation: extra(ask, "truncation"),
         user: ask.user.as_deref(),
-        usage: facts.usage.map(ResponsesUsage::from),
+        usage: facts.usage,
     }
 }
 

@@ -4,6 +4,7 @@ use gatehouse_domain::Usage;
 use serde::{Deserialize, Serialize};
 
 use super::glance;
+use crate::json;
 
 /// `usage` as any speaker of either OpenAI dialect writes it.
 #[derive(Debug, Default, Deserialize)]
@@ -128,40 +129,20 @@ impl From<&Usage> for ChatUsage {
     }
 }
 
-/// `usage` of the Responses dialect. Clients insist on both details.
-#[derive(Debug, Serialize)]
-pub(crate) struct ResponsesUsage {
-    input_tokens: u64,
-    input_tokens_details: ResponsesInputDetails,
-    output_tokens: u64,
-    output_tokens_details: ResponsesOutputDetails,
-    total_tokens: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct ResponsesInputDetails {
-    cached_tokens: u64,
-    cache_write_tokens: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct ResponsesOutputDetails {
-    reasoning_tokens: u64,
-}
-
-impl From<&Usage> for ResponsesUsage {
-    fn from(usage: &Usage) -> Self {
-        Self {
-            input_tokens: usage.input_total(),
-            input_tokens_details: ResponsesInputDetails {
-                cached_tokens: usage.cache_read,
-                cache_write_tokens: usage.cache_write_5m + usage.cache_write_1h,
-            },
-            output_tokens: usage.output_total(),
-            output_tokens_details: ResponsesOutputDetails { reasoning_tokens: usage.reasoning },
-            total_tokens: usage.total(),
-        }
+/// Appends `usage` of the Responses dialect. Clients insist on both details.
+pub(crate) fn write_responses_usage(out: &mut Vec<u8>, usage: &Usage) {
+    for (name, count) in [
+        ("{\"input_tokens\":", usage.input_total()),
+        (",\"input_tokens_details\":{\"cached_tokens\":", usage.cache_read),
+        (",\"cache_write_tokens\":", usage.cache_write_5m + usage.cache_write_1h),
+        ("},\"output_tokens\":", usage.output_total()),
+        (",\"output_tokens_details\":{\"reasoning_tokens\":", usage.reasoning),
+        ("},\"total_tokens\":", usage.total()),
+    ] {
+        out.extend_from_slice(name.as_bytes());
+        json::push_number(out, count);
     }
+    out.push(b'}');
 }
 
 fn is_zero(count: &u64) -> bool {

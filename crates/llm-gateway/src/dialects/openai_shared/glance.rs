@@ -1,6 +1,8 @@
 //! `usage` in one pass, as nearly everybody writes it: objects of whole numbers, at most two deep. Every forwarded answer has
 //! one, and a deserializer takes five times as long for it. Whatever is written otherwise is left to that.
 
+use memchr::memchr;
+
 use super::details::{InputDetailsIn, OutputDetailsIn, UsageIn};
 use crate::scan::plain_run;
 
@@ -20,7 +22,7 @@ pub(super) fn usage(json: &[u8]) -> Option<UsageIn> {
             b"completion_tokens_details" | b"output_tokens_details" => {
                 return cursor.details(&mut usage.completion_tokens_details, output);
             }
-            _ => &mut None,
+            _ => return cursor.unknown(key),
         };
         cursor.count(place)
     })?;
@@ -58,7 +60,8 @@ impl<'a> Cursor<'a> {
         }
         loop {
             self.expect(b'"')?;
-            let (key, rest) = self.0.split_at(plain_run(self.0, 0));
+            // A quote that is escaped ends no key; what stands before it is none of those that are known.
+            let (key, rest) = self.0.split_at(memchr(b'"', self.0)?);
             self.0 = rest;
             self.expect(b'"')?;
             self.expect(b':')?;
@@ -82,7 +85,16 @@ impl<'a> Cursor<'a> {
             return None;
         }
         let details = place.insert(T::default());
-        self.object(|key, cursor| cursor.count(counter(details, key).unwrap_or(&mut None)))
+        self.object(|key, cursor| match counter(details, key) {
+            Some(place) => cursor.count(place),
+            None => cursor.unknown(key),
+        })
+    }
+
+    /// A counter nobody looks for. What is escaped may be one that somebody does.
+    fn unknown(&mut self, key: &[u8]) -> Option<()> {
+        let is_plain = plain_run(key, 0) == key.len();
+        if is_plain { self.count(&mut None) } else { None }
     }
 
     /// A whole number, or null.

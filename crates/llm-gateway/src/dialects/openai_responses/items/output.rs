@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::super::seal::seal;
 use crate::dialects::openai_shared::wire::{LogprobOut, json_into, logprobs_out};
 use crate::form::{Citation, Reasoning, Signature, TokenLogprob, ToolCall, pack_call_id};
+use crate::json::push_text;
 
 /// Items written so far, as the inside of a JSON array.
 #[derive(Debug, Default)]
@@ -23,6 +24,13 @@ pub(crate) struct PartText {
     pub(crate) text: String,
     pub(crate) citations: Vec<Citation>,
     pub(crate) logprobs: Vec<TokenLogprob>,
+}
+
+impl PartText {
+    /// Is it a text of which there is nothing more to say?
+    fn is_plain(&self) -> bool {
+        !self.refusal && self.citations.is_empty() && self.logprobs.is_empty()
+    }
 }
 
 /// A content part as it is written.
@@ -150,7 +158,7 @@ impl OutputItems {
 
     /// Id of the next item: its type's prefix, the call, its place.
     pub(crate) fn next_id(&self, prefix: &str, call: &str) -> String {
-        format!("{prefix}_{call}_{}", self.count)
+        [prefix, "_", call, "_", &self.count.to_string()].concat()
     }
 
     /// The inside of the JSON array.
@@ -169,11 +177,29 @@ impl OutputItems {
 
     /// Appends a message of whole parts, if there are any, and empties them.
     pub(crate) fn message(&mut self, parts: &mut Vec<PartText>, call: &str) {
-        if !parts.is_empty() {
-            let id = self.next_id("msg", call);
-            self.push(&MessageOut::new(&id, "completed", parts));
-            parts.clear();
+        if parts.is_empty() {
+            return;
         }
+        let id = self.next_id("msg", call);
+        match &parts[..] {
+            [part] if part.is_plain() => self.plain_message(&id, &part.text),
+            parts => self.push(&MessageOut::new(&id, "completed", parts)),
+        }
+        parts.clear();
+    }
+
+    /// Appends the usual message: one text, and nothing said about it. By hand, as most answers are no more than this.
+    fn plain_message(&mut self, id: &str, text: &str) {
+        let json = &mut self.json;
+        json.reserve(text.len() + id.len() + 256);
+        json.extend_from_slice(if self.count > 0 { b",{\"id\":" } else { b"{\"id\":" });
+        push_text(json, id);
+        json.extend_from_slice(
+            br#","type":"message","status":"completed","role":"assistant","content":[{"type":"output_text","text":"#,
+        );
+        push_text(json, text);
+        json.extend_from_slice(br#","annotations":[],"logprobs":[]}]}"#);
+        self.count += 1;
     }
 
     /// Appends a function call.
@@ -192,5 +218,22 @@ impl OutputItems {
     /// Appends an item of this dialect as it came.
     pub(crate) fn native(&mut self, raw: &RawValue) {
         self.push(&raw);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_message_is_written_as_any_other() {
+        let part = |text: &str| PartText { text: text.to_owned(), ..PartText::default() };
+        let (mut by_hand, mut by_serde) = (OutputItems::default(), OutputItems::default());
+        for text in ["", "a \"quoted\"\nline", "é"] {
+            let id = by_serde.next_id("msg", "call");
+            by_serde.push(&MessageOut::new(&id, "completed", &[part(text)]));
+            by_hand.message(&mut vec![part(text)], "call");
+        }
+        assert_eq!(String::from_utf8_lossy(by_hand.json()), String::from_utf8_lossy(by_serde.json()));
     }
 }
