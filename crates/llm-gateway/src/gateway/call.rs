@@ -13,14 +13,14 @@ use http::HeaderName;
 
 use super::blueprint::{Built, Facts};
 use super::doors::Entrance;
-use super::forward::{ForwardStream, ForwardWhole, JsonArray, Named, Pointer};
+use super::forward::{Addressee, ForwardStream, ForwardWhole, JsonArray, Named, Pointer};
 use super::memory::{Memory, Shelf};
 use super::peek::{self, Peek};
 use super::screening::Beside;
 use super::translate::{TranslateStream, TranslateWhole};
 use super::whole_events::{Framing, WholeEvents};
 use super::{local, refuse};
-use crate::dialects::{self, Dialect, Listener, Speaker};
+use crate::dialects::{self, Dialect, Speaker};
 use crate::form::{Ask, Dropped};
 use crate::providers::{self, DialectName, Operation, Wants};
 use crate::{estimate, passages, rounds, scan};
@@ -195,14 +195,12 @@ impl ChatCall {
         Ok(body.into())
     }
 
-    fn listener(&mut self, facts: &Facts, now: Now) -> Listener {
-        let ask = self.ask.clone().unwrap_or_else(|| {
-            // Forwarded calls are never read in full; what an error frame needs is known all the same.
-            Arc::new(Ask { model: self.need.resource.to_string(), stream: self.need.stream, ..Ask::default() })
-        });
-        Listener {
-            ask,
-            id: self.request.id.text(&mut [0; 32]).to_owned(),
+    fn addressee(&self, facts: &Facts, now: Now) -> Addressee {
+        Addressee {
+            ask: self.ask.clone(),
+            model: Arc::clone(&self.need.resource),
+            streams: self.need.stream,
+            id: self.request.id,
             created: now.unix_secs(),
             issuer: facts.issuer,
             input_estimate: self.need.input_tokens,
@@ -392,7 +390,7 @@ impl Call for ChatCall {
             (false, false) => Box::new(TranslateWhole {
                 from: dialects::of(self.spoken),
                 to: self.dialect,
-                listener: self.listener(&facts, now),
+                listener: self.addressee(&facts, now).listener(),
                 metered: Metered::default(),
                 shelf,
                 keep: None,
@@ -466,7 +464,7 @@ impl ChatCall {
         ForwardStream {
             dialect: from,
             tally: (from.tally)(),
-            listener: self.listener(facts, now),
+            to: self.addressee(facts, now),
             events: WholeEvents::new(framing),
             strips_usage: self.injects_usage(facts),
             array: self.wants_array().then(JsonArray::default),
@@ -476,7 +474,7 @@ impl ChatCall {
     }
 
     fn translate_stream(&mut self, facts: &Facts, now: Now) -> TranslateStream {
-        let listener = self.listener(facts, now);
+        let listener = self.addressee(facts, now).listener();
         let (encoder, stream_type) = if self.wants_array() {
             (dialects::gemini::encoder_array(&listener), "application/json")
         } else {

@@ -11,7 +11,7 @@ use gatehouse_domain::{
 use http::HeaderMap;
 
 use super::blueprint::{Built, Facts};
-use super::forward::forwarded_headers;
+use super::forward::{HEADERS, forwarded_headers};
 use super::{peek, refuse};
 use crate::dialects::embeddings::{self, EmbedDialect};
 use crate::form::{Dropped, EmbedAsk};
@@ -243,7 +243,7 @@ impl Relay for EmbedRelay {
     }
 
     fn headers(&self, upstream: &HeaderMap) -> HeaderMap {
-        forwarded_headers(upstream, "application/json")
+        forwarded_headers(upstream, "application/json", HEADERS)
     }
 
     fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault> {

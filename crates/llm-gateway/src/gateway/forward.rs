@@ -1,7 +1,9 @@
 //! Answers whose dialect is the caller's own: forwarded byte for byte and counted on the way.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
-use gatehouse_domain::{Code, End, Fault, Keep, Metered, Now, Point, Relay, Screen, Usage};
+use gatehouse_domain::{Code, End, Fault, Keep, Metered, Now, Point, Relay, RequestId, Screen, Usage};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memmem;
@@ -11,7 +13,7 @@ use super::screening::Beside;
 use super::whole_events::WholeEvents;
 use crate::dialects::openai_responses::state;
 use crate::dialects::{Counted, Dialect, Listener, Tally};
-use crate::form::Event;
+use crate::form::{Ask, Event, Issuer};
 use crate::passages;
 use crate::sse::Frames;
 
@@ -26,6 +28,8 @@ static PASSED_ON: [HeaderName; 5] = [
 
 /// Room for the headers of an answer under limits and guardrails: to make more means to sort all of them anew.
 pub(super) const HEADERS: usize = 20;
+/// Room for those of a stream without either: hyper keeps them with its connection, for as long as the stream lasts.
+pub(super) const STREAM_HEADERS: usize = 12;
 
 /// The usage of an answer, the provider's own count or, where it never said, ours.
 pub(crate) fn metered(counted: &Counted, input_estimate: u64) -> Metered {
@@ -41,8 +45,8 @@ pub(crate) fn metered(counted: &Counted, input_estimate: u64) -> Metered {
 }
 
 /// The head of a forwarded answer.
-pub(crate) fn forwarded_headers(upstream: &HeaderMap, usual_type: &'static str) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(HEADERS);
+pub(crate) fn forwarded_headers(upstream: &HeaderMap, usual_type: &'static str, room: usize) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(room);
     let content_type = upstream.get(CONTENT_TYPE).cloned().unwrap_or_else(|| HeaderValue::from_static(usual_type));
     headers.insert(CONTENT_TYPE, content_type);
     // The few headers there are are walked once: a look for each name hashes it, and most are not there.
@@ -83,7 +87,7 @@ impl Relay for ForwardWhole {
     }
 
     fn headers(&self, upstream: &HeaderMap) -> HeaderMap {
-        forwarded_headers(upstream, "application/json")
+        forwarded_headers(upstream, "application/json", HEADERS)
     }
 
     fn feed(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), Fault> {
@@ -120,7 +124,7 @@ impl Relay for ForwardWhole {
 pub(crate) struct ForwardStream {
     pub(crate) dialect: &'static Dialect,
     pub(crate) tally: Box<dyn Tally>,
-    pub(crate) listener: Listener,
+    pub(crate) to: Addressee,
     pub(crate) events: WholeEvents,
     /// The gateway asked for the usage chunk, not the client: it is taken out again.
     pub(crate) strips_usage: bool,
@@ -130,6 +134,33 @@ pub(crate) struct ForwardStream {
     pub(crate) named: Option<Named>,
     /// Who looks at its texts and changes nothing.
     pub(crate) beside: Option<Box<Beside>>,
+}
+
+/// To whom a stream is forwarded, as far as it is kept while that goes well: the [`Listener`] that an error frame is written
+/// for has room for all that a request can say.
+pub(crate) struct Addressee {
+    /// The request, if it was read.
+    pub(crate) ask: Option<Arc<Ask>>,
+    /// The model as the client named it.
+    pub(crate) model: Arc<str>,
+    pub(crate) streams: bool,
+    pub(crate) id: RequestId,
+    /// Unix seconds of the call.
+    pub(crate) created: u64,
+    pub(crate) issuer: Issuer,
+    pub(crate) input_estimate: u64,
+}
+
+impl Addressee {
+    /// As the writers of answers want it.
+    pub(crate) fn listener(&self) -> Listener {
+        let ask = self.ask.clone().unwrap_or_else(|| {
+            // Forwarded calls are never read in full; what an error frame needs is known all the same.
+            Arc::new(Ask { model: self.model.to_string(), stream: self.streams, ..Ask::default() })
+        });
+        let Self { id, created, issuer, input_estimate, .. } = *self;
+        Listener { ask, id: id.to_string(), created, issuer, input_estimate }
+    }
 }
 
 /// Looks for the id in a stream of the Responses API.
@@ -161,7 +192,7 @@ impl Relay for ForwardStream {
     }
 
     fn headers(&self, upstream: &HeaderMap) -> HeaderMap {
-        let mut headers = forwarded_headers(upstream, self.dialect.stream_type);
+        let mut headers = forwarded_headers(upstream, self.dialect.stream_type, STREAM_HEADERS);
         if self.array.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
@@ -194,7 +225,7 @@ impl Relay for ForwardStream {
         if let Some(beside) = &mut self.beside {
             beside.end();
         }
-        let mut metered = metered(&counted, self.listener.input_estimate);
+        let mut metered = metered(&counted, self.to.input_estimate);
         let fault = match end {
             End::ClientGone => return metered,
             // The provider has told the client itself.
@@ -212,7 +243,7 @@ impl Relay for ForwardStream {
             metered.complete = false;
             metered.fault = Some(fault.code);
             let mut frames = Vec::new();
-            (self.dialect.encoder)(&self.listener).event(&Event::Failed(fault), &mut frames);
+            (self.dialect.encoder)(&self.to.listener()).event(&Event::Failed(fault), &mut frames);
             last = frames.into();
         }
         // What the gateway wrote itself is whole, and what is left of a complete answer has been counted already.

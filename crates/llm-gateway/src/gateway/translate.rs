@@ -5,7 +5,7 @@ use gatehouse_domain::{Code, End, Fault, Keep, Metered, Relay, Screen, Usage};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
-use super::forward::{HEADERS, Pointer, cut_short, forwarded_headers};
+use super::forward::{HEADERS, Pointer, STREAM_HEADERS, cut_short, forwarded_headers};
 use super::memory::Shelf;
 use super::screening::{self, Screening};
 use crate::dialects::openai_responses::state;
@@ -289,7 +289,7 @@ impl Relay for TranslateStream {
         if !self.same {
             return typed(self.stream_type);
         }
-        let mut headers = forwarded_headers(upstream, self.stream_type);
+        let mut headers = forwarded_headers(upstream, self.stream_type, STREAM_HEADERS);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.stream_type));
         headers
     }

@@ -4,6 +4,8 @@
 //! last one kept; frames that hold a finish reason, a call or an error are parsed. Inside JSON strings a quote is escaped,
 //! so text cannot fake any of them.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use gatehouse_domain::Usage;
 use memchr::memmem::Finder;
@@ -23,12 +25,24 @@ pub(super) struct Counter {
     scan: Scan,
 }
 
-/// What a frame is searched for, and what was found.
-struct Scan {
+/// What a frame is searched for. Made once: a finder is a quarter of a kilobyte, and there may be thousands of streams.
+struct Keys {
     finish: Finder<'static>,
     call: Finder<'static>,
     usage: Finder<'static>,
     text: Finder<'static>,
+}
+
+static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys {
+    finish: Finder::new("\"finishReason\""),
+    call: Finder::new("\"functionCall\""),
+    usage: Finder::new("\"usageMetadata\""),
+    text: Finder::new("\"text\""),
+});
+
+/// What was found so far.
+struct Scan {
+    keys: &'static Keys,
     /// The last frame that had usage, if it was not parsed.
     last: Vec<u8>,
     state: State,
@@ -45,14 +59,7 @@ struct State {
 
 impl Default for Counter {
     fn default() -> Self {
-        let scan = Scan {
-            finish: Finder::new("\"finishReason\""),
-            call: Finder::new("\"functionCall\""),
-            usage: Finder::new("\"usageMetadata\""),
-            text: Finder::new("\"text\""),
-            last: Vec::new(),
-            state: State::default(),
-        };
+        let scan = Scan { keys: &KEYS, last: Vec::new(), state: State::default() };
         Self { lines: DataLines::default(), scan }
     }
 }
@@ -74,18 +81,18 @@ impl Tally for Counter {
 
 impl Scan {
     fn frame(&mut self, data: &[u8]) {
-        let plain =
-            data.starts_with(b"{\"candidates\"") && self.finish.find(data).is_none() && self.call.find(data).is_none();
+        let Keys { finish, call, usage, text } = self.keys;
+        let plain = data.starts_with(b"{\"candidates\"") && finish.find(data).is_none() && call.find(data).is_none();
         if !plain {
             self.last.clear();
             return self.state.parsed(data);
         }
-        if self.usage.find(data).is_some() {
+        if usage.find(data).is_some() {
             self.last.clear();
             self.last.extend_from_slice(data);
         }
         let mut rest = data;
-        while let Some(value) = value_of(&self.text, rest) {
+        while let Some(value) = value_of(text, rest) {
             let text = string_inside(value);
             self.state.output_bytes += text.len() as u64;
             rest = value.get(text.len()..).unwrap_or_default();

@@ -17,15 +17,7 @@ use crate::dialects::{Counted, Tally};
 pub(super) fn tally() -> Box<dyn Tally> {
     Box::new(ChatTally {
         lines: DataLines::default(),
-        scan: Scan {
-            usage: Finder::new("\"usage\""),
-            finish: Finder::new("\"finish_reason\""),
-            calls: Finder::new("\"tool_calls\""),
-            error: Finder::new("\"error\""),
-            counted: Counted::default(),
-            envelope: u64::MAX,
-            called: false,
-        },
+        scan: Scan { keys: &KEYS, counted: Counted::default(), envelope: u64::MAX, called: false },
     })
 }
 
@@ -35,10 +27,7 @@ struct ChatTally {
 }
 
 struct Scan {
-    usage: Finder<'static>,
-    finish: Finder<'static>,
-    calls: Finder<'static>,
-    error: Finder<'static>,
+    keys: &'static Keys,
     counted: Counted,
     /// The shortest chunk so far: about what a chunk takes without its text.
     envelope: u64,
@@ -63,15 +52,15 @@ impl Scan {
             self.counted.complete = true;
             return;
         }
-        if value_of(&self.usage, data).is_some_and(|value| value.starts_with(b"{"))
+        if value_of(&self.keys.usage, data).is_some_and(|value| value.starts_with(b"{"))
             && let Ok(UsageOnly { usage: Some(usage), service_tier }) = serde_json::from_slice(data)
         {
             self.counted.usage = Some(usage.usage().served(service_tier.as_deref()));
         }
-        if !self.called && value_of(&self.calls, data).is_some_and(|value| value.starts_with(b"[")) {
+        if !self.called && value_of(&self.keys.calls, data).is_some_and(|value| value.starts_with(b"[")) {
             self.called = true;
         }
-        match value_of(&self.finish, data) {
+        match value_of(&self.keys.finish, data) {
             Some(value) if value.starts_with(b"\"") && !value.starts_with(b"\"\"") => {
                 let word =
                     value[1..].split(|&byte| byte == b'"').next().and_then(|word| std::str::from_utf8(word).ok());
@@ -81,7 +70,7 @@ impl Scan {
             }
             Some(_) => self.measure(data.len()),
             None => {
-                let failed = value_of(&self.error, data).is_some_and(|value| value.starts_with(b"{"));
+                let failed = value_of(&self.keys.error, data).is_some_and(|value| value.starts_with(b"{"));
                 self.counted.failed |= failed;
             }
         }
@@ -102,17 +91,31 @@ struct UsageOnly {
     service_tier: Option<String>,
 }
 
-static KEYS: LazyLock<[Finder<'static>; 6]> =
-    LazyLock::new(|| ["choices", "usage", "finish_reason", "tool_calls", "refusal", "service_tier"].map(quoted));
-
-fn quoted(key: &str) -> Finder<'static> {
-    Finder::new(&format!("\"{key}\"")).into_owned()
+/// What is searched for. Made once: a finder is a quarter of a kilobyte, and there may be thousands of streams.
+struct Keys {
+    choices: Finder<'static>,
+    usage: Finder<'static>,
+    finish: Finder<'static>,
+    calls: Finder<'static>,
+    refusal: Finder<'static>,
+    tier: Finder<'static>,
+    error: Finder<'static>,
 }
+
+static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys {
+    choices: Finder::new("\"choices\""),
+    usage: Finder::new("\"usage\""),
+    finish: Finder::new("\"finish_reason\""),
+    calls: Finder::new("\"tool_calls\""),
+    refusal: Finder::new("\"refusal\""),
+    tier: Finder::new("\"service_tier\""),
+    error: Finder::new("\"error\""),
+});
 
 /// Counts a whole answer. Only its usage is parsed: to walk through the rest, let alone to parse it, took three times as
 /// long, and the caller gets its bytes as they are. An answer that is cut off has no brace at its end.
 pub(super) fn count(body: &[u8]) -> Option<Counted> {
-    let [choices, usage, finish, calls, refusal, tier] = &*KEYS;
+    let Keys { choices, usage, finish, calls, refusal, tier, error: _ } = &*KEYS;
     let body = body.trim_ascii();
     let choices = value_of(choices, body).and_then(|value| value.strip_prefix(b"["))?;
     if !choices.trim_ascii_start().starts_with(b"{") {

@@ -1,5 +1,7 @@
 //! Counts answers that are forwarded byte for byte.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use memchr::memmem::Finder;
 use serde::Deserialize;
@@ -16,8 +18,7 @@ pub(super) fn tally() -> Box<dyn Tally> {
     Box::new(ResponsesTally {
         lines: DataLines::default(),
         scan: Scan {
-            kind: Finder::new("\"response."),
-            error: Finder::new("\"type\":\"error\""),
+            marks: &MARKS,
             counted: Counted::default(),
             envelope: u64::MAX,
         },
@@ -29,9 +30,17 @@ struct ResponsesTally {
     scan: Scan,
 }
 
-struct Scan {
+/// What is searched for. Made once: a finder is a quarter of a kilobyte, and there may be thousands of streams.
+struct Marks {
     kind: Finder<'static>,
     error: Finder<'static>,
+}
+
+static MARKS: LazyLock<Marks> =
+    LazyLock::new(|| Marks { kind: Finder::new("\"response."), error: Finder::new("\"type\":\"error\"") });
+
+struct Scan {
+    marks: &'static Marks,
     counted: Counted,
     /// The shortest delta so far: about what a delta takes without its text.
     envelope: u64,
@@ -52,11 +61,12 @@ impl Scan {
     /// Looks at one event. Only the last one is parsed.
     fn frame(&mut self, data: &[u8]) {
         let head = &data[..data.len().min(HEAD_BYTES)];
-        let Some(at) = self.kind.find(head).or_else(|| self.kind.find(data)) else {
-            self.counted.failed |= self.error.find(head).is_some();
+        let Marks { kind, error } = self.marks;
+        let Some(at) = kind.find(head).or_else(|| kind.find(data)) else {
+            self.counted.failed |= error.find(head).is_some();
             return;
         };
-        let rest = &data[at + self.kind.needle().len()..];
+        let rest = &data[at + kind.needle().len()..];
         let kind = rest.split(|&byte| byte == b'"').next().unwrap_or_default();
         match kind {
             b"completed" | b"incomplete" => self.last(data),
