@@ -169,6 +169,14 @@ impl Corked {
         Self { reading, sender: Arc::new(Mutex::new(sender)) }
     }
 
+    /// What comes first of what has arrived, without taking it: how many bytes of it, 0 at the end of the stream.
+    ///
+    /// # Errors
+    /// The system's.
+    pub async fn peek(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reading.peek(buffer).await
+    }
+
     /// Keeps a message back, if somebody will send it.
     fn keep(&self, message: &[IoSlice<'_>]) -> bool {
         TURN.with_borrow_mut(|turn| {

@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 use crate::lookout::Calls;
 
 /// First bytes of an HTTP/2 connection (RFC 9113 §3.4). Its frames are no heads; hyper's pings watch it.
-const HTTP2_PREFACE: &[u8] = b"PRI ";
+pub(crate) const HTTP2_PREFACE: &[u8] = b"PRI ";
 
 /// A connection under watch. A timer exists only while a write waits.
 pub(crate) struct Watched<T> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_cork::Corked;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -17,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::io::Watched;
+use crate::io::{HTTP2_PREFACE, Watched};
 use crate::lookout::{Calls, Lookout, Patience};
 use crate::service::{Front, Peer};
 use crate::tls::TlsReload;
@@ -127,12 +128,27 @@ pub(crate) async fn accept(
 }
 
 async fn connection(stream: TcpStream, peer: Peer, front: Arc<Front>, calls: Calls, caps: Caps, tls: TlsReload) {
-    let stream = Watched::new(Corked::new(stream), caps.write_timeout, calls.clone());
-    match tls.current() {
-        None => serve(stream, peer, front, calls, caps).await,
-        // Boxed, so that a connection without TLS has no room for one with it: three kilobytes each.
-        Some(config) => Box::pin(serve_tls(config, stream, peer, front, calls, caps)).await,
+    let mut stream = Corked::new(stream);
+    // Boxed is what few connections need, so that the others have no room for it: kilobytes each.
+    if let Some(config) = tls.current() {
+        let stream = Watched::new(stream, caps.write_timeout, calls.clone());
+        return Box::pin(serve_tls(config, stream, peer, front, calls, caps)).await;
     }
+    let Some(Ok(may_be_http2)) = calls.unless_finished(may_be_http2(&mut stream)).await else { return };
+    let stream = Watched::new(stream, caps.write_timeout, calls.clone());
+    if may_be_http2 {
+        Box::pin(serve(stream, peer, front, calls, caps)).await;
+    } else {
+        serve_http1(stream, peer, front, calls).await;
+    }
+}
+
+/// Does a connection begin as one of HTTP/2 does? hyper finds out by itself as well, but by taking the first bytes off: what
+/// comes behind them then no longer fits into its first buffer, and one of twice the size stays with the connection.
+async fn may_be_http2(stream: &mut Corked) -> io::Result<bool> {
+    let mut begin = [0; HTTP2_PREFACE.len()];
+    let begin = stream.peek(&mut begin).await.map(|peeked| &begin[..peeked])?;
+    Ok(!begin.is_empty() && HTTP2_PREFACE.starts_with(begin))
 }
 
 async fn serve_tls(
@@ -165,15 +181,25 @@ where
     drop(calls.drive(connection, |connection| connection.graceful_shutdown()).await);
 }
 
+/// The same for a connection that is known to speak HTTP/1.1.
+async fn serve_http1(stream: Watched<Corked>, peer: Peer, front: Arc<Front>, calls: Calls) {
+    let begun = calls.clone();
+    let service = service_fn(move |request| Front::call(&front, begun.begin(), peer, request));
+    let connection = http1::Builder::new()
+        .max_buf_size(READ_BYTES_MAX)
+        .half_close(false)
+        .serve_connection(TokioIo::new(stream), service);
+    drop(calls.drive(std::pin::pin!(connection), |connection| connection.graceful_shutdown()).await);
+}
+
+// Of HTTP/1.1, above and below:
+// No timer: the lookout watches heads and idle connections.
+// At most 100 headers is hyper's default; to say it would have it make room for them on the heap for each request.
+// No flushing of pipelines: with it, hyper copies every body behind its head, into a buffer that stays with the connection.
+
 fn http(caps: &Caps) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        // No timer: the lookout watches heads and idle connections.
-        // At most 100 headers is hyper's default; to say it would have it make room for them on the heap for each request.
-        // No flushing of pipelines: with it, hyper copies every body behind its head, into a buffer that stays with the connection.
-        .max_buf_size(READ_BYTES_MAX)
-        .half_close(false);
+    builder.http1().max_buf_size(READ_BYTES_MAX).half_close(false);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -4,10 +4,10 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
@@ -69,6 +69,20 @@ impl Calls {
                 finish(connection.as_mut());
             }
             connection.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// Waits for something before there is a connection to drive; `None` when there shall be none. Must be polled by the
+    /// connection's own task alone.
+    pub(crate) async fn unless_finished<F: Future>(&self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            self.0.waker.get_or_init(|| context.waker().clone());
+            if self.0.finish.load(Ordering::Acquire) {
+                return Poll::Ready(None);
+            }
+            future.as_mut().poll(context).map(Some)
         })
         .await
     }
