@@ -111,7 +111,8 @@ where
     let (stop, stopping) = told::channel(false);
     let shipping = tokio::spawn(ship(shipper, stopping.clone()));
     let keeping = tokio::spawn(keep(Arc::clone(&house.keeper), stopping.clone()));
-    let telemetry = tokio::spawn(consume(Arc::clone(&house), consumer, outboxes, stopping));
+    let (quieten, quiet) = told::channel(());
+    let telemetry = tokio::spawn(consume(Arc::clone(&house), consumer, outboxes, quieten, stopping));
     // Told to stop when the last outcome has been handed over.
     let (end_records, records_ending) = told::channel(false);
     let recording = tokio::spawn(record(Arc::clone(&house), recorder, records_ending));
@@ -141,7 +142,10 @@ where
     house.keys_changed().await;
     say_listening(&cores, config.tls.is_some());
     drop(sd_notify::notify(&[sd_notify::NotifyState::Ready]));
-    signals.until_told_to_stop(&house, &certificates, &enough).await;
+    tokio::select! {
+        () = signals.until_told_to_stop(&house, &certificates, &enough) => {}
+        () = give_heap_back(quiet) => {}
+    }
     drop(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
     drain(cores, &shared, config.server.drain).await;
     stop.send_replace(true);
@@ -321,6 +325,7 @@ async fn consume(
     house: Arc<House>,
     mut consumer: Consumer,
     outboxes: Vec<Arc<Outbox>>,
+    quieten: told::Sender<()>,
     stopping: told::Receiver<bool>,
 ) {
     let mut ticks = tokio::time::interval(SWAP_EVERY);
@@ -358,9 +363,20 @@ async fn consume(
             batch = Vec::new();
             outboxes.iter().for_each(|outbox| outbox.shrink());
             gatehouse_mapped::collect(true);
+            quieten.send_replace(());
             gatehouse_mapped::give_back();
         }
     }
+}
+
+/// Gives back what this thread's heap holds free whenever it is told to. Run by the thread that started everything: it frees
+/// nothing any more from then on, and an allocator looks for free memory of a thread in that thread alone.
+async fn give_heap_back(mut quiet: told::Receiver<()>) {
+    while quiet.changed().await.is_ok() {
+        gatehouse_mapped::collect(true);
+    }
+    // There will be no word any more, which is none to stop.
+    std::future::pending().await
 }
 
 /// Writes outcomes into the request log and the audit log until told to stop.

@@ -42,7 +42,7 @@ mod terms;
 mod usage;
 mod whoami;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -116,14 +116,14 @@ pub fn router(control: Control) -> Router {
     let oauth = crate::oauth::router(control.clone(), Arc::clone(&guesses));
     let admin = Admin { control: control.clone(), claims: Arc::default(), guesses, changing: Arc::default() };
     let (open, closed) = (open_routes(), closed_routes());
-    let document = document::finish(&open.clone().merge(closed.clone()).into_openapi());
-    let document: Arc<str> = format!("{document:#}").into();
+    // Written when somebody asks first: few do, and it is hundreds of kilobytes.
+    let document = Arc::new(LazyLock::new(written_document));
     let closed: Router<Admin> = closed.into();
     let closed = closed
         .merge(objects::routes())
         .route(
             "/openapi.json",
-            get(move || async move { ([(CONTENT_TYPE, "application/json")], document.to_string()) }),
+            get(move || async move { ([(CONTENT_TYPE, "application/json")], String::clone(&document)) }),
         )
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
@@ -145,6 +145,11 @@ pub fn router(control: Control) -> Router {
 /// `/healthz`, `/readyz` and `/metrics`.
 pub fn probes(control: Control) -> Router {
     probes::router().with_state(control)
+}
+
+/// The OpenAPI document, as it is served.
+fn written_document() -> String {
+    format!("{:#}", document::finish(&open_routes().merge(closed_routes()).into_openapi()))
 }
 
 /// What needs a key with a role: everything but the claim, and the question who one is.
