@@ -49,7 +49,8 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut quiet = Quiet::since(start);
-        let asked = [(0, 1), (1, 5), (2, 0), (40, 0), (50, 3), (70, 1), (99, 0), (100, 0), (101, 0), (120, 0), (200, 0)];
+        let asked =
+            [(0, 1), (1, 5), (2, 0), (40, 0), (50, 3), (70, 1), (99, 0), (100, 0), (101, 0), (120, 0), (200, 0)];
         let due: Vec<u64> = asked
             .into_iter()
             .filter(|(second, calls)| quiet.is_due(at(*second), *calls))

@@ -17,11 +17,7 @@ const HEAD_BYTES: usize = 96;
 pub(super) fn tally() -> Box<dyn Tally> {
     Box::new(ResponsesTally {
         lines: DataLines::default(),
-        scan: Scan {
-            marks: &MARKS,
-            counted: Counted::default(),
-            envelope: u64::MAX,
-        },
+        scan: Scan { marks: &MARKS, counted: Counted::default(), envelope: u64::MAX },
     })
 }
 
