@@ -20,8 +20,8 @@ bench: dist ## Figures against the floor, into bench/results.json and bench/RESU
 	target/release/bench-mcp --gateway target/dist/gatehouse --out bench $(BENCH_FLAGS)
 
 order: ## Which code is in use, for the linker, into crates/gatehouse/order.txt; anew when dependencies or profiles change; needs valgrind
-	CARGO_PROFILE_DIST_STRIP=none bench/dist.sh
-	target/release/bench-order --gateway target/dist/gatehouse --out crates/gatehouse/order.txt
+	bench/dist.sh
+	target/release/bench-order --gateway target/dist/gatehouse.symbols --out crates/gatehouse/order.txt
 
 conformance-sdk: ## Official Python and Node SDKs against all pairs of dialects
 	conformance/run-sdk.sh
