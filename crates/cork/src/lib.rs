@@ -177,6 +177,12 @@ impl Corked {
         self.reading.peek(buffer).await
     }
 
+    /// What tells whether the peer has left while nobody reads.
+    #[must_use]
+    pub fn departure(&self) -> Departure {
+        Departure(Arc::clone(&self.sender))
+    }
+
     /// Keeps a message back, if somebody will send it.
     fn keep(&self, message: &[IoSlice<'_>]) -> bool {
         TURN.with_borrow_mut(|turn| {
@@ -228,6 +234,21 @@ impl Corked {
             return Poll::Pending;
         }
         sender.poll_settled(context)
+    }
+}
+
+/// Tells whether a stream's peer has left, without reading from the stream.
+pub struct Departure(Arc<Mutex<Sender>>);
+
+impl Departure {
+    /// Ready when the stream has come to its end, or failed. Bytes that nobody has read hide that until they are read; nobody is
+    /// woken for it then. To be polled by the task that reads the stream.
+    pub fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut byte = [0];
+        match ready!(locked(&self.0).half.as_ref().poll_peek(context, &mut ReadBuf::new(&mut byte))) {
+            Ok(0) | Err(_) => Poll::Ready(()),
+            Ok(_) => Poll::Pending,
+        }
     }
 }
 
@@ -374,6 +395,21 @@ mod tests {
         drop(near);
         let mut read = [0; 11];
         assert_eq!(far.read(&mut read).unwrap(), 10);
+    }
+
+    #[tokio::test]
+    async fn who_has_left_is_noticed_once_nothing_of_theirs_is_unread() {
+        let (mut near, mut far) = pair().await;
+        let departure = near.departure();
+        let departed = async || poll_fn(|context| Poll::Ready(departure.poll(context).is_ready())).await;
+        assert!(!departed().await);
+        far.write_all(b"?").await.unwrap();
+        drop(far);
+        let mut begin = [0; 2];
+        assert_eq!(near.peek(&mut begin).await.unwrap(), 1);
+        assert!(!departed().await);
+        assert_eq!(near.read(&mut begin).await.unwrap(), 1);
+        poll_fn(|context| departure.poll(context)).await;
     }
 
     #[tokio::test]

@@ -1,12 +1,14 @@
 //! The accept loop: connection caps, TLS, HTTP/1.1 and HTTP/2 with their timers and caps, drain.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use gatehouse_cork::Corked;
+use gatehouse_cork::{Corked, Departure};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -135,11 +137,12 @@ async fn connection(stream: TcpStream, peer: Peer, front: Arc<Front>, calls: Cal
         return Box::pin(serve_tls(config, stream, peer, front, calls, caps)).await;
     }
     let Some(Ok(may_be_http2)) = calls.unless_finished(may_be_http2(&mut stream)).await else { return };
+    let departure = stream.departure();
     let stream = Watched::new(stream, caps.write_timeout, calls.clone());
     if may_be_http2 {
         Box::pin(serve(stream, peer, front, calls, caps)).await;
     } else {
-        serve_http1(stream, peer, front, calls).await;
+        serve_http1(stream, departure, peer, front, calls).await;
     }
 }
 
@@ -176,20 +179,31 @@ where
     let builder = http(&caps);
     let begun = calls.clone();
     let service = service_fn(move |request| Front::call(&front, begun.begin(), peer, request));
-    let connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     // How a connection ended is its calls' business, and they have noted it.
     drop(calls.drive(connection, |connection| connection.graceful_shutdown()).await);
 }
 
 /// The same for a connection that is known to speak HTTP/1.1.
-async fn serve_http1(stream: Watched<Corked>, peer: Peer, front: Arc<Front>, calls: Calls) {
+///
+/// hyper looks for a client that leaves during a call by reading on. As the request still holds the buffer it was read into, that
+/// takes another one for each call, and the first stays half used among its like. So hyper is told to let clients close their side,
+/// and whether they have is found out beside it.
+async fn serve_http1(stream: Watched<Corked>, departure: Departure, peer: Peer, front: Arc<Front>, calls: Calls) {
     let begun = calls.clone();
     let service = service_fn(move |request| Front::call(&front, begun.begin(), peer, request));
     let connection = http1::Builder::new()
         .max_buf_size(READ_BYTES_MAX)
-        .half_close(false)
+        .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
-    drop(calls.drive(std::pin::pin!(connection), |connection| connection.graceful_shutdown()).await);
+    let connection = pin!(connection);
+    let mut driven = pin!(calls.drive(connection, |connection| connection.graceful_shutdown()));
+    poll_fn(|context| match driven.as_mut().poll(context) {
+        Poll::Ready(_) => Poll::Ready(()),
+        Poll::Pending if calls.are_open() => departure.poll(context),
+        Poll::Pending => Poll::Pending,
+    })
+    .await;
 }
 
 // Of HTTP/1.1, above and below:

@@ -87,6 +87,11 @@ impl Calls {
         .await
     }
 
+    /// Is a call under way?
+    pub(crate) fn are_open(&self) -> bool {
+        self.0.open.load(Ordering::Relaxed) > 0
+    }
+
     fn finish(&self) {
         self.0.finish.store(true, Ordering::Release);
         if let Some(waker) = self.0.waker.get() {
@@ -96,7 +101,7 @@ impl Calls {
 
     fn standing(&self) -> Standing {
         let begun = self.0.begun.load(Ordering::Relaxed);
-        if self.0.open.load(Ordering::Relaxed) > 0 || self.0.is_http2.load(Ordering::Relaxed) {
+        if self.are_open() || self.0.is_http2.load(Ordering::Relaxed) {
             Standing::Busy
         } else if self.0.in_head.load(Ordering::Relaxed) {
             Standing::InHead { begun }
@@ -271,6 +276,17 @@ mod tests {
         assert_eq!(looks_until_ended(&calls, 200), None);
         drop(open);
         assert_eq!(looks_until_ended(&calls, 200), Some(75));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_connection_to_begin_is_told_to_finish() {
+        let lookout = Arc::new(Lookout::default());
+        let calls = Calls::default();
+        let _place = lookout.enter(calls.clone());
+        let waiting = tokio::spawn(async move { calls.unless_finished(std::future::pending::<()>()).await });
+        tokio::task::yield_now().await;
+        lookout.finish();
+        assert_eq!(waiting.await.unwrap(), None);
     }
 
     #[test]
