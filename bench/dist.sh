@@ -8,8 +8,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 counts="$target/counts"
-# A function that was passed less often than this while all lanes ran is not on the path of a call: most of those are starting up.
+# A function that was passed less often than this while all lanes ran is not on the path of a call.
 seldom=500
+# Nor is one that was hardly passed but to start up: what the lanes' gateways took for that is less than this many times what those
+# of a run without lanes take.
+starts=4
 
 # The tool beside the compiler where rustup brought it, or the newest of the system's.
 profdata() {
@@ -25,7 +28,7 @@ fi
 
 # Name and highest count of every function that was compiled to be counted; those of one module carry its name before a semicolon.
 functions() {
-  "$(profdata)" show --all-functions --counts "$counts/calls.profdata" | awk '
+  "$(profdata)" show --all-functions --counts "$1" | awk '
     /^  [^ ].*:$/ { name = substr($0, 3, length($0) - 3); sub(/^[^;]*;/, "", name) }
     /^    Block counts: / {
       most = 0
@@ -47,11 +50,18 @@ echo "2/3: what calls pass" >&2
 # What build scripts and macros have counted meanwhile is not of the program.
 rm -f "$counts"/*.profraw
 counting="$target/counting/dist/gatehouse"
+merged() { "$(profdata)" merge --output "$counts/$1.profdata" "$counts"/*.profraw && rm "$counts"/*.profraw; }
+"$target/release/bench-run" --gateway "$counting" --quick --lane none --out "$counts" >/dev/null
+merged starts
 "$target/release/bench-run" --gateway "$counting" --quick --out "$counts" >/dev/null
 "$target/release/bench-mcp" --gateway "$counting" --quick --out "$counts" >/dev/null
 "$target/release/bench-soak" --gateway "$counting" --minutes 1 >/dev/null
-"$(profdata)" merge --output "$counts/calls.profdata" "$counts"/*.profraw
-functions | awk -F '\t' -v seldom="$seldom" '$2 < seldom { print $1 ",minsize" }' | sort -u >"$counts/seldom.csv"
+merged calls
+# Unwind tables are smaller where the frame is found by its pointer.
+awk -F '\t' -v seldom="$seldom" -v starts="$starts" '
+  FNR == NR { if ($2 > start[$1]) start[$1] = $2; next }
+  $2 < seldom + starts * start[$1] { print $1 ",minsize"; print $1 ",frame-pointer=all" }
+' <(functions "$counts/starts.profdata") <(functions "$counts/calls.profdata") | sort -u >"$counts/seldom.csv"
 
 echo "3/3: the program" >&2
 # From a clean target; in a used one, crates that have not changed keep the counts they were built by.
@@ -61,6 +71,6 @@ mv "$target/dist/gatehouse" "$target/dist/gatehouse.symbols"
 strip -o "$target/dist/gatehouse" "$target/dist/gatehouse.symbols"
 
 # Counts that are found under no name would go unnoticed.
-known="$(nm "$target/dist/gatehouse.symbols" | awk '{ print $3 }' | sort -u | comm -12 - <(functions | cut -f 1 | sort -u) | wc -l)"
+known="$(nm "$target/dist/gatehouse.symbols" | awk '{ print $3 }' | sort -u | comm -12 - <(functions "$counts/calls.profdata" | cut -f 1 | sort -u) | wc -l)"
 echo "$known functions of the program were counted" >&2
 [ "$known" -gt 1000 ] || { echo "the counts are of another program" >&2; exit 1; }
