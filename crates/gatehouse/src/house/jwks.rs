@@ -25,8 +25,8 @@ use super::{House, people};
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Keys that were fetched are fetched again after this many seconds.
 const FRESH_SECS: u64 = 300;
-/// After a fetch that failed, and for files, which cost nothing: after this many.
-const AGAIN_SECS: u64 = 10;
+/// After a fetch that failed, and for files, which cost nothing: after this many. Callers are told to come back then.
+const AGAIN_SECS: u64 = 5;
 /// One fetch, from connecting to the last byte.
 const FETCH: Duration = Duration::from_secs(10);
 /// How long the first calls wait for keys, by waiting for the gateway to say that it serves.
