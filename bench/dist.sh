@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 counts="$target/counts"
 # A function that was passed less often than this while all lanes ran is not on the path of a call.
-seldom=500
+seldom=2000
 # Nor is one that was hardly passed but to start up: what the lanes' gateways took for that is less than this many times what those
 # of a run without lanes take.
 starts=4
@@ -42,7 +42,7 @@ echo "1/3: the program that counts" >&2
 rm -rf "$counts" && mkdir -p "$counts"
 # The profile must be the same, since it is part of the functions' names, and counts are kept by name. Link-time optimisation comes
 # after the counters: without it they are the same, and the build is half as long.
-CARGO_TARGET_DIR="$target/counting" RUSTFLAGS="-Cprofile-generate=$counts -Clto=off -Clinker-plugin-lto=no" \
+RUSTC_WRAPPER="$PWD/bench/rustc.sh" CARGO_TARGET_DIR="$target/counting" RUSTFLAGS="-Cprofile-generate=$counts -Clto=off -Clinker-plugin-lto=no" \
   cargo build --profile dist --package gatehouse
 cargo build --release --package gatehouse-bench
 
@@ -64,10 +64,19 @@ awk -F '\t' -v seldom="$seldom" -v starts="$starts" '
   !($1 in call) || $2 > call[$1] { call[$1] = $2 }
   END { for (name in call) if (call[name] < seldom + starts * start[name]) { print name ",minsize"; print name ",frame-pointer=all" } }
 ' <(functions "$counts/starts.profdata") <(functions "$counts/calls.profdata") | sort >"$counts/seldom.csv"
+# The counts of those are left out: without them the same function for several types, or of several crates, becomes the same code,
+# which the program then has once.
+"$(profdata)" merge --text --output "$counts/calls.txt" "$counts/calls.profdata"
+awk -v seldom="$counts/seldom.csv" '
+  BEGIN { while ((getline line <seldom) > 0) { sub(/,.*/, "", line); left[line] } FS = "\n"; RS = ""; ORS = "\n\n" }
+  { name = $1; sub(/^[^;]*;/, "", name) }
+  NR == 1 || !(name in left)
+' "$counts/calls.txt" >"$counts/often.txt"
+"$(profdata)" merge --output "$counts/often.profdata" "$counts/often.txt"
 
 echo "3/3: the program" >&2
 # From a clean target; in a used one, crates that have not changed keep the counts they were built by.
-RUSTC_WRAPPER="$PWD/bench/seldom.sh" SELDOM="$counts/seldom.csv" RUSTFLAGS="-Cprofile-use=$counts/calls.profdata -Cstrip=none" \
+RUSTC_WRAPPER="$PWD/bench/rustc.sh" SELDOM="$counts/seldom.csv" RUSTFLAGS="-Cprofile-use=$counts/often.profdata -Cstrip=none" \
   cargo build --profile dist --package gatehouse
 mv "$target/dist/gatehouse" "$target/dist/gatehouse.symbols"
 strip -o "$target/dist/gatehouse" "$target/dist/gatehouse.symbols"

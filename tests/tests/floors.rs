@@ -21,10 +21,11 @@ use serde_json::Value;
 const MAY_KNOW: &[(&str, &[&str])] = &[
     // The thinking wing.
     ("domain", &[]),
-    ("catalog", &["domain"]),
+    ("packed", &[]),
+    ("catalog", &["domain", "packed"]),
     ("policy", &["domain"]),
     ("llm-router", &["domain"]),
-    ("llm-gateway", &["domain", "llm-router"]),
+    ("llm-gateway", &["domain", "packed", "llm-router"]),
     ("mcp-gateway", &["domain"]),
     ("oauth", &["domain"]),
     // The moving wing.
@@ -33,7 +34,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("upstream", &["domain", "cork"]),
     ("store", &["domain", "mapped"]),
     ("pipeline", &["domain", "policy", "upstream", "store"]),
-    ("server", &["domain", "mapped", "cork", "catalog", "oauth", "store", "pipeline"]),
+    ("server", &["domain", "packed", "mapped", "cork", "catalog", "oauth", "store", "pipeline"]),
     ("mcp-proxy", &["domain", "policy", "mcp-gateway", "oauth", "upstream", "store", "pipeline"]),
     // The roof.
     ("telemetry", &["domain", "upstream"]),
@@ -82,7 +83,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("regex-automata", &["policy"]),
     ("aho-corasick", &["policy"]),
     ("jsonschema", &["policy"]),
-    ("flate2", &["pipeline", "gatehouse"]),
+    ("flate2", &["packed", "pipeline", "gatehouse"]),
     ("prometheus-client", &["telemetry"]),
     ("opentelemetry", &["telemetry"]),
     ("opentelemetry_sdk", &["telemetry"]),

@@ -114,7 +114,7 @@ pub fn load_with(bytes: &[u8], declared: &[Declared<'_>], around: &Surroundings<
 pub fn load_prices(bytes: &[u8], file_name: &str) -> Result<BTreeMap<String, Price>, Problems> {
     let root = tree(bytes, file_name)?;
     let mut check = Check::new(file_name, Positions::of(&root));
-    let sound = shape::check(&root, &schemars::schema_for!(Prices).to_value(), &mut check);
+    let sound = shape::check(&root, &schema::of("Prices"), &mut check);
     let prices = Prices::deserialize(&sound).unwrap_or_default();
     resolve::price_file(&prices, &mut check);
     check.finish()?;

@@ -1,7 +1,9 @@
-//! The JSON Schema of the configuration file, derived from the structs in `written`.
+//! The JSON Schema of the configuration file. It is derived from the structs in `written` and comes along as the file
+//! `schema.json`, which a test holds to them: the program brings the schema, not what derives it.
 
 use std::collections::BTreeMap;
 
+use gatehouse_packed::packed;
 use serde_json::{Value, json};
 
 use crate::written;
@@ -64,9 +66,18 @@ pub fn terms() -> [Value; 2] {
     [limit.to_value(), budget.to_value()]
 }
 
+/// The schema of one definition, by the name of its struct.
+pub(crate) fn of(definition: &str) -> Value {
+    let mut definitions = exact(Known::NOTHING)["$defs"].take();
+    let mut schema = definitions[definition].clone();
+    schema["$defs"] = definitions;
+    schema
+}
+
 /// The schema after references are resolved: what the shape check walks.
 pub(crate) fn exact(known: Known<'_>) -> Value {
-    let mut schema = schemars::schema_for!(written::File).to_value();
+    // A test reads the same text; an empty schema would allow no field at all.
+    let mut schema = serde_json::from_str(&packed!("schema.json")).unwrap_or_default();
     limit_names(&mut schema, "Provider", "kind", known.provider_kinds);
     limit_names(&mut schema, "Model", "strategy", known.strategies);
     schema
@@ -111,5 +122,21 @@ pub(crate) fn allows(kinds: Option<&Value>, kind: &str) -> bool {
         Some(Value::String(one)) => one == kind,
         Some(Value::Array(several)) => several.iter().any(|one| one == kind),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What editors and the check of a file go by is what the file is read by. `UPDATE_GOLDEN=1` rewrites it.
+    #[test]
+    fn the_schema_that_comes_along_is_that_of_the_structs() {
+        let derived = format!("{:#}\n", schemars::schema_for!(written::File).to_value());
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/schema.json"), derived).unwrap();
+            return;
+        }
+        assert!(derived == packed!("schema.json"), "the schema has changed: UPDATE_GOLDEN=1 cargo test, and read the diff");
     }
 }

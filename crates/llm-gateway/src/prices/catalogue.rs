@@ -1,8 +1,10 @@
 //! Finding the price of a model.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use gatehouse_domain::{Now, PicoPerToken, ServiceTier};
+use gatehouse_packed::packed;
 use jiff::civil::Date;
 
 use super::names;
@@ -10,7 +12,7 @@ use super::overrides::Override;
 use super::price::{Named, Price, Rates, Schedule, Tier};
 
 /// Lines of `kind, model, from, max_input, max_output, rates, source`, tab-separated, sorted by bytes.
-static BUILTIN: &str = include_str!("catalogue.tsv");
+static BUILTIN: LazyLock<String> = LazyLock::new(|| packed!("catalogue.tsv"));
 
 /// Prices of every model, built in and configured.
 #[derive(Clone, Debug, Default)]
@@ -127,7 +129,7 @@ fn find_builtin(kind: &str, model: &str) -> PriceList {
 /// The lines of one model: adjacent, because the file is sorted.
 fn lines_of(kind: &str, model: &str) -> impl Iterator<Item = &'static str> {
     let key = format!("{kind}\t{model}\t");
-    BUILTIN[first_line_from(BUILTIN, &key)..].lines().take_while(move |line| line.starts_with(&key))
+    BUILTIN[first_line_from(&BUILTIN, &key)..].lines().take_while(move |line| line.starts_with(&key))
 }
 
 /// Where the first line that is not less than `key` begins.

@@ -16,6 +16,7 @@ mod budgets;
 mod claim;
 mod config;
 mod cursor;
+#[cfg(test)]
 mod document;
 mod error;
 mod export;
@@ -38,28 +39,26 @@ mod requests;
 mod rights;
 mod rows;
 mod secrets;
+mod served;
 mod terms;
 mod usage;
 mod whoami;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, Uri};
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, http::Method};
 use gatehouse_domain::Code;
-use utoipa::Modify;
-use utoipa::OpenApi;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
-use utoipa_axum::routes;
+use gatehouse_packed::packed;
 
 use crate::control::Control;
 use error::ApiError;
+use served::{Served, served};
 
 pub use claim::issue as issue_claim;
 pub use inside::{Answered, Audience, Inside, audience};
@@ -91,45 +90,19 @@ impl FromRef<Admin> for Control {
     }
 }
 
-/// The frame of the OpenAPI document; paths and schemas come from the handlers.
-#[derive(OpenApi)]
-#[openapi(
-    info(title = "Gatehouse admin API", description = "Keys, usage and the state of the gateway."),
-    servers((url = "/api/v1")),
-    security(("admin_key" = [])),
-    modifiers(&AdminKeyScheme)
-)]
-struct Frame;
-
-struct AdminKeyScheme;
-
-impl Modify for AdminKeyScheme {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        document.components.get_or_insert_default().add_security_scheme("admin_key", scheme);
-    }
-}
-
 /// The admin API, the claim page and the probes, ready to be served.
 pub fn router(control: Control) -> Router {
     let guesses = Arc::<Guesses>::default();
     let oauth = crate::oauth::router(control.clone(), Arc::clone(&guesses));
     let admin = Admin { control: control.clone(), claims: Arc::default(), guesses, changing: Arc::default() };
-    let (open, closed) = (open_routes(), closed_routes());
-    // Written when somebody asks first: few do, and it is hundreds of kilobytes.
-    let document = Arc::new(LazyLock::new(written_document));
-    let closed: Router<Admin> = closed.into();
-    let closed = closed
+    let closed = served::all(closed_paths())
         .merge(objects::routes())
-        .route(
-            "/openapi.json",
-            get(move || async move { ([(CONTENT_TYPE, "application/json")], String::clone(&document)) }),
-        )
+        .route("/openapi.json", get(openapi))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(control.clone(), audited::audited))
         .layer(from_fn_with_state(admin.clone(), auth::gate));
-    let open = Router::from(open).method_not_allowed_fallback(unknown_method);
+    let open = served::all(open_paths()).method_not_allowed_fallback(unknown_method);
     let api = Router::new().nest(auth::BASE, open.merge(closed));
     let page = Router::new().route("/claim/{token}", get(claim::page).post(claim::press));
     api.merge(page)
@@ -147,59 +120,60 @@ pub fn probes(control: Control) -> Router {
     probes::router().with_state(control)
 }
 
-/// The OpenAPI document, as it is served.
-fn written_document() -> String {
-    format!("{:#}", document::finish(&open_routes().merge(closed_routes()).into_openapi()))
-}
-
 /// What needs a key with a role: everything but the claim, and the question who one is.
-fn closed_routes() -> OpenApiRouter<Admin> {
-    OpenApiRouter::with_openapi(Frame::openapi())
-        .routes(routes!(keys::list, keys::create))
-        .routes(routes!(keys::one, keys::revoke))
-        .routes(routes!(keys::rotate))
-        .routes(routes!(usage::usage))
-        .routes(routes!(usage::attempts))
-        .routes(routes!(budgets::list))
-        .routes(routes!(requests::list))
-        .routes(routes!(requests::one))
-        .routes(routes!(requests::run))
-        .routes(routes!(audit::list))
-        .routes(routes!(audit::verify))
-        .routes(routes!(audit::export))
-        .routes(routes!(export::export))
-        .routes(routes!(reprice::reprice))
-        .routes(routes!(breakers::list))
-        .routes(routes!(breakers::reset))
-        .routes(routes!(objects::change::apply).layer(DefaultBodyLimit::max(APPLY_BYTES_MAX)))
-        .routes(routes!(secrets::list))
-        .routes(routes!(secrets::one, secrets::put, secrets::delete))
-        .routes(routes!(secrets::rotate))
-        .routes(routes!(price::price))
-        .routes(routes!(config::status))
-        .routes(routes!(config::reload))
-        .routes(routes!(policies::explain))
-        .routes(routes!(policies::replay))
-        .routes(routes!(mcp::servers))
-        .routes(routes!(mcp::refresh))
-        .routes(routes!(mcp::findings))
-        .routes(routes!(mcp::explain))
-        .routes(routes!(mcp::connections::list))
-        .routes(routes!(mcp::connections::revoke))
-        .routes(routes!(mcp::pins::list))
-        .routes(routes!(mcp::pins::diff))
-        .routes(routes!(mcp::pins::approve))
-        .routes(routes!(mcp::pins::rollback))
-        .routes(routes!(health::health))
-        .routes(routes!(oauth::clients))
-        .routes(routes!(oauth::revoke_client))
-        .routes(routes!(oauth::grants))
-        .routes(routes!(oauth::revoke_grant))
-        .routes(routes!(oauth::rotate_keys))
+fn closed_paths() -> Vec<Served> {
+    vec![
+        served!(keys: list, create),
+        served!(keys: one, revoke),
+        served!(keys: rotate),
+        served!(usage: usage),
+        served!(usage: attempts),
+        served!(budgets: list),
+        served!(requests: list),
+        served!(requests: one),
+        served!(requests: run),
+        served!(audit: list),
+        served!(audit: verify),
+        served!(audit: export),
+        served!(export: export),
+        served!(reprice: reprice),
+        served!(breakers: list),
+        served!(breakers: reset),
+        served!(objects::change: apply).up_to(APPLY_BYTES_MAX),
+        served!(secrets: list),
+        served!(secrets: one, put, delete),
+        served!(secrets: rotate),
+        served!(price: price),
+        served!(config: status),
+        served!(config: reload),
+        served!(policies: explain),
+        served!(policies: replay),
+        served!(mcp: servers),
+        served!(mcp: refresh),
+        served!(mcp: findings),
+        served!(mcp: explain),
+        served!(mcp::connections: list),
+        served!(mcp::connections: revoke),
+        served!(mcp::pins: list),
+        served!(mcp::pins: diff),
+        served!(mcp::pins: approve),
+        served!(mcp::pins: rollback),
+        served!(health: health),
+        served!(oauth: clients),
+        served!(oauth: revoke_client),
+        served!(oauth: grants),
+        served!(oauth: revoke_grant),
+        served!(oauth: rotate_keys),
+    ]
 }
 
-fn open_routes() -> OpenApiRouter<Admin> {
-    OpenApiRouter::with_openapi(Frame::openapi()).routes(routes!(claim::exchange)).routes(routes!(whoami::whoami))
+fn open_paths() -> Vec<Served> {
+    vec![served!(claim: exchange), served!(whoami: whoami)]
+}
+
+/// The OpenAPI document. It comes along as a file, which a test holds to what the handlers say of themselves.
+async fn openapi() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], packed!("openapi.json"))
 }
 
 /// Answers hold secrets and states: no cache keeps them.

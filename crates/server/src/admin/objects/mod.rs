@@ -11,6 +11,7 @@
 
 pub(super) mod change;
 mod diff;
+#[cfg(test)]
 pub(super) mod document;
 mod plan;
 mod secret_fields;
