@@ -10,7 +10,7 @@
 set -uo pipefail
 more=()
 case " $* " in
-  *" --crate-name gatehouse "*) ;;
+  *" --crate-name gatehouse "*" --crate-type bin "*) ;;
   *" opt-level=3 "*) more+=(-Copt-level=s -Cllvm-args=-force-remove-attribute=optsize) ;;
 esac
 case " $* " in

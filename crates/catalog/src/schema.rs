@@ -68,7 +68,7 @@ pub fn terms() -> [Value; 2] {
 
 /// The schema of one definition, by the name of its struct.
 pub(crate) fn of(definition: &str) -> Value {
-    let mut definitions = exact(Known::NOTHING)["$defs"].take();
+    let definitions = exact(Known::NOTHING)["$defs"].take();
     let mut schema = definitions[definition].clone();
     schema["$defs"] = definitions;
     schema

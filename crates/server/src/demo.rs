@@ -7,6 +7,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,7 +17,11 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use bytes::Bytes;
 use http_body::Frame;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
 
 /// Deepest schema that is followed when arguments are made up.
 const SCHEMA_DEPTH_MAX: u32 = 8;
@@ -26,15 +31,25 @@ const SCHEMA_DEPTH_MAX: u32 = 8;
 /// # Errors
 /// When no loopback port can be bound.
 pub async fn start() -> io::Result<SocketAddr> {
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     let router = Router::new().route("/v1/chat/completions", post(chat)).route("/v1/embeddings", post(embeddings));
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(%error, "the demo provider stopped");
-        }
-    });
+    tokio::spawn(serve(listener, TowerToHyperService::new(router)));
     Ok(address)
+}
+
+/// HTTP/1.1 alone: nobody but the gateway calls.
+async fn serve(listener: TcpListener, service: TowerToHyperService<Router>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors, most likely: let some calls finish before the next try.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service.clone());
+        // How a connection ended is its calls' business.
+        tokio::spawn(async move { drop(connection.await) });
+    }
 }
 
 async fn chat(Json(request): Json<Value>) -> Response {

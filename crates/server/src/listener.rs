@@ -15,10 +15,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 use crate::io::{HTTP2_PREFACE, Watched};
 use crate::lookout::{Calls, Lookout, Patience};
@@ -140,7 +141,7 @@ async fn connection(stream: TcpStream, peer: Peer, front: Arc<Front>, calls: Cal
     let departure = stream.departure();
     let stream = Watched::new(stream, caps.write_timeout, calls.clone());
     if may_be_http2 {
-        Box::pin(serve(stream, peer, front, calls, caps)).await;
+        Box::pin(serve(Either::Left(stream), peer, front, calls, caps)).await;
     } else {
         serve_http1(stream, departure, peer, front, calls).await;
     }
@@ -168,14 +169,14 @@ async fn serve_tls(
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             calls.speaks_http2();
         }
-        serve(stream, peer, front, calls, caps).await;
+        serve(Either::Right(stream), peer, front, calls, caps).await;
     }
 }
 
-async fn serve<T>(stream: T, peer: Peer, front: Arc<Front>, calls: Calls, caps: Caps)
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+/// A connection without TLS, or with it.
+type MayBeTls = Either<Watched<Corked>, TlsStream<Watched<Corked>>>;
+
+async fn serve(stream: MayBeTls, peer: Peer, front: Arc<Front>, calls: Calls, caps: Caps) {
     let builder = http(&caps);
     let begun = calls.clone();
     let service = service_fn(move |request| Front::call(&front, begun.begin(), peer, request));
