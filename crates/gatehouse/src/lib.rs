@@ -15,6 +15,7 @@ mod place;
 mod policies;
 
 use std::io::Write;
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -77,8 +78,9 @@ fn command(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-/// Runs a command that talks to a database or a gateway: one thread is plenty.
+/// Runs a command that talks to a database or a gateway: one thread is plenty. Boxed, so that the loop it runs in is there once.
 fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let command: Pin<Box<dyn Future<Output = Result<(), Failure>>>> = Box::pin(command);
     runtime()?.block_on(command)
 }
 
