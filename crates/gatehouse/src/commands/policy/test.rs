@@ -1,6 +1,7 @@
 //! `gatehouse policy test FILE`: policies, the world around them and cases with what is expected, in one YAML file.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -33,8 +34,8 @@ struct TestFile {
     tools: BTreeMap<String, ToolFacts>,
     /// Callers that cases name.
     principals: BTreeMap<String, PolicyPrincipal>,
-    /// The cases.
-    cases: Vec<Case>,
+    /// The cases, read one by one, so that a wrong one is known by its number.
+    cases: Vec<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -91,24 +92,31 @@ pub(super) fn run(file: &Path, output: Output) -> Result<(), Failure> {
     let text = fs::read_to_string(file).map_err(|error| {
         Failure::problem(format!("cannot read {}: {error}", file.display()), "give the path of a policy test file")
     })?;
-    let test: TestFile = serde_saphyr::from_str(&text).map_err(|error| {
+    let wrong = |what: &dyn Display| {
         Failure::problem(
-            format!("{} is no policy test file: {error}", file.display()),
+            format!("{} is no policy test file: {what}", file.display()),
             "docs/policies.md shows one; `cases` has `principal`, `action`, `resource` and `expect`",
         )
-    })?;
+    };
+    // By way of JSON: the reader of YAML is large for each type it reads.
+    let written: Value = serde_saphyr::from_str(&text).map_err(|error| wrong(&error))?;
+    let test = TestFile::deserialize(&written).map_err(|error| wrong(&error))?;
     if test.cases.is_empty() {
         return Err(Failure::problem(format!("{} has no cases", file.display()), "write at least one under `cases:`"));
     }
+    let numbered = test.cases.iter().zip(1..);
+    let cases: Vec<Case> = numbered
+        .map(|(case, number)| Case::deserialize(case).map_err(|error| wrong(&format!("case {number}: {error}"))))
+        .collect::<Result<_, _>>()?;
     let permissions = permissions(&test, file.parent().unwrap_or(Path::new("")))?;
     let rows: Vec<Map<String, Value>> =
-        test.cases.iter().map(|case| judged(case, &test, &permissions)).collect::<Result<_, _>>()?;
+        cases.iter().map(|case| judged(case, &test, &permissions)).collect::<Result<_, _>>()?;
     let failed = rows.iter().filter(|row| row["result"] != "ok").count();
     Listing::new(COLUMNS, rows).write(output.output, &mut std::io::stdout().lock())?;
     if failed == 0 {
         return Ok(());
     }
-    let message = format!("{failed} of {} cases failed", test.cases.len());
+    let message = format!("{failed} of {} cases failed", cases.len());
     Err(Failure::problem(message, "mend the policies, or the cases if they expect the wrong thing"))
 }
 
