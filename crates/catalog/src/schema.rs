@@ -137,6 +137,9 @@ mod tests {
             std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/schema.json"), derived).unwrap();
             return;
         }
-        assert!(derived == packed!("schema.json"), "the schema has changed: UPDATE_GOLDEN=1 cargo test, and read the diff");
+        assert!(
+            derived == packed!("schema.json"),
+            "the schema has changed: UPDATE_GOLDEN=1 cargo test, and read the diff"
+        );
     }
 }

@@ -23,7 +23,8 @@ macro_rules! packed {
 /// # Errors
 /// When the file cannot be read, or the folder of the build not be written to.
 pub fn pack(path: &str) -> std::io::Result<()> {
-    let folder = env::var_os("OUT_DIR").ok_or_else(|| std::io::Error::other("OUT_DIR is set for build scripts only"))?;
+    let folder =
+        env::var_os("OUT_DIR").ok_or_else(|| std::io::Error::other("OUT_DIR is set for build scripts only"))?;
     let name = Path::new(path).file_name().ok_or_else(|| std::io::Error::other("a path that ends in no name"))?;
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());
     packed.write_all(&fs::read(path)?)?;

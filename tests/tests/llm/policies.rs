@@ -211,6 +211,16 @@ fn policy_tests_pass_and_fail_with_the_exit_code_that_says_so() {
 }
 
 #[test]
+fn a_wrong_case_of_a_policy_test_is_named_by_its_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let tests = folder.path().join("tests.yaml");
+    std::fs::write(&tests, TESTS.replace("expect: allow", "expects: allow")).unwrap();
+    let refused = run_cli(&["policy", "test", tests.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && told.contains("case 2: unknown field `expects`"), "{told}");
+}
+
+#[test]
 fn the_schema_is_printed_as_it_is_published() {
     let output = run_cli(&["policy", "schema"]);
     assert!(
