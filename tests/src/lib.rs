@@ -37,4 +37,4 @@ pub use upstream::{Received, Upstream};
 pub use wire::{Answer, Dialect};
 
 /// How long an expectation may take to come true before the test fails. Nothing waits this long when all is well.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
