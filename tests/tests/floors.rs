@@ -19,9 +19,10 @@ use serde_json::Value;
 
 /// Who may know whom. A crate that is not listed may not exist; `*` is the roof, which knows everything.
 const MAY_KNOW: &[(&str, &[&str])] = &[
+    // A tool of builds, and the way back from what it packed.
+    ("packed", &[]),
     // The thinking wing.
     ("domain", &[]),
-    ("packed", &[]),
     ("catalog", &["domain", "packed"]),
     ("policy", &["domain"]),
     ("llm-router", &["domain"]),
@@ -95,6 +96,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("serde-saphyr", &["catalog", "gatehouse"]),
     ("aws-sigv4", &["llm-gateway"]),
     ("aws-smithy-eventstream", &["llm-gateway"]),
+    ("fearless_simd", &["llm-gateway"]),
+    ("simdutf8", &["llm-gateway"]),
     ("jsonwebtoken", &["llm-gateway", "policy", "oauth"]),
     ("clap", &["gatehouse"]),
     ("clap_complete", &["gatehouse"]),

@@ -7,7 +7,8 @@
 //! the turn ends at once, and nothing waits.
 //!
 //! A write that is kept back counts as sent, as one that lies in the kernel does; what goes wrong is told with the next use
-//! of the stream. On a thread without [`uncork`] a stream writes at once.
+//! of the stream. A long message is not kept, but its task waits for the end of the turn before it writes. On a thread
+//! without [`uncork`] a stream writes at once.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -22,8 +23,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-/// What is longer goes straight to the kernel, and so does what follows as much of the same stream: copying it would cost
-/// more than a wake-up, and who does not read is noticed by what the kernel does not take.
+/// What is longer is not kept, as copying it would cost more than a wake-up, but waits for the end of the turn with the task
+/// that writes it. So does what follows as much of the same stream: who does not read is noticed by what the kernel does not
+/// take.
 const HELD_BYTES_MAX: usize = 16 << 10;
 /// Most that is kept back before it is sent within a turn.
 const TURN_BYTES_MAX: usize = 256 << 10;
@@ -41,6 +43,8 @@ struct Turn {
     uncorker: Option<Waker>,
     bytes: Vec<u8>,
     writes: Vec<Write>,
+    /// Who has a long message to write once those have left.
+    waiting: Vec<Arc<Mutex<Sender>>>,
 }
 
 /// One stream's bytes among those of the turn.
@@ -60,6 +64,18 @@ struct Sender {
     /// The task to wake when sending them did not go as promised, or is waited for.
     task: Option<Waker>,
     awaited: bool,
+    long: Long,
+}
+
+/// How far a message is that is too long to be kept back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Long {
+    /// There is none.
+    None,
+    /// Its task waits for the end of the turn.
+    Waits,
+    /// The turn has come to its end.
+    Leaves,
 }
 
 /// Sends what this thread's streams have kept back at the end of every turn, for as long as it is run.
@@ -71,6 +87,8 @@ pub async fn uncork() {
             None => turn.uncorker = Some(context.waker().clone()),
         });
         send_all();
+        let waiting = TURN.with_borrow_mut(|turn| mem::take(&mut turn.waiting));
+        waiting.iter().for_each(let_go);
         Poll::<()>::Pending
     })
     .await;
@@ -81,8 +99,24 @@ struct Closing;
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        _ = TURN.try_with(|turn| turn.borrow_mut().uncorker = None);
+        let waiting = TURN.try_with(|turn| {
+            let mut turn = turn.borrow_mut();
+            turn.uncorker = None;
+            mem::take(&mut turn.waiting)
+        });
         send_all();
+        waiting.iter().flatten().for_each(let_go);
+    }
+}
+
+/// Has a long message go on its way.
+fn let_go(waiting: &Arc<Mutex<Sender>>) {
+    let mut sender = locked(waiting);
+    sender.long = Long::Leaves;
+    let task = sender.task.take();
+    drop(sender);
+    if let Some(task) = task {
+        task.wake();
     }
 }
 
@@ -165,7 +199,8 @@ impl Corked {
     #[must_use]
     pub fn new(stream: TcpStream) -> Self {
         let (reading, half) = stream.into_split();
-        let sender = Sender { half, held: 0, left: Vec::new(), failed: None, task: None, awaited: false };
+        let sender =
+            Sender { half, held: 0, left: Vec::new(), failed: None, task: None, awaited: false, long: Long::None };
         Self { reading, sender: Arc::new(Mutex::new(sender)) }
     }
 
@@ -201,6 +236,23 @@ impl Corked {
         })
     }
 
+    /// Has the task come back at the end of the turn, if somebody will wake it then.
+    fn wait(&self, sender: &mut Sender, context: &Context<'_>) -> bool {
+        let waits = TURN.with_borrow_mut(|turn| {
+            let Some(uncorker) = &turn.uncorker else { return false };
+            if sender.long == Long::None {
+                uncorker.wake_by_ref();
+                turn.waiting.push(Arc::clone(&self.sender));
+            }
+            true
+        });
+        if waits {
+            sender.long = Long::Waits;
+            sender.wake_later(context);
+        }
+        waits
+    }
+
     /// Writes a message of several slices, sooner or at the end of the turn.
     fn poll_message(&self, context: &mut Context<'_>, message: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let len = message.iter().map(|slice| slice.len()).sum();
@@ -216,9 +268,15 @@ impl Corked {
                 }
                 return Poll::Ready(Ok(len));
             }
+            if sender.long != Long::Leaves && self.wait(&mut sender, context) {
+                return Poll::Pending;
+            }
         }
         ready!(self.poll_sent(context))?;
-        Pin::new(&mut locked(&self.sender).half).poll_write_vectored(context, message)
+        let mut sender = locked(&self.sender);
+        let written = ready!(Pin::new(&mut sender.half).poll_write_vectored(context, message))?;
+        sender.long = if written < len { Long::Leaves } else { Long::None };
+        Poll::Ready(Ok(written))
     }
 
     /// Has everything written so far in the kernel.
@@ -303,6 +361,7 @@ impl Drop for Corked {
 mod tests {
     use std::future::Future as _;
     use std::io::Read as _;
+    use std::pin::pin;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
@@ -336,6 +395,35 @@ mod tests {
         yield_now().await;
         assert_eq!(far.read(&mut read).unwrap(), 8);
         assert_eq!(&read[..8], b"one, two");
+    }
+
+    #[tokio::test]
+    async fn a_long_message_leaves_behind_the_short_ones_of_its_turn() {
+        let _uncorker = uncorker().await;
+        let ((mut one, far_one), (mut two, far_two)) = (pair().await, pair().await);
+        let (mut far_one, mut far_two) = (far_one.into_std().unwrap(), far_two.into_std().unwrap());
+        let mut long = pin!(one.write_all(&[7; 40_000]));
+        assert!(poll_fn(|context| Poll::Ready(long.as_mut().poll(context).is_pending())).await);
+        two.write_all(b"short").await.unwrap();
+        let mut read = [0; 8];
+        assert_eq!(far_one.read(&mut read).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(far_two.read(&mut read).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        long.await.unwrap();
+        assert_eq!(far_two.read(&mut read).unwrap(), 5);
+        assert_eq!(far_one.read(&mut read).unwrap(), 8);
+    }
+
+    #[tokio::test]
+    async fn a_long_message_that_waits_is_let_go_when_uncorking_ends() {
+        let uncorker = uncorker().await;
+        let (mut near, far) = pair().await;
+        let mut far = far.into_std().unwrap();
+        let mut writing = pin!(near.write_all(&[7; 40_000]));
+        assert!(poll_fn(|context| Poll::Ready(writing.as_mut().poll(context).is_pending())).await);
+        uncorker.abort();
+        writing.await.unwrap();
+        let mut read = [0; 8];
+        assert_eq!(far.read(&mut read).unwrap(), 8);
     }
 
     #[tokio::test]
@@ -376,7 +464,7 @@ mod tests {
         let mut refused = false;
         // More than a kernel keeps for a connection, by default.
         for _ in 0..64_000 {
-            let mut write = std::pin::pin!(near.write_all(&[7; 1024]));
+            let mut write = pin!(near.write_all(&[7; 1024]));
             refused = poll_fn(|context| Poll::Ready(write.as_mut().poll(context).is_pending())).await;
             if refused {
                 break;

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
-use crate::scan::special;
+use crate::scan::plain_end;
 
 /// Compact JSON of a value.
 ///
@@ -77,12 +77,13 @@ impl Formatter for Texts {
 fn quote<W: Write + ?Sized>(out: &mut W, text: &[u8]) -> io::Result<()> {
     out.write_all(b"\"")?;
     let mut from = 0;
-    while let Some(at) = special(text, from) {
-        out.write_all(&text[from..at])?;
-        escape(out, text[at])?;
-        from = at + 1;
+    loop {
+        let end = plain_end(text, from);
+        out.write_all(&text[from..end])?;
+        let Some(byte) = text.get(end) else { break };
+        escape(out, *byte)?;
+        from = end + 1;
     }
-    out.write_all(&text[from..])?;
     out.write_all(b"\"")
 }
 

@@ -9,9 +9,13 @@ use std::ops::Range;
 
 use gatehouse_domain::{Code, Fault};
 
+use plain::{escape_end, within_string};
+
 pub(crate) use outline::{Outline, outline};
+pub(crate) use plain::plain_end;
 
 mod outline;
+mod plain;
 
 /// Deepest nesting accepted from a client.
 pub const DEPTH_MAX: u32 = 64;
@@ -30,12 +34,20 @@ pub struct Member<'a> {
 /// # Errors
 /// `InvalidJson`, saying where; or what `each` returns.
 pub fn members<'a>(body: &'a [u8], each: &mut dyn FnMut(Member<'a>) -> Result<(), Fault>) -> Result<(), Fault> {
-    // Nearly every body is ASCII, and to see that takes a quarter of the time of a full check.
-    if !body.is_ascii()
-        && let Err(error) = std::str::from_utf8(body)
-    {
+    let mut ascii = true;
+    let walked = outermost(body, &mut ascii, each);
+    // Nearly every body is ASCII, and the walk has seen that.
+    if !ascii && let Err(error) = simdutf8::compat::from_utf8(body) {
         return Err(not_json(error.valid_up_to(), "is not valid UTF-8"));
     }
+    walked
+}
+
+fn outermost<'a>(
+    body: &'a [u8],
+    ascii: &mut bool,
+    each: &mut dyn FnMut(Member<'a>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     let at = skip_space(body, 0);
     if body.get(at) != Some(&b'{') {
         return Err(not_json(
@@ -43,18 +55,15 @@ pub fn members<'a>(body: &'a [u8], each: &mut dyn FnMut(Member<'a>) -> Result<()
             if body.is_empty() { "is empty; a JSON object is expected" } else { "is not a JSON object" },
         ));
     }
-    let at = object(body, at, each)?;
+    let at = object(body, at, ascii, each)?;
     end(body, at)
 }
 
-/// Walks the object that starts at `at` and hands out each of its members; their places are those in the body. Returns
-/// where it ends.
-///
-/// # Errors
-/// `InvalidJson`, saying where; or what `each` returns.
-pub fn object<'a>(
+/// Walks the object that starts at `at` and returns where it ends. `ascii` is cleared when it has a text that is not.
+fn object<'a>(
     body: &'a [u8],
     at: usize,
+    ascii: &mut bool,
     each: &mut dyn FnMut(Member<'a>) -> Result<(), Fault>,
 ) -> Result<usize, Fault> {
     let mut at = skip_space(body, expect(body, at, b'{')?);
@@ -62,7 +71,8 @@ pub fn object<'a>(
         return Ok(at + 1);
     }
     loop {
-        let (name_end, escaped) = quoted(body, at)?;
+        let Text { end: name_end, escaped, ascii: name_ascii } = quoted(body, at)?;
+        *ascii &= name_ascii;
         let name = if escaped {
             let name = unquote(&body[at..name_end]).ok_or_else(|| not_json(at, "has a broken escape"))?;
             Cow::Owned(name.into_owned().into_bytes())
@@ -72,7 +82,7 @@ pub fn object<'a>(
         at = skip_space(body, name_end);
         at = expect(body, at, b':')?;
         let start = skip_space(body, at);
-        let value_end = value(body, start)?;
+        let value_end = value(body, start, ascii)?;
         each(Member { name, value: start..value_end })?;
         at = skip_space(body, value_end);
         match body.get(at) {
@@ -127,14 +137,14 @@ fn expect(body: &[u8], at: usize, wanted: u8) -> Result<usize, Fault> {
 }
 
 /// End of the value that starts at `at`. Nesting is a bit per level (1 = object), so that depth costs no stack.
-fn value(body: &[u8], mut at: usize) -> Result<usize, Fault> {
+fn value(body: &[u8], mut at: usize, ascii: &mut bool) -> Result<usize, Fault> {
     let mut depth: u32 = 0;
     let mut kinds: u64 = 0;
     loop {
         // A value starts here.
         let opened = match body.get(at) {
             Some(b'"') => {
-                at = string(body, at)?;
+                at = string(body, at, ascii)?;
                 false
             }
             Some(open @ (b'{' | b'[')) => {
@@ -165,7 +175,7 @@ fn value(body: &[u8], mut at: usize) -> Result<usize, Fault> {
             None => return Err(not_json(at, "ends in the middle")),
         };
         if opened && !closes(body, at, kinds) {
-            at = member_name(body, at, kinds)?;
+            at = member_name(body, at, kinds, ascii)?;
             continue;
         }
         // A value, or an empty container, ended here: close what closes.
@@ -186,7 +196,7 @@ fn value(body: &[u8], mut at: usize) -> Result<usize, Fault> {
         }
         at = expect(body, at, b',')?;
         at = skip_space(body, at);
-        at = member_name(body, at, kinds)?;
+        at = member_name(body, at, kinds, ascii)?;
     }
 }
 
@@ -195,11 +205,11 @@ fn closes(body: &[u8], at: usize, kinds: u64) -> bool {
 }
 
 /// In an object, passes the name and the colon; in an array there is nothing to pass.
-fn member_name(body: &[u8], at: usize, kinds: u64) -> Result<usize, Fault> {
+fn member_name(body: &[u8], at: usize, kinds: u64, ascii: &mut bool) -> Result<usize, Fault> {
     if kinds & 1 == 0 {
         return Ok(at);
     }
-    let at = string(body, at)?;
+    let at = string(body, at, ascii)?;
     let at = expect(body, skip_space(body, at), b':')?;
     Ok(skip_space(body, at))
 }
@@ -240,122 +250,38 @@ fn number(body: &[u8], start: usize) -> Result<usize, Fault> {
 }
 
 /// End of the string that starts at `at`, its closing quote included.
-fn string(body: &[u8], at: usize) -> Result<usize, Fault> {
-    quoted(body, at).map(|(end, _)| end)
+fn string(body: &[u8], at: usize, ascii: &mut bool) -> Result<usize, Fault> {
+    let quoted = quoted(body, at)?;
+    *ascii &= quoted.ascii;
+    Ok(quoted.end)
 }
 
-/// The same, and whether anything in it is escaped.
-fn quoted(body: &[u8], at: usize) -> Result<(usize, bool), Fault> {
-    let mut at = expect(body, at, b'"')?;
-    let mut escaped = false;
+/// A string in its quotes.
+struct Text {
+    /// Behind its closing quote.
+    end: usize,
+    /// Is anything in it escaped?
+    escaped: bool,
+    /// All of it is ASCII. It may be that it is and nothing is said, never the other way round.
+    ascii: bool,
+}
+
+fn quoted(body: &[u8], at: usize) -> Result<Text, Fault> {
+    let start = expect(body, at, b'"')?;
+    let (mut at, mut escaped, mut ascii) = (start, false, true);
     loop {
-        at = plain_run(body, at);
+        let stretch = within_string(body, start, at);
+        (at, escaped, ascii) = (stretch.end, escaped | stretch.escaped, ascii & stretch.ascii);
         match body.get(at) {
-            Some(b'"') => return Ok((at + 1, escaped)),
+            Some(b'"') => return Ok(Text { end: at + 1, escaped, ascii }),
             Some(b'\\') => {
                 escaped = true;
-                at = escape(body, at)?;
+                at = escape_end(body, at).ok_or_else(|| not_json(at, "has a broken escape"))?;
             }
             Some(_) => return Err(not_json(at, "has a raw control character in a string")),
             None => return Err(not_json(at, "ends inside a string")),
         }
     }
-}
-
-fn escape(body: &[u8], at: usize) -> Result<usize, Fault> {
-    match body.get(at + 1) {
-        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
-        Some(b'u') if body.len() >= at + 6 && body[at + 2..at + 6].iter().all(u8::is_ascii_hexdigit) => Ok(at + 6),
-        _ => Err(not_json(at, "has a broken escape")),
-    }
-}
-
-/// Bytes of a string that are looked at eight at a time before it counts as a long one.
-const SHORT: usize = 16;
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-
-/// The high bit of every byte that is a control character, up to the first one exactly; 0 if none is.
-const fn controls(word: u64) -> u64 {
-    word.wrapping_sub(ONES * 0x20) & !word & HIGHS
-}
-
-/// The high bit of every byte that has to be escaped in a string, up to the first one exactly; 0 if none has.
-const fn escaped(word: u64) -> u64 {
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    (quote.wrapping_sub(ONES) & !quote | backslash.wrapping_sub(ONES) & !backslash) & HIGHS | controls(word)
-}
-
-/// Bytes of a text that are looked at in one go, which compilers make a few wide instructions of.
-const BLOCK: usize = 32;
-
-/// How many blocks a text begins with that have nothing to be escaped in them.
-fn plain_blocks(text: &[u8]) -> usize {
-    let (blocks, _) = text.as_chunks::<BLOCK>();
-    let is_plain = |block: &[u8; BLOCK]| {
-        !block.iter().fold(false, |found, byte| found | (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\'))
-    };
-    blocks.iter().take_while(|block| is_plain(block)).count()
-}
-
-/// The next byte of a text that has to be escaped in a string.
-pub(crate) fn special(text: &[u8], from: usize) -> Option<usize> {
-    let plain = plain_blocks(text.get(from..)?) * BLOCK;
-    let from = from + plain;
-    let (words, tail) = text[from..].as_chunks();
-    for (n, word) in words.iter().enumerate() {
-        let found = escaped(u64::from_le_bytes(*word));
-        if found != 0 {
-            return Some(from + 8 * n + (found.trailing_zeros() / 8) as usize);
-        }
-    }
-    let found = tail.iter().position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\');
-    found.map(|at| text.len() - tail.len() + at)
-}
-
-/// First byte at or after `at` that is a quote, a backslash or a control character. Names and words are short and take a
-/// word or two; bodies are mostly long strings, and those are searched with the widest registers the processor has.
-pub(crate) fn plain_run(body: &[u8], mut at: usize) -> usize {
-    let long = at + SHORT;
-    while let Some(Ok(eight)) = body.get(at..at + 8).map(<[u8; 8]>::try_from) {
-        let found = escaped(u64::from_le_bytes(eight));
-        if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-        if at >= long {
-            return long_run(body, at);
-        }
-    }
-    while body.get(at).is_some_and(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\') {
-        at += 1;
-    }
-    at
-}
-
-fn long_run(body: &[u8], at: usize) -> usize {
-    let rest = &body[at..];
-    let plain = &rest[..memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len())];
-    at + if has_control(plain) {
-        plain.iter().position(|byte| *byte < 0x20).unwrap_or(plain.len())
-    } else {
-        plain.len()
-    }
-}
-
-/// Is there a control character? None is, in nearly every text, so that there is no early exit: the least byte says it, one
-/// instruction for sixteen bytes.
-fn has_control(text: &[u8]) -> bool {
-    let (blocks, rest) = text.as_chunks::<BLOCK>();
-    let mut least = [u8::MAX; BLOCK];
-    for block in blocks {
-        for (least, byte) in least.iter_mut().zip(block) {
-            *least = (*least).min(*byte);
-        }
-    }
-    least.iter().chain(rest).any(|byte| *byte < 0x20)
 }
 
 #[cfg(test)]
@@ -409,18 +335,6 @@ mod tests {
             assert_eq!(fault.code, Code::InvalidJson, "{bad}");
         }
         assert!(names(b"{\"a\":\"\xff\"}").is_err());
-    }
-
-    #[test]
-    fn a_long_string_ends_at_the_first_byte_that_is_not_plain() {
-        for length in 0..200 {
-            for end in ['"', '\\', '\n', '\u{1f}'] {
-                let text = format!("{}{end}{}", "é ~".repeat(length), "x".repeat(40));
-                let found = text.bytes().position(|byte| byte == end as u8).unwrap();
-                assert_eq!(plain_run(text.as_bytes(), 0), found, "{length} {end:?}");
-            }
-            assert_eq!(plain_run("x".repeat(length).as_bytes(), 0), length);
-        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use gatehouse_domain::Fault;
 
-use super::{DEPTH_MAX, expect, literal, not_json, number, quoted, skip_space};
+use super::{DEPTH_MAX, Text, expect, literal, not_json, number, quoted, skip_space};
 
 /// Room for the values of most bodies.
 const PIECES: usize = 24;
@@ -83,7 +83,7 @@ pub(crate) fn outline(text: &[u8], at: usize) -> Result<Outline<'_>, Fault> {
                 }
             }
             Some(b'"') => {
-                let (end, escaped) = quoted(text, at)?;
+                let Text { end, escaped, .. } = quoted(text, at)?;
                 outline.note(name, at..end, escaped);
                 at = end;
             }
@@ -202,7 +202,7 @@ impl<'a> Outline<'a> {
         if self.kind(around) == b'[' {
             return Ok((Quoted::default(), at));
         }
-        let (end, escaped) = quoted(self.text, at)?;
+        let Text { end, escaped, .. } = quoted(self.text, at)?;
         let value = expect(self.text, skip_space(self.text, end), b':')?;
         Ok((Quoted { start: short(at), end: short(end), escaped }, skip_space(self.text, value)))
     }

@@ -100,9 +100,14 @@ pub(super) fn run(file: &Path, output: Output) -> Result<(), Failure> {
     };
     // By way of JSON: the reader of YAML is large for each type it reads.
     let written: Value = serde_saphyr::from_str(&text).map_err(|error| wrong(&error))?;
+    let none = || Failure::problem(format!("{} has no cases", file.display()), "write at least one under `cases:`");
+    // An empty file.
+    if written.is_null() {
+        return Err(none());
+    }
     let test = TestFile::deserialize(&written).map_err(|error| wrong(&error))?;
     if test.cases.is_empty() {
-        return Err(Failure::problem(format!("{} has no cases", file.display()), "write at least one under `cases:`"));
+        return Err(none());
     }
     let numbered = test.cases.iter().zip(1..);
     let cases: Vec<Case> = numbered

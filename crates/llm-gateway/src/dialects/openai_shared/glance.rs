@@ -4,7 +4,7 @@
 use memchr::memchr;
 
 use super::details::{InputDetailsIn, OutputDetailsIn, UsageIn};
-use crate::scan::plain_run;
+use crate::scan::plain_end;
 
 /// Reads the `usage` that `json` begins with; `None` if it holds anything but numbers, or anything twice.
 pub(super) fn usage(json: &[u8]) -> Option<UsageIn> {
@@ -93,7 +93,7 @@ impl<'a> Cursor<'a> {
 
     /// A counter nobody looks for. What is escaped may be one that somebody does.
     fn unknown(&mut self, key: &[u8]) -> Option<()> {
-        let is_plain = plain_run(key, 0) == key.len();
+        let is_plain = plain_end(key, 0) == key.len();
         if is_plain { self.count(&mut None) } else { None }
     }
 
