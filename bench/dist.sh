@@ -39,7 +39,10 @@ functions() {
 }
 
 echo "1/3: the program that counts" >&2
-rm -rf "$counts" && mkdir -p "$counts"
+rm -rf "$counts" && mkdir -p "$counts" "$target/counting"
+# Cargo does not look whether the wrapper is another one.
+cmp -s bench/rustc.sh "$target/counting/rustc.sh" || rm -rf "$target/counting"/*
+cp bench/rustc.sh "$target/counting/"
 # The profile must be the same, since it is part of the functions' names, and counts are kept by name. Link-time optimisation comes
 # after the counters: without it they are the same, and the build is half as long.
 RUSTC_WRAPPER="$PWD/bench/rustc.sh" CARGO_TARGET_DIR="$target/counting" RUSTFLAGS="-Cprofile-generate=$counts -Clto=off -Clinker-plugin-lto=no" \
@@ -75,7 +78,8 @@ awk -v seldom="$counts/seldom.csv" '
 "$(profdata)" merge --output "$counts/often.profdata" "$counts/often.txt"
 
 echo "3/3: the program" >&2
-# From a clean target; in a used one, crates that have not changed keep the counts they were built by.
+# Nor whether the counts are others: a crate that has not changed would keep those it was built by.
+rm -rf "$target/dist"
 RUSTC_WRAPPER="$PWD/bench/rustc.sh" SELDOM="$counts/seldom.csv" RUSTFLAGS="-Cprofile-use=$counts/often.profdata -Cstrip=none" \
   cargo build --profile dist --package gatehouse
 mv "$target/dist/gatehouse" "$target/dist/gatehouse.symbols"

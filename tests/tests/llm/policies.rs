@@ -221,6 +221,18 @@ fn a_wrong_case_of_a_policy_test_is_named_by_its_number() {
 }
 
 #[test]
+fn a_policy_test_without_cases_is_refused_and_an_empty_file_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let tests = folder.path().join("tests.yaml");
+    for text in ["", "# nothing yet\n", "cases: []\n"] {
+        std::fs::write(&tests, text).unwrap();
+        let refused = run_cli(&["policy", "test", tests.to_str().unwrap()]);
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && told.contains("has no cases"), "{text:?}: {told}");
+    }
+}
+
+#[test]
 fn the_schema_is_printed_as_it_is_published() {
     let output = run_cli(&["policy", "schema"]);
     assert!(
