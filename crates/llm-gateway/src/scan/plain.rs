@@ -102,13 +102,13 @@ fn registers<S: Simd, const ESCAPES: bool>(simd: S, text: &[u8]) -> Stretch {
             if (low.simd_le(LAST) | backslash).any_true() {
                 break;
             }
-            seen = seen | a | b | c | d;
+            seen |= a | b | c | d;
             at += 4 * width;
         }
         let Some(one) = text.get(at..at + width) else { break };
         let one = S::u8s::from_slice(simd, one);
         let mut found = ((one ^ TURNED).simd_le(LAST) | one.simd_eq(b'\\')).to_bitmask();
-        seen = seen | one;
+        seen |= one;
         let begin = at;
         at += width;
         calm = found == 0;
