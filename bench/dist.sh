@@ -8,11 +8,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 counts="$target/counts"
-# A function that was passed less often than this while all lanes ran is not on the path of a call.
-seldom=5000
+# A function that was passed less often than this while all lanes ran is not on the path of relayed calls, and passed once at most by those
+# of one or two other lanes.
+seldom=10000
 # Nor is one that was hardly passed but to start up: what the lanes' gateways took for that is less than this many times what those
 # of a run without lanes take.
-starts=8
+starts=12
 
 # The tool beside the compiler where rustup brought it, or the newest of the system's.
 profdata() {
